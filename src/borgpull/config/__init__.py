@@ -1,0 +1,10 @@
+"""The config: from TOML text to settings that can be trusted, or all problems at once, each naming its place.
+
+It starts no process, opens no file and contacts nobody; what needs ssh's own tools is asked of callbacks.
+No value of a config is ever quoted in a message, names of targets apart.
+"""
+
+from .reading import read
+from .settings import Config, Connection, Host, Jump, Target
+
+__all__ = ["Config", "Connection", "Host", "Jump", "Target", "read"]

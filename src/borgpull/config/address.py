@@ -1,0 +1,95 @@
+"""Hosts and users: what may reach ssh's command line.
+
+ssh reads a host that begins with "-" as an option, and `user@host` or `ssh://` as more than a host, even
+after `--` (OpenSSH 8.4, 9.2 and 10.5). It never lets pass what is not plainly a name or an address.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+
+from .settings import Host
+
+DEFAULT_PORT = 22
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_NUMERIC = re.compile(r"(?:.*\.)?(?:[0-9]+|0[xX][0-9A-Fa-f]*)\.?")
+_USER = re.compile(r"[A-Za-z_][A-Za-z0-9._-]*")
+_BRACKETED = re.compile(r"\[([^\[\]]*)\](?::(.*))?", re.DOTALL)
+_LONGEST_NAME = 253
+_LONGEST_USER = 256
+_FORMS = "write `name`, `name:port`, an IPv4 address or `[IPv6]:port`"
+
+
+def host(text: str) -> Host:
+    """Return the host that `text` names. Raises ValueError, whose words are safe to show, when it is none."""
+    if bracketed := _BRACKETED.fullmatch(text):
+        return Host(_ipv6(bracketed[1]), _port(bracketed[2]))
+    if text.count(":") > 1:
+        return Host(_ipv6(text), DEFAULT_PORT)
+    name, colon, port = text.partition(":")
+    _check_name(name)
+    return Host(name, _port(port if colon else None))
+
+
+def host_problem(text: str) -> str | None:
+    """Return what is wrong with a host, or None."""
+    try:
+        host(text)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def user_problem(text: str) -> str | None:
+    """Return what is wrong with a user name, or None."""
+    if not text:
+        return "is empty: write the name of the user to log in as"
+    if text.startswith("-"):
+        return "begins with a dash, which ssh would read as an option: write a user name"
+    if not _USER.fullmatch(text) or len(text) > _LONGEST_USER:
+        return "is not a user name: use letters, digits, `.`, `_` and `-`, and begin with a letter or `_`"
+    return None
+
+
+def _check_name(name: str) -> None:
+    if not name:
+        raise ValueError(f"has no host name: {_FORMS}")
+    if name.startswith("-"):
+        raise ValueError(f"begins with a dash, which ssh would read as an option: {_FORMS}")
+    if "/" in name or "@" in name:
+        raise ValueError(f"is a URL or names a user, which belongs in Username: {_FORMS}")
+    if not _NAME.fullmatch(name) or len(name) > _LONGEST_NAME:
+        raise ValueError(f"is not a host name: {_FORMS} (a name with other letters in its xn-- form)")
+    if _NUMERIC.fullmatch(name):
+        _check_ipv4(name)
+
+
+def _check_ipv4(text: str) -> None:
+    # ssh reads `10.7`, `0x0a000007` and `010.0.0.7` as addresses too, and looks up another text in known_hosts (9.2).
+    try:
+        ipaddress.IPv4Address(text)
+    except ValueError:
+        raise ValueError("looks like an IPv4 address, but is none: write its four numbers, or a name") from None
+
+
+def _ipv6(text: str) -> str:
+    if "/" in text or "@" in text:
+        raise ValueError(f"is a URL or names a user, which belongs in Username: {_FORMS}")
+    if "%" in text:
+        raise ValueError("has a zone id (`%`), which is not supported: use an address or a name without one")
+    try:
+        # In the one form by which ssh looks an address up in known_hosts (9.2).
+        return socket.inet_ntop(socket.AF_INET6, ipaddress.IPv6Address(text).packed)
+    except ValueError:
+        # Not chained: the words of ipaddress quote the text.
+        raise ValueError(f"is not an IPv6 address: {_FORMS}") from None
+
+
+def _port(text: str | None) -> int:
+    if text is None:
+        return DEFAULT_PORT
+    if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
+        raise ValueError("has a port that is not a number from 1 to 65535: correct it, or leave `:port` out for 22")
+    return int(text)

@@ -1,0 +1,124 @@
+"""What no single field can tell: targets in each other's way, keys and known hosts that do not fit.
+
+It judges only fields that are right by themselves, so that one mistake is told once.
+"""
+
+from __future__ import annotations
+
+import functools
+import posixpath
+import unicodedata
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import address, keytext
+from .problem import Place, Problem, at, named
+from .settings import repository_path
+
+CheckKey = Callable[[str], str | None]
+CheckKnownHost = Callable[[str, int, str], str | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sound:
+    """The fields of a config that are right by themselves: those of `tree` that are not `broken`."""
+
+    tree: dict[str, Any]
+    broken: frozenset[Place] = field(default_factory=frozenset)
+
+    def text(self, *place: str | int) -> str | None:
+        """Return the text at a place; None when it is missing, of another type, or broken."""
+        found = at(self.tree, place)
+        return found if isinstance(found, str) and place not in self.broken else None
+
+    @property
+    def targets(self) -> range:
+        """Return the numbers of the targets."""
+        servers = at(self.tree, ("Servers",))
+        return range(len(servers) if isinstance(servers, list) else 0)
+
+
+def problems(sound: Sound, *, check_key: CheckKey, check_known_host: CheckKnownHost) -> Iterator[Problem]:
+    """Yield what is wrong between the fields of a config. The checks are asked once a distinct value."""
+    key_problem = functools.cache(check_key)
+    known_host_problem = functools.cache(check_known_host)
+    places: list[Place] = [
+        ("Borg", "Server"),
+        *(("Servers", number, "Connection") for number in sound.targets),
+    ]
+    for place in places:
+        yield from _jump_problems(sound, place)
+        yield from _key_problems(sound, place, key_problem)
+        yield from _known_host_problems(sound, place, known_host_problem)
+    yield from _name_problems(sound)
+    yield from _repository_problems(sound)
+
+
+def _jump_problems(sound: Sound, place: Place) -> Iterator[Problem]:
+    host, known_host = (at(sound.tree, (*place, key)) for key in ("ProxyJumpHost", "ProxyJumpKnownHost"))
+    if host and not known_host:
+        words = "is missing: add what `ssh-keyscan` prints for ProxyJumpHost"
+        yield Problem((*place, "ProxyJumpKnownHost"), words)
+    if known_host and not host:
+        yield Problem((*place, "ProxyJumpHost"), "is missing: add it, or remove ProxyJumpKnownHost")
+
+
+def _key_problems(sound: Sound, place: Place, check: CheckKey) -> Iterator[Problem]:
+    key = sound.text(*place, "PrivateKey")
+    if key is not None and (words := check(keytext.private_key(key))):
+        yield Problem((*place, "PrivateKey"), words)
+
+
+def _known_host_problems(sound: Sound, place: Place, check: CheckKnownHost) -> Iterator[Problem]:
+    for host_key, known_host_key in (("Host", "KnownHost"), ("ProxyJumpHost", "ProxyJumpKnownHost")):
+        text, known_host = sound.text(*place, host_key), sound.text(*place, known_host_key)
+        if text and known_host:
+            host = address.host(text)
+            if words := check(host.name, host.port, keytext.known_hosts(known_host, port=host.port)):
+                yield Problem((*place, known_host_key), words)
+
+
+def _name_problems(sound: Sound) -> Iterator[Problem]:
+    first: dict[str, int] = {}
+    for number in sound.targets:
+        name = sound.text("Servers", number, "Name")
+        if name is None:
+            continue
+        other = first.setdefault(unicodedata.normalize("NFC", name.strip()), number)
+        if other != number:
+            words = f"is the name of Servers[{other}] too: give each target a name of its own"
+            yield Problem(("Servers", number, "Name"), words)
+
+
+def _repository_problems(sound: Sound) -> Iterator[Problem]:
+    paths = {number: path for number in sound.targets if (path := _repository(sound, number))}
+    first: dict[str, int] = {}
+    for number, path in paths.items():
+        first.setdefault(path, number)
+    for number, path in paths.items():
+        place = ("Servers", number, "BorgTarget", "SubDir")
+        if first[path] != number:
+            other = named(("Servers", first[path]), sound.tree)
+            yield Problem(place, f"is the repository of {other} too: give each target a folder of its own")
+        for outer in (first[folder] for folder in _folders_above(path) if folder in first):
+            other = named(("Servers", outer), sound.tree)
+            yield Problem(place, f"lies inside the repository of {other}: move it beside that one")
+        if _borg_sees_a_home(sound, number):
+            yield Problem(place, "makes borg read a home folder where the path begins with `~`: choose another one")
+
+
+def _repository(sound: Sound, number: int) -> str | None:
+    sub_dir = sound.text("Servers", number, "BorgTarget", "SubDir")
+    return sub_dir and repository_path(sound.text("Borg", "RootDir") or "/", sub_dir)
+
+
+def _folders_above(path: str) -> Iterator[str]:
+    while (path := posixpath.dirname(path)) != "/":
+        yield path
+
+
+def _borg_sees_a_home(sound: Sound, number: int) -> bool:
+    # borg serve 1.2.4 and 1.4.5 expands a path that begins with exactly one slash and `~`.
+    root_dir, sub_dir = sound.text("Borg", "RootDir"), sound.text("Servers", number, "BorgTarget", "SubDir")
+    return bool(root_dir and sub_dir) and posixpath.normpath(f"/{root_dir}/{sub_dir}").startswith("/~")

@@ -1,0 +1,109 @@
+"""The rules of single fields: each function returns what is wrong with a value and what to do, or None.
+
+The words never quote the value: it may be a secret in the wrong place.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+from ..hostile import clean
+
+LONGEST_NAME = 100
+RESERVED = ".borgpull"
+_UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}
+
+
+def name(text: str) -> str | None:
+    """Judge a target's name; it stands in every message about the target."""
+    if not text.strip():
+        return "is empty: give the target a name"
+    if len(text.strip()) > LONGEST_NAME:
+        return f"is longer than {LONGEST_NAME} characters: shorten it"
+    if clean(text.strip()) != text.strip():
+        return "is not one printable line: use letters, digits and spaces"
+    return None
+
+
+def root_dir(text: str) -> str | None:
+    """Judge the folder on B below which all repositories lie."""
+    if not text.startswith("/"):
+        return "is not an absolute path: begin it with `/`"
+    return _repository_part(text)
+
+
+def sub_dir(text: str) -> str | None:
+    """Judge the path of a repository below RootDir; slashes around it are fine, as ever."""
+    parts = [part for part in text.split("/") if part not in {"", "."}]
+    if not parts:
+        return "names no folder of its own: write the repository's path below RootDir"
+    if parts[0] == RESERVED:
+        return f"lies in `{RESERVED}`, which borgpull keeps for itself: choose another folder"
+    return _repository_part(text)
+
+
+def _repository_part(text: str) -> str | None:
+    if ".." in text.split("/"):
+        return "has a `..` in it: write the path without"
+    if _has_unprintable(text):
+        return "has a control character in it: remove it"
+    # What follows was seen in Location of borg 1.2.4 and 1.4.5.
+    if "::" in text:
+        return "has a `::` in it, after which borg reads the name of an archive: choose another folder"
+    if "{" in text or "}" in text:
+        return "has a brace in it, which borg reads as a placeholder like `{hostname}`: choose another folder"
+    return None
+
+
+def source_path(text: str) -> str | None:
+    """Judge a path to back up."""
+    return _argument(text, what="path")
+
+
+def exclude(text: str) -> str | None:
+    """Judge an exclude pattern."""
+    return _argument(text, what="pattern")
+
+
+def _argument(text: str, *, what: str) -> str | None:
+    if not text:
+        return f"is empty: write a {what}, or remove the entry"
+    if "\0" in text:
+        return f"has a NUL character in it, which no {what} can hold: remove it"
+    return None
+
+
+def passphrase(text: str) -> str | None:
+    """Judge a passphrase: borg reads it from a pipe, up to a line end."""
+    if not text:
+        return "is empty: write the passphrase of the repository"
+    if any(letter in text for letter in "\r\n\0"):
+        return "has a line end or a NUL character in it, which borg cannot read: use one line, in single quotes"
+    return None
+
+
+def borg_path(text: str) -> str | None:
+    """Judge the path of a borg; it is quoted, so no shell expands it."""
+    if not text:
+        return "is empty: write the path of borg there, or remove the key"
+    if text.startswith("-"):
+        return "begins with a dash: write the path of borg there"
+    if text.startswith("~"):
+        return "begins with `~`, which is not expanded: write the whole path"
+    if _has_unprintable(text):
+        return "has a control character in it: remove it"
+    return None
+
+
+def private_key(text: str) -> str | None:
+    """Judge only whether there is a key at all; the rest is for ssh-keygen to say."""
+    return None if text.strip() else "is empty: paste the private key, from its BEGIN line to its END line"
+
+
+def known_host(text: str) -> str | None:
+    """Judge only whether there are entries at all; the rest is for ssh-keygen to say."""
+    return None if text.strip() else "is empty: paste what `ssh-keyscan` prints for the host"
+
+
+def _has_unprintable(text: str) -> bool:
+    return any(unicodedata.category(letter) in _UNPRINTABLE for letter in text)

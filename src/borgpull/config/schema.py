@@ -1,0 +1,125 @@
+"""The config file's tables and keys as the operator spells them. The JSON schema is made from these models.
+
+Only single fields are judged here; what concerns two of them is judged in `between`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic_core import PydanticCustomError
+
+from . import address, fields, retention
+
+RULE = "borgpull_rule"
+Rule = Callable[[str], str | None]
+
+
+def _text(rule: Rule) -> AfterValidator:
+    def obey(value: str) -> str:
+        _raise(rule(value))
+        return value
+
+    return AfterValidator(obey)
+
+
+def _secret(rule: Rule) -> AfterValidator:
+    def obey(value: SecretStr) -> SecretStr:
+        _raise(rule(value.get_secret_value()))
+        return value
+
+    return AfterValidator(obey)
+
+
+def _raise(problem: str | None) -> None:
+    if problem is not None:
+        raise PydanticCustomError(RULE, "{problem}", {"problem": problem})
+
+
+def _jump_host_problem(text: str) -> str | None:
+    return address.host_problem(text) if text else None
+
+
+BorgPath = Annotated[str, _text(fields.borg_path)]
+BORG_PATH = "the path of borg there, when it is not on the PATH"
+
+
+class Table(BaseModel):
+    """A table: nothing but the keys that it knows, of the types that it names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
+
+
+class ConnectionTable(Table):
+    """How to reach a machine over ssh."""
+
+    host: Annotated[str, _text(address.host_problem)] = Field(
+        alias="Host", description="the machine to connect to: `name`, `name:port`, IPv4 or `[IPv6]:port`"
+    )
+    username: Annotated[str, _text(address.user_problem)] = Field(alias="Username", description="the user to log in as")
+    known_host: Annotated[str, _text(fields.known_host)] = Field(
+        alias="KnownHost", description="what `ssh-keyscan` prints for the host"
+    )
+    private_key: Annotated[SecretStr, _secret(fields.private_key)] = Field(
+        alias="PrivateKey", description="the private key to log in with, without a passphrase"
+    )
+    proxy_jump_host: Annotated[str, _text(_jump_host_problem)] = Field(
+        default="", alias="ProxyJumpHost", description="the host to go through; same user and key"
+    )
+    proxy_jump_known_host: str = Field(
+        default="", alias="ProxyJumpKnownHost", description="what `ssh-keyscan` prints for ProxyJumpHost"
+    )
+
+
+class ServerTable(ConnectionTable):
+    """The backup server."""
+
+    borg_path: BorgPath = Field(default="borg", alias="BorgPath", description=BORG_PATH)
+
+
+class BorgTable(Table):
+    """The repositories, what they keep, and where they are."""
+
+    root_dir: Annotated[str, _text(fields.root_dir)] = Field(
+        alias="RootDir", description="the folder on the backup server with all repositories, an absolute path"
+    )
+    prune_setting: Annotated[str, _text(retention.problem)] = Field(
+        alias="PruneSetting", description="what to keep, e.g. `--keep-daily 7 --keep-weekly 8`"
+    )
+    jobs: int = Field(default=8, alias="Jobs", ge=1, le=1000, description="how many targets run side by side")
+    server: ServerTable = Field(alias="Server", description="the backup server")
+
+
+class RepositoryTable(Table):
+    """The repository of a target."""
+
+    sub_dir: Annotated[str, _text(fields.sub_dir)] = Field(
+        alias="SubDir", description="the path of the repository below RootDir"
+    )
+    passphrase: Annotated[SecretStr, _secret(fields.passphrase)] = Field(
+        alias="Passphrase", description="the passphrase of the repository"
+    )
+
+
+class TargetTable(Table):
+    """A host to be backed up."""
+
+    name: Annotated[str, _text(fields.name)] = Field(alias="Name", description="what messages call the target")
+    source_paths: list[Annotated[str, _text(fields.source_path)]] = Field(
+        alias="SourcePaths", min_length=1, description='the paths to back up, e.g. ["/etc", "/srv"]'
+    )
+    excludes: list[Annotated[str, _text(fields.exclude)]] = Field(
+        default=[], alias="Excludes", description='patterns to leave out, e.g. ["*.tmp"]'
+    )
+    borg_path: BorgPath = Field(default="borg", alias="BorgPath", description=BORG_PATH)
+    borg_target: RepositoryTable = Field(alias="BorgTarget", description="the repository of this target")
+    connection: ConnectionTable = Field(alias="Connection", description="how to reach this target")
+
+
+class File(Table):
+    """A whole config."""
+
+    borg: BorgTable = Field(alias="Borg", description="the repositories and the backup server")
+    servers: list[TargetTable] = Field(alias="Servers", min_length=1, description="the targets, one [[Servers]] each")

@@ -1,0 +1,80 @@
+"""What a good config says, as the other rooms use it. Frozen, normalised, and with its secrets wrapped.
+
+It never checks anything: whoever holds one of these holds a config that passed.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+
+
+@dataclass(frozen=True)
+class Host:
+    """Where an sshd listens: a name or an IP literal without brackets, and its port."""
+
+    name: str
+    port: int = 22
+
+
+@dataclass(frozen=True, kw_only=True)
+class Jump:
+    """The host on the way to another one; its user and key are those of the connection."""
+
+    host: Host
+    known_host: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Connection:
+    """How to reach a machine. `known_host` and `private_key` are ready to be written to a file."""
+
+    host: Host
+    username: str
+    known_host: str
+    private_key: SecretStr
+    jump: Jump | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A host to be backed up. `sub_dir` is as written, `borg_path` is the borg on that host."""
+
+    name: str
+    source_paths: tuple[str, ...]
+    excludes: tuple[str, ...]
+    sub_dir: str
+    passphrase: SecretStr
+    connection: Connection
+    borg_path: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """All of it. `root_dir` is as written; `prune_options` an argv; at most `jobs` targets run at once."""
+
+    root_dir: str
+    prune_options: tuple[str, ...]
+    jobs: int
+    server: Connection
+    server_borg_path: str
+    targets: tuple[Target, ...]
+
+    def repository_path(self, target: Target) -> str:
+        """Return the normalised absolute path of the target's repository on B."""
+        return repository_path(self.root_dir, target.sub_dir)
+
+    def repository_url(self, target: Target) -> str:
+        """Return the URL of the target's repository, letter for letter as the Go ancestor spelled it.
+
+        Borg remembers it: any other spelling makes it ask whether the repository was relocated.
+        """
+        return f"ssh://borg-server/{self.root_dir}/{target.sub_dir}"
+
+
+def repository_path(root_dir: str, sub_dir: str) -> str:
+    """Return the folder that `borg serve` opens for the URL of these two (borg 1.2.4, 1.4.5)."""
+    path = posixpath.normpath(f"{root_dir}/{sub_dir}")
+    return "/" + path.lstrip("/")

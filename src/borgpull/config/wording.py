@@ -1,0 +1,63 @@
+"""pydantic's errors in our words, made from their type and place alone.
+
+pydantic's own words and inputs are never used: they quote values, and a value may be a secret.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from .keys import field_at
+from .problem import Place, Problem
+from .schema import RULE, File
+
+_TABLES = ("Server", "BorgTarget", "Connection", "Borg")
+
+
+def validated(tree: dict[str, Any]) -> File | list[Problem]:
+    """Return the config's tables, or every problem with their single fields."""
+    try:
+        return File.model_validate(tree)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False)
+    return [Problem(entry["loc"], _words(entry["type"], entry["loc"], entry.get("ctx", {}))) for entry in found]
+
+
+def _words(kind: str, place: Place, context: dict[str, Any]) -> str:
+    if kind == RULE:
+        return str(context["problem"])
+    if kind == "missing":
+        return _missing(place)
+    if kind == "too_short":
+        return "is empty: add " + _description(place)
+    return _wrong_type(kind, place)
+
+
+def _missing(place: Place) -> str:
+    if place[-1] in _TABLES:
+        return f"is missing: add a {_header(place)} table with {_description(place)}"
+    return f"is missing: add {_description(place)}"
+
+
+def _wrong_type(kind: str, place: Place) -> str:
+    if place == ("Servers",):
+        return "must be a list of tables: write [[Servers]]"
+    if place[-1] == "Jobs":
+        return "must be a whole number from 1 to 1000, without quotes"
+    if place[-1] in _TABLES or (place[:1] == ("Servers",) and len(place) == 2):
+        return f"must be a table: write {_header(place)}"
+    if kind == "list_type":
+        return f"must be a list: {_description(place)}"
+    return "must be a text in quotes"
+
+
+def _header(place: Place) -> str:
+    header = ".".join(step for step in place if isinstance(step, str))
+    return f"[[{header}]]" if header == "Servers" else f"[{header}]"
+
+
+def _description(place: Place) -> str:
+    field = field_at(place)
+    return (field.description if field else None) or "it"

@@ -1,0 +1,58 @@
+"""Errors, named after the party that failed. They say what happened and what to do, and never hold a secret.
+
+This is the lowest room: it imports nothing of ours.
+"""
+
+from __future__ import annotations
+
+
+class Failure(Exception):
+    """Something failed, and `party` is who failed: "C", "B", "T web1", "config".
+
+    `cause` is one line in the operator's terms; `hint` is the next command to type or the line to change,
+    empty where nothing useful can be said. `detail` is what the failing program printed, for `-v`.
+    `transient` says that the same attempt may succeed later without anybody's help.
+    """
+
+    def __init__(self, party: str, cause: str, *, hint: str = "", detail: str = "", transient: bool = False) -> None:
+        super().__init__(f"{party}: {cause}")
+        self.party = party
+        self.cause = cause
+        self.hint = hint
+        self.detail = detail
+        self.transient = transient
+
+
+class ConfigError(Failure):
+    """The config is wrong. `problems` are all of them, each naming its place and what to do."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("config", "; ".join(problems))
+        self.problems = problems
+
+
+class UsageError(Failure):
+    """The command line is wrong."""
+
+    def __init__(self, cause: str, *, hint: str = "see `borgpull --help`") -> None:
+        super().__init__("command line", cause, hint=hint)
+
+
+class TamperedError(Failure):
+    """A repository is not what an honest session leaves behind, or it cannot be told. `rules` are in words."""
+
+    def __init__(
+        self, party: str, cause: str, *, rules: tuple[str, ...], unverifiable: bool = False, hint: str = ""
+    ) -> None:
+        super().__init__(party, cause, hint=hint)
+        self.rules = rules
+        self.unverifiable = unverifiable
+
+
+CONTROLLER = "C"
+BACKUP_SERVER = "B"
+
+
+def target_party(name: str) -> str:
+    """Return the party name of the target `name`, as messages spell it."""
+    return f"T {name}"

@@ -1,0 +1,148 @@
+"""Facts that a run emits, one frozen record each. Work emits them and does not know what a terminal is.
+
+Times are unix seconds (UTC), sizes are bytes, durations are seconds. Text from another machine is already clean.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Step(StrEnum):
+    """The steps of one target, in their order."""
+
+    CONNECT = "connect"
+    INSPECT = "inspect"
+    CREATE = "create"
+    VERIFY = "verify"
+    CHECK = "check"
+    PRUNE = "prune"
+    COMPACT = "compact"
+
+
+class Outcome(StrEnum):
+    """How a step or a target ended."""
+
+    DONE = "done"
+    WARNING = "warning"
+    FAILED = "failed"
+    TAMPERED = "tampered"
+    UNVERIFIABLE = "unverifiable"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Something happened at `at`; `target` is the target's name, empty where it concerns the whole run."""
+
+    target: str = ""
+    at: float = field(default_factory=time.time)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunStarted(Event):
+    """The run begins with these targets, in the order of the config, `jobs` of them at a time."""
+
+    targets: tuple[str, ...]
+    jobs: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepStarted(Event):
+    """A step of a target begins."""
+
+    step: Step
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepFinished(Event):
+    """A step of a target ended. `detail` is a few words worth a line, such as "freed 6.31 kB"."""
+
+    step: Step
+    outcome: Outcome
+    detail: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimated(Event):
+    """What the last archive of this target held: the only honest guess at how much there is to read."""
+
+    original_size: int
+    files: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArchiveProgress(Event):
+    """`borg create` on T has come this far. Its total is unknown."""
+
+    original_size: int
+    deduplicated_size: int
+    files: int
+    path: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PercentProgress(Event):
+    """A step with a known total has come this far; `total` is above zero."""
+
+    step: Step
+    current: int
+    total: int
+    message: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArchiveCreated(Event):
+    """T's borg says that it wrote this archive."""
+
+    name: str
+    archive_id: str
+    original_size: int
+    deduplicated_size: int
+    files: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said(Event):
+    """A line that borg or ssh said; only for those who ask with -v. `party` is who said it."""
+
+    party: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Warned(Event):
+    """Something an operator should read; the target goes on."""
+
+    text: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failed(Event):
+    """What ended the target (or the run, without a target): the party, the cause, and what to do."""
+
+    party: str
+    cause: str
+    hint: str = ""
+    rules: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetFinished(Event):
+    """A target is through all that it will see of this run."""
+
+    outcome: Outcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFinished(Event):
+    """All targets are through."""
+
+    outcome: Outcome
+
+
+Emit = Callable[[Event], None]

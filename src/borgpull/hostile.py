@@ -1,0 +1,30 @@
+"""Text from T or B is hostile: bounded in length and stripped of everything that could move a cursor.
+
+Whatever was said by another machine passes through `clean` before it is stored, logged, shown or reported.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+LONGEST = 500
+
+_REFUSED = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+def clean(text: str | bytes, *, longest: int = LONGEST) -> str:
+    """Return `text` as one printable line of at most `longest` characters.
+
+    Control and format characters (escape sequences, bidi controls, line breaks) become a visible "�"; tabs and
+    line ends become a space. Bytes are read as UTF-8, what is not becomes "�".
+    """
+    head = text[: longest * 4] if isinstance(text, bytes) else text[: longest + 1]
+    words = head.decode("utf-8", "replace") if isinstance(head, bytes) else head
+    shown = "".join(_printable(letter) for letter in words).strip()
+    return shown if len(shown) <= longest else shown[: longest - 1] + "…"
+
+
+def _printable(letter: str) -> str:
+    if letter in "\t\r\n":
+        return " "
+    return "�" if unicodedata.category(letter) in _REFUSED else letter

@@ -1,0 +1,10 @@
+"""The system's ssh, driven through one control master per host: argv, master, forward, session, diagnose.
+
+This room knows hosts, keys and sockets; it knows nothing of borg.
+"""
+
+from .identity import key_problem, known_host_problem
+from .master import Master, open_master
+from .session import SSH_FAILED, execute, session
+
+__all__ = ["SSH_FAILED", "Master", "execute", "key_problem", "known_host_problem", "open_master", "session"]

@@ -1,0 +1,169 @@
+"""One ssh connection: a control master in the foreground, its control socket, and its forwards.
+
+The key and the known_hosts exist as files only until the master is up. A master ends with its context.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+from .. import proc
+from ..config import Connection
+from ..errors import CONTROLLER, Failure
+from ..hostile import clean
+from . import argv
+from .diagnose import diagnose
+
+# sshd's MaxSessions is 10 by default; two are left for short commands.
+SESSIONS = 8
+# ConnectTimeout covers TCP and the banner only; a peer that stalls in key exchange needs a limit of ours.
+START_SECONDS = 60.0
+CONTROL_SECONDS = 15.0
+
+
+class Master:
+    """A connection that is up. `party` is whose it is, `pid` the pid of the master process."""
+
+    def __init__(self, party: str, control: Path, child: proc.Child, said: proc.Tail) -> None:
+        self.party = party
+        self.control = control
+        self.pid = child.pid
+        self.slots = asyncio.Semaphore(SESSIONS)
+        self._child = child
+        self._said = said
+
+    @property
+    def alive(self) -> bool:
+        """Tell whether the connection still stands."""
+        return self._child.returncode is None
+
+    def failure(self, said: str, *, doing: str) -> Failure:
+        """Say why something over this connection failed: what the client said, else what the master said."""
+        text = said if self.alive else f"{said}\n{self._said.text}"
+        return diagnose(self.party, text, doing=doing)
+
+    async def forward(self, remote: str, local: Path) -> None:
+        """Have the host listen on the unix socket `remote` and lead every connection to `local` here.
+
+        Raises Failure when the host refuses: with a fresh path in a directory of our own that is policy.
+        """
+        done = await self._operate("forward", "-R", f"{remote}:{local}")
+        if done.returncode != 0:
+            said = done.stderr.decode("utf-8", "replace")
+            if "port forwarding failed" not in said:
+                raise self.failure(said, doing="ask for a forward")
+            raise Failure(
+                self.party,
+                "its sshd refuses to forward a unix socket",
+                hint="in its sshd_config set `AllowStreamLocalForwarding yes` and `AllowTcpForwarding yes` "
+                "(or `remote`), no `DisableForwarding`; in authorized_keys no `restrict` without `port-forwarding`",
+                detail=said,
+            )
+
+    async def cancel(self, remote: str, local: Path) -> None:
+        """Stop listening on `remote`. Connections that stand go on; the socket file stays (sshd never removes it)."""
+        with contextlib.suppress(Failure):
+            await self._operate("cancel", "-R", f"{remote}:{local}")
+
+    async def _operate(self, operation: str, *arguments: str) -> proc.Completed:
+        command = argv.control(self.control, operation, *arguments)
+        try:
+            return await proc.run(command, seconds=CONTROL_SECONDS)
+        except TimeoutError:
+            raise Failure(
+                self.party, f"our ssh connection does not answer (ssh -O {operation})", transient=True
+            ) from None
+
+    async def check(self) -> None:
+        """Make sure that it is our own master that listens. Raises Failure."""
+        done = await self._operate("check")
+        found = re.search(rb"pid=(\d+)", done.stderr)
+        if done.returncode != 0 or not found or int(found[1]) != self.pid:
+            raise self.failure(done.stderr.decode("utf-8", "replace"), doing="open a control socket")
+
+
+@contextlib.asynccontextmanager
+async def open_master(
+    connection: Connection, *, party: str, directory: Path, heard: Callable[[str], None]
+) -> AsyncIterator[Master]:
+    """Connect, and stay connected for as long as the context lasts.
+
+    `directory` is the run's private one, on a tmpfs; `heard` is given each line that the master says.
+    Raises Failure, named after `party`, when the connection cannot be made.
+    """
+    own = Path(tempfile.mkdtemp(prefix="m", dir=directory))
+    said = proc.Tail()
+    try:
+        files = _write_files(connection, own)
+        command = argv.master(connection, files=files, control=own / "ctl")
+        async with _started(command) as child:
+            listener = asyncio.create_task(_listen(child, said, heard))
+            try:
+                master = Master(party, own / "ctl", child, said)
+                await _until_ready(master, child, listener)
+                _remove_files(files)
+                yield master
+            finally:
+                await child.end()
+                listener.cancel()
+    finally:
+        shutil.rmtree(own, ignore_errors=True)
+
+
+@contextlib.asynccontextmanager
+async def _started(command: list[str]) -> AsyncIterator[proc.Child]:
+    try:
+        async with proc.started(command) as child:
+            yield child
+    except FileNotFoundError:
+        raise Failure(CONTROLLER, "ssh is not installed", hint="apt install openssh-client") from None
+
+
+def _write_files(connection: Connection, directory: Path) -> argv.Files:
+    files = argv.Files(directory / "key", directory / "known_hosts", directory / "jump_known_hosts")
+    _write(files.key, connection.private_key.get_secret_value())
+    _write(files.known_hosts, connection.known_host)
+    _write(files.jump_known_hosts, connection.jump.known_host if connection.jump else "")
+    return files
+
+
+def _write(path: Path, text: str) -> None:
+    path.touch(mode=0o600)
+    path.write_text(text, encoding="utf-8")
+
+
+def _remove_files(files: argv.Files) -> None:
+    for path in (files.key, files.known_hosts, files.jump_known_hosts):
+        path.unlink()
+
+
+async def _listen(child: proc.Child, said: proc.Tail, heard: Callable[[str], None]) -> None:
+    # A master whose stderr is not read stops at 64 KiB, and every session with it (seen on 8.4, 9.2, 10.5).
+    async for line in proc.lines(child.stderr):
+        text = clean(line)
+        said.add(text)
+        heard(text)
+
+
+async def _until_ready(master: Master, child: proc.Child, listener: asyncio.Task[None]) -> None:
+    # The master closes its stdout when it listens (since OpenSSH 7.7), or by dying.
+    try:
+        async with asyncio.timeout(START_SECONDS):
+            await proc.drained(child.stdout)
+            await asyncio.sleep(0)
+            await master.check()
+    except TimeoutError:
+        raise Failure(
+            master.party, f"it did not finish connecting within {START_SECONDS:.0f} s", transient=True
+        ) from None
+    except Failure as failure:
+        with contextlib.suppress(TimeoutError):
+            await child.wait(2)
+            await asyncio.wait({listener}, timeout=2)
+        raise master.failure(failure.detail, doing="connect") from None

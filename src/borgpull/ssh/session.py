@@ -1,0 +1,79 @@
+"""A remote command in a session of a master that is up: its three pipes, its exit status, its end.
+
+Without a terminal a remote process gets no signal from ssh, ever: what must end reads its stdin as a lifeline.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import subprocess
+from collections.abc import AsyncIterator
+from typing import IO
+
+from .. import proc
+from ..errors import Failure
+from . import argv
+from .master import Master
+
+# What ssh itself exits with; also what it reports when a signal killed the remote command.
+SSH_FAILED = 255
+
+
+@contextlib.asynccontextmanager
+async def session(
+    master: Master,
+    command: object,
+    *,
+    stdin: int | IO[bytes] = subprocess.DEVNULL,
+    stdout: int | IO[bytes] = subprocess.PIPE,
+) -> AsyncIterator[proc.Child]:
+    """Run `command`, a plumbum command, on the master's host for as long as the context lasts.
+
+    The descriptors given are handed on to the master itself: no byte passes through Python.
+    """
+    async with (
+        master.slots,
+        proc.started(argv.execute(master.control, command), stdin=stdin, stdout=stdout) as child,
+    ):
+        yield child
+
+
+async def execute(
+    master: Master,
+    script: str,
+    *arguments: str,
+    stdin: bytes = b"",
+    seconds: float,
+    most: int = proc.MOST_OUTPUT,
+) -> proc.Completed:
+    """Run a shell script on the master's host with `arguments` as "$@", and return what it printed.
+
+    The output is framed: what a ~/.bashrc over there prints before the script begins is left out.
+    Raises Failure when the connection fails, refuses the session, or nothing came within `seconds`.
+    """
+    mark = secrets.token_hex(16)
+    framed = f'printf "%s\\n" "$1"; shift; {script}'
+    command = proc.Command("exec")["sh", "-c", framed, "sh", mark, list(arguments)]
+    line = argv.execute(master.control, command)
+    try:
+        async with master.slots:
+            done = await proc.run(line, stdin=stdin, seconds=seconds, most=most)
+    except TimeoutError:
+        raise Failure(master.party, f"a command there did not end within {seconds:.0f} s", transient=True) from None
+    _, found, output = done.stdout.partition(mark.encode() + b"\n")
+    if not found:
+        raise _refused(master, done)
+    return proc.Completed(done.returncode, output, done.stderr, done.truncated)
+
+
+def _refused(master: Master, done: proc.Completed) -> Failure:
+    said = done.stderr.decode("utf-8", "replace")
+    if done.returncode == SSH_FAILED:
+        return master.failure(said, doing="open a session")
+    return Failure(
+        master.party,
+        "its account gives no shell: a forced command or a login shell that runs nothing",
+        hint="remove `command=` from authorized_keys for this key, and give the account /bin/sh",
+        detail=said,
+    )

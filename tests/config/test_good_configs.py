@@ -1,0 +1,192 @@
+"""Configs that worked with the ancestor, and what the other rooms get from them."""
+
+import dataclasses
+import json
+
+import pydantic
+import pytest
+from sample import GOOD, filled, read_pure
+
+from borgpull.config import Host, read
+from borgpull.config.schema import File
+
+
+@pytest.fixture
+def config(keys, checks):
+    return read(filled(GOOD, keys), **checks)
+
+
+def test_everything_arrives(config, keys):
+    assert config.root_dir == "/home/backups"
+    assert config.prune_options == ("--keep-daily=7", "--keep-weekly=20", "--keep-monthly=12")
+    assert config.jobs == 4
+    assert config.server.host == Host("backup.example.org", 2222)
+    assert config.server.username == "borg"
+    assert config.server.private_key.get_secret_value() == keys["B_KEY"]
+    assert config.server.jump is None
+    assert config.server_borg_path == "borg"
+    web1, db1 = config.targets
+    assert (web1.name, web1.source_paths, web1.excludes) == (
+        "web1",
+        ("/etc", "/srv/my files"),
+        ("/srv/**/*.tmp",),
+    )
+    assert (web1.sub_dir, web1.passphrase.get_secret_value()) == ("sub/web1", "hunter2 and more")
+    assert web1.connection.host == Host("web1.example.org")
+    assert web1.borg_path == "borg"
+    assert (db1.name, db1.excludes, db1.borg_path) == ("db1", (), "/opt/borg/bin/borg")
+    assert db1.connection.jump.host == Host("jump.example.org")
+    assert db1.connection.jump.known_host == f"jump.example.org {keys['HOST_KEY']}\n"
+
+
+def test_settings_show_no_secret_and_cannot_be_changed(config, secrets):
+    assert not [secret for secret in secrets if secret in repr(config) or secret in str(config)]
+    for part in (
+        config,
+        config.server,
+        config.server.host,
+        config.targets[1],
+        config.targets[1].connection.jump,
+    ):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(part, dataclasses.fields(part)[0].name, "x")
+    hash(config)
+
+
+def respelt(lines, change):
+    """Yield the lines with their keys and headers changed, but not the texts of many lines."""
+    within = False
+    for line in lines:
+        key, equals, value = line.partition(" = ")
+        if within or not (equals or line.startswith("[")):
+            yield line
+        else:
+            yield change(key) + equals + value
+        within ^= line.count('"""') == 1
+
+
+@pytest.mark.parametrize("change", [str.lower, str.upper, str.swapcase])
+def test_keys_in_any_letter_case(change, keys, checks, config):
+    text = "\n".join(respelt(filled(GOOD, keys).splitlines(), change))
+    assert text != filled(GOOD, keys)
+    assert read(text, **checks) == config
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(lambda key: key.replace("\n", "\r\n"), id="CRLF"),
+        pytest.param(lambda key: key.rstrip(), id="no last newline"),
+        pytest.param(lambda key: f"\n \n\r\n{key}\n \n", id="blank lines around it"),
+        pytest.param(lambda key: key.replace("\n", "  \n\t "), id="indented"),
+    ],
+)
+def test_keys_as_they_arrive(spoil, keys, checks, config):
+    spoilt = keys | {name: spoil(keys[name]) for name in ("B_KEY", "T_KEY")}
+    assert read(filled(GOOD, spoilt), **checks) == config
+
+
+def test_a_file_with_windows_line_ends_and_a_byte_order_mark(keys, checks, config):
+    assert read("\ufeff" + filled(GOOD, keys).replace("\n", "\r\n"), **checks) == config
+
+
+def test_what_may_be_left_out(keys, checks):
+    text = GOOD.replace("Jobs = 4\n", "").replace('Excludes = ["/srv/**/*.tmp"]\n', "")
+    config = read(filled(text, keys), **checks)
+    assert config.jobs == 8
+    assert config.targets[0].excludes == ()
+
+
+def test_empty_jump_keys_mean_no_jump(keys, checks):
+    text = GOOD.replace('"jump.example.org"', '""').replace('"jump.example.org {HOST_KEY}"', '""')
+    assert read(filled(text, keys), **checks).targets[1].connection.jump is None
+
+
+@pytest.mark.parametrize(
+    ("host", "known_host", "kept"),
+    [
+        ("db1", "db1 {HOST_KEY}", "db1 {HOST_KEY}\n"),
+        ("db1", "db1 {HOST_KEY}\r\ndb1 {HOST_KEY_RSA}\r\n", "db1 {HOST_KEY}\ndb1 {HOST_KEY_RSA}\n"),
+        (
+            "db1",
+            "\n# db1:22 SSH-2.0\ndb1 {HOST_KEY} a comment",
+            "# db1:22 SSH-2.0\ndb1 {HOST_KEY} a comment\n",
+        ),
+        ("DB1", "db1 {HOST_KEY}", "db1 {HOST_KEY}\n"),
+        ("db1", "[db1]:22 {HOST_KEY}", "db1 {HOST_KEY}\n"),
+        ("db1", "x,[db1]:22,[y]:2222 {HOST_KEY} [c]:22", "x,db1,[y]:2222 {HOST_KEY} [c]:22\n"),
+        ("db1", "@cert-authority [db1]:22 {HOST_KEY}", "@cert-authority db1 {HOST_KEY}\n"),
+        ("db1", "# [db1]:22\ndb1 {HOST_KEY}", "# [db1]:22\ndb1 {HOST_KEY}\n"),
+        ("db1:2222", "[db1]:2222 {HOST_KEY}", "[db1]:2222 {HOST_KEY}\n"),
+        ("db1:2222", "db1 {HOST_KEY}", "db1 {HOST_KEY}\n"),
+        ("[2001:db8::1]", "2001:db8::1 {HOST_KEY}", "2001:db8::1 {HOST_KEY}\n"),
+        ("2001:db8::1", "[2001:db8::1]:22 {HOST_KEY}", "2001:db8::1 {HOST_KEY}\n"),
+        ("[2001:db8::1]:2222", "[2001:db8::1]:2222 {HOST_KEY}", "[2001:db8::1]:2222 {HOST_KEY}\n"),
+        ("[2001:DB8:0::1]:22", "2001:db8::1 {HOST_KEY}", "2001:db8::1 {HOST_KEY}\n"),
+        ("db1.lan", "*.lan,!x.lan {HOST_KEY}", "*.lan,!x.lan {HOST_KEY}\n"),
+        ("db1", "@revoked * {HOST_KEY_RSA}\ndb1 {HOST_KEY}", "@revoked * {HOST_KEY_RSA}\ndb1 {HOST_KEY}\n"),
+    ],
+)
+def test_known_hosts_as_ssh_keyscan_and_people_write_them(host, known_host, kept, keys, checks):
+    text = GOOD.replace('"10.0.0.7"', f'"{host}"').replace('"10.0.0.7 {HOST_KEY}"', f"'''{known_host}'''")
+    config = read(filled(text, keys), **checks)
+    assert config.targets[1].connection.known_host == filled(kept, keys)
+
+
+def test_hashed_known_hosts(keys, checks, hashed):
+    text = GOOD.replace("10.0.0.7 {HOST_KEY}", hashed("10.0.0.7")).replace(
+        "[backup.example.org]:2222 {HOST_KEY}\n[backup.example.org]:2222 {HOST_KEY_RSA}\n",
+        hashed("[backup.example.org]:2222") + "\n",
+    )
+    config = read(filled(text, keys), **checks)
+    assert config.targets[1].connection.known_host.startswith("|1|")
+
+
+def test_an_entry_for_port_22_vouches_for_no_other_port(keys):
+    seen = []
+    text = GOOD.replace('"10.0.0.7"', '"db1:2222"').replace("10.0.0.7 {", "[db1]:22 {")
+    read(filled(text, keys), check_key=lambda _: None, check_known_host=lambda *entry: seen.append(entry))
+    assert ("db1", 2222, f"[db1]:22 {keys['HOST_KEY']}\n") in seen
+
+
+@pytest.mark.parametrize("name", ["web1", "Büro 3", "backup, nightly (#2)", "数据库", "x" * 100])
+def test_names_that_people_give(name):
+    assert read_pure(GOOD.replace('"web1"', f'"{name}"')).targets[0].name == name
+
+
+@pytest.mark.parametrize("passphrase", ["x", "a b", " spaces ", "quo\"te'", "ünï", "$HOME `id`", "#;%{}", "\\"])
+def test_passphrases_arrive_as_they_are(passphrase):
+    config = read_pure(GOOD.replace("'swordfish'", json.dumps(passphrase)))
+    assert config.targets[1].passphrase.get_secret_value() == passphrase
+
+
+def test_names_that_differ_in_letter_case_are_two():
+    assert [target.name for target in read_pure(GOOD.replace('"db1"', '"WEB1"')).targets] == ["web1", "WEB1"]
+
+
+def test_folders_with_a_common_beginning_are_two():
+    read_pure(GOOD.replace('"sub/db1"', '"sub/web10"'))
+
+
+def test_the_url_is_spelled_as_the_ancestor_did():
+    config = read_pure(GOOD.replace('"/home/backups"', '"/home/backups/"').replace('"sub/db1"', '"/sub//db1/"'))
+    assert config.repository_url(config.targets[1]) == "ssh://borg-server//home/backups///sub//db1/"
+    assert config.repository_path(config.targets[1]) == "/home/backups/sub/db1"
+
+
+def test_the_schema_spells_the_keys_as_the_config_does():
+    schema = File.model_json_schema()
+    tables = schema["$defs"] | {"File": schema}
+    keys = {key for table in tables.values() for key in table["properties"]}
+    assert keys == {
+        *("Borg", "Servers", "RootDir", "PruneSetting", "Jobs", "Server", "BorgPath"),
+        *("Host", "Username", "KnownHost", "PrivateKey", "ProxyJumpHost", "ProxyJumpKnownHost"),
+        *("Name", "SourcePaths", "Excludes", "BorgTarget", "Connection", "SubDir", "Passphrase"),
+    }
+    assert all(table["additionalProperties"] is False for table in tables.values())
+
+
+def test_the_tables_hide_their_input_from_pydantic_errors_too():
+    with pytest.raises(pydantic.ValidationError) as caught:
+        File.model_validate({"Borg": {"RootDir": ["hunter2"]}, "Servers": "hunter2"})
+    assert "hunter2" not in str(caught.value)

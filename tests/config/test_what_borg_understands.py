@@ -1,0 +1,84 @@
+"""A real borg opens the repository where we say that it lies, and takes the retention that we let pass."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from sample import GOOD, read_pure
+
+from borgpull.config import retention
+from borgpull.config.settings import repository_path
+
+
+@pytest.fixture
+def borg(tmp_path):
+    """Return a function that runs borg against `borg serve` on this machine, without ssh."""
+    (tmp_path / "base").mkdir()
+    env = {
+        "PATH": os.environ["PATH"],
+        "LC_ALL": "C.UTF-8",
+        "BORG_BASE_DIR": str(tmp_path / "base"),
+        "BORG_RSH": "sh -c 'exec borg serve'",
+        "BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK": "yes",
+        "BORG_RELOCATED_REPO_ACCESS_IS_OK": "yes",
+    }
+    return lambda *argv: subprocess.run(
+        ["borg", *argv], env=env, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    "sub_dir",
+    [
+        "sub/x",
+        "/sub/x/",
+        "./a//b/.",
+        "my files",
+        "a@b",
+        "a:b:",
+        "%h%20",
+        "ünï",
+        "'q\"$x`id`",
+        "~root",
+        "-x",
+    ],
+)
+def test_the_repository_lies_where_we_say(sub_dir, borg, tmp_path):
+    root_dir = f"{tmp_path}/root/"
+    text = GOOD.replace('"/home/backups"', f"'{root_dir}'")
+    config = read_pure(text.replace('"sub/db1"', f"'''{sub_dir}'''"))
+    target = config.targets[1]
+    done = borg("init", "--encryption=none", "--make-parent-dirs", config.repository_url(target))
+    assert done.returncode == 0, done.stderr
+    assert Path(config.repository_path(target), "README").is_file()
+
+
+@pytest.mark.parametrize(("root_dir", "sub_dir"), [("/srv/{x", "y"), ("/srv", "a::b"), ("/srv", "{now}")])
+def test_what_we_refuse_is_misread_by_borg(root_dir, sub_dir, borg):
+    done = borg("info", f"ssh://borg-server/{root_dir}/{sub_dir}")
+    assert repository_path(root_dir, sub_dir) not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "--keep-daily 7 --keep-weekly 20 --keep-monthly 12 --keep-yearly 15",
+        "--keep-last=3",
+        "--keep-secondly 1 --keep-minutely 2 --keep-hourly 3",
+        "--keep-within 2H --keep-daily=0",
+        "--keep-within=1m",
+        "--keep-yearly -1",
+        "  '--keep-daily'  \"7\" ",
+    ],
+)
+def test_borg_takes_the_retention(setting, borg, tmp_path):
+    repository = str(tmp_path / "repository")
+    assert borg("init", "--encryption=none", repository).returncode == 0
+    done = borg("prune", "--dry-run", *retention.options(setting), repository)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_newer_quarterly_rules():
+    assert retention.options("--keep-13weekly 4") == ("--keep-13weekly=4",)
+    assert retention.options("--keep-3monthly 4") == ("--keep-3monthly=4",)
