@@ -1,0 +1,99 @@
+"""Borg's command lines and environments, for T, B and C alike. Paths come as they are: whoever runs it quotes.
+
+No secret goes in here: a passphrase reaches borg over the descriptor that BORG_PASSPHRASE_FD names.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+LOCK_WAIT = ("--lock-wait", "600")
+_JSON = ("--log-json", "--progress")
+# socat copies 8 KiB at a time by default; 256 KiB makes the road a fifth faster.
+_SOCAT = "socat -b 262144 STDIO UNIX-CONNECT:"
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A repository: its folder on B, and the URL under which every borg client of ours knows it."""
+
+    path: str
+    url: str
+
+
+def rsh(socket: str) -> str:
+    """Return the BORG_RSH that leads to the unix socket at `socket`, a path without spaces or quotes.
+
+    Borg appends `HOST borg serve ...`, which become the unread positional parameters of this shell.
+    """
+    return f"sh -c 'exec {_SOCAT}{socket}'"
+
+
+def environment(url: str) -> dict[str, str]:
+    """Return the part of the environment that is the same for every borg client, on T and on C."""
+    return {
+        "BORG_REPO": url,
+        "BORG_EXIT_CODES": "legacy",
+        "BORG_RELOCATED_REPO_ACCESS_IS_OK": "no",
+        "BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK": "no",
+        "BORG_DISPLAY_PASSPHRASE": "no",
+        "BORG_SHOW_SYSINFO": "no",
+        "TZ": "UTC",
+        "LC_ALL": "C.UTF-8",
+    }
+
+
+def archive_name(now: float) -> str:
+    """Return the name of an archive begun at `now`, unix seconds: snapshot-YYYY-MM-DDTHH:MM:SS in UTC."""
+    return time.strftime("snapshot-%Y-%m-%dT%H:%M:%S", time.gmtime(now))
+
+
+def create(archive: str, *, sources: Iterable[str], excludes: Iterable[str]) -> list[str]:
+    """Return the arguments of `borg create`, with the options of the ancestor."""
+    fixed = [
+        "create",
+        *_JSON,
+        "--json",
+        *LOCK_WAIT,
+        "--files-cache=ctime,size",
+        "--noctime",
+        "--noflags",
+        "--stats",
+    ]
+    return [*fixed, *(f"--exclude={pattern}" for pattern in excludes), "--", f"::{archive}", *sources]
+
+
+def init() -> list[str]:
+    """Return the arguments that create a repository and its parent directories."""
+    return ["init", "--log-json", "--encryption=repokey-blake2", "--make-parent-dirs"]
+
+
+def list_archives() -> list[str]:
+    """Return the arguments that list all archives, checkpoints too; borg hides them otherwise."""
+    return ["list", "--log-json", *LOCK_WAIT, "--json", "--consider-checkpoints"]
+
+
+def check() -> list[str]:
+    """Return the arguments of a full check without --verify-data."""
+    return ["check", *_JSON, *LOCK_WAIT]
+
+
+def prune(options: Iterable[str]) -> list[str]:
+    """Return the arguments of a prune by the operator's retention options."""
+    return ["prune", *_JSON, *LOCK_WAIT, "--list", *options]
+
+
+def compact() -> list[str]:
+    """Return the arguments of a compact."""
+    return ["compact", *_JSON, *LOCK_WAIT]
+
+
+def serve(borg: str, path: str, *, append_only: bool) -> list[str]:
+    """Return the command of a `borg serve` that can touch the repository at `path` and nothing else.
+
+    --info: else serve is silent on what compact freed (its log level is its own, the client's -v does not reach it).
+    """
+    only = ["--append-only"] if append_only else []
+    return [borg, "serve", "--info", *only, "--restrict-to-repository", path]

@@ -1,0 +1,144 @@
+"""Borg's exit status and message ids, turned into the party that failed, the cause, and what to do.
+
+With 1.2 the exit status alone says nothing (2 is every error): the message id decides, compared by its last part only,
+because 1.2 and 1.4 spell the first part differently. Public facts: Borg's docs/internals/frontends.rst.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..errors import BACKUP_SERVER, CONTROLLER, Failure
+from .output import Message, Messages
+
+MISSING_REPOSITORY = "DoesNotExist"
+
+
+@dataclass(frozen=True)
+class _Sign:
+    cause: str
+    hint: str
+    party: str = ""
+    transient: bool = False
+
+
+_LOST = _Sign(
+    "borg lost the connection to the repository in the middle",
+    "the next run goes on from the last checkpoint",
+    transient=True,
+)
+
+_SIGNS: Mapping[str, _Sign] = {
+    "PassphraseWrong": _Sign(
+        "the passphrase does not open the repository", "correct BorgTarget.Passphrase of this target"
+    ),
+    "KeyfileInvalidError": _Sign(
+        "the repository's key is not a key any more",
+        "put it back from a key export, see `borg key import`",
+        BACKUP_SERVER,
+    ),
+    "LockTimeout": _Sign(
+        "the repository is locked by another borg",
+        "wait for it to end; only when none runs anywhere: `borg break-lock` on B",
+        BACKUP_SERVER,
+        transient=True,
+    ),
+    "DoesNotExist": _Sign("there is no repository", "check RootDir and SubDir", BACKUP_SERVER),
+    "InvalidRepository": _Sign(
+        "what lies at the repository's path is not a borg repository",
+        "look at that folder on B; an empty one can be removed, then borgpull makes a repository there",
+        BACKUP_SERVER,
+    ),
+    "PathAlreadyExists": _Sign(
+        "the repository's path is a folder with other files in it", "choose another SubDir", BACKUP_SERVER
+    ),
+    "PathNotAllowed": _Sign(
+        "borg serve refuses the path of this repository",
+        "RootDir must be the real path, as `realpath` prints it on B, without symbolic links",
+        BACKUP_SERVER,
+    ),
+    "InsufficientFreeSpaceError": _Sign("its disk is full", "free space below RootDir on B", BACKUP_SERVER),
+    "StorageQuotaExceeded": _Sign("the storage quota of this repository is reached", "raise the quota", BACKUP_SERVER),
+    "RepositoryAccessAborted": _Sign(
+        "borg knows this repository under another place and refuses it",
+        "if RootDir, SubDir or the repositories were moved on purpose: remove the folder of this repository id below "
+        "~/.config/borg/security, here (in the cache directory) and on T",
+    ),
+    "RepositoryReplay": _Sign(
+        "borg has seen a newer state of this repository than the one B shows: it was put back, or this is an attack",
+        "if it was put back on purpose: `borg delete --cache-only` and remove `manifest-timestamp` below "
+        "~/.config/borg/security, where this borg ran",
+    ),
+    "CacheInitAbortedError": _Sign(
+        "the repository is not encrypted although borgpull makes only encrypted ones",
+        "find out who replaced it",
+        BACKUP_SERVER,
+    ),
+    "IntegrityError": _Sign("the repository is damaged", "run `borg check` on it and read what it says", BACKUP_SERVER),
+    "TAMInvalid": _Sign(
+        "the repository's manifest is not authentic",
+        "it was changed by somebody without the key",
+        BACKUP_SERVER,
+    ),
+    "TAMRequiredError": _Sign(
+        "the repository's manifest is not authenticated",
+        "it was written by a very old borg or by an attacker",
+        BACKUP_SERVER,
+    ),
+    "NoPassphraseFailure": _Sign("borg did not get the passphrase", "run again with -v"),
+    "ConnectionClosedWithHint": _LOST,
+    "ConnectionClosed": _LOST,
+    "ConnectionBrokenWithHint": _LOST,
+}
+
+# Without message ids: tracebacks and plain text of 1.2, shells, the system.
+_TEXTS = (
+    ("No space left on device", _SIGNS["InsufficientFreeSpaceError"]),
+    ("Read-only file system", _Sign("its file system is read-only", "mount it writable", BACKUP_SERVER)),
+    (
+        "Permission denied",
+        _Sign("a file or folder may not be written", "check who owns the repository below RootDir"),
+    ),
+    ("BrokenPipeError", _LOST),
+    ("Connection closed by remote host", _LOST),
+    (
+        "unrecognized arguments",
+        _Sign("this borg is too old: it does not know an option", "use borg 1.2 or 1.4"),
+    ),
+)
+
+
+def explain(party: str, command: str, status: int, said: Messages, *, server: Messages | None = None) -> Failure:
+    """Say why `borg COMMAND` failed with exit status `status`; `server` is what its `borg serve` on B said.
+
+    What the serve on B says is preferred where it names a cause: it saw it.
+    """
+    detail = "\n".join(message.text for message in (*said.errors, *said.others, *(server.errors if server else ())))
+    sign = _by_kind(said, server) or _by_text(detail)
+    if sign is not None:
+        return Failure(sign.party or party, sign.cause, hint=sign.hint, detail=detail, transient=sign.transient)
+    return Failure(party, f"borg {command} failed{_last_words(status, said)}", detail=detail)
+
+
+def _by_kind(said: Messages, server: Messages | None) -> _Sign | None:
+    kinds = [*said.kinds(), *(server.kinds() if server else ())]
+    found = [_SIGNS[kind] for kind in kinds if kind in _SIGNS]
+    # A lost connection is often only the consequence of what the serve on B died of.
+    return next((sign for sign in found if sign is not _LOST), found[0] if found else None)
+
+
+def _by_text(detail: str) -> _Sign | None:
+    return next((sign for text, sign in _TEXTS if text in detail), None)
+
+
+def _last_words(status: int, said: Messages) -> str:
+    messages: list[Message] = said.errors[:1] or [m for m in said.others if m.level == "PLAIN"][-1:]
+    how = f" (exit {status})" if status >= 0 else f" (killed by signal {-status})"
+    return how + (f": {messages[0].text}" if messages else "")
+
+
+def missing_borg(where: str, borg: str) -> Failure:
+    """Say that borg itself is missing on C, B or T."""
+    setting = {CONTROLLER: "", BACKUP_SERVER: ", or set BorgPath in [Borg.Server]"}.get(where, ", or set its BorgPath")
+    return Failure(where, f"borg is not installed there ({borg})", hint=f"apt install borgbackup{setting}")

@@ -1,0 +1,152 @@
+"""Borg's output, line by line: progress, messages, and the JSON of `create` and `list`.
+
+All of it is hostile when it comes from T: any shape is taken, nothing is believed, what is kept is bounded.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..hostile import clean
+
+MOST_MESSAGES = 200
+_HUGE = 1 << 62
+
+
+@dataclass(frozen=True)
+class Created:
+    """How far `borg create` has come, in bytes and files."""
+
+    original_size: int
+    deduplicated_size: int
+    files: int
+    path: str
+
+
+@dataclass(frozen=True)
+class Percent:
+    """How far something with a known total has come. `msgid` says what: `repository.check`, `check.rebuild_refcounts`."""
+
+    msgid: str
+    current: int
+    total: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Message:
+    """A log message. `kind` is the last part of borg's msgid, the one part on which 1.2 and 1.4 agree."""
+
+    level: str
+    kind: str
+    text: str
+
+    @property
+    def is_warning(self) -> bool:
+        """Tell whether borg called it a warning."""
+        return self.level == "WARNING"
+
+    @property
+    def is_error(self) -> bool:
+        """Tell whether borg called it an error or worse."""
+        return self.level in {"ERROR", "CRITICAL"}
+
+
+Line = Created | Percent | Message
+
+
+def read_line(line: bytes) -> Line | None:
+    """Read one line of borg's stderr under --log-json; None when it says nothing.
+
+    What is not JSON (argparse errors, tracebacks, a shell's complaint) becomes a Message of level "PLAIN".
+    """
+    try:
+        record = json.loads(line) if line.startswith(b"{") else None
+    except (ValueError, RecursionError):
+        record = None
+    if not isinstance(record, dict):
+        text = clean(line)
+        return Message("PLAIN", "", text) if text else None
+    return _read_record(record)
+
+
+def _read_record(record: dict[str, Any]) -> Line | None:
+    match record.get("type"):
+        case "archive_progress" if "original_size" in record:
+            read, added, files = _sizes(record)
+            return Created(read, added, files, _text(record, "path"))
+        case "progress_percent" if _number(record, "total") > 0:
+            current, total = _number(record, "current"), _number(record, "total")
+            return Percent(_text(record, "msgid"), min(current, total), total, _text(record, "message"))
+        case "log_message" | "question_prompt" | "question_env_answer":
+            level = _text(record, "levelname") or "INFO"
+            return Message(level, _text(record, "msgid").rpartition(".")[2], _text(record, "message"))
+    return None
+
+
+def _number(record: dict[str, Any], key: str) -> int:
+    value = record.get(key)
+    return value if type(value) is int and 0 <= value < _HUGE else 0
+
+
+def _sizes(record: dict[str, Any]) -> tuple[int, int, int]:
+    return _number(record, "original_size"), _number(record, "deduplicated_size"), _number(record, "nfiles")
+
+
+def _text(record: dict[str, Any], key: str) -> str:
+    value = record.get(key)
+    return clean(value) if isinstance(value, str) else ""
+
+
+@dataclass
+class Messages:
+    """What one borg said, bounded: the first warnings and errors of each, and how many there were."""
+
+    warnings: list[Message] = field(default_factory=list)
+    errors: list[Message] = field(default_factory=list)
+    others: list[Message] = field(default_factory=list)
+    warned: int = 0
+
+    def add(self, message: Message) -> None:
+        """Remember a message."""
+        self.warned += message.is_warning
+        kept = self.warnings if message.is_warning else self.errors if message.is_error else self.others
+        if len(kept) < MOST_MESSAGES:
+            kept.append(message)
+        elif kept is self.others:
+            kept[-1] = message
+
+    def kinds(self) -> list[str]:
+        """Return the msgids of all errors and warnings, worst first."""
+        return [message.kind for message in (*self.errors, *self.warnings) if message.kind]
+
+
+@dataclass(frozen=True)
+class Archive:
+    """What `borg create --json` says that it wrote."""
+
+    name: str
+    archive_id: str
+    original_size: int
+    deduplicated_size: int
+    files: int
+
+
+def read_created(stdout: bytes) -> Archive | None:
+    """Read what `borg create --json` printed; None when that is not the record of an archive."""
+    start = stdout.find(b"{")
+    try:
+        record: Any = json.loads(stdout[start:]) if start >= 0 else None
+        archive = record["archive"]
+        stats = archive["stats"]
+        name, archive_id = archive["name"], archive["id"]
+    except (ValueError, RecursionError, KeyError, TypeError):
+        return None
+    if not (isinstance(name, str) and isinstance(archive_id, str) and isinstance(stats, dict)):
+        return None
+    if not re.fullmatch(r"[0-9a-f]{64}", archive_id):
+        return None
+    return Archive(clean(name), archive_id, *_sizes(stats))

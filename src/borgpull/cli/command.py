@@ -1,0 +1,101 @@
+"""What every command is: a plumbum application whose wrong command lines are errors of ours, and what takes a config.
+
+plumbum would print them on stdout and exit 2, which here means that a target failed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from plumbum import cli
+from plumbum.cli.switches import SwitchError
+
+from ..errors import ConfigError, UsageError
+
+if TYPE_CHECKING:
+    from ..config import Config
+
+_HELP_EXITS = {"ShowHelp", "ShowHelpAll", "ShowVersion", "ShowCompletion"}
+MOST_CONFIG = 64 * 1024 * 1024
+
+
+@contextmanager
+def _usage() -> Iterator[None]:
+    try:
+        yield
+    except SwitchError as error:
+        if type(error).__name__ in _HELP_EXITS:
+            raise
+        raise UsageError(str(error)) from None
+
+
+class Command(cli.Application):
+    """A command of borgpull."""
+
+    def _parse_args(self, argv: list[str]) -> Any:  # noqa: ANN401 - plumbum's own shape
+        with _usage():
+            return super()._parse_args(argv)
+
+    def _validate_args(self, swfuncs: Any, tailargs: Sequence[str]) -> Any:  # noqa: ANN401
+        with _usage():
+            return super()._validate_args(swfuncs, tailargs)
+
+
+class ConfiguredCommand(Command):
+    """A command that takes the config, on stdin or from --config."""
+
+    config_file = cli.SwitchAttr(
+        ["-c", "--config"], str, argname="FILE", help="the TOML config; without it, stdin is read"
+    )
+    cache_dir = cli.SwitchAttr(
+        ["--cache-dir"],
+        str,
+        argname="DIR",
+        help="where borg on this machine keeps its cache (no secrets, can be gigabytes); "
+        "default: $XDG_CACHE_HOME/borgpull",
+    )
+
+    def config(self, directory: Path) -> Config:
+        """Read and check the config; `directory` is the private one of this run, where keys may lie for a moment.
+
+        Raises ConfigError with all problems at once.
+        """
+        from .. import config, ssh  # noqa: PLC0415 - pydantic takes a while
+
+        return config.read(
+            self._text(),
+            check_key=lambda key: ssh.key_problem(key, directory),
+            check_known_host=lambda host, port, text: ssh.known_host_problem(host, port, text, directory),
+        )
+
+    def _text(self) -> str:
+        try:
+            return self._bytes().decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise ConfigError([f"byte {error.start + 1} is not UTF-8: save the config as UTF-8"]) from None
+
+    def _bytes(self) -> bytes:
+        if self.config_file:
+            try:
+                return Path(self.config_file).read_bytes()
+            except OSError as error:
+                raise ConfigError([f"--config {self.config_file}: {error.strerror}"]) from None
+        if sys.stdin is None or sys.stdin.isatty():
+            raise UsageError("there is no config", hint="type `borgpull < config.toml`, or give --config FILE")
+        return sys.stdin.buffer.read(MOST_CONFIG)
+
+    def cache(self) -> Path:
+        """Return the folder of borg's cache on this machine, made if need be. Raises UsageError."""
+        base = os.environ.get("XDG_CACHE_HOME", "")
+        default = Path(base) if base.startswith("/") else Path("~/.cache").expanduser()
+        folder = Path(self.cache_dir) if self.cache_dir else default / "borgpull"
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return folder.resolve(strict=True)
+        except OSError as error:
+            raise UsageError(f"the cache folder {folder}: {error.strerror}", hint="give another --cache-dir") from None

@@ -1,0 +1,114 @@
+"""What the borgs of one target say, turned into events, and the frame of a step.
+
+Watches; decides nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from ..borg.output import Created, Line, Message, Percent
+from ..errors import Failure, TamperedError
+from ..events import (
+    ArchiveProgress,
+    Emit,
+    Outcome,
+    PercentProgress,
+    Said,
+    Step,
+    StepFinished,
+    StepStarted,
+    Warned,
+)
+
+# More are counted, not shown: a million changed files are one thing to know.
+MOST_WARNINGS = 20
+
+
+class StepReport:
+    """How a step is going: set `outcome` and `detail` before it ends."""
+
+    def __init__(self) -> None:
+        self.outcome = Outcome.DONE
+        self.detail = ""
+
+
+class Watch:
+    """The events of one target."""
+
+    def __init__(self, target: str, emit: Emit) -> None:
+        self._target = target
+        self._emit = emit
+
+    @contextmanager
+    def step(self, step: Step) -> Iterator[StepReport]:
+        """Frame a step: it begins, and ends with the outcome that its report or its exception says."""
+        self._emit(StepStarted(target=self._target, step=step))
+        report = StepReport()
+        try:
+            yield report
+        except BaseException as error:
+            report.outcome = outcome_of(error)
+            raise
+        finally:
+            self._emit(StepFinished(target=self._target, step=step, outcome=report.outcome, detail=report.detail))
+
+    def hearing(self, party: str, step: Step) -> Callable[[Line], None]:
+        """Return what a borg's lines are given to."""
+
+        def heard(line: Line) -> None:
+            match line:
+                case Created(original_size, deduplicated_size, files, path):
+                    self._emit(
+                        ArchiveProgress(
+                            target=self._target,
+                            original_size=original_size,
+                            deduplicated_size=deduplicated_size,
+                            files=files,
+                            path=path,
+                        )
+                    )
+                case Percent(_, current, total, text):
+                    self._emit(
+                        PercentProgress(target=self._target, step=step, current=current, total=total, message=text)
+                    )
+                case Message(_, _, text):
+                    self.said(party, text)
+
+        return heard
+
+    def said(self, party: str, text: str) -> None:
+        """Pass on a line that somebody said."""
+        self._emit(Said(target=self._target, party=party, text=text))
+
+    def warn(self, warnings: list[Message], count: int, *, of: str) -> None:
+        """Pass on the first warnings of borg, and how many more there were."""
+        for message in warnings[:MOST_WARNINGS]:
+            self._emit(Warned(target=self._target, text=f"borg {of}: {message.text}"))
+        if count > MOST_WARNINGS:
+            self._emit(Warned(target=self._target, text=f"borg {of}: {count - MOST_WARNINGS} more warnings"))
+
+
+def outcome_of(error: BaseException) -> Outcome:
+    """Return the outcome of something that ended with `error`."""
+    if isinstance(error, TamperedError):
+        return Outcome.UNVERIFIABLE if error.unverifiable else Outcome.TAMPERED
+    if isinstance(error, (asyncio.CancelledError, KeyboardInterrupt)):
+        return Outcome.INTERRUPTED
+    return Outcome.FAILED
+
+
+def failure_of(error: Exception) -> Failure:
+    """Return `error` as a Failure; one that is not is a defect of borgpull, named by its kind and place alone."""
+    if isinstance(error, Failure):
+        return error
+    if isinstance(error, ExceptionGroup):
+        return failure_of(error.exceptions[0])
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}" if trace else "?"
+    # The text of an unforeseen exception may hold anything, a secret included.
+    return Failure("C", f"internal error: {type(error).__name__} at {where}", hint="please report this as a defect")

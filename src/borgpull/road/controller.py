@@ -1,0 +1,131 @@
+"""Borg on C: a local borg client whose repository is reached through a socket that only it can use.
+
+The passphrase reaches borg through a pipe. Borg's cache lives where the operator keeps it, never on the tmpfs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .. import proc
+from ..borg import command as borg_command
+from ..borg.command import Repository
+from ..borg.failure import explain, missing_borg
+from ..borg.output import Message, Messages, read_line
+from ..errors import CONTROLLER, Failure
+from .serve import BackupServer, Heard, Request, Served, serve
+
+BORG = "borg"
+# What `borg list` may print: about 300 bytes an archive.
+MOST_LISTED = 32 * 1024 * 1024
+# Borg ends at the next file or chunk after SIGINT, and frees its lock.
+_GENTLY = ((signal.SIGINT, 10.0), (signal.SIGTERM, 5.0))
+
+
+@dataclass
+class Ended:
+    """A borg client that has ended: its exit status, its standard output, and what it and its serve said."""
+
+    status: int = -1
+    stdout: bytes = b""
+    said: Messages = field(default_factory=Messages)
+    served: Served = field(default_factory=Served)
+
+    def failure(self, party: str, command: str) -> Failure:
+        """Say why it failed."""
+        return explain(party, command, self.status, self.said, server=self.served.said)
+
+
+async def borg_on_controller(
+    server: BackupServer,
+    repository: Repository,
+    arguments: list[str],
+    *,
+    passphrase: str,
+    cache: Path,
+    heard: Heard,
+) -> Ended:
+    """Run borg here with full access to this one repository, and wait for its end and that of its serve.
+
+    `cache` becomes BORG_BASE_DIR. Raises Failure when it cannot be run; a borg that failed is not raised.
+    """
+    started: list[int] = []
+    request = Request(
+        server=server,
+        path=repository.path,
+        append_only=False,
+        admits=lambda pid: bool(started) and descends(pid, started[0]),
+        heard=heard,
+    )
+    ended = Ended()
+    async with serve(request) as (place, served):
+        ended.served = served
+        async with _client(repository, arguments, place, passphrase, cache) as child:
+            started.append(child.pid)
+            await attend(child, ended, heard, _output(child))
+    return ended
+
+
+@contextlib.asynccontextmanager
+async def _client(
+    repository: Repository, arguments: list[str], place: Path, passphrase: str, cache: Path
+) -> AsyncIterator[proc.Child]:
+    with _pipe_holding(passphrase) as descriptor:
+        env = proc.environment(
+            **borg_command.environment(repository.url),
+            BORG_RSH=borg_command.rsh(str(place)),
+            BORG_BASE_DIR=str(cache),
+            BORG_PASSPHRASE_FD=str(descriptor),
+        )
+        argv = proc.Command(BORG)[arguments].formulate()
+        try:
+            async with proc.started(argv, env=env, pass_fds=[descriptor], gently=_GENTLY) as child:
+                yield child
+        except FileNotFoundError:
+            raise missing_borg(CONTROLLER, BORG) from None
+
+
+@contextlib.contextmanager
+def _pipe_holding(secret: str) -> Iterator[int]:
+    reading, writing = os.pipe()
+    try:
+        with open(writing, "wb") as pipe:  # noqa: PTH123 - a descriptor, not a path
+            pipe.write(secret.encode())
+        yield reading
+    finally:
+        os.close(reading)
+
+
+async def attend(child: proc.Child, ended: Ended, heard: Heard, output: Coroutine[None, None, bytes]) -> None:
+    """Follow a borg client to its end: its progress to `heard`, its messages, and what `output` reads, into `ended`."""
+    async with asyncio.TaskGroup() as tasks:
+        collected = tasks.create_task(output)
+        async for line in proc.lines(child.stderr):
+            if read := read_line(line):
+                if isinstance(read, Message):
+                    ended.said.add(read)
+                heard(read)
+        ended.status = await child.wait()
+    ended.stdout = collected.result()
+
+
+async def _output(child: proc.Child) -> bytes:
+    return (await proc.drained(child.stdout, most=MOST_LISTED))[0]
+
+
+def descends(pid: int, ancestor: int) -> bool:
+    """Tell whether process `pid` is `ancestor` or a descendant of it."""
+    while pid > 1 and pid != ancestor:
+        try:
+            stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return False
+        # The command name stands in parentheses and may hold any character.
+        pid = int(stat.rpartition(")")[2].split()[1])
+    return pid == ancestor

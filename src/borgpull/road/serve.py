@@ -1,0 +1,151 @@
+"""The end of every road: a unix socket on C that is accepted once and handed to a `borg serve` on B.
+
+The accepted socket becomes stdin and stdout of the session on B; the ssh client passes the descriptors on to the
+master, so no byte goes through Python. Nobody but the process that `admits` names is let in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import socket
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .. import proc, ssh
+from ..borg import command as borg_command
+from ..borg.failure import missing_borg
+from ..borg.output import Line, Message, Messages, read_line
+from ..errors import Failure
+
+# How long a serve may take to see that its client has gone: it commits or drops what it holds.
+END_SECONDS = 60.0
+_SHELL_NOT_FOUND = 127
+# The pid is printed so that the serve can be waited for on B itself, should the connection die.
+_SCRIPT = 'umask 077; printf "%s %s\\n" "$1" "$$" >&2; shift; exec env TZ=UTC LC_ALL=C.UTF-8 "$@"'
+
+Heard = Callable[[Line], None]
+
+
+@dataclass(frozen=True)
+class BackupServer:
+    """B, connected: its master, its borg, and the private directory of this run on C."""
+
+    master: ssh.Master
+    borg: str
+    directory: Path
+
+
+@dataclass
+class Served:
+    """One `borg serve` on B: whether a client came, its pid on B, what it said, and its exit status when it ended."""
+
+    came: bool = False
+    pid: int | None = None
+    status: int | None = None
+    said: Messages = field(default_factory=Messages)
+
+
+async def _nothing() -> None:
+    pass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a road leads to: the repository at `path` on B, for the one peer whose pid `admits` accepts.
+
+    `heard` is given what the serve says; `taken` is awaited once the peer has come.
+    """
+
+    server: BackupServer
+    path: str
+    append_only: bool
+    admits: Callable[[int], bool]
+    heard: Heard
+    taken: Callable[[], Awaitable[None]] = _nothing
+
+
+@contextlib.asynccontextmanager
+async def serve(request: Request) -> AsyncIterator[tuple[Path, Served]]:
+    """Listen on a fresh socket for one client; yields the socket, and what becomes of the serve behind it.
+
+    On leaving, the serve has ended: its client is gone by then, so its input is at its end. Raises Failure when it
+    does not end, or could not be started.
+    """
+    place = request.server.directory / f"s{secrets.token_hex(8)}"
+    served = Served()
+    with _listening(place) as listener:
+        answer = asyncio.create_task(_answer(request, place, listener, served))
+        try:
+            yield place, served
+            if served.came:
+                await _ended(answer, request.server)
+        finally:
+            answer.cancel()
+            await asyncio.wait({answer})
+
+
+async def _ended(answer: asyncio.Task[None], server: BackupServer) -> None:
+    await asyncio.wait({answer}, timeout=END_SECONDS)
+    if not answer.done():
+        raise Failure(server.master.party, "borg serve did not end when its client had gone", transient=True)
+    await answer
+
+
+@contextlib.contextmanager
+def _listening(place: Path) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as listener:
+        listener.bind(str(place))
+        listener.listen(1)
+        try:
+            yield listener
+        finally:
+            place.unlink(missing_ok=True)
+
+
+async def _answer(request: Request, place: Path, listener: socket.socket, served: Served) -> None:
+    server = request.server
+    with await _accept_once(listener, request.admits) as connection:
+        served.came = True
+        place.unlink(missing_ok=True)
+        listener.close()
+        mark = secrets.token_hex(16)
+        words = borg_command.serve(server.borg, request.path, append_only=request.append_only)
+        command = proc.Command("exec")["sh", "-c", _SCRIPT, "sh", mark, words]
+        async with ssh.session(server.master, command, stdin=connection.fileno(), stdout=connection.fileno()) as child:
+            connection.close()
+            await request.taken()
+            await _listen(child, mark, served, request.heard)
+            served.status = await child.wait()
+    _explain(server, served)
+
+
+async def _accept_once(listener: socket.socket, admits: Callable[[int], bool]) -> socket.socket:
+    while True:
+        connection, _ = await asyncio.get_running_loop().sock_accept(listener)
+        credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        if admits(struct.unpack("3i", credentials)[0]):
+            return connection
+        connection.close()
+
+
+async def _listen(child: proc.Child, mark: str, served: Served, heard: Heard) -> None:
+    async for line in proc.lines(child.stderr):
+        if line.startswith(mark.encode()):
+            number = line.split(b" ")[-1]
+            served.pid = int(number) if number.isdigit() else None
+        elif read := read_line(line):
+            if isinstance(read, Message):
+                served.said.add(read)
+            heard(read)
+
+
+def _explain(server: BackupServer, served: Served) -> None:
+    if served.pid is None:
+        said = "\n".join(message.text for message in served.said.others)
+        raise server.master.failure(said, doing="start borg serve")
+    if served.status == _SHELL_NOT_FOUND:
+        raise missing_borg(server.master.party, server.borg)

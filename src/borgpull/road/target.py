@@ -1,0 +1,219 @@
+"""Borg on T: one session that looks around, waits for the passphrase, runs `borg create`, and cleans up after itself.
+
+T's socket leads through the ssh forward to a socket on C that T's master alone may use, once. What T says is hostile:
+it is bounded, and a borg that claims success is not believed here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import secrets
+import subprocess
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from plumbum.commands.base import BaseCommand
+
+from .. import proc, ssh
+from ..borg import command as borg_command
+from ..borg.command import Repository
+from ..borg.failure import missing_borg
+from ..errors import Failure
+from ..hostile import clean
+from .controller import Ended, attend
+from .serve import BackupServer, Heard, Request, serve
+
+LOOK_SECONDS = 60.0
+# A checkpoint is written after the interrupt: that may take some seconds on a slow link.
+END_SECONDS = 15.0
+# The kernel takes no longer single argument (MAX_ARG_STRLEN), and sshd passes a command on as one.
+_LONGEST_COMMAND = 128 * 1024
+_PLACE = re.compile(r"/tmp/borgpull\.[A-Za-z0-9]{10}")  # noqa: S108
+
+# Arguments: mark, borg, how many arguments of borg come before the source paths, and the arguments of borg.
+# Standard input is the lifeline: first the passphrase, then nothing; when it ends, borg is interrupted, and killed when
+# it does not end. `read` takes its input byte by byte, and it and `printf` are built in: no secret gets into an argv.
+_SCRIPT = r"""
+umask 077
+unset BORG_PASSPHRASE BORG_PASSCOMMAND BORG_NEW_PASSPHRASE BORG_REMOTE_PATH borgpull_secret
+mark=$1 borg=$2 skip=$3
+shift 3
+exec 3<&0 </dev/null
+command -v "$borg" >/dev/null || echo "$mark lacks borg"
+command -v socat >/dev/null || echo "$mark lacks socat"
+n=0
+for path do
+  n=$((n + 1))
+  [ "$n" -le "$skip" ] || [ -e "$path" ] || [ -L "$path" ] || echo "$mark missing $((n - skip - 1))"
+done
+dir=$(mktemp -d /tmp/borgpull.XXXXXXXXXX) || { echo "$mark lacks directory"; exit 91; }
+trap 'rm -rf "$dir"' EXIT
+trap 'exit 143' HUP INT TERM
+echo "$mark place $dir"
+IFS= read -r borgpull_secret <&3 || exit 90
+export BORG_RSH="sh -c 'exec socat -b 262144 STDIO UNIX-CONNECT:$dir/borg'"
+printf %s "$borgpull_secret" | {
+  unset borgpull_secret
+  exec 4<&0 </dev/null 3<&-
+  export BORG_PASSPHRASE_FD=4
+  exec "$borg" "$@"
+} &
+p=$!
+unset borgpull_secret
+{
+  while IFS= read -r n; do :; done <&3
+  kill -INT $p
+  for n in 1 2 3 4 5 6 7 8 9 10; do kill -0 $p || exit; sleep 1; done
+  kill -KILL $p
+} >/dev/null 2>&1 &
+w=$!
+exec 3<&-
+wait $p
+r=$?
+kill $w 2>/dev/null
+exit $r
+"""
+
+
+@dataclass(frozen=True)
+class Backup:
+    """What is to be done on T: its borg, the repository, and the arguments of `borg create` with the sources last."""
+
+    borg: str
+    repository: Repository
+    archive: str
+    sources: tuple[str, ...]
+    excludes: tuple[str, ...]
+
+    def command(self, mark: str) -> BaseCommand:
+        """Return the command of the session, framed by `mark`."""
+        words = borg_command.create(self.archive, sources=self.sources, excludes=self.excludes)
+        before = str(len(words) - len(self.sources))
+        settings = [f"{name}={value}" for name, value in borg_command.environment(self.repository.url).items()]
+        return proc.Command("exec")["env", settings, "sh", "-c", _SCRIPT, "sh", mark, self.borg, before, words]
+
+
+class TargetSession:
+    """A session on T that has looked around and waits. `socket` is where its borg will look for the repository."""
+
+    def __init__(self, master: ssh.Master, child: proc.Child, output: AsyncIterator[bytes], place: str) -> None:
+        self.socket = f"{place}/borg"
+        self._master = master
+        self._child = child
+        self._output = output
+
+    async def create(
+        self,
+        server: BackupServer,
+        repository: Repository,
+        *,
+        passphrase: str,
+        heard: Heard,
+        server_heard: Heard,
+    ) -> Ended:
+        """Let T's borg write one archive; return what it said when it and the serve on B have ended.
+
+        Raises Failure when the road cannot be laid, or breaks.
+        """
+        ended = Ended()
+        request = Request(
+            server=server,
+            path=repository.path,
+            append_only=True,
+            admits=lambda pid: pid == self._master.pid,
+            heard=server_heard,
+        )
+        async with serve(request) as (place, served):
+            ended.served = served
+            await self._master.forward(self.socket, place)
+            try:
+                await self._child.write(passphrase.encode() + b"\n")
+                await attend(self._child, ended, heard, self._collect())
+            finally:
+                await self._master.cancel(self.socket, place)
+        return ended
+
+    async def _collect(self) -> bytes:
+        kept = bytearray()
+        async for line in self._output:
+            kept += line[: max(0, proc.MOST_OUTPUT - len(kept))] + b"\n"
+        return bytes(kept)
+
+
+@contextlib.asynccontextmanager
+async def open_target(master: ssh.Master, backup: Backup) -> AsyncIterator[TargetSession]:
+    """Open the session on T, for as long as the context lasts; its directory there goes with it.
+
+    Raises Failure when T lacks borg, socat or one of the source paths.
+    """
+    mark = secrets.token_hex(16)
+    command = backup.command(mark)
+    if len(" ".join(command.formulate(1)).encode()) > _LONGEST_COMMAND:
+        raise Failure(master.party, "SourcePaths and Excludes are longer than 128 KiB together", hint="shorten them")
+    async with ssh.session(master, command, stdin=subprocess.PIPE) as child:
+        try:
+            output = proc.lines(child.stdout)
+            place = await _look(master, backup, child, output, mark)
+            yield TargetSession(master, child, output, place)
+        finally:
+            child.close_stdin()
+            with contextlib.suppress(TimeoutError):
+                await child.wait(END_SECONDS)
+
+
+async def _look(master: ssh.Master, backup: Backup, child: proc.Child, output: AsyncIterator[bytes], mark: str) -> str:
+    try:
+        async with asyncio.timeout(LOOK_SECONDS):
+            seen = [word async for word in _seen(output, mark)]
+            if not seen or seen[-1][0] != "place":
+                said, _ = await proc.drained(child.stderr)
+                raise await _no_shell(master, child, said)
+    except TimeoutError:
+        raise Failure(master.party, f"its shell did not begin within {LOOK_SECONDS:.0f} s", transient=True) from None
+    _refuse(master.party, backup, seen)
+    place = seen[-1][1]
+    if not _PLACE.fullmatch(place):
+        raise Failure(master.party, f"it named a directory that it was not asked for: {clean(place)}")
+    return place
+
+
+async def _seen(output: AsyncIterator[bytes], mark: str) -> AsyncIterator[tuple[str, str]]:
+    # Lines without the mark come from a ~/.bashrc, which bash reads for ssh commands too.
+    async for line in output:
+        words = line.decode("utf-8", "replace").split(" ", 2)
+        if words[0] == mark and len(words) == 3:
+            yield words[1], words[2]
+            if words[1] == "place":
+                return
+
+
+async def _no_shell(master: ssh.Master, child: proc.Child, said: bytes) -> Failure:
+    status = await child.wait()
+    text = said.decode("utf-8", "replace")
+    if status == ssh.SSH_FAILED:
+        return master.failure(text, doing="open a session")
+    return Failure(
+        master.party,
+        f"no directory below /tmp, or no shell, for the session there (exit {status}): {clean(text)}",
+        hint="the account needs /bin/sh, a writable /tmp with mktemp, and no `command=` in authorized_keys",
+        detail=text,
+    )
+
+
+def _refuse(party: str, backup: Backup, seen: list[tuple[str, str]]) -> None:
+    lacks = {value for word, value in seen if word == "lacks"}
+    if "borg" in lacks:
+        raise missing_borg(party, backup.borg)
+    if "socat" in lacks:
+        raise Failure(party, "socat is not installed there", hint="apt install socat")
+    missing = [int(value) for word, value in seen if word == "missing" and value.isdigit()]
+    paths = [backup.sources[index] for index in missing if index < len(backup.sources)]
+    if paths:
+        named = ", ".join(clean(path) for path in paths[:5]) + (", …" if len(paths) > 5 else "")
+        raise Failure(
+            party,
+            f"not there, or not to be seen by this user: {named}",
+            hint="mount or restore it, or take it out of SourcePaths; nothing was backed up",
+        )
