@@ -1,0 +1,14 @@
+# Every target does its own set-up: `git clone` and `make demo` is all there is to it.
+.PHONY: demo test check clean
+
+demo:
+	@tools/setup.sh run && .venv/bin/borgpull demo
+
+test:
+	@tools/setup.sh work && .venv/bin/pytest -n 2
+
+check:
+	@tools/setup.sh work && .venv/bin/ruff check && .venv/bin/ruff format --check && .venv/bin/mypy && .venv/bin/lint-imports
+
+clean:
+	rm -rf .venv .venv-borg14 .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build

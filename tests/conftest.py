@@ -1,0 +1,37 @@
+"""Fixtures named as situations. A world is new for its test or, if it is shared, for the module."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from world import World, loopback_world, needs_network_namespaces, walled_world
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    """B and two targets with files, on loopback."""
+    with loopback_world() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def shared_world() -> Iterator[World]:
+    """B and two targets with files, on loopback, for all tests of a module."""
+    with loopback_world() as made:
+        yield made
+
+
+@pytest.fixture
+def walled() -> Iterator[World]:
+    """C, B and two targets with files, each in a network namespace of its own."""
+    needs_network_namespaces()
+    with walled_world() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def shared_walled() -> Iterator[World]:
+    """C, B and two targets with files, each in a network namespace of its own, for all tests of a module."""
+    needs_network_namespaces()
+    with walled_world() as made:
+        yield made

@@ -1,0 +1,25 @@
+"""Worlds to try borgpull in: a lab on loopback, or one whose hosts have a network namespace each.
+
+It runs the real command as an operator would, and looks at what is left of the run, at B's disk, and at who
+saw a secret.
+"""
+
+from .network import Network, needs_network_namespaces, network_of
+from .place import ROOT, Result, World, borg_14, loopback_world, walled_world
+from .secrets import Sightings, found_on_disk, secrets_of, watching_for
+
+__all__ = [
+    "ROOT",
+    "Network",
+    "Result",
+    "Sightings",
+    "World",
+    "borg_14",
+    "found_on_disk",
+    "loopback_world",
+    "needs_network_namespaces",
+    "network_of",
+    "secrets_of",
+    "walled_world",
+    "watching_for",
+]

@@ -1,0 +1,105 @@
+#!/bin/bash
+# Makes what is needed: `setup.sh run` to use borgpull from this folder, `setup.sh work` to test it as well.
+# On Debian and Ubuntu root gets missing packages installed; anybody else is told which. Quick when nothing is to do.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+for_what=${1:-run}
+case $for_what in run | work) ;; *) echo "usage: tools/setup.sh [run|work]" >&2 && exit 4 ;; esac
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+
+say() { echo "setup: $*" >&2; }
+
+newest_python() { # the newest that is at least 3.11 and can make a virtual environment
+    local name
+    for name in python3.{20..11} python3 /usr/bin/python3; do
+        if "$name" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            command -v "$name"
+            return
+        fi
+    done
+    return 1
+}
+
+wanted() { # what this set-up was made from; another pyproject.toml or another kind makes it anew
+    echo "$1 $(cksum <pyproject.toml)"
+}
+
+is_made() { # is_made run|work: .venv is up to date for it, and its Python still there; `work` is good for `run`
+    grep -qsxF -e "$(wanted "$1")" -e "$(wanted work)" .venv/made && .venv/bin/python -c '' 2>/dev/null
+}
+
+borg_14_is_made() { .venv-borg14/bin/borg --version >/dev/null 2>&1; }
+
+missing_packages() {
+    command -v sshd >/dev/null || echo openssh-server
+    command -v ssh >/dev/null || echo openssh-client
+    command -v borg >/dev/null || echo borgbackup
+    command -v socat >/dev/null || echo socat
+    is_made "$for_what" || newest_python >/dev/null || echo python3-venv
+    [ "$for_what" = work ] || return 0
+    command -v ip >/dev/null || echo iproute2
+    borg_14_is_made || missing_to_build_borg
+}
+
+missing_to_build_borg() {
+    local python
+    python=$(newest_python) || echo python3-venv
+    command -v gcc >/dev/null || echo gcc
+    command -v pkg-config >/dev/null || echo pkg-config
+    [ -e /usr/include/stdio.h ] || echo libc6-dev
+    [ -e /usr/include/sys/acl.h ] || echo libacl1-dev
+    [ -e /usr/include/openssl/evp.h ] || echo libssl-dev
+    [ -e /usr/include/lz4.h ] || echo liblz4-dev
+    [ -e /usr/include/zstd.h ] || echo libzstd-dev
+    [ -e /usr/include/xxhash.h ] || echo libxxhash-dev
+    has_headers "$python" || echo python3-dev
+}
+
+has_headers() {
+    [ -n "$1" ] && [ -e "$("$1" -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" ]
+}
+
+install_packages() {
+    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+        say "missing: $*"
+        say "on Debian or Ubuntu: sudo apt-get install $*"
+        exit 1
+    fi
+    say "installing $*"
+    keep_services_off
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get -qq -o DPkg::Lock::Timeout=120 update
+    apt-get -qq -y -o DPkg::Lock::Timeout=120 install --no-install-recommends "$@" >/dev/null
+}
+
+keep_services_off() { # the sshd program is needed, its service is not
+    local policy=/usr/sbin/policy-rc.d
+    [ -e $policy ] && return
+    trap "rm -f $policy" EXIT
+    printf '#!/bin/sh\nexit 101\n' >$policy
+    chmod 755 $policy
+}
+
+make_venv() { # make_venv FOLDER PIP_ARGUMENTS...
+    local folder=$1 python
+    shift
+    python=$(newest_python) || { say "there is no Python 3.11 or newer that can make a virtual environment" && exit 1; }
+    say "making $folder"
+    rm -rf "$folder"
+    "$python" -m venv "$folder"
+    "$folder/bin/pip" install --quiet --disable-pip-version-check "$@"
+}
+
+exec 9<tools/setup.sh
+flock 9 # `make -j` starts this more than once
+
+mapfile -t missing < <(missing_packages | sort -u)
+[ ${#missing[@]} = 0 ] || install_packages "${missing[@]}"
+
+if ! is_made "$for_what"; then
+    if [ "$for_what" = work ]; then make_venv .venv -e '.[work]'; else make_venv .venv -e .; fi
+    wanted "$for_what" >.venv/made
+fi
+if [ "$for_what" = work ] && ! borg_14_is_made; then
+    make_venv .venv-borg14 'borgbackup==1.4.*'
+fi
