@@ -90,6 +90,11 @@ def compact() -> list[str]:
     return ["compact", *_JSON, *LOCK_WAIT]
 
 
+def export_key(file: str, *, paper: bool) -> list[str]:
+    """Return the arguments that write the repository key, encrypted as it is, to `file` on the client's machine."""
+    return ["key", "export", "--log-json", *(["--paper"] if paper else []), "::", file]
+
+
 def serve(borg: str, path: str, *, append_only: bool) -> list[str]:
     """Return the command of a `borg serve` that can touch the repository at `path` and nothing else.
 

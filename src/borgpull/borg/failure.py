@@ -67,8 +67,8 @@ _SIGNS: Mapping[str, _Sign] = {
     ),
     "RepositoryReplay": _Sign(
         "borg has seen a newer state of this repository than the one B shows: it was put back, or this is an attack",
-        "if it was put back on purpose: `borg delete --cache-only` and remove `manifest-timestamp` below "
-        "~/.config/borg/security, where this borg ran",
+        "after a rollback: `borgpull rollback --forget-on-target NAME` makes T's borg forget the newer state; "
+        "if nobody put it back, find out who did",
     ),
     "CacheInitAbortedError": _Sign(
         "the repository is not encrypted although borgpull makes only encrypted ones",

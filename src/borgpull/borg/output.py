@@ -28,7 +28,7 @@ class Created:
 
 @dataclass(frozen=True)
 class Percent:
-    """How far something with a known total has come. `msgid` says what: `repository.check`, `check.rebuild_refcounts`."""
+    """How far something with a known total has come. `msgid` says what, e.g. `repository.check`."""
 
     msgid: str
     current: int

@@ -35,7 +35,12 @@ def _usage() -> Iterator[None]:
 
 
 class Command(cli.Application):
-    """A command of borgpull."""
+    """A command of borgpull; the first line of its docstring stands in the list of commands, the rest in its help."""
+
+    def __init_subclass__(cls) -> None:
+        first, _, rest = (cls.__doc__ or "").partition("\n\n")
+        cls.DESCRIPTION = cls.__dict__.get("DESCRIPTION", " ".join(first.split()))
+        cls.DESCRIPTION_MORE = cls.__dict__.get("DESCRIPTION_MORE", " ".join(rest.split()))
 
     def _parse_args(self, argv: list[str]) -> Any:  # noqa: ANN401 - plumbum's own shape
         with _usage():

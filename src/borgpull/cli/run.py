@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import sys
 from collections.abc import Iterator
@@ -13,8 +12,8 @@ from plumbum import cli
 
 from ..errors import UsageError
 from ..events import Emit, Event, Outcome
-from .app import exit_code
 from .command import ConfiguredCommand
+from .exits import exit_code
 
 if TYPE_CHECKING:
     from ..config import Config
@@ -32,9 +31,14 @@ class Run(ConfiguredCommand):
 
     def main(self) -> int:
         """Run; return the exit code."""
-        from .. import rundir, ui  # noqa: PLC0415 - `--help` shall answer at once
+        import asyncio  # noqa: PLC0415 - `--help` shall answer at once
+
+        from .. import rundir, ui  # noqa: PLC0415
         from ..ui import console, report  # noqa: PLC0415
 
+        if sys.version_info < (3, 12):
+            # The default of 3.11 keeps a thread for each process; later versions choose this one by themselves.
+            asyncio.set_child_watcher(asyncio.PidfdChildWatcher())
         rundir.harden()
         with rundir.private_directory() as directory:
             config = self.config(directory)
@@ -79,8 +83,3 @@ async def _run(config: Config, directory: Path, cache: Path, emit: Emit) -> tupl
     interrupt = fleet.Interrupt()
     interrupt.attach()
     return await fleet.run(config, directory=directory, cache=cache, emit=emit), interrupt
-
-
-if sys.version_info < (3, 12):
-    # The default of 3.11 keeps a thread for each process; later versions choose this one by themselves.
-    asyncio.set_child_watcher(asyncio.PidfdChildWatcher())

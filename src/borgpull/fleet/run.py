@@ -6,17 +6,15 @@ The worst outcome of a target is the run's. Nothing here knows how any of it is 
 from __future__ import annotations
 
 import asyncio
-import shutil
 import signal
 from pathlib import Path
 
 from ..config import Config, Target
-from ..errors import BACKUP_SERVER, CONTROLLER, Failure, TamperedError
+from ..errors import TamperedError
 from ..events import Emit, Failed, Outcome, RunFinished, RunStarted, Said, TargetFinished
 from ..job import Plan, back_up
 from ..job.watch import failure_of, outcome_of
-from ..road import BackupServer
-from ..ssh import open_master
+from .connected import connected
 
 _BADNESS = (
     Outcome.DONE,
@@ -26,7 +24,6 @@ _BADNESS = (
     Outcome.TAMPERED,
     Outcome.INTERRUPTED,
 )
-_NEEDED = {"ssh": "openssh-client", "borg": "borgbackup", "socat": "socat"}
 
 
 class Interrupt:
@@ -77,14 +74,7 @@ async def run(config: Config, *, directory: Path, cache: Path, emit: Emit) -> Ou
 
 
 async def _all(config: Config, directory: Path, cache: Path, emit: Emit, outcomes: dict[str, Outcome]) -> None:
-    _require_programs()
-    async with open_master(
-        config.server,
-        party=BACKUP_SERVER,
-        directory=directory,
-        heard=lambda line: emit(Said(party=f"ssh {BACKUP_SERVER}", text=line)),
-    ) as master:
-        plan = Plan(config, BackupServer(master, config.server_borg_path, directory), cache, emit)
+    async with connected(config, directory=directory, cache=cache, emit=emit) as plan:
         slots = asyncio.Semaphore(config.jobs)
         async with asyncio.TaskGroup() as tasks:
             for target in config.targets:
@@ -115,9 +105,3 @@ def _tell(emit: Emit, target: str, error: Exception) -> None:
     for line in failure.detail.splitlines():
         emit(Said(target=target, party=failure.party, text=line))
     emit(Failed(target=target, party=failure.party, cause=failure.cause, hint=failure.hint, rules=rules))
-
-
-def _require_programs() -> None:
-    for program, package in _NEEDED.items():
-        if shutil.which(program) is None:
-            raise Failure(CONTROLLER, f"{program} is not installed on this machine", hint=f"apt install {package}")

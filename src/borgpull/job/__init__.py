@@ -1,5 +1,8 @@
 """One target, from connecting to compacting: the steps in their order, each told to those who watch."""
 
-from .backup import Plan, back_up
+from .backup import back_up, connected_target
+from .escrow import file_key, paper_key
+from .plan import Plan, Subject
+from .settlement import Case, Settlement
 
-__all__ = ["Plan", "back_up"]
+__all__ = ["Case", "Plan", "Settlement", "Subject", "back_up", "connected_target", "file_key", "paper_key"]

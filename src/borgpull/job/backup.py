@@ -1,6 +1,6 @@
-"""The backup of one target: connect, inspect, create, check, prune, compact. A step that fails ends this target only.
+"""The backup of one target: connect, inspect, create, verify, check, prune, compact. Each step is told as it goes.
 
-Prune, check and compact run on C. T's session may only add, and its success is believed only with borg's record of it.
+Prune, check and compact run on C. However T's session ended, its repository is verified before anything else is done.
 """
 
 from __future__ import annotations
@@ -8,176 +8,199 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 from ..borg import command as borg_command
-from ..borg.command import Repository
-from ..borg.failure import MISSING_REPOSITORY
-from ..borg.output import Archive, read_created
-from ..config import Config, Target
-from ..errors import BACKUP_SERVER, CONTROLLER, Failure, target_party
-from ..events import ArchiveCreated, Emit, Outcome, Step
+from ..borg.output import Archive, Message, read_created
+from ..config import Target
+from ..errors import BACKUP_SERVER, CONTROLLER, Failure
+from ..events import ArchiveCreated, ArchiveProgress, Estimated, Outcome, Step
+from ..guard import Verdict
 from ..hostile import clean
-from ..road import Backup, BackupServer, Ended, TargetSession, borg_on_controller, open_target
-from ..ssh import open_master
-from .watch import StepReport, Watch
+from ..road import Backup, Ended, TargetSession, open_target
+from ..ssh import Master, open_master
+from .custody import Custody
+from .plan import Plan, Subject
+from .watch import StepReport
 
 _WARNING = 1
 _FREED = re.compile(r"compaction freed about (.{1,20}) repository space")
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What the backups of all targets share. `cache` is where borg on C keeps its cache and its memory."""
-
-    config: Config
-    server: BackupServer
-    cache: Path
-    emit: Emit
+# Every commit leaves a few bytes; to move segments for less than this costs more than it frees.
+_WORTH_COMPACTING = 1024 * 1024
 
 
 async def back_up(plan: Plan, target: Target) -> Outcome:
-    """Back up one target; return DONE or WARNING. Raises Failure, naming the party, when a step fails."""
-    return await _Job(plan, target).run()
+    """Back up one target; return DONE or WARNING.
+
+    Raises Failure, naming the party, when a step fails, and TamperedError when the repository is not as it should be.
+    """
+    return await _Job(Subject(plan, target)).run()
+
+
+def connected_target(subject: Subject) -> AbstractAsyncContextManager[Master]:
+    """Connect to the target itself, for as long as the context lasts. Raises Failure."""
+    return open_master(
+        subject.target.connection,
+        party=subject.party,
+        directory=subject.plan.server.directory,
+        heard=lambda line: subject.watch.said(f"ssh {subject.party}", line),
+    )
 
 
 class _Job:
-    def __init__(self, plan: Plan, target: Target) -> None:
-        self._plan = plan
-        self._target = target
-        self._party = target_party(target.name)
-        self._watch = Watch(target.name, plan.emit)
-        self._repository = Repository(plan.config.repository_path(target), plan.config.repository_url(target))
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
+        self._target = subject.target
+        self._watch = subject.watch
+        self._emit = subject.plan.emit
+        self._custody = Custody(subject)
+        self._archive = borg_command.archive_name(time.time())
         self._worst = Outcome.DONE
 
     async def run(self) -> Outcome:
         async with self._connected() as session:
             await self._inspect()
-            await self._create(session)
+            ended = await self._create(session)
+        await self._verify(ended)
         await self._check()
-        await self._prune()
-        await self._compact()
+        await self._prune_and_compact()
         return self._worst
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[TargetSession]:
-        target = self._target
-        self._archive = borg_command.archive_name(time.time())
-        backup = Backup(target.borg_path, self._repository, self._archive, target.source_paths, target.excludes)
+        subject, target = self._subject, self._target
+        backup = Backup(target.borg_path, subject.repository, self._archive, target.source_paths, target.excludes)
         async with AsyncExitStack() as stack:
             with self._watch.step(Step.CONNECT):
-                master = await stack.enter_async_context(
-                    open_master(
-                        target.connection,
-                        party=self._party,
-                        directory=self._plan.server.directory,
-                        heard=lambda line: self._watch.said(f"ssh {self._party}", line),
-                    )
-                )
+                master = await stack.enter_async_context(connected_target(subject))
                 session = await stack.enter_async_context(open_target(master, backup))
             yield session
 
-    async def _borg(self, step: Step, arguments: list[str]) -> Ended:
-        return await borg_on_controller(
-            self._plan.server,
-            self._repository,
-            arguments,
-            passphrase=self._target.passphrase.get_secret_value(),
-            cache=self._plan.cache,
-            heard=self._watch.hearing("borg", step),
-        )
-
     async def _inspect(self) -> None:
         with self._watch.step(Step.INSPECT) as report:
-            listed = await self._borg(Step.INSPECT, borg_command.list_archives())
-            if listed.status != 0:
-                if MISSING_REPOSITORY not in listed.said.kinds():
-                    raise listed.failure(CONTROLLER, "list")
-                made = await self._borg(Step.INSPECT, borg_command.init())
-                if made.status != 0:
-                    raise made.failure(CONTROLLER, "init")
-                report.detail = "made a new repository"
+            report.detail = await self._custody.inspect()
+            known = self._custody.verified
+            if known.size:
+                self._emit(Estimated(target=self._target.name, original_size=known.size, files=known.files))
+            await self._custody.open(self._archive, time.time())
+            if not self._custody.verified.linked:
+                self._watch.warn_without_links()
 
-    async def _create(self, session: TargetSession) -> None:
-        with self._watch.step(Step.CREATE) as report:
-            ended = await session.create(
-                self._plan.server,
-                self._repository,
-                passphrase=self._target.passphrase.get_secret_value(),
-                heard=self._watch.hearing(f"borg {self._party}", Step.CREATE),
-                server_heard=self._watch.hearing(f"borg {BACKUP_SERVER}", Step.CREATE),
-            )
-            archive = self._written(ended)
-            self._plan.emit(
-                ArchiveCreated(
+    async def _create(self, session: TargetSession) -> Ended | Failure:
+        subject = self._subject
+        try:
+            with self._watch.step(Step.CREATE) as report:
+                ended = await session.create(
+                    subject.plan.server,
+                    subject.repository,
+                    pid_file=subject.place.pid_file,
+                    passphrase=self._target.passphrase.get_secret_value(),
+                    heard=self._watch.hearing(f"borg {subject.party}", Step.CREATE),
+                    server_heard=self._watch.hearing(f"borg {BACKUP_SERVER}", Step.CREATE),
+                )
+                self._show_claim(ended)
+                self._settle(report, ended, "create", party=subject.party)
+                return ended
+        except Failure as failure:
+            # What it left on B is judged all the same.
+            return failure
+
+    def _show_claim(self, ended: Ended) -> None:
+        claimed = read_created(ended.stdout)
+        if claimed is not None:
+            self._emit(
+                ArchiveProgress(
                     target=self._target.name,
-                    name=archive.name,
-                    archive_id=archive.archive_id,
-                    original_size=archive.original_size,
-                    deduplicated_size=archive.deduplicated_size,
-                    files=archive.files,
+                    original_size=claimed.original_size,
+                    deduplicated_size=claimed.deduplicated_size,
+                    files=claimed.files,
                 )
             )
-            self._settle(report, ended, "create")
 
-    def _written(self, ended: Ended) -> Archive:
-        archive = read_created(ended.stdout)
-        if ended.status not in (0, _WARNING) or archive is None or archive.name != self._archive:
-            if ended.status in (0, _WARNING):
-                raise Failure(self._party, "its borg claims success but shows no record of the archive asked for")
-            raise ended.failure(self._party, "create")
-        self._refuse_unread(ended)
-        if archive.files == 0:
+    async def _verify(self, ended: Ended | Failure) -> None:
+        with self._watch.step(Step.VERIFY) as report:
+            verdict = await self._custody.verify()
+            claimed = None if isinstance(ended, Failure) else read_created(ended.stdout)
+            await self._custody.settle(claimed)
+            if isinstance(ended, Failure):
+                report.detail = "nothing older was touched"
+                raise ended
+            self._believe(ended, claimed, verdict)
+
+    def _believe(self, ended: Ended, claimed: Archive | None, verdict: Verdict) -> None:
+        written = next((archive for archive in verdict.added if archive.name == self._archive), None)
+        party = self._subject.party
+        if written is None:
             raise Failure(
-                self._party,
+                party,
+                "its borg claims success, but wrote no archive",
+                hint="look at the borg on that target: it is not the program it should be",
+            )
+        if claimed is None:
+            raise Failure(party, "its borg wrote an archive but says nothing of what it holds")
+        self._emit(
+            ArchiveCreated(
+                target=self._target.name,
+                name=written.name,
+                archive_id=written.id,
+                original_size=claimed.original_size,
+                deduplicated_size=claimed.deduplicated_size,
+                files=claimed.files,
+            )
+        )
+        self._refuse_unread(ended)
+        if claimed.files == 0:
+            raise Failure(
+                party,
                 "the archive holds no file at all",
                 hint="check SourcePaths and Excludes, and that the user on T may read them",
             )
-        return archive
 
     def _refuse_unread(self, ended: Ended) -> None:
         # A path that vanished or was closed between our look and borg's: borg itself only warns.
         for path in self._target.source_paths:
             lost = [m.text for m in ended.said.warnings if m.text.startswith(f"{clean(path)}: ")]
             if lost and "changed while" not in lost[0]:
-                raise Failure(self._party, f"a source path could not be read: {lost[0]}")
+                raise Failure(self._subject.party, f"a source path could not be read: {lost[0]}")
 
-    def _settle(self, report: StepReport, ended: Ended, command: str) -> None:
+    def _settle(self, report: StepReport, ended: Ended, command: str, *, party: str = CONTROLLER) -> None:
         if ended.status not in (0, _WARNING):
-            raise ended.failure(CONTROLLER, command)
+            raise ended.failure(party, command)
         if ended.status == _WARNING:
             report.outcome = self._worst = Outcome.WARNING
             self._watch.warn(ended.said.warnings, ended.said.warned, of=command)
 
     async def _check(self) -> None:
         with self._watch.step(Step.CHECK):
-            ended = await self._borg(Step.CHECK, borg_command.check())
+            ended = await self._subject.borg(Step.CHECK, borg_command.check())
             # Borg reports damage with the exit status of a warning.
             if ended.status == _WARNING:
-                found = next(
-                    (m.text for m in (*ended.served.said.errors, *ended.said.errors, *ended.said.warnings)),
-                    "",
-                )
                 raise Failure(
                     BACKUP_SERVER,
-                    f"borg check found damage in the repository: {found}",
-                    hint="nothing was pruned or compacted; read borg's documentation of `check --repair` before you act",
+                    f"borg check found damage in the repository: {_first(ended)}",
+                    hint="nothing was pruned or compacted; read borg's manual on `check --repair` before you act",
                 )
             if ended.status != 0:
                 raise ended.failure(CONTROLLER, "check")
 
-    async def _prune(self) -> None:
+    async def _prune_and_compact(self) -> None:
         with self._watch.step(Step.PRUNE) as report:
-            ended = await self._borg(Step.PRUNE, borg_command.prune(self._plan.config.prune_options))
+            await self._custody.begin_own()
+            ended = await self._subject.borg(Step.PRUNE, borg_command.prune(self._subject.plan.config.prune_options))
             self._settle(report, ended, "prune")
             gone = sum(message.text.startswith("Pruning archive") for message in ended.said.others)
             report.detail = f"{gone} removed" if gone else ""
-
-    async def _compact(self) -> None:
         with self._watch.step(Step.COMPACT) as report:
-            ended = await self._borg(Step.COMPACT, borg_command.compact())
-            self._settle(report, ended, "compact")
-            freed = [found[1] for m in ended.served.said.others if (found := _FREED.search(m.text))]
-            report.detail = f"freed {freed[-1]}" if freed else ""
+            if await self._custody.freeable() >= _WORTH_COMPACTING:
+                ended = await self._subject.borg(Step.COMPACT, borg_command.compact())
+                self._settle(report, ended, "compact")
+                freed = [found[1] for m in ended.served.said.others if (found := _FREED.search(m.text))]
+                report.detail = f"freed {freed[-1]}" if freed else ""
+            else:
+                report.detail = "nothing to free"
+            await self._custody.end_own()
+
+
+def _first(ended: Ended) -> str:
+    said: list[Message] = [*ended.served.said.errors, *ended.said.errors, *ended.said.warnings]
+    return said[0].text if said else "it does not say what"

@@ -79,6 +79,16 @@ class Watch:
 
         return heard
 
+    def warn_without_links(self) -> None:
+        """Tell what is lost where B's file system has no hard links."""
+        self._emit(
+            Warned(
+                target=self._target,
+                text="B's file system has no hard links: no snapshot; a rollback can only remove what came",
+                hint="put RootDir on a file system with hard links (ext4, xfs, btrfs, zfs)",
+            )
+        )
+
     def said(self, party: str, text: str) -> None:
         """Pass on a line that somebody said."""
         self._emit(Said(target=self._target, party=party, text=text))

@@ -25,7 +25,10 @@ from ..errors import Failure
 END_SECONDS = 60.0
 _SHELL_NOT_FOUND = 127
 # The pid is printed so that the serve can be waited for on B itself, should the connection die.
-_SCRIPT = 'umask 077; printf "%s %s\\n" "$1" "$$" >&2; shift; exec env TZ=UTC LC_ALL=C.UTF-8 "$@"'
+_SCRIPT = (
+    'umask 077; echo "$1 $$" >&2; [ -z "$2" ] || echo "$$" >"$2" || exit 1; shift 2; '
+    'exec env TZ=UTC LC_ALL=C.UTF-8 "$@"'
+)
 
 Heard = Callable[[Line], None]
 
@@ -57,7 +60,8 @@ async def _nothing() -> None:
 class Request:
     """What a road leads to: the repository at `path` on B, for the one peer whose pid `admits` accepts.
 
-    `heard` is given what the serve says; `taken` is awaited once the peer has come.
+    `heard` is given what the serve says; `taken` is awaited once the peer has come; `pid_file` is where B keeps the
+    pid of the serve, if anywhere.
     """
 
     server: BackupServer
@@ -65,6 +69,7 @@ class Request:
     append_only: bool
     admits: Callable[[int], bool]
     heard: Heard
+    pid_file: str = ""
     taken: Callable[[], Awaitable[None]] = _nothing
 
 
@@ -110,17 +115,17 @@ async def _answer(request: Request, place: Path, listener: socket.socket, served
     server = request.server
     with await _accept_once(listener, request.admits) as connection:
         served.came = True
-        place.unlink(missing_ok=True)
+        place.unlink(missing_ok=True)  # noqa: ASYNC240 - on the tmpfs
         listener.close()
         mark = secrets.token_hex(16)
         words = borg_command.serve(server.borg, request.path, append_only=request.append_only)
-        command = proc.Command("exec")["sh", "-c", _SCRIPT, "sh", mark, words]
+        command = proc.Command("exec")["sh", "-c", _SCRIPT, "sh", mark, request.pid_file, words]
         async with ssh.session(server.master, command, stdin=connection.fileno(), stdout=connection.fileno()) as child:
             connection.close()
             await request.taken()
             await _listen(child, mark, served, request.heard)
             served.status = await child.wait()
-    _explain(server, served)
+    await _explain(server, served)
 
 
 async def _accept_once(listener: socket.socket, admits: Callable[[int], bool]) -> socket.socket:
@@ -143,7 +148,9 @@ async def _listen(child: proc.Child, mark: str, served: Served, heard: Heard) ->
             heard(read)
 
 
-def _explain(server: BackupServer, served: Served) -> None:
+async def _explain(server: BackupServer, served: Served) -> None:
+    if served.status == ssh.SSH_FAILED and (lost := await server.master.lost()):
+        raise lost
     if served.pid is None:
         said = "\n".join(message.text for message in served.said.others)
         raise server.master.failure(said, doing="start borg serve")

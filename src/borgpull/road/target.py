@@ -109,11 +109,14 @@ class TargetSession:
         server: BackupServer,
         repository: Repository,
         *,
+        pid_file: str,
         passphrase: str,
         heard: Heard,
         server_heard: Heard,
     ) -> Ended:
         """Let T's borg write one archive; return what it said when it and the serve on B have ended.
+
+        `pid_file` is where B keeps the pid of the serve, out of T's reach.
 
         Raises Failure when the road cannot be laid, or breaks.
         """
@@ -122,6 +125,7 @@ class TargetSession:
             server=server,
             path=repository.path,
             append_only=True,
+            pid_file=pid_file,
             admits=lambda pid: pid == self._master.pid,
             heard=server_heard,
         )
@@ -133,6 +137,8 @@ class TargetSession:
                 await attend(self._child, ended, heard, self._collect())
             finally:
                 await self._master.cancel(self.socket, place)
+        if ended.status == ssh.SSH_FAILED and (lost := await self._master.lost()):
+            raise lost
         return ended
 
     async def _collect(self) -> bytes:

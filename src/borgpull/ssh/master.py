@@ -25,6 +25,8 @@ SESSIONS = 8
 # ConnectTimeout covers TCP and the banner only; a peer that stalls in key exchange needs a limit of ours.
 START_SECONDS = 60.0
 CONTROL_SECONDS = 15.0
+# A client learns of the end of a connection a little before we do.
+LOST_SECONDS = 1.0
 
 
 class Master:
@@ -47,6 +49,12 @@ class Master:
         """Say why something over this connection failed: what the client said, else what the master said."""
         text = said if self.alive else f"{said}\n{self._said.text}"
         return diagnose(self.party, text, doing=doing)
+
+    async def lost(self) -> Failure | None:
+        """Say why the connection broke; None when it stands. For when a client has ended with SSH_FAILED."""
+        with contextlib.suppress(TimeoutError):
+            await self._child.wait(LOST_SECONDS)
+        return None if self.alive else self.failure("", doing="keep the connection")
 
     async def forward(self, remote: str, local: Path) -> None:
         """Have the host listen on the unix socket `remote` and lead every connection to `local` here.

@@ -1,0 +1,76 @@
+"""Borg's `hints.N`: how many live objects each segment holds, and how much of it could be freed.
+
+Facts, the same in Borg 1.2.4 and 1.4.5 (repository.py, `write_index` and `prepare_txn`): msgpack of a map with the
+keys version (2), segments, compact, storage_quota_use, shadow_index, in this order. N is the number of the segment
+that ends with the last commit. Nothing that a file may hold makes this raise anything but ValueError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import msgpack  # type: ignore[import-untyped]
+
+VERSION = 2
+# Up to 20 bytes a segment. What follows, the shadow index, grows with each object ever pruned, and says nothing here.
+HEAD = 8 * 1024 * 1024
+MOST_SEGMENTS = HEAD // 4
+_MOST_SEGMENT_NUMBER = 1 << 32
+_MOST_VALUE = 1 << 40
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hints:
+    """What one transaction left: `live` objects by segment, and bytes that `borg compact` may free by segment.
+
+    A commit writes 9 bytes that count as compactable, so that a repository with nothing to free has some too.
+    """
+
+    live: Mapping[int, int]
+    compactable: Mapping[int, int]
+
+    @property
+    def freeable(self) -> int:
+        """Return the bytes that a `borg compact --threshold 0` could free at the most."""
+        return sum(self.compactable.values())
+
+
+def read_hints(data: bytes) -> Hints:
+    """Read the beginning of a `hints.N`; its shadow index is not looked at and may be cut off.
+
+    Raises ValueError when it is not what Borg 1.1 and later write.
+    """
+    unpacker = msgpack.Unpacker(
+        raw=True, strict_map_key=False, max_map_len=MOST_SEGMENTS, max_array_len=0, max_ext_len=0, max_str_len=16
+    )
+    try:
+        unpacker.feed(data[:HEAD])
+        unpacker.read_map_header()
+        _expect(unpacker, b"version")
+        if unpacker.unpack() != VERSION:
+            raise ValueError("hints of another version")
+        _expect(unpacker, b"segments")
+        live = _read_numbers(unpacker)
+        _expect(unpacker, b"compact")
+        return Hints(live=live, compactable=_read_numbers(unpacker))
+    except (msgpack.UnpackException, TypeError, OverflowError, RecursionError) as error:
+        raise ValueError(f"not the hints of a Borg repository ({type(error).__name__})") from None
+
+
+def _expect(unpacker: msgpack.Unpacker, key: bytes) -> None:
+    if unpacker.unpack() != key:
+        raise ValueError(f"hints without {key.decode()}")
+
+
+def _read_numbers(unpacker: msgpack.Unpacker) -> Mapping[int, int]:
+    numbers: dict[int, int] = {}
+    for _ in range(unpacker.read_map_header()):
+        segment, value = unpacker.unpack(), unpacker.unpack()
+        if type(segment) is not int or type(value) is not int:
+            raise ValueError("hints with something else than numbers")
+        if not (0 <= segment < _MOST_SEGMENT_NUMBER and 0 <= value < _MOST_VALUE) or segment in numbers:
+            raise ValueError("hints with impossible numbers")
+        numbers[segment] = value
+    return MappingProxyType(numbers)

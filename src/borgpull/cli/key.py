@@ -1,0 +1,47 @@
+"""`borgpull key NAME`: export the repository key as it was last verified, so that a replaced key is never the end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from plumbum import cli
+
+from ..errors import Failure, UsageError
+from .exits import DONE
+from .one_target import OneTargetCommand
+
+if TYPE_CHECKING:
+    from ..job import Subject
+
+
+class Key(OneTargetCommand):
+    """Export the repository key of the target NAME, encrypted with its passphrase, as it was last verified.
+
+    `borg key import` puts the file form back; the paper form can be typed in with `borg key import --paper`.
+    """
+
+    PROGNAME = "borgpull key"
+    paper = cli.Flag(["--paper"], help="print the paper form, with checksums in each line")
+    output = cli.SwitchAttr(["-o", "--output"], str, argname="FILE", help="write to a new FILE instead of stdout")
+
+    def main(self, name: str) -> int:
+        """Export; return the exit code."""
+        return self.about(name, self._export)
+
+    async def _export(self, subject: Subject) -> int:
+        from .. import job  # noqa: PLC0415
+        from ..ui.console import data  # noqa: PLC0415
+
+        text = await (job.paper_key(subject) if self.paper else job.file_key(subject))
+        if not self.output:
+            data(text)
+            return DONE
+        try:
+            with Path(self.output).open("x", encoding="utf-8") as file:  # noqa: ASYNC230 - nothing else runs
+                file.write(text)
+        except FileExistsError:
+            raise UsageError(f"{self.output} exists already", hint="name a new file") from None
+        except OSError as error:
+            raise Failure("C", f"{self.output}: {error.strerror}") from None
+        return DONE

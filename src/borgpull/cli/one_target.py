@@ -1,0 +1,76 @@
+"""Commands about one target: connected to B, with its repository and ledger at hand, and a question to answer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from plumbum import cli
+
+from ..errors import UsageError
+from .command import ConfiguredCommand
+
+if TYPE_CHECKING:
+    from ..events import Event
+    from ..job import Subject
+
+
+class OneTargetCommand(ConfiguredCommand):
+    """A command that takes the NAME of a target."""
+
+    verbose = cli.Flag(["-v", "--verbose"], help="print what borg and ssh said")
+
+    def about(self, name: str, work: Callable[[Subject], Awaitable[int]]) -> int:
+        """Connect to B and do `work` on the target called `name`; return the exit code. Raises Failure."""
+        from .. import rundir  # noqa: PLC0415 - `--help` shall answer at once
+
+        rundir.harden()
+        with rundir.private_directory() as directory:
+            return asyncio.run(self._connected(name, work, directory))
+
+    async def _connected(self, name: str, work: Callable[[Subject], Awaitable[int]], directory: Path) -> int:
+        from .. import fleet, job  # noqa: PLC0415
+
+        config = self.config(directory)
+        target = fleet.target_named(config, name)
+        interrupt = fleet.Interrupt()
+        interrupt.attach()
+        try:
+            async with fleet.connected(config, directory=directory, cache=self.cache(), emit=self._heard) as plan:
+                return await work(job.Subject(plan, target))
+        except asyncio.CancelledError:
+            return 128 + (interrupt.number or 0)
+
+    def _heard(self, event: Event) -> None:
+        from ..events import Said  # noqa: PLC0415
+        from ..ui.console import message_note  # noqa: PLC0415
+
+        if self.verbose and isinstance(event, Said):
+            message_note(f"{event.party}: {event.text}")
+
+
+class DecidingCommand(OneTargetCommand):
+    """A command that says what it will do and asks first."""
+
+    yes = cli.Flag(["-y", "--yes"], help="do it without asking")
+
+    def agreed(self, question: str) -> bool:
+        """Ask on the terminal, for standard input may hold the config. Raises UsageError without a terminal."""
+        if self.yes:
+            return True
+        with _terminal() as terminal:
+            print(f"{question} [y/N] ", end="", file=terminal, flush=True)
+            return terminal.readline().strip().lower() in {"y", "yes"}
+
+
+@contextlib.contextmanager
+def _terminal() -> Iterator[TextIO]:
+    try:
+        terminal = Path("/dev/tty").open("r+", encoding="utf-8", errors="replace", buffering=1)  # noqa: SIM115
+    except OSError:
+        raise UsageError("there is no terminal to ask on", hint="add --yes when you know what it will do") from None
+    with terminal:
+        yield terminal

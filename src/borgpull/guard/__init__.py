@@ -1,0 +1,27 @@
+"""Evidence of a repository before and after a session of T, and the verdict on it.
+
+Pure: reads bytes, answers with records. It starts nothing, asks nobody, and believes no word of T's.
+"""
+
+from .evidence import Archive, Evidence, from_json, read_evidence, still_holds, to_json
+from .records import Records, Unreadable, read_records
+from .verdict import Expected, State, Verdict, differences, judge, judge_unlisted, unverifiable
+
+__all__ = [
+    "Archive",
+    "Evidence",
+    "Expected",
+    "Records",
+    "State",
+    "Unreadable",
+    "Verdict",
+    "differences",
+    "from_json",
+    "judge",
+    "judge_unlisted",
+    "read_evidence",
+    "read_records",
+    "still_holds",
+    "to_json",
+    "unverifiable",
+]

@@ -1,0 +1,26 @@
+"""What C itself may have changed when it was interrupted: prune takes archives away, compact moves objects.
+
+T has no session then, so the law on objects says nothing here; but nothing may have come, and nothing been replaced.
+"""
+
+from __future__ import annotations
+
+from .evidence import Evidence
+from .records import Records
+from .verdict import State, Verdict, identity, named
+
+
+def replaced(before: Records, after: Records) -> tuple[str, ...]:
+    """Return in words what makes this another repository than before: its id, its key, its settings."""
+    return tuple(identity(before, after))
+
+
+def judge_own(before: Evidence, after: Evidence) -> Verdict:
+    """Judge what lies there after C was interrupted while it pruned or compacted."""
+    came = sorted(archive.name for archive in after.archives - before.archives)
+    rules = replaced(before, after)
+    if came:
+        rules = (*rules, f"archives came or were changed while only C was at work: {named(came)}")
+    if after.missing:
+        rules = (*rules, f"{len(after.missing)} segment files are gone from B")
+    return Verdict(state=State.TAMPERED if rules else State.CLEAN, rules=rules)

@@ -1,0 +1,212 @@
+"""The law of an honest session, and the verdict on one. Pure: two pieces of evidence in, a verdict out.
+
+The law was seen to hold on Borg 1.2.4 and 1.4.5, client and serve mixed, for the sessions that tests/guard replays:
+- Each segment's live count is stored at the commit. put() on a known id deletes the old object first and writes to a
+  new segment, so no older count ever rises, and each older object deleted or overwritten lowers one by exactly one.
+- However many commits a session makes (checkpoints), the old manifest falls once; its successors lie in new segments.
+- `borg list` prints times cut down to whole seconds (a microsecond field of zeros), so that the manifest may have been
+  rewritten though last_modified is the same. It was if that or the archives differ, and no honest create rewrites it
+  otherwise. A dishonest one that hides it so is short of the one object it would be allowed.
+- Manifest.write lets the timestamp only grow, by a microsecond at the least.
+- Append-only serve never compacts, so that no older segment goes away.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from ..hostile import clean
+from .evidence import Archive, Evidence
+from .records import Records
+
+_MOST_NAMED = 5
+
+
+class State(StrEnum):
+    """What can be said of a session."""
+
+    CLEAN = "clean"
+    TAMPERED = "tampered"
+    UNVERIFIABLE = "unverifiable"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expected:
+    """What C asked T for: an archive of this name, between these times (unix seconds by C's clock).
+
+    `skew` is how far T's clock may be off, in seconds.
+    """
+
+    archive_name: str
+    started: float
+    ended: float
+    skew: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """The state; every broken rule (or why nothing can be told) in clean text; the archives that C asked for and got.
+
+    `added` is empty when nothing was written, whatever T claimed; a name ending in `.checkpoint` is half an archive.
+    """
+
+    state: State
+    rules: tuple[str, ...] = ()
+    added: tuple[Archive, ...] = ()
+
+
+def judge(before: Evidence, after: Evidence, expected: Expected | None) -> Verdict:
+    """Judge T's session by the law; without `expected` nobody was to write anything in between."""
+    added = _added(before, after, expected)
+    tampered = (
+        *identity(before, after),
+        *_archives(before, after, expected, added),
+        *_manifest(before, after, expected),
+        *_objects(before, after, allowed=_rewritten(before, after)),
+        *_lost(before, after),
+    )
+    if tampered:
+        return Verdict(state=State.TAMPERED, rules=tampered, added=added)
+    doubts = _doubts(before, after)
+    return Verdict(state=State.UNVERIFIABLE if doubts else State.CLEAN, rules=doubts, added=added)
+
+
+def judge_unlisted(before: Evidence, after: Records, *, why: str) -> Verdict:
+    """Judge by the records alone where C's `borg list` failed, as it does after a key was replaced; `why` says how.
+
+    Never clean: which archives there are remains unknown. `why` may be hostile text.
+    """
+    tampered = (*identity(before, after), *_objects(before, after, allowed=1), *_lost(before, after))
+    if tampered:
+        return Verdict(state=State.TAMPERED, rules=(*tampered, f"the archives cannot be listed: {clean(why)}"))
+    return unverifiable(f"the archives cannot be listed: {why}")
+
+
+def unverifiable(why: str) -> Verdict:
+    """Return the verdict where there is no evidence; `why` may be hostile text."""
+    return Verdict(state=State.UNVERIFIABLE, rules=(clean(why),))
+
+
+def differences(before: Evidence, after: Evidence) -> tuple[str, ...]:
+    """Return in words what an operator who accepts `after` gives up of `before`, or takes in."""
+    return judge(before, after, None).rules
+
+
+def identity(before: Records, after: Records) -> list[str]:
+    """Return in words what makes this another repository than before: its id, its key, its settings, its past."""
+    broken = []
+    if before.repository_id != after.repository_id:
+        broken.append("another repository lies in its place: its id is a different one")
+    if before.key != after.key:
+        broken.append("the repository key was replaced" if after.key else "the repository key was removed")
+    moved = sorted({key for key, _ in set(before.settings) ^ set(after.settings)})
+    if moved:
+        broken.append(f"settings of the repository were changed: {named(moved)}")
+    if after.transaction < before.transaction:
+        broken.append(f"the repository went back from transaction {before.transaction} to {after.transaction}")
+    if before.nonce is not None and (after.nonce is None or after.nonce < before.nonce):
+        broken.append("the nonce was lowered: what is encrypted from now on could be read by comparing it with the old")
+    return broken
+
+
+def _added(before: Evidence, after: Evidence, expected: Expected | None) -> tuple[Archive, ...]:
+    if expected is None:
+        return ()
+    asked = re.compile(re.escape(expected.archive_name) + r"(\.checkpoint(\.[0-9]+)?)?", re.ASCII)
+    known = {archive.name for archive in before.archives}
+    new = sorted(after.archives - before.archives)
+    return tuple(archive for archive in new if archive.name not in known and asked.fullmatch(archive.name))
+
+
+def _archives(before: Evidence, after: Evidence, expected: Expected | None, added: tuple[Archive, ...]) -> list[str]:
+    gone = {archive.name: archive for archive in before.archives - after.archives}
+    new = {archive.name: archive for archive in after.archives - before.archives}
+    same = sorted(gone.keys() & new.keys())
+    replaced = [name for name in same if gone[name].id != new[name].id]
+    redated = [name for name in same if gone[name].start != new[name].start]
+    asked = {archive.name for archive in added}
+    broken = [
+        _about(sorted(gone.keys() - new.keys()), "archive vanished", "archives vanished"),
+        _about(replaced, "archive was replaced by another of its name", "archives were replaced by others of the name"),
+        _about(redated, "archive's time was changed", "archives' times were changed"),
+        _about(
+            sorted(new.keys() - gone.keys() - asked),
+            "archive came that C did not ask for",
+            "archives came that C did not ask for",
+        ),
+    ]
+    if len(added) > 1:
+        broken.append(f"{len(added)} archives came where C asked for one: {named([a.name for a in added])}")
+    if expected is not None:
+        broken += [_misdated(archive, expected) for archive in added]
+    return [rule for rule in broken if rule]
+
+
+def _manifest(before: Evidence, after: Evidence, expected: Expected | None) -> list[str]:
+    was, is_ = before.modified, after.modified
+    if was == is_:
+        return []
+    if is_ < was:
+        return ["the list of archives is an older one than before"]
+    if expected is not None and is_ > max(was, expected.ended + expected.skew):
+        return [f"the list of archives is dated in the future ({after.last_modified}), or T's clock is wrong"]
+    return ["the list of archives was rewritten, though none came or went"] if before.archives == after.archives else []
+
+
+def _misdated(archive: Archive, expected: Expected) -> str:
+    # The start was cut down to whole seconds.
+    if math.floor(expected.started - expected.skew) <= archive.seconds <= expected.ended + expected.skew:
+        return ""
+    session = f"{_time(expected.started)} to {_time(expected.ended)} by C's clock"
+    return f"the new archive is dated {clean(archive.start)}, outside of the session ({session}), or T's clock is wrong"
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def _objects(before: Records, after: Records, *, allowed: int) -> list[str]:
+    lost = _fallen(before, after) - allowed
+    if lost <= 0:
+        return []
+    few = "older object was" if lost == 1 else "older objects were"
+    return [f"{lost} {few} deleted or overwritten; only the list of archives may be rewritten, once"]
+
+
+def _lost(before: Records, after: Records) -> list[str]:
+    lost = sorted(set(after.missing) - set(before.missing))
+    if not lost:
+        return []
+    return [_about([str(segment) for segment in lost], "segment file is gone from B", "segment files are gone from B")]
+
+
+def _doubts(before: Evidence, after: Evidence) -> tuple[str, ...]:
+    doubts = []
+    if any(after.live.get(segment, 0) > objects for segment, objects in before.live.items()):
+        doubts.append("B's records count more objects in an older segment than before: Borg has rebuilt them")
+    if _fallen(before, after) < _rewritten(before, after):
+        doubts.append("the list of archives was rewritten, but B's records do not show it")
+    return tuple(doubts)
+
+
+def _fallen(before: Records, after: Records) -> int:
+    return sum(max(0, objects - after.live.get(segment, 0)) for segment, objects in before.live.items())
+
+
+def _rewritten(before: Evidence, after: Evidence) -> int:
+    return int((before.last_modified, before.archives) != (after.last_modified, after.archives))
+
+
+def _about(names: list[str], one: str, many: str) -> str:
+    return f"{len(names)} {one if len(names) == 1 else many}: {named(names)}" if names else ""
+
+
+def named(names: list[str]) -> str:
+    """Return the first few names, cleaned, and how many more there are."""
+    shown = ", ".join(clean(name, longest=80) for name in names[:_MOST_NAMED])
+    rest = len(names) - _MOST_NAMED
+    return f"{shown} and {rest} more" if rest > 0 else shown

@@ -1,0 +1,200 @@
+"""What is proven about one repository: evidence, verdict, and the phases of its ledger.
+
+Nothing is pruned or compacted but between `begin_own` and `end_own`, which only a clean verdict leads to. A state that
+was not verified never replaces one that was.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import NoReturn
+
+from .. import guard, ledger
+from ..borg import command as borg_command
+from ..borg.failure import MISSING_REPOSITORY
+from ..borg.hints import read_hints
+from ..borg.output import Archive
+from ..errors import CONTROLLER, Failure, TamperedError
+from ..events import Step
+from ..guard import Evidence, Expected, Records, State, Unreadable, Verdict
+from ..guard.own import judge_own, replaced
+from ..ledger import Found, Ledger, Phase
+from .plan import Subject
+
+# How far the clocks of C and T may be apart.
+SKEW_SECONDS = 3600.0
+
+TAMPERED = "its repository was tampered with"
+CHANGED = "its repository was changed between two runs"
+UNVERIFIABLE = "its repository could not be verified"
+GONE = "the repository is gone: there is nothing at its path"
+
+
+class Custody:
+    """The repository of one target in the course of one job."""
+
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
+        self._master = subject.plan.server.master
+        self._ledger: Ledger | None = None
+
+    @property
+    def verified(self) -> Ledger:
+        """Return the ledger as it was last read or written. Only after `inspect`."""
+        if self._ledger is None:
+            raise Failure(CONTROLLER, "the repository has not been inspected yet")
+        return self._ledger
+
+    async def inspect(self) -> str:
+        """See that the repository is in the state that was last verified, making it when there never was one.
+
+        Returns a few words on what was found. Raises TamperedError, and closes the repository, when it is not.
+        """
+        found = await self._look()
+        if found.unreadable:
+            raise self._tampered(UNVERIFIABLE, (f"its ledger on B cannot be read: {found.unreadable}",))
+        if found.ledger is None:
+            return await self._first_sight(found)
+        self._ledger = found.ledger
+        if found.ledger.phase is Phase.CLOSED:
+            raise self._tampered(found.ledger.cause, found.ledger.rules)
+        if not found.repository:
+            await self._close(CHANGED if found.ledger.phase is Phase.CLEAN else TAMPERED, (GONE,))
+        records = self._records(found)
+        if found.ledger.phase is Phase.CLEAN and records and guard.still_holds(found.ledger.evidence, records):
+            return ""
+        now = await self._evidence()
+        cause = CHANGED if found.ledger.phase is Phase.CLEAN else TAMPERED
+        await self._insist(_judge_absence(found.ledger, now), cause)
+        await self._store(Phase.CLEAN, now)
+        return "" if found.ledger.phase is Phase.CLEAN else "an interrupted run was verified"
+
+    async def _first_sight(self, found: Found) -> str:
+        listed = await self._subject.borg(Step.INSPECT, borg_command.list_archives())
+        made = ""
+        if listed.status != 0:
+            if found.repository or MISSING_REPOSITORY not in listed.said.kinds():
+                raise listed.failure(CONTROLLER, "list")
+            init = await self._subject.borg(Step.INSPECT, borg_command.init())
+            if init.status != 0:
+                raise init.failure(CONTROLLER, "init")
+            made = "made a new repository"
+        evidence = await self._evidence()
+        self._ledger = Ledger(phase=Phase.CLEAN, evidence=evidence)
+        return made or f"taken over as it is, with {len(evidence.archives)} archives"
+
+    async def open(self, archive: str, started: float) -> None:
+        """Make the snapshot and write down that T may now add `archive`."""
+        opened = replace(self.verified, phase=Phase.OPEN, archive=archive, started=started, rules=())
+        linked = await ledger.write(self._master, self._subject.place, opened, snapshot="make")
+        self._ledger = replace(opened, linked=linked)
+
+    async def verify(self) -> Verdict:
+        """Judge what T's session left. Returns a clean verdict; raises TamperedError, and closes the repository."""
+        opened = self.verified
+        now = await self._evidence()
+        verdict = guard.judge(opened.evidence, now, _expected(opened))
+        await self._insist(verdict)
+        self._ledger = replace(opened, phase=Phase.CLEAN, evidence=now)
+        return verdict
+
+    async def settle(self, archive: Archive | None) -> None:
+        """Write down the verified state; `archive` is what T's borg said of the archive that was added."""
+        settled = self.verified
+        if archive is not None:
+            settled = replace(settled, size=archive.original_size, files=archive.files)
+        await ledger.write(self._master, self._subject.place, settled, snapshot="keep")
+        self._ledger = settled
+
+    async def begin_own(self) -> None:
+        """Write down that C itself will change the repository, and drop the snapshot."""
+        self._ledger = replace(self.verified, phase=Phase.OWN)
+        await ledger.write(self._master, self._subject.place, self._ledger, snapshot="drop")
+
+    async def end_own(self) -> None:
+        """Write down the state that C made. Raises TamperedError when something came that C did not make."""
+        before = self.verified.evidence
+        records = self._records(await self._look())
+        # To list the archives costs a start of borg, and nothing changed: no need.
+        now = before if records and guard.still_holds(before, records) else await self._evidence()
+        await self._insist(judge_own(before, now))
+        await self._store(Phase.CLEAN, now)
+
+    async def freeable(self) -> int:
+        """Return how many bytes a compaction could free, by borg's own count."""
+        records = self._records(await self._look())
+        return records.freeable if records else 0
+
+    async def _insist(self, verdict: Verdict, cause: str = TAMPERED) -> None:
+        if verdict.state is not State.CLEAN:
+            await self._close(UNVERIFIABLE if verdict.state is State.UNVERIFIABLE else cause, verdict.rules)
+
+    async def _look(self) -> Found:
+        return await ledger.look(self._master, self._subject.place)
+
+    async def _evidence(self) -> Evidence:
+        # The list comes first: opening a repository makes borg finish what a crash left half recorded.
+        listed = await self._subject.borg(Step.VERIFY, borg_command.list_archives())
+        found = await self._look()
+        if not found.repository:
+            await self._close(TAMPERED, (GONE,))
+        failure = listed.failure(CONTROLLER, "list") if listed.status != 0 else None
+        if failure is not None and (failure.transient or self._ledger is None):
+            raise failure
+        try:
+            if failure is not None:
+                await self._close(
+                    TAMPERED, self._replaced(found) or (f"its archives cannot be listed: {failure.cause}",)
+                )
+            return guard.read_evidence(
+                tar=found.tar, archives=listed.stdout, read_hints=read_hints, segments=found.segments
+            )
+        except Unreadable as error:
+            await self._close(UNVERIFIABLE, (str(error),))
+
+    def _replaced(self, found: Found) -> tuple[str, ...]:
+        records = self._records(found)
+        return replaced(self.verified.evidence, records) if records else ()
+
+    @staticmethod
+    def _records(found: Found) -> Records | None:
+        try:
+            return guard.read_records(found.tar, read_hints=read_hints, segments=found.segments)
+        except Unreadable:
+            return None
+
+    async def _store(self, phase: Phase, evidence: Evidence) -> None:
+        self._ledger = replace(self.verified, phase=phase, evidence=evidence)
+        await ledger.write(self._master, self._subject.place, self._ledger)
+
+    async def _close(self, cause: str, rules: tuple[str, ...]) -> NoReturn:
+        if self._ledger is not None:
+            self._ledger = replace(self._ledger, phase=Phase.CLOSED, cause=cause, rules=rules)
+            await ledger.write(self._master, self._subject.place, self._ledger)
+        raise self._tampered(cause, rules)
+
+    def _tampered(self, cause: str, rules: tuple[str, ...]) -> TamperedError:
+        name = self._subject.target.name
+        return TamperedError(
+            self._subject.party,
+            cause,
+            rules=rules,
+            unverifiable=cause == UNVERIFIABLE,
+            hint=f"nothing was pruned or compacted; `borgpull rollback {name}` puts the last verified state back, "
+            f"`borgpull accept {name}` takes the present one as the truth, if it was you who changed it",
+        )
+
+
+def _judge_absence(known: Ledger, now: Evidence) -> Verdict:
+    match known.phase:
+        case Phase.OPEN:
+            return guard.judge(known.evidence, now, _expected(known))
+        case Phase.OWN:
+            return judge_own(known.evidence, now)
+        case _:
+            return guard.judge(known.evidence, now, None)
+
+
+def _expected(opened: Ledger) -> Expected:
+    return Expected(archive_name=opened.archive, started=opened.started, ended=time.time(), skew=SKEW_SECONDS)

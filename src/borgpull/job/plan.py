@@ -1,0 +1,47 @@
+"""What all jobs of a run share, and the borg of one target on C."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..borg.command import Repository
+from ..config import Config, Target
+from ..errors import target_party
+from ..events import Emit, Step
+from ..ledger import Place, place_of
+from ..road import BackupServer, Ended, borg_on_controller
+from .watch import Watch
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What all jobs share. `cache` is where borg on C keeps its cache and its memory of repositories."""
+
+    config: Config
+    server: BackupServer
+    cache: Path
+    emit: Emit
+
+
+class Subject:
+    """One target and its repository: what a job, a rollback and an accept are about."""
+
+    def __init__(self, plan: Plan, target: Target) -> None:
+        self.plan = plan
+        self.target = target
+        self.party = target_party(target.name)
+        self.watch = Watch(target.name, plan.emit)
+        self.place: Place = place_of(plan.config, target)
+        self.repository = Repository(self.place.repository, plan.config.repository_url(target))
+
+    async def borg(self, step: Step, arguments: list[str]) -> Ended:
+        """Run borg on C against the repository, with full access; one that failed is not raised."""
+        return await borg_on_controller(
+            self.plan.server,
+            self.repository,
+            arguments,
+            passphrase=self.target.passphrase.get_secret_value(),
+            cache=self.plan.cache,
+            heard=self.watch.hearing("borg", step),
+        )

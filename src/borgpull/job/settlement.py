@@ -1,0 +1,165 @@
+"""How the operator closes a case: put the last verified state back, or take the present one as the truth.
+
+Nothing here is done unasked; what will be done is said first, in `Case`.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from .. import guard, ledger, ssh
+from ..borg import command as borg_command
+from ..borg.hints import read_hints
+from ..errors import CONTROLLER, Failure
+from ..events import Step
+from ..guard import Evidence, State, Unreadable
+from ..hostile import clean
+from ..ledger import Found, Ledger, Phase
+from .custody import GONE
+from .plan import Subject
+
+_SECONDS = 60.0
+# Where borg keeps its cache and its memory of a repository, on T, by borg's own rules (1.2 and 1.4).
+_FORGET = r"""
+home=${BORG_BASE_DIR:-$HOME}
+if [ -n "$BORG_BASE_DIR" ]; then cache=$home/.cache config=$home/.config
+else cache=${XDG_CACHE_HOME:-$home/.cache} config=${XDG_CONFIG_HOME:-$home/.config}; fi
+rm -rf "${BORG_CACHE_DIR:-$cache/borg}/$1"
+rm -f "${BORG_SECURITY_DIR:-${BORG_CONFIG_DIR:-$config/borg}/security}/$1/manifest-timestamp"
+echo forgotten
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A repository and its ledger. `differences` are in words; `now` is None where it is unreadable, or gone."""
+
+    known: Ledger | None
+    now: Evidence | None
+    differences: tuple[str, ...]
+    gone: bool = False
+
+
+class Settlement:
+    """The repository of one target, and what the operator decides about it."""
+
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
+        self._master = subject.plan.server.master
+
+    async def case(self) -> Case:
+        """Look at the repository and its ledger; changes nothing. Raises Failure when B cannot be asked."""
+        listed = await self._subject.borg(Step.INSPECT, borg_command.list_archives())
+        found = await ledger.look(self._master, self._subject.place)
+        now, why = self._read(found, listed.stdout)
+        if listed.status != 0:
+            failure = listed.failure(CONTROLLER, "list")
+            if failure.transient:
+                raise failure
+            now, why = None, (f"its archives cannot be listed: {failure.cause}" if found.repository else why)
+        known = found.ledger
+        if known is None:
+            return Case(known=None, now=now, differences=(found.unreadable,) if found.unreadable else ())
+        if now is None:
+            said = tuple(dict.fromkeys((why, *known.rules)))
+            return Case(known=known, now=None, differences=said, gone=not found.repository)
+        return Case(known=known, now=now, differences=guard.differences(known.evidence, now))
+
+    @staticmethod
+    def _read(found: Found, listed: bytes) -> tuple[Evidence | None, str]:
+        if not found.repository:
+            return None, GONE
+        try:
+            return guard.read_evidence(
+                tar=found.tar, archives=listed, read_hints=read_hints, segments=found.segments
+            ), ""
+        except Unreadable as error:
+            return None, str(error)
+
+    async def accept(self, case: Case) -> None:
+        """Take the present state as the truth; of a repository that is gone, that the next run makes a new one.
+
+        Raises Failure when the present state cannot be read.
+        """
+        if case.gone:
+            await ledger.retire(self._master, self._subject.place)
+            return
+        if case.now is None:
+            raise Failure(
+                self._subject.party,
+                f"its present state cannot be read, so it cannot be accepted: {'; '.join(case.differences)}",
+                hint=f"type `borgpull rollback {self._subject.target.name}`",
+            )
+        known = Ledger(phase=Phase.CLEAN, evidence=case.now)
+        if case.known is not None:
+            known = replace(case.known, phase=Phase.CLEAN, evidence=case.now, cause="", rules=())
+        await ledger.write(self._master, self._subject.place, known, snapshot="drop")
+
+    async def rollback(self, case: Case) -> None:
+        """Put the last verified state back, and prove that it is there.
+
+        Raises Failure when segments that it needs are gone, or when the proof fails: the ledger then stays as it was.
+        """
+        known = self._known(case)
+        linked = await self._usable(known.evidence)
+        self._forget_here(known.evidence.repository_id)
+        await ledger.restore(self._master, self._subject.place, known.evidence, linked=linked)
+        evidence = await self._proven(known.evidence)
+        settled = replace(known, phase=Phase.CLEAN, evidence=evidence, cause="", rules=())
+        await ledger.write(self._master, self._subject.place, settled, snapshot="drop")
+
+    def _known(self, case: Case) -> Ledger:
+        if case.known is None:
+            raise Failure(
+                self._subject.party,
+                "no state of its repository was ever verified: there is nothing to go back to",
+                hint=f"`borgpull accept {self._subject.target.name}` takes the present state as the truth",
+            )
+        return case.known
+
+    async def _usable(self, evidence: Evidence) -> bool:
+        there, linked = await ledger.segments(self._master, self._subject.place)
+        gone = sorted({segment for segment, objects in evidence.live.items() if objects} - there)
+        if gone:
+            named = ", ".join(str(segment) for segment in gone[:5])
+            raise Failure(
+                self._subject.party,
+                f"{len(gone)} segments that the last verified state needs are gone from B: {named}",
+                hint="nothing was changed; look for them in a backup of B. "
+                f"`borgpull accept {self._subject.target.name}` gives the lost archives up",
+            )
+        return linked
+
+    def _forget_here(self, repository_id: str) -> None:
+        # Borg on C saw the newer state too, and would take the older one for an attack.
+        base = self._subject.plan.cache
+        shutil.rmtree(base / ".cache" / "borg" / repository_id, ignore_errors=True)
+        memory: Path = base / ".config" / "borg" / "security" / repository_id / "manifest-timestamp"
+        memory.unlink(missing_ok=True)
+
+    async def _proven(self, wanted: Evidence) -> Evidence:
+        listed = await self._subject.borg(Step.VERIFY, borg_command.list_archives())
+        if listed.status != 0:
+            raise listed.failure(CONTROLLER, "list")
+        checked = await self._subject.borg(Step.CHECK, borg_command.check())
+        found = await ledger.look(self._master, self._subject.place)
+        now, why = self._read(found, listed.stdout)
+        if now is None:
+            raise Failure(self._subject.party, f"the state that was put back cannot be read: {why}")
+        verdict = guard.judge(wanted, now, None)
+        if verdict.state is State.TAMPERED or checked.status != 0:
+            said = "; ".join(verdict.rules) or checked.failure(CONTROLLER, "check").cause
+            raise Failure(
+                self._subject.party,
+                f"what was put back is not the last verified state: {said}",
+                hint="the repository stays closed; run `borgpull rollback` again, or look at it by hand",
+            )
+        return now
+
+    async def forget_on_target(self, master: ssh.Master, repository_id: str) -> None:
+        """Remove T's cache and memory of the repository: its borg would refuse a state older than it has seen."""
+        done = await ssh.execute(master, _FORGET, repository_id, seconds=_SECONDS)
+        if b"forgotten" not in done.stdout:
+            raise Failure(self._subject.party, f"could not remove borg's cache there: {clean(done.stderr)}")

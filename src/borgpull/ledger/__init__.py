@@ -1,0 +1,9 @@
+"""What is known of a repository, kept on B out of T's reach: evidence, phase, snapshot, and the way back.
+
+Decides nothing: it stores what was verified, and shows what is there now.
+"""
+
+from .record import Ledger, Phase
+from .store import Found, Place, look, place_of, restore, retire, segments, write
+
+__all__ = ["Found", "Ledger", "Phase", "Place", "look", "place_of", "restore", "retire", "segments", "write"]

@@ -1,0 +1,135 @@
+"""The shell scripts that run on B: look, keep, restore. They ask for nothing but sh, coreutils and tar.
+
+$1 is the repository's folder, $2 the folder of its ledger, which no session of T can reach. Each prints one line a
+fact, so that no text of B needs to be guessed at; every file replaced is replaced by rename.
+"""
+
+# Waits for a `borg serve` of T's last session, then prints what there is: a header of lines, an empty line, the
+# ledger, and a tar. A serve is recognised by pid and command line, for a pid may have come round again.
+LOOK = r"""
+repo=$1 led=$2 patience=$3
+if [ -f "$led/serve.pid" ]; then
+  p=$(cat "$led/serve.pid") n=0
+  while kill -0 "$p" 2>/dev/null && tr '\0' ' ' <"/proc/$p/cmdline" 2>/dev/null | grep -q ' serve '; do
+    [ "$n" -lt "$patience" ] || { echo "serving $p"; echo; exit 0; }
+    n=$((n + 1))
+    sleep 1
+  done
+fi
+if [ -e "$repo" ] || [ -L "$repo" ]; then echo repository; fi
+if [ -d "$led/snapshot" ]; then echo snapshot; fi
+if [ -f "$led/ledger.json" ]; then echo "ledger $(wc -c <"$led/ledger.json")"; fi
+cd "$repo" 2>/dev/null || repo=
+[ -z "$repo" ] || echo "segments" $(find data -type f 2>/dev/null | sed 's|.*/||' | grep -x '[0-9][0-9]*')
+echo
+cat "$led/ledger.json" 2>/dev/null
+[ -n "$repo" ] || exit 0
+set --
+for f in config nonce hints.*; do [ -e "$f" ] || [ -L "$f" ] && set -- "$@" "$f"; done
+[ "$#" -eq 0 ] || exec tar -cf - -- "$@"
+"""
+
+# Writes the ledger from standard input. $3: "make" a snapshot first, "keep" what there is, "drop" it afterwards.
+# Segments are written once and removed by unlink, so a hard link keeps them; what borg rewrites in place is copied.
+WRITE = r"""
+repo=$1 led=$2 snapshot=$3
+set -e
+umask 077
+mkdir -p "$led"
+cat >"$led/ledger.new"
+if [ "$snapshot" = make ]; then
+  rm -rf "$led/snapshot.new"
+  mkdir "$led/snapshot.new"
+  cd "$repo"
+  if ln config "$led/snapshot.new/linked" 2>/dev/null; then
+    cp -al data "$led/snapshot.new/data"
+    for f in index.* hints.* integrity.*; do [ ! -f "$f" ] || ln "$f" "$led/snapshot.new/$f"; done
+  else
+    echo no-links
+  fi
+  for f in README config nonce transactions; do [ ! -f "$f" ] || cp -p "$f" "$led/snapshot.new/$f"; done
+  rm -rf "$led/snapshot"
+  mv "$led/snapshot.new" "$led/snapshot"
+fi
+sync "$led/ledger.new" 2>/dev/null || :
+mv "$led/ledger.new" "$led/ledger.json"
+[ "$snapshot" != drop ] || rm -rf "$led/snapshot"
+rm -f "$led/serve.pid"
+echo written
+"""
+
+# The old ledger is kept: it holds the key.
+RETIRE = r"""
+mv "$1/ledger.json" "$1/ledger.retired.json" && rm -rf "$1/snapshot" && echo retired
+"""
+
+# Prints what a rollback could use: the segments in the snapshot, or else those that are still in the repository.
+SEGMENTS = r"""
+repo=$1 led=$2
+if [ -d "$led/snapshot/data" ]; then
+  echo linked
+  cd "$led/snapshot/data"
+else
+  echo unlinked
+  cd "$repo/data" 2>/dev/null || exit 0
+fi
+find . -type f | sed 's|.*/||'
+"""
+
+# The nonce is never lowered: what was encrypted since must not share its counter with what will be. 16 hex digits.
+_NONCE = r"""
+highest() { printf '%s\n%s\n' "$(head -c 16 "$1" 2>/dev/null)" "$(head -c 16 "$2" 2>/dev/null)" |
+  grep -x '[0-9a-f]\{16\}' | LC_ALL=C sort | tail -n 1 | tr -d '\n'; }
+"""
+
+# Puts the snapshot back in the repository's place. The state found goes to "tampered" beside the ledger.
+RESTORE_LINKED = (
+    _NONCE
+    + r"""
+repo=$1 led=$2
+set -e
+umask 077
+rm -rf "$led/restored"
+cp -al "$led/snapshot" "$led/restored"
+rm -f "$led/restored/linked"
+for f in README config nonce transactions; do
+  [ ! -f "$led/snapshot/$f" ] || { rm -f "$led/restored/$f"; cp -p "$led/snapshot/$f" "$led/restored/$f"; }
+done
+if [ -f "$repo/nonce" ] && [ ! -L "$repo/nonce" ]; then
+  highest "$led/snapshot/nonce" "$repo/nonce" >"$led/restored/nonce.new"
+  [ ! -s "$led/restored/nonce.new" ] || mv "$led/restored/nonce.new" "$led/restored/nonce"
+  rm -f "$led/restored/nonce.new"
+fi
+rm -rf "$led/tampered"
+if [ -e "$repo" ] || [ -L "$repo" ]; then mv "$repo" "$led/tampered"; fi
+mkdir -p "$(dirname "$repo")"
+mv "$led/restored" "$repo"
+echo restored
+"""
+)
+
+# Where there is no snapshot with hard links: removes what came after the last transaction $3, and puts the config from
+# standard input in place. Borg rebuilds index and hints.
+RESTORE_UNLINKED = (
+    _NONCE
+    + r"""
+repo=$1 led=$2 last=$3
+set -e
+umask 077
+cd "$repo"
+rm -rf lock.roster lock.exclusive index.* hints.* integrity.*
+find data -type f | while IFS= read -r f; do
+  n=${f##*/}
+  case $n in *[!0-9]*) n=$((last + 1)) ;; esac
+  [ "$n" -le "$last" ] || rm -f "$f"
+done
+highest "$led/snapshot/nonce" nonce >"$led/nonce.new"
+[ ! -s "$led/nonce.new" ] || { rm -rf nonce; cp "$led/nonce.new" nonce; }
+rm -f "$led/nonce.new"
+rm -rf config.new
+cat >config.new
+rm -rf config
+mv config.new config
+echo restored
+"""
+)

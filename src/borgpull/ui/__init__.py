@@ -1,0 +1,8 @@
+"""What the operator sees, made from events alone.
+
+Knows no target, job or connection: only what they said happened.
+"""
+
+from borgpull.ui.display import Display, open_display
+
+__all__ = ["Display", "open_display"]

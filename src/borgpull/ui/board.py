@@ -1,0 +1,252 @@
+"""What the run looks like now: events folded into frozen records, which screen, lines and report all read.
+
+Pure: never reads a clock, draws or prints. Events may come late, twice or in an odd order; none of them
+is an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from borgpull.events import (
+    ArchiveCreated,
+    ArchiveProgress,
+    Estimated,
+    Event,
+    Failed,
+    Outcome,
+    PercentProgress,
+    RunFinished,
+    RunStarted,
+    Step,
+    StepFinished,
+    StepStarted,
+    TargetFinished,
+    Warned,
+)
+from borgpull.ui.figures import shown
+
+WAITING = "waiting"
+RUNNING = "running"
+
+# The worst first: the order in which design.md lets one exit code win over another.
+WORST_FIRST = (
+    Outcome.TAMPERED,
+    Outcome.UNVERIFIABLE,
+    Outcome.FAILED,
+    Outcome.INTERRUPTED,
+    Outcome.WARNING,
+    Outcome.DONE,
+)
+BAD = WORST_FIRST[:4]
+
+# T can make borg warn about each of a million files: the first ones are kept, the others counted.
+KEPT = 100
+LARGEST = 2**63 - 1
+
+# Seconds that a speed is averaged over, and how close together samples are worth keeping.
+WINDOW = 10.0
+SAMPLE_EVERY = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepRecord:
+    """One step of a target; open while `outcome` is None."""
+
+    step: Step
+    started: float
+    finished: float | None = None
+    outcome: Outcome | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """What borg create has read, in bytes, and what of it was new to B."""
+
+    original: int = 0
+    new: int = 0
+    files: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One target; the run as a whole is the row without a name."""
+
+    name: str
+    started: float | None = None
+    finished: float | None = None
+    seen: float | None = None
+    outcome: Outcome | None = None
+    steps: tuple[StepRecord, ...] = ()
+    estimate: int = 0
+    percent: PercentProgress | None = None
+    sizes: Sizes | None = None
+    samples: tuple[tuple[float, int], ...] = ()
+    archive: ArchiveCreated | None = None
+    warnings: tuple[Warned, ...] = ()
+    warning_count: int = 0
+    failures: tuple[Failed, ...] = ()
+    note: str = ""
+
+    @property
+    def current(self) -> StepRecord | None:
+        """The step that runs now."""
+        return self.steps[-1] if self.steps and self.steps[-1].outcome is None else None
+
+    @property
+    def state(self) -> str:
+        """`WAITING`, `RUNNING` or how the target ended."""
+        if self.outcome is not None:
+            return self.outcome.value
+        if self.failures:
+            ends = {step.outcome for step in self.steps}
+            return next((bad for bad in BAD if bad in ends), Outcome.FAILED).value
+        return RUNNING if self.started is not None else WAITING
+
+
+@dataclass(frozen=True, kw_only=True)
+class Board:
+    """The whole run; `rows` are in the order of the config."""
+
+    rows: dict[str, Row] = field(default_factory=dict)
+    run: Row = field(default_factory=lambda: Row(name=""))
+    jobs: int = 0
+
+
+def fold(board: Board, event: Event) -> Board:
+    """Return `board` after `event`."""
+    if isinstance(event, RunStarted):
+        names = [shown(name) for name in event.targets]
+        rows = {name: board.rows.get(name, Row(name=name)) for name in names} | board.rows
+        run = replace(board.run, started=event.at, finished=None, outcome=None)
+        return replace(board, rows=rows, run=run, jobs=event.jobs)
+    if isinstance(event, RunFinished):
+        return replace(board, run=replace(board.run, finished=event.at, outcome=event.outcome))
+    if not event.target:
+        return replace(board, run=_change(board.run, event))
+    name = shown(event.target)
+    row = _change(board.rows.get(name, Row(name=name)), event)
+    row = replace(row, started=event.at if row.started is None else row.started, seen=event.at)
+    return replace(board, rows=board.rows | {name: row})
+
+
+def closed(board: Board) -> Board:
+    """Return `board` as it stands when nothing more will come: what still ran was interrupted."""
+    rows = {
+        name: replace(row, outcome=Outcome(row.state) if row.failures else Outcome.INTERRUPTED)
+        if row.outcome is None and row.started is not None
+        else row
+        for name, row in board.rows.items()
+    }
+    outcome = board.run.outcome or _worst(board.run, rows)
+    return replace(board, rows=rows, run=replace(board.run, outcome=outcome))
+
+
+def _worst(run: Row, rows: dict[str, Row]) -> Outcome:
+    ends = {row.outcome or Outcome.INTERRUPTED for row in rows.values()}
+    if run.failures:
+        ends.add(Outcome.FAILED)
+    if run.warning_count:
+        ends.add(Outcome.WARNING)
+    return next((outcome for outcome in WORST_FIRST if outcome in ends), Outcome.DONE)
+
+
+def _change(row: Row, event: Event) -> Row:
+    change = _CHANGES.get(type(event))
+    return change(row, event) if change else row
+
+
+def _step_started(row: Row, event: StepStarted) -> Row:
+    opened = StepRecord(step=event.step, started=event.at)
+    row = replace(row, steps=(*row.steps, opened), percent=None, note="")
+    # A second attempt reads everything again: numbers of the first one would look like progress.
+    return replace(row, sizes=None, samples=()) if event.step is Step.CREATE else row
+
+
+def _step_finished(row: Row, event: StepFinished) -> Row:
+    place = _open_place(row.steps, event.step)
+    begun = row.steps[place] if place is not None else StepRecord(step=event.step, started=event.at)
+    ended = replace(begun, finished=event.at, outcome=event.outcome, detail=shown(event.detail))
+    steps = (*row.steps, ended) if place is None else (*row.steps[:place], ended, *row.steps[place + 1 :])
+    return replace(row, steps=steps, percent=None, note=ended.detail)
+
+
+def _open_place(steps: tuple[StepRecord, ...], step: Step) -> int | None:
+    places = (n for n in reversed(range(len(steps))) if steps[n].step is step and steps[n].outcome is None)
+    return next(places, None)
+
+
+def _estimated(row: Row, event: Estimated) -> Row:
+    return replace(row, estimate=_count(event.original_size))
+
+
+def _archive_progress(row: Row, event: ArchiveProgress) -> Row:
+    sizes = Sizes(original=_count(event.original_size), new=_count(event.deduplicated_size), files=_count(event.files))
+    samples = _sampled(row.samples, event.at, sizes.original)
+    return replace(row, sizes=sizes, samples=samples, note=shown(event.path))
+
+
+def _sampled(samples: tuple[tuple[float, int], ...], at: float, count: int) -> tuple[tuple[float, int], ...]:
+    if samples and at - samples[-1][0] < 0:
+        return ((at, count),)
+    # The newest sample is always kept exact; the ones behind it are thinned out.
+    kept = samples[:-1] if len(samples) > 1 and at - samples[-2][0] < SAMPLE_EVERY else samples
+    # One sample from before the window stays, as the point that the speed is measured from.
+    while len(kept) > 1 and kept[1][0] <= at - WINDOW:
+        kept = kept[1:]
+    return (*kept, (at, count))
+
+
+def _percent_progress(row: Row, event: PercentProgress) -> Row:
+    if event.total <= 0:
+        return row
+    done = replace(event, current=min(_count(event.current), event.total))
+    return replace(row, percent=done, note=shown(event.message) or row.note)
+
+
+def _archive_created(row: Row, event: ArchiveCreated) -> Row:
+    archive = replace(event, name=shown(event.name), archive_id=shown(event.archive_id))
+    sizes = Sizes(original=_count(event.original_size), new=_count(event.deduplicated_size), files=_count(event.files))
+    return replace(row, archive=archive, sizes=sizes)
+
+
+def _warned(row: Row, event: Warned) -> Row:
+    warning = replace(event, text=shown(event.text), hint=shown(event.hint))
+    kept = (*row.warnings, warning) if len(row.warnings) < KEPT else row.warnings
+    return replace(row, warnings=kept, warning_count=row.warning_count + 1)
+
+
+def _failed(row: Row, event: Failed) -> Row:
+    failure = replace(
+        event,
+        party=shown(event.party),
+        cause=shown(event.cause),
+        hint=shown(event.hint),
+        rules=tuple(shown(rule) for rule in event.rules[:KEPT]),
+    )
+    return replace(row, failures=(*row.failures, failure)[:KEPT])
+
+
+def _target_finished(row: Row, event: TargetFinished) -> Row:
+    return replace(row, finished=event.at, outcome=event.outcome, percent=None)
+
+
+def _count(number: int) -> int:
+    """Return a number that T's borg said, made fit for arithmetic and for a JSON reader."""
+    return max(0, min(number, LARGEST))
+
+
+_CHANGES: dict[type[Event], Callable[[Row, Any], Row]] = {
+    StepStarted: _step_started,
+    StepFinished: _step_finished,
+    Estimated: _estimated,
+    ArchiveProgress: _archive_progress,
+    PercentProgress: _percent_progress,
+    ArchiveCreated: _archive_created,
+    Warned: _warned,
+    Failed: _failed,
+    TargetFinished: _target_finished,
+}

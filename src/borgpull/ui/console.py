@@ -1,0 +1,161 @@
+"""The only owner of stdout and stderr. The rules of output:
+
+- stdout is data: one JSON report, an archive list. It is never coloured and never holds a word for people.
+- stderr is for people: the table, the lines, the summary, errors.
+- A table that repaints needs a terminal on stderr and a TERM other than "dumb". Everywhere else: whole lines.
+- NO_COLOR takes the colour away anywhere; FORCE_COLOR brings it to a pipe, but never the repainting.
+- Colour repeats what a word already says. Nothing is said by colour alone.
+- An error is two lines: "error: PARTY: CAUSE", then "hint: WHAT TO DO" where something useful can be said.
+  Lines "found: WHAT" between them name the traces of tampering.
+- Text is never read as rich markup, and passes through `figures.shown`, whoever said it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TextIO, cast
+
+from rich.console import Console
+from rich.text import Text
+
+from borgpull.ui.figures import shown
+from borgpull.ui.stream import Lasting
+
+_OFF = {"", "0", "false", "no"}
+
+STYLES = {
+    "error": "bold red",
+    "warning": "yellow",
+    "hint": "cyan",
+    "done": "green",
+    "failed": "bold red",
+    "tampered": "bold red",
+    "unverifiable": "bold red",
+    "interrupted": "yellow",
+    "running": "bold",
+    "waiting": "dim",
+    "not started": "dim",
+    "found": "bold red",
+}
+
+
+def repaints(stream: IO[str], environ: Mapping[str, str] = os.environ) -> bool:
+    """Tell whether a table may be repainted on `stream`."""
+    return stream.isatty() and environ.get("TERM", "dumb") not in {"", "dumb", "unknown"}
+
+
+def coloured(stream: IO[str], environ: Mapping[str, str] = os.environ) -> bool:
+    """Tell whether `stream` may get colour; NO_COLOR wins over FORCE_COLOR."""
+    if environ.get("NO_COLOR"):
+        return False
+    return environ.get("FORCE_COLOR", "").lower() not in _OFF or repaints(stream, environ)
+
+
+# The console that shows a table now: what is printed around it would tear it.
+_showing: list[Console] = []
+
+
+@contextmanager
+def showing(console: Console) -> Iterator[None]:
+    """Make `console` the one that messages go through for as long as it shows a table."""
+    _showing.append(console)
+    try:
+        yield
+    finally:
+        _showing.remove(console)
+
+
+def people() -> Console:
+    """Return the console on stderr that messages go through now."""
+    if _showing:
+        return _showing[-1]
+    # sys.stderr is None when the process was started with stderr closed.
+    return console_on(sys.stderr or Path(os.devnull).open("w", encoding="utf-8"))
+
+
+def console_on(stream: TextIO, environ: Mapping[str, str] = os.environ) -> Console:
+    """Return a rich console on `stream` that obeys the rules of this room, whatever rich would choose."""
+    colour = coloured(stream, environ)
+    terminal = repaints(stream, environ)
+    # rich sends no escape codes when it is told that there is no terminal: colour in a pipe needs the word.
+    console = Console(
+        file=cast("TextIO", Lasting(stream)),
+        force_terminal=terminal or colour,
+        force_interactive=terminal,
+        no_color=not colour,
+        color_system="auto" if terminal and colour else ("standard" if colour else None),
+        markup=False,
+        emoji=False,
+        highlight=False,
+        # Lines are never broken by us: a hint is a command that somebody copies.
+        soft_wrap=True,
+        legacy_windows=False,
+    )
+    _never_refuse(stream)
+    return console
+
+
+def terminal_size(stream: IO[str]) -> tuple[int, int]:
+    """Return columns and rows of the terminal on `stream`, as they are now: COLUMNS does not follow a resize."""
+    try:
+        columns, rows = os.get_terminal_size(stream.fileno())
+    except (OSError, ValueError):
+        columns, rows = 0, 0
+    # Some containers' terminals say 0x0.
+    return columns or 80, rows or 24
+
+
+def _never_refuse(stream: TextIO) -> None:
+    """Let a stream that knows ASCII only print "?" for the rest, one column each, instead of raising."""
+    reconfigure = getattr(stream, "reconfigure", None)
+    if reconfigure and (stream.encoding or "").lower().replace("-", "") != "utf8":
+        reconfigure(errors="replace")
+
+
+def data(text: str) -> None:
+    """Print `text` on stdout, for programs."""
+    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+    sys.stdout.flush()
+
+
+def error_lines(party: str, cause: str, hint: str = "", rules: tuple[str, ...] = ()) -> list[Text]:
+    """Return a failure in the shape of all errors; `rules` say what was tampered with."""
+    lines = [labelled("error", f"{shown(party)}: {shown(cause)}")]
+    lines += [labelled("found", shown(rule)) for rule in rules]
+    return [*lines, labelled("hint", shown(hint))] if hint else lines
+
+
+def warning_lines(text: str, hint: str = "") -> list[Text]:
+    """Return a warning in the shape of all warnings."""
+    lines = [labelled("warning", shown(text))]
+    return [*lines, labelled("hint", shown(hint))] if hint else lines
+
+
+def labelled(label: str, text: str) -> Text:
+    """Return "label: text" with the label in its colour."""
+    return Text.assemble((f"{label}:", STYLES[label]), f" {text}")
+
+
+def message_error(party: str, cause: str, hint: str = "", rules: tuple[str, ...] = ()) -> None:
+    """Tell people what failed and what to do."""
+    _print(error_lines(party, cause, hint, rules))
+
+
+def message_warning(text: str, hint: str = "") -> None:
+    """Tell people what they should know, though the work goes on."""
+    _print(warning_lines(text, hint))
+
+
+def message_note(text: str) -> None:
+    """Tell people something that asks nothing of them."""
+    _print([Text(shown(text))])
+
+
+def _print(lines: list[Text]) -> None:
+    console = people()
+    for line in lines:
+        console.print(line)

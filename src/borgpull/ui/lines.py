@@ -1,0 +1,113 @@
+"""Events as lines for people: what is worth a line, and its words. Pure; `plain` and `live` print them.
+
+Each line opens with the time and the target, so that one line out of a long journal still says enough.
+"""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+from borgpull.events import (
+    Event,
+    Failed,
+    RunStarted,
+    Said,
+    Step,
+    StepFinished,
+    StepStarted,
+    TargetFinished,
+    Warned,
+)
+from borgpull.ui import pace
+from borgpull.ui.board import BAD, RUNNING, Board, Row
+from borgpull.ui.console import error_lines, warning_lines
+from borgpull.ui.figures import counts, percent, plural, shown, size, span, stamp
+
+# A heartbeat is one line of a log: with more targets than these at work, the others are counted.
+_NAMED = 8
+
+
+def event_lines(board: Board, event: Event, *, verbose: bool = False) -> list[Text]:
+    """Return the lines of `event`, most often one or none; `board` has it folded in already."""
+    return [_line(event.at, event.target, line) for line in _bodies(board, event, verbose=verbose)]
+
+
+def is_wrong(board: Board, event: Event) -> bool:
+    """Tell whether `event` says that something went wrong: all that is left with --quiet."""
+    if isinstance(event, TargetFinished):
+        row = board.rows[shown(event.target)] if event.target else board.run
+        return event.outcome in BAD and not row.failures
+    return isinstance(event, Warned | Failed)
+
+
+def heartbeat(board: Board, now: float) -> Text | None:
+    """Return the line that names what runs, None when nothing does."""
+    running = [row for row in board.rows.values() if row.state == RUNNING]
+    if not running:
+        return None
+    named = [_at_work(row, now) for row in running[:_NAMED]]
+    more = [f"and {len(running) - _NAMED} more"] if len(running) > _NAMED else []
+    states = pace.totals(board.rows.values(), now).states
+    others = counts({state: count for state, count in states.items() if state != RUNNING})
+    return _line(now, "", Text("; ".join(["running: " + ", ".join(named + more), *([others] if others else [])])))
+
+
+def read_and_new(row: Row) -> list[str]:
+    """Return what borg create did in words: "1.2 GB read", "3.4 MB new"."""
+    return [f"{size(row.sizes.original)} read", f"{size(row.sizes.new)} new"] if row.sizes else []
+
+
+def _line(at: float, target: str, body: Text) -> Text:
+    return Text.assemble(f"{stamp(at)} {shown(target) or 'run'}: ", body)
+
+
+def _bodies(board: Board, event: Event, *, verbose: bool) -> list[Text]:
+    bodies: list[Text] = []
+    match event:
+        case RunStarted():
+            bodies = [Text(f"{plural(len(event.targets), 'target')}, {event.jobs} at a time")]
+        case StepStarted() if verbose:
+            bodies = [Text(f"{event.step}: started")]
+        case StepFinished():
+            bodies = [Text(_step_words(_row(board, event), event))]
+        case TargetFinished():
+            bodies = [Text(_end_words(_row(board, event), event))]
+        case Warned():
+            bodies = warning_lines(event.text, event.hint)
+        case Failed():
+            bodies = error_lines(event.party, event.cause, event.hint, event.rules)
+        case Said() if verbose:
+            bodies = [Text(f"{shown(event.party)} said: {shown(event.text)}")]
+    return bodies
+
+
+def _row(board: Board, event: Event) -> Row:
+    return board.rows[shown(event.target)] if event.target else board.run
+
+
+def _step_words(row: Row, event: StepFinished) -> str:
+    words = [f"{event.step}: {event.outcome}"]
+    if event.detail:
+        words.append(shown(event.detail))
+    elif event.step is Step.CREATE:
+        words += read_and_new(row)
+    return ", ".join(words)
+
+
+def _end_words(row: Row, event: TargetFinished) -> str:
+    spent = pace.elapsed(row, event.at)
+    return event.outcome if spent is None else f"{event.outcome}, in {span(spent)}"
+
+
+def _at_work(row: Row, now: float) -> str:
+    words = [row.name]
+    if row.current:
+        words.append(row.current.step.value)
+        done = pace.progress(row)
+        if done:
+            words.append(percent(done.fraction, estimated=done.estimated))
+        if row.current.step is Step.CREATE:
+            words += [size(row.sizes.original)] if row.sizes else []
+        words.append(f"for {span(now - row.current.started)}")
+    silent = pace.silence(row, now)
+    return " ".join(words) + (f" (no news for {span(silent)})" if silent is not None else "")

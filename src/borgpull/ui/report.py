@@ -1,0 +1,146 @@
+"""The run for programs: one JSON report at the end, and a JSON line for each event on the way.
+
+Its shape is a promise: docs/report.schema.json. A change that breaks a reader raises `SCHEMA`.
+Sizes are bytes, durations seconds, times RFC 3339 in UTC. What is unknown is null, never zero.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from dataclasses import fields
+from typing import Any
+
+from borgpull.events import Event, Failed, Outcome, Step, Warned
+from borgpull.ui import pace
+from borgpull.ui.board import LARGEST, Board, Row, StepRecord, closed
+from borgpull.ui.figures import shown, stamp
+
+SCHEMA = 1
+NOT_STARTED = "not-started"
+
+
+def build(board: Board) -> dict[str, Any]:
+    """Return the report of `board`; what has not ended by now counts as interrupted or not started."""
+    board = closed(board)
+    run = board.run
+    return {
+        "schema": SCHEMA,
+        "outcome": run.outcome,
+        "started": _time(run.started),
+        "finished": _time(run.finished),
+        "duration": _duration(run.started, run.finished),
+        "jobs": board.jobs,
+        "targets": [_target(row) for row in board.rows.values()],
+        "totals": _totals(board),
+        "warnings": [_warning(each) for each in run.warnings],
+        "errors": [_error(each) for each in run.failures],
+    }
+
+
+def dumps(board: Board) -> str:
+    """Return the report as text, indented; what is not ASCII is escaped, so nothing in it can move a cursor."""
+    return json.dumps(build(board), indent=2)
+
+
+def event_line(event: Event) -> str:
+    """Return `event` as one JSON line without its line end: {"schema": 1, "event": "step_started", "at": …}."""
+    own = {each.name: _plain(getattr(event, each.name)) for each in fields(event) if each.name not in _COMMON}
+    head = {
+        "schema": SCHEMA,
+        "event": _snake(type(event).__name__),
+        "at": stamp(event.at, millis=True),
+        "target": shown(event.target) or None,
+    }
+    return json.dumps(head | own)
+
+
+_COMMON = {"at", "target"}
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, int) and not isinstance(value, bool):
+        return max(-LARGEST, min(value, LARGEST))
+    return shown(value) if isinstance(value, str) else value
+
+
+def _target(row: Row) -> dict[str, Any]:
+    return {
+        "name": row.name,
+        "outcome": row.outcome or NOT_STARTED,
+        "started": _time(row.started),
+        "finished": _time(row.finished),
+        "duration": _duration(row.started, row.finished),
+        "verdict": _verdict(row),
+        "archive": {"name": row.archive.name, "id": row.archive.archive_id} if row.archive else None,
+        "original_size": row.sizes.original if row.sizes else None,
+        "deduplicated_size": row.sizes.new if row.sizes else None,
+        "files": row.sizes.files if row.sizes else None,
+        "steps": [_step(step) for step in row.steps],
+        "warnings": [_warning(each) for each in row.warnings],
+        "warnings_total": row.warning_count,
+        "errors": [_error(each) for each in row.failures],
+    }
+
+
+def _verdict(row: Row) -> str | None:
+    """Return what the look at B's records found, None where nobody looked."""
+    ends = {step.outcome for step in row.steps} | {row.outcome}
+    for bad in (Outcome.TAMPERED, Outcome.UNVERIFIABLE):
+        if bad in ends:
+            return bad
+    verified = any(s.step is Step.VERIFY and s.outcome in {Outcome.DONE, Outcome.WARNING} for s in row.steps)
+    return "clean" if verified else None
+
+
+def _step(step: StepRecord) -> dict[str, Any]:
+    return {
+        "step": step.step,
+        "started": _time(step.started),
+        "duration": _duration(step.started, step.finished),
+        "outcome": step.outcome or Outcome.INTERRUPTED,
+        "detail": step.detail,
+    }
+
+
+def _warning(warning: Warned) -> dict[str, Any]:
+    return {"at": _time(warning.at), "text": warning.text, "hint": warning.hint}
+
+
+def _error(failure: Failed) -> dict[str, Any]:
+    return {
+        "at": _time(failure.at),
+        "party": failure.party,
+        "cause": failure.cause,
+        "hint": failure.hint,
+        "rules": list(failure.rules),
+    }
+
+
+def _totals(board: Board) -> dict[str, Any]:
+    # No speed is asked for, so any moment will do.
+    every = pace.totals(board.rows.values(), 0.0)
+    ends = Counter(row.outcome or NOT_STARTED for row in board.rows.values())
+    return {
+        "targets": every.targets,
+        "outcomes": {end: ends[end] for end in [*Outcome, NOT_STARTED]},
+        "original_size": every.sizes.original,
+        "deduplicated_size": every.sizes.new,
+        "files": every.sizes.files,
+        "warnings": every.warnings + board.run.warning_count,
+    }
+
+
+def _time(at: float | None) -> str | None:
+    return None if at is None else stamp(at, millis=True)
+
+
+def _duration(started: float | None, finished: float | None) -> float | None:
+    return None if started is None or finished is None else round(max(0.0, finished - started), 3)

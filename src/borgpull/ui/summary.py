@@ -1,0 +1,111 @@
+"""The end of a run in words: what each target did, then every warning, failure and trace of tampering.
+
+Pure: returns lines, or a table and lines; `plain` and `live` print them. It stays when the table is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from borgpull.ui import pace
+from borgpull.ui.board import WAITING, WORST_FIRST, Board, Row, closed
+from borgpull.ui.console import STYLES, error_lines, warning_lines
+from borgpull.ui.figures import counts, number, plural, size, span
+from borgpull.ui.lines import read_and_new
+
+NOT_STARTED = "not started"
+
+# Below this width the archive's name has no column: what was added is said by its size.
+_WIDE = 110
+
+
+def summary_lines(board: Board, now: float) -> list[Text]:
+    """Return the summary as lines, each target followed by its warnings and failures."""
+    board = closed(board)
+    lines = []
+    for row in board.rows.values():
+        lines += [_target_line(row, now), *_troubles(row)]
+    return [*lines, *_troubles(board.run), _last_line(board, now)]
+
+
+def summary_table(board: Board, now: float, width: int) -> list[RenderableType]:
+    """Return the summary for a terminal of `width` columns: a table, then warnings and failures by target."""
+    board = closed(board)
+    parts: list[RenderableType] = [_table(board, now, wide=width >= _WIDE)] if board.rows else []
+    for row in board.rows.values():
+        troubles = _troubles(row)
+        if troubles:
+            parts += [Text(""), _target_line(row, now), *troubles]
+    parts += [Text(""), *_troubles(board.run)]
+    return [*parts, _last_line(board, now)]
+
+
+def _table(board: Board, now: float, *, wide: bool) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("target", overflow="fold")
+    table.add_column("outcome", no_wrap=True)
+    for title in ("files", "read", "new", "time"):
+        table.add_column(title, justify="right", no_wrap=True)
+    if wide:
+        table.add_column("archive", overflow="fold")
+    for row in board.rows.values():
+        sizes = row.sizes
+        spent = pace.elapsed(row, now)
+        cells = [
+            Text(row.name),
+            Text(_outcome(row), style=STYLES.get(_outcome(row), "")),
+            Text(number(sizes.files) if sizes else ""),
+            Text(size(sizes.original) if sizes else ""),
+            Text(size(sizes.new) if sizes else ""),
+            Text(span(spent) if spent is not None else ""),
+            *([Text(row.archive.name if row.archive else "")] if wide else []),
+        ]
+        table.add_row(*cells)
+    return table
+
+
+def _target_line(row: Row, now: float) -> Text:
+    outcome = _outcome(row)
+    spent = pace.elapsed(row, now)
+    words = read_and_new(row)
+    if row.archive:
+        words.append(f"archive {row.archive.name}")
+    if spent is not None:
+        words.append(f"in {span(spent)}")
+    return Text.assemble(f"{row.name}: ", (outcome, STYLES.get(outcome, "")), "".join(f", {word}" for word in words))
+
+
+def _troubles(row: Row) -> list[Text]:
+    lines: list[Text] = []
+    for warning in row.warnings:
+        lines += warning_lines(warning.text, warning.hint)
+    if row.warning_count > len(row.warnings):
+        lines += warning_lines(f"{plural(row.warning_count - len(row.warnings), 'warning')} more")
+    for failure in row.failures:
+        lines += error_lines(failure.party, failure.cause, failure.hint, failure.rules)
+    return lines
+
+
+def _last_line(board: Board, now: float) -> Text:
+    every = pace.totals(board.rows.values(), now)
+    spent = pace.elapsed(board.run, now)
+    words = [f"{plural(every.targets, 'target')}: {_ends(board.rows.values())}"] if every.targets else ["no target"]
+    words += [f"{size(every.sizes.original)} read", f"{size(every.sizes.new)} new"]
+    if spent is not None:
+        words.append(f"in {span(spent)}")
+    return Text(", ".join(words), style="bold")
+
+
+def _ends(rows: Iterable[Row]) -> str:
+    ends = dict.fromkeys([*(outcome.value for outcome in reversed(WORST_FIRST)), NOT_STARTED], 0)
+    for row in rows:
+        ends[_outcome(row)] += 1
+    return counts(ends)
+
+
+def _outcome(row: Row) -> str:
+    return NOT_STARTED if row.state == WAITING else row.state
