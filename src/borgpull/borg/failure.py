@@ -86,6 +86,11 @@ _SIGNS: Mapping[str, _Sign] = {
         "it was written by a very old borg or by an attacker",
         BACKUP_SERVER,
     ),
+    "UnexpectedRPCDataFormatFromServer": _Sign(
+        "its shell prints something before borg can answer",
+        "let ~/.bashrc and the like of that account print nothing where there is no terminal: `[ -t 1 ] || return`",
+        BACKUP_SERVER,
+    ),
     "NoPassphraseFailure": _Sign("borg did not get the passphrase", "run again with -v"),
     "ConnectionClosedWithHint": _LOST,
     "ConnectionClosed": _LOST,

@@ -50,18 +50,18 @@ def read_hints(data: bytes) -> Hints:
         unpacker.read_map_header()
         _expect(unpacker, b"version")
         if unpacker.unpack() != VERSION:
-            raise ValueError("hints of another version")
+            raise ValueError
         _expect(unpacker, b"segments")
         live = _read_numbers(unpacker)
         _expect(unpacker, b"compact")
         return Hints(live=live, compactable=_read_numbers(unpacker))
-    except (msgpack.UnpackException, TypeError, OverflowError, RecursionError) as error:
-        raise ValueError(f"not the hints of a Borg repository ({type(error).__name__})") from None
+    except (msgpack.UnpackException, ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise ValueError(f"the hints are not what Borg writes ({type(error).__name__})") from None
 
 
 def _expect(unpacker: msgpack.Unpacker, key: bytes) -> None:
     if unpacker.unpack() != key:
-        raise ValueError(f"hints without {key.decode()}")
+        raise ValueError
 
 
 def _read_numbers(unpacker: msgpack.Unpacker) -> Mapping[int, int]:
@@ -69,8 +69,8 @@ def _read_numbers(unpacker: msgpack.Unpacker) -> Mapping[int, int]:
     for _ in range(unpacker.read_map_header()):
         segment, value = unpacker.unpack(), unpacker.unpack()
         if type(segment) is not int or type(value) is not int:
-            raise ValueError("hints with something else than numbers")
+            raise TypeError
         if not (0 <= segment < _MOST_SEGMENT_NUMBER and 0 <= value < _MOST_VALUE) or segment in numbers:
-            raise ValueError("hints with impossible numbers")
+            raise ValueError
         numbers[segment] = value
     return MappingProxyType(numbers)

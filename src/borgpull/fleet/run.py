@@ -25,6 +25,8 @@ _BADNESS = (
     Outcome.INTERRUPTED,
 )
 
+_HURRY_SECONDS = 0.1
+
 
 class Interrupt:
     """SIGINT or SIGTERM: the first stops the run calmly, a second one at once. `number` is the first that came."""
@@ -44,10 +46,16 @@ class Interrupt:
         if self.number is None and self._task is not None:
             self.number = number
             self._task.cancel()
-            return
-        # A task group that already waits for its tasks would not pass a second cancellation on to them.
-        for task in asyncio.all_tasks():
+        else:
+            self._hurry()
+
+    def _hurry(self) -> None:
+        # Whatever still waits for a calm end stops waiting, step by step outwards, and kills instead. A task group
+        # that already waits for its tasks would not pass a second cancellation on to them.
+        loop = asyncio.get_running_loop()
+        for task in asyncio.all_tasks(loop):
             task.cancel()
+        loop.call_later(_HURRY_SECONDS, self._hurry)
 
 
 async def run(config: Config, *, directory: Path, cache: Path, emit: Emit) -> Outcome:

@@ -23,10 +23,13 @@ from ..errors import Failure
 
 # How long a serve may take to see that its client has gone: it commits or drops what it holds.
 END_SECONDS = 60.0
+# How long it may take when the road is given up: what it did not commit by then is lost.
+_LAST_SECONDS = 5.0
 _SHELL_NOT_FOUND = 127
+# Borg obeys SSH_ORIGINAL_COMMAND, which a `command=` wrapper in authorized_keys leaves behind.
 # The pid is printed so that the serve can be waited for on B itself, should the connection die.
 _SCRIPT = (
-    'umask 077; echo "$1 $$" >&2; [ -z "$2" ] || echo "$$" >"$2" || exit 1; shift 2; '
+    'umask 077; unset SSH_ORIGINAL_COMMAND; echo "$1 $$" >&2; [ -z "$2" ] || echo "$$" >"$2" || exit 1; shift 2; '
     'exec env TZ=UTC LC_ALL=C.UTF-8 "$@"'
 )
 
@@ -88,6 +91,10 @@ async def serve(request: Request) -> AsyncIterator[tuple[Path, Served]]:
             yield place, served
             if served.came:
                 await _ended(answer, request.server)
+        except BaseException:
+            if served.came:
+                await asyncio.wait({answer}, timeout=_LAST_SECONDS)
+            raise
         finally:
             answer.cancel()
             await asyncio.wait({answer})
@@ -153,6 +160,8 @@ async def _explain(server: BackupServer, served: Served) -> None:
         raise lost
     if served.pid is None:
         said = "\n".join(message.text for message in served.said.others)
+        if served.status != ssh.SSH_FAILED:
+            raise ssh.no_shell(server.master.party, said)
         raise server.master.failure(said, doing="start borg serve")
     if served.status == _SHELL_NOT_FOUND:
         raise missing_borg(server.master.party, server.borg)

@@ -27,7 +27,7 @@ from .serve import BackupServer, Heard, Request, serve
 
 LOOK_SECONDS = 60.0
 # A checkpoint is written after the interrupt: that may take some seconds on a slow link.
-END_SECONDS = 15.0
+END_SECONDS = 30.0
 # The kernel takes no longer single argument (MAX_ARG_STRLEN), and sshd passes a command on as one.
 _LONGEST_COMMAND = 128 * 1024
 _PLACE = re.compile(r"/tmp/borgpull\.[A-Za-z0-9]{10}")  # noqa: S108
@@ -65,7 +65,8 @@ unset borgpull_secret
 {
   while IFS= read -r n; do :; done <&3
   kill -INT $p
-  for n in 1 2 3 4 5 6 7 8 9 10; do kill -0 $p || exit; sleep 1; done
+  n=0
+  while [ $n -lt 25 ]; do kill -0 $p || exit; sleep 1; n=$((n + 1)); done
   kill -KILL $p
 } >/dev/null 2>&1 &
 w=$!
@@ -135,11 +136,23 @@ class TargetSession:
             try:
                 await self._child.write(passphrase.encode() + b"\n")
                 await attend(self._child, ended, heard, self._collect())
+            except asyncio.CancelledError:
+                await self._interrupt()
+                raise
             finally:
                 await self._master.cancel(self.socket, place)
         if ended.status == ssh.SSH_FAILED and (lost := await self._master.lost()):
             raise lost
         return ended
+
+    async def _interrupt(self) -> None:
+        # The road to B has to stand until borg has written its checkpoint, and its last words have to be read.
+        self._child.close_stdin()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(END_SECONDS), asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._collect())
+                tasks.create_task(proc.drained(self._child.stderr))
+                tasks.create_task(self._child.wait())
 
     async def _collect(self) -> bytes:
         kept = bytearray()

@@ -5,6 +5,6 @@ This room knows hosts, keys and sockets; it knows nothing of borg.
 
 from .identity import key_problem, known_host_problem
 from .master import Master, open_master
-from .session import SSH_FAILED, execute, session
+from .session import SSH_FAILED, execute, no_shell, session
 
-__all__ = ["SSH_FAILED", "Master", "execute", "key_problem", "known_host_problem", "open_master", "session"]
+__all__ = ["SSH_FAILED", "Master", "execute", "key_problem", "known_host_problem", "no_shell", "open_master", "session"]

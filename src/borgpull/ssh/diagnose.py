@@ -53,6 +53,12 @@ _SIGNS = (
         transient=True,
     ),
     _sign(
+        r"administratively prohibited",
+        "its jump host refuses to lead on to it",
+        "in the jump host's sshd_config set `AllowTcpForwarding yes` (or `local`), no `DisableForwarding`; in "
+        "authorized_keys there no `restrict` without `port-forwarding`",
+    ),
+    _sign(
         r"Connection refused",
         "the connection was refused: no sshd listens on that port",
         "check Host and its port, and that sshd runs there",
@@ -109,3 +115,25 @@ def diagnose(party: str, said: str, *, doing: str = "connect") -> Failure:
     last = next((line for line in reversed(said.splitlines()) if line.strip()), "")
     cause = f"ssh could not {doing}" + (f": {clean(last)}" if last else " and did not say why")
     return Failure(party, cause, hint="run again with -v to see all that ssh said", detail=said)
+
+
+def diagnose_jump(party: str, said: str) -> Failure:
+    """Do what `diagnose` does for a connection through a jump host, and say which of the two hosts failed.
+
+    The outer ssh says "UNKNOWN port 65535" when its ProxyCommand ended; a hop that stood and could not lead on says
+    "stdio forwarding failed" before that (seen on 9.2).
+    """
+    failure = diagnose(party, said)
+    if "UNKNOWN port 65535" not in said or "stdio forwarding failed" in said:
+        return failure
+    return Failure(
+        party,
+        f"its jump host: {_of_jump(failure.cause)}",
+        hint=_of_jump(failure.hint),
+        detail=said,
+        transient=failure.transient,
+    )
+
+
+def _of_jump(text: str) -> str:
+    return re.sub(r"\b(Host|KnownHost)\b", r"ProxyJump\1", text)

@@ -18,7 +18,7 @@ from ..config import Connection
 from ..errors import CONTROLLER, Failure
 from ..hostile import clean
 from . import argv
-from .diagnose import diagnose
+from .diagnose import diagnose, diagnose_jump
 
 # sshd's MaxSessions is 10 by default; two are left for short commands.
 SESSIONS = 8
@@ -49,6 +49,10 @@ class Master:
         """Say why something over this connection failed: what the client said, else what the master said."""
         text = said if self.alive else f"{said}\n{self._said.text}"
         return diagnose(self.party, text, doing=doing)
+
+    def cause(self, *, jump: bool) -> Failure:
+        """Say why the master ended before it was up, by what it said itself."""
+        return (diagnose_jump if jump else diagnose)(self.party, self._said.text)
 
     async def lost(self) -> Failure | None:
         """Say why the connection broke; None when it stands. For when a client has ended with SSH_FAILED."""
@@ -114,7 +118,7 @@ async def open_master(
             listener = asyncio.create_task(_listen(child, said, heard))
             try:
                 master = Master(party, own / "ctl", child, said)
-                await _until_ready(master, child, listener)
+                await _until_ready(master, child, listener, jump=connection.jump is not None)
                 _remove_files(files)
                 yield master
             finally:
@@ -159,7 +163,7 @@ async def _listen(child: proc.Child, said: proc.Tail, heard: Callable[[str], Non
         heard(text)
 
 
-async def _until_ready(master: Master, child: proc.Child, listener: asyncio.Task[None]) -> None:
+async def _until_ready(master: Master, child: proc.Child, listener: asyncio.Task[None], *, jump: bool) -> None:
     # The master closes its stdout when it listens (since OpenSSH 7.7), or by dying.
     try:
         async with asyncio.timeout(START_SECONDS):
@@ -174,4 +178,6 @@ async def _until_ready(master: Master, child: proc.Child, listener: asyncio.Task
         with contextlib.suppress(TimeoutError):
             await child.wait(2)
             await asyncio.wait({listener}, timeout=2)
-        raise master.failure(failure.detail, doing="connect") from None
+        if master.alive:
+            raise failure from None
+        raise master.cause(jump=jump) from None

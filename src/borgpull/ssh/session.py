@@ -71,8 +71,13 @@ def _refused(master: Master, done: proc.Completed) -> Failure:
     said = done.stderr.decode("utf-8", "replace")
     if done.returncode == SSH_FAILED:
         return master.failure(said, doing="open a session")
+    return no_shell(master.party, said)
+
+
+def no_shell(party: str, said: str) -> Failure:
+    """Say that a command was not run by a shell there; `said` is what came instead."""
     return Failure(
-        master.party,
+        party,
         "its account gives no shell: a forced command or a login shell that runs nothing",
         hint="remove `command=` from authorized_keys for this key, and give the account /bin/sh",
         detail=said,
