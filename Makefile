@@ -1,5 +1,5 @@
 # Every target does its own set-up: `git clone` and `make demo` is all there is to it.
-.PHONY: demo test check clean
+.PHONY: demo test check screenshots clean
 
 demo:
 	@tools/setup.sh run && .venv/bin/borgpull demo
@@ -9,6 +9,9 @@ test:
 
 check:
 	@tools/setup.sh work && .venv/bin/ruff check && .venv/bin/ruff format --check && .venv/bin/mypy && .venv/bin/lint-imports
+
+screenshots:
+	@tools/setup.sh work && .venv/bin/python tools/screenshots.py
 
 clean:
 	rm -rf .venv .venv-borg14 .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build

@@ -186,7 +186,12 @@ def _estimated(row: Row, event: Estimated) -> Row:
 def _archive_progress(row: Row, event: ArchiveProgress) -> Row:
     sizes = Sizes(original=_count(event.original_size), new=_count(event.deduplicated_size), files=_count(event.files))
     samples = _sampled(row.samples, event.at, sizes.original)
-    return replace(row, sizes=sizes, samples=samples, note=shown(event.path))
+    return replace(row, sizes=sizes, samples=samples, note=_place(shown(event.path)))
+
+
+def _place(path: str) -> str:
+    # The end of a path says more than its beginning, and there is room for little.
+    return "/".join(path.split("/")[-2:])
 
 
 def _sampled(samples: tuple[tuple[float, int], ...], at: float, count: int) -> tuple[tuple[float, int], ...]:
@@ -204,7 +209,7 @@ def _percent_progress(row: Row, event: PercentProgress) -> Row:
     if event.total <= 0:
         return row
     done = replace(event, current=min(_count(event.current), event.total))
-    return replace(row, percent=done, note=shown(event.message) or row.note)
+    return replace(row, percent=done, note=shown(event.message))
 
 
 def _archive_created(row: Row, event: ArchiveCreated) -> Row:
