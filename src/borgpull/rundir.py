@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import re
 import resource
@@ -34,13 +35,41 @@ def harden() -> None:
 def private_directory() -> Iterator[Path]:
     """Make a 0700 directory on a tmpfs, and remove it with all that is in it.
 
-    Raises Failure when this machine has no tmpfs that this user can write to.
+    What a killed run left behind there is removed first. Raises Failure when this machine has no tmpfs that this user
+    can write to.
     """
-    directory = Path(tempfile.mkdtemp(prefix=PREFIX, dir=_memory_folder()))
+    folder = _memory_folder()
+    _remove_abandoned(folder)
+    directory, lock = _make(folder)
     try:
         yield directory
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+        os.close(lock)
+
+
+def _make(folder: Path) -> tuple[Path, int]:
+    # The lock is held for as long as this process lives: how the next run tells a directory in use from one left
+    # behind. Another run may have taken ours for one of those before it was locked; then we make another one.
+    while True:
+        directory = Path(tempfile.mkdtemp(prefix=PREFIX, dir=folder))
+        lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if directory.exists():
+            return directory, lock
+        os.close(lock)
+
+
+def _remove_abandoned(folder: Path) -> None:
+    for directory in folder.glob(f"{PREFIX}*"):
+        with contextlib.suppress(OSError):
+            lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            try:
+                if os.fstat(lock).st_uid == os.getuid():
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(directory)
+            finally:
+                os.close(lock)
 
 
 def _memory_folder() -> Path:

@@ -2,7 +2,9 @@
 
 Facts, the same in Borg 1.2.4 and 1.4.5 (repository.py, `write_index` and `prepare_txn`): msgpack of a map with the
 keys version (2), segments, compact, storage_quota_use, shadow_index, in this order. N is the number of the segment
-that ends with the last commit. Nothing that a file may hold makes this raise anything but ValueError.
+that ends with the last commit. After a crash between the commit and the hints, whatever opens the repository replays
+the commit (live counts as before, compactable a few bytes more). Lost hints of a commit whose index is there are
+rebuilt by the next writer only, neither by `borg list` nor by `borg check`. Reading raises nothing but ValueError.
 """
 
 from __future__ import annotations

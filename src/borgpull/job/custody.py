@@ -29,6 +29,7 @@ TAMPERED = "its repository was tampered with"
 CHANGED = "its repository was changed between two runs"
 UNVERIFIABLE = "its repository could not be verified"
 GONE = "the repository is gone: there is nothing at its path"
+EMPTY = "the repository is empty: its config, its key and its records are gone"
 
 
 class Custody:
@@ -154,6 +155,8 @@ class Custody:
             await self._close(UNVERIFIABLE, (str(error),))
 
     def _replaced(self, found: Found) -> tuple[str, ...]:
+        if not found.tar:
+            return (EMPTY,)
         records = self._records(found)
         return replaced(self.verified.evidence, records) if records else ()
 

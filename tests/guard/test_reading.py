@@ -1,0 +1,184 @@
+"""Evidence is read from hostile bytes: whatever they are, there is evidence, or a plain word that there is none."""
+
+import contextlib
+import io
+import json
+import tarfile
+import tracemalloc
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from samples import CONFIG, archive, evidence, hints, listing, tar, whole_tar
+
+from borgpull.borg.hints import read_hints
+from borgpull.guard import Unreadable, from_json, read_evidence, read_records, still_holds, to_json
+
+ARCHIVES = evidence().archives
+
+
+def read(tar_bytes: bytes | None = None, archives: bytes | None = None, segments=None):
+    return read_evidence(
+        tar=whole_tar() if tar_bytes is None else tar_bytes,
+        archives=listing(ARCHIVES) if archives is None else archives,
+        read_hints=read_hints,
+        segments=segments,
+    )
+
+
+def test_reads_what_borg_writes():
+    found = read(segments={2, 6, 8, 9})
+    assert found == evidence(freeable=9)
+    assert found.key_sha256 == evidence().key_sha256
+
+
+def test_segments_that_are_not_there_are_missing_and_later_ones_lie_beyond():
+    found = read(segments={2, 8, 10, 11})
+    assert (found.missing, found.beyond) == ((6,), 2)
+
+
+@pytest.mark.parametrize("data", [b"", b"\xde\xff\xff", hints({1: 1}, version=1), hints({1: -1}), hints({1: [1]})])
+def test_other_hints_are_refused(data):
+    with pytest.raises(ValueError, match=r"."):
+        read_hints(data)
+
+
+def test_hints_are_read_though_their_shadow_index_is_cut_off():
+    data = hints({1: 4, 2: 0}, {2: 17}, shadow_index={bytes(32): [1]})
+    found = read_hints(data[:-20])
+    assert (dict(found.live), found.freeable) == ({1: 4, 2: 0}, 17)
+
+
+ODD = st.recursive(st.integers(-(2**63), 2**64 - 1) | st.binary() | st.none(), st.lists)
+
+
+@given(st.binary() | st.builds(hints, st.just({}), segments=ODD))
+def test_any_bytes_are_hints_or_a_value_error(data):
+    with contextlib.suppress(ValueError):
+        assert all(type(number) is int for pair in read_hints(data).live.items() for number in pair)
+
+
+@given(st.data())
+def test_a_damaged_tar_is_evidence_or_unreadable(data):
+    whole = bytearray(whole_tar())
+    for place, byte in data.draw(st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 255)), max_size=20)):
+        whole[place] = byte
+    damaged = bytes(whole[: data.draw(st.integers(0, len(whole)))])
+    try:
+        read(damaged)
+    except Unreadable as why:
+        assert str(why).isprintable()
+
+
+@given(st.binary())
+def test_any_bytes_are_no_tar(data):
+    with pytest.raises(Unreadable):
+        read(data)
+
+
+@given(st.binary() | st.text().map(str.encode))
+def test_any_bytes_are_no_config(data):
+    with pytest.raises(Unreadable):
+        read(whole_tar(config=data))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.sampled_from(["archives", "repository"]), inner),
+)
+
+
+@given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
+def test_any_list_of_archives_is_unreadable(data):
+    with pytest.raises(Unreadable):
+        read(archives=data)
+
+
+@given(JSON, st.sampled_from(sorted(to_json(evidence()))))
+def test_a_ledger_with_anything_in_it_is_evidence_or_unreadable(value, key):
+    try:
+        found = from_json(to_json(evidence()) | {key: value})
+        assert found.key_sha256
+        assert all(entry.seconds for entry in found.archives)
+    except Unreadable:
+        pass
+
+
+@given(st.text(max_size=255), st.dictionaries(st.integers(0, 2**32), st.integers(0, 2**40)), st.none() | st.integers(0))
+def test_evidence_comes_back_from_the_ledger_as_it_was(name, live, nonce):
+    kept = evidence(archives=frozenset({archive(name), archive("b")}), live=live, nonce=nonce and nonce % 2**64)
+    assert from_json(json.loads(json.dumps(to_json(kept)))) == kept
+
+
+def link(name: str, kind: bytes) -> bytes:
+    held = io.BytesIO()
+    with tarfile.open(fileobj=held, mode="w:") as archive_file:
+        member = tarfile.TarInfo(name)
+        member.type, member.linkname = kind, "/etc/shadow"
+        archive_file.addfile(member)
+    return held.getvalue()
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE])
+def test_only_plain_files_are_records(kind):
+    with pytest.raises(Unreadable, match="no plain file"):
+        read(link("config", kind))
+
+
+@pytest.mark.parametrize(
+    ("members", "why"),
+    [
+        ([("config", CONFIG.encode())] * 2, "something else"),
+        ([("../config", b"")], "something else"),
+        ([("data", b"")], "something else"),
+        ([("config", b"x" * 2_000_000)], "too large"),
+        ([("nonce", b"0" * 100)], "too large"),
+        ([(f"hints.{number}", b"") for number in range(99)], "more records"),
+        ([("config", CONFIG.encode())], "no hints"),
+        ([("hints.9", hints({}))], "no config"),
+        ([("config", CONFIG.encode()), ("hints.9", b"\xc0")], "hints"),
+    ],
+)
+def test_other_records_are_refused(members, why):
+    with pytest.raises(Unreadable, match=why):
+        read(tar(members))
+
+
+def test_a_carriage_return_in_the_key_begins_a_line_as_it_does_for_borg():
+    config = CONFIG.replace("a2V5\n\tbW9yZQ==", "a2V5\rmax_segment_size = 1").encode()
+    assert ("max_segment_size", "1") in read(whole_tar(config=config)).settings
+
+
+def test_what_a_dying_borg_left_behind_is_no_record():
+    there = [("hints.8", hints({2: 1})), ("hints.9", hints({2: 40})), ("hints.10.tmp", b"half")]
+    assert read(tar([("config", CONFIG.encode()), *there])).transaction == 9
+
+
+def test_a_list_of_another_repository_is_unreadable():
+    with pytest.raises(Unreadable, match="another repository"):
+        read(archives=listing(ARCHIVES, id="2e" * 32))
+
+
+def test_an_unchanged_repository_need_not_be_listed_again_unless_something_lies_beyond():
+    kept = from_json(to_json(read(segments={2, 6, 8, 9})))
+    for segments, holds in (({2, 6, 8, 9}, True), ({2, 6, 8, 9, 10}, False), ({2, 8, 9}, False)):
+        assert still_holds(kept, read_records(whole_tar(), read_hints=read_hints, segments=segments)) is holds
+    moved = whole_tar(nonce=b"0000000000000100")
+    assert not still_holds(kept, read_records(moved, read_hints=read_hints, segments={2, 6, 8, 9}))
+
+
+def test_the_evidence_of_ten_thousand_segments_is_a_few_hundred_kilobytes():
+    data = whole_tar(hints_9=hints(dict.fromkeys(range(10_000), 250), dict.fromkeys(range(10_000), 400_000_000)))
+    tracemalloc.start()
+    found = read(data)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(data) < 300_000
+    assert peak < 8_000_000
+    assert len(json.dumps(to_json(found))) < 200_000
+
+
+def test_hostile_names_are_kept_as_they_are_and_compared_as_such():
+    names = {archive("\x1b[2J\u202e", 1), archive("\udcff[red]", 2)}
+    assert read(archives=listing(names)).archives == names
+    assert from_json(json.loads(json.dumps(to_json(read(archives=listing(names)))))).archives == names
