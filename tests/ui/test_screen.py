@@ -1,110 +1,32 @@
 """The live display as somebody sees it who sits in front of the terminal."""
 
-import fcntl
 import os
-import select
 import signal
-import struct
-import subprocess
 import sys
-import termios
-import time
 from pathlib import Path
 
-import pyte
 import pytest
 
+from world.terminal import PATIENCE, Terminal
+
 HERE = Path(__file__).parent
-PATIENCE = 30.0
 
 
-class Terminal:
-    """A pseudo terminal of a given size with `show.py` in it."""
+class Showing(Terminal):
+    """A terminal with `show.py` in it."""
 
     def __init__(self, *, columns=80, rows=24, targets=200, environ=None, verbose=False):
-        self.screen = pyte.Screen(columns, rows)
-        self.stream = pyte.ByteStream(self.screen)
-        self.raw = b""
-        self.master, slave = os.openpty()
-        self._tell_size(columns, rows)
-        # What stands on the screen before the command must still be there after it.
-        self.stream.feed(b"$ borgpull run\r\n")
         wanted = {"PATH": os.environ["PATH"], "TERM": "xterm-256color", "LC_ALL": "C.UTF-8"}
         path = os.pathsep.join([str(HERE), str(HERE.parents[1] / "src")])
-        self.process = subprocess.Popen(
-            [sys.executable, str(HERE / "show.py"), str(targets), *(["-v"] if verbose else [])],
-            stdin=subprocess.PIPE,
-            stdout=slave,
-            stderr=slave,
-            env={**wanted, "PYTHONPATH": path, **(environ or {})},
-        )
-        os.close(slave)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_error):
-        self.process.kill()
-        self.process.wait()
-        self.process.stdin.close()
-        os.close(self.master)
-
-    def _tell_size(self, columns, rows):
-        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-
-    def resize(self, columns, rows):
-        self.screen.resize(rows, columns)
-        self._tell_size(columns, rows)
-
-    def say(self, word):
-        self.process.stdin.write(word.encode() + b"\n")
-        self.process.stdin.flush()
-
-    def read(self, timeout):
-        """Take in what the program wrote; tell whether there may be more."""
-        if not select.select([self.master], [], [], timeout)[0]:
-            return True
-        try:
-            some = os.read(self.master, 65536)
-        except OSError:
-            return False
-        self.raw += some
-        self.stream.feed(some)
-        return bool(some)
-
-    def until(self, met):
-        """Read until `met()`, and return the lines of the screen."""
-        deadline = time.monotonic() + PATIENCE
-        while not met():
-            assert time.monotonic() < deadline, "\n".join(self.lines)
-            assert self.read(0.1), "\n".join(self.lines)
-        return self.lines
-
-    def until_text(self, text):
-        return self.until(lambda: any(text in line for line in self.lines))
+        argv = [sys.executable, str(HERE / "show.py"), str(targets), *(["-v"] if verbose else [])]
+        super().__init__(argv, env={**wanted, "PYTHONPATH": path, **(environ or {})}, columns=columns, rows=rows)
 
     def until_all_events_are_shown(self):
         return self.until(lambda: any(line.startswith("host019  check") for line in self.lines))
 
-    def ended(self):
-        """Read to the end of the program, and return its exit code."""
-        while self.read(PATIENCE):
-            pass
-        return self.process.wait(PATIENCE)
-
-    @property
-    def lines(self):
-        return [line.rstrip() for line in self.screen.display]
-
-    def headers(self):
-        return [n for n, line in enumerate(self.lines) if line.startswith("target ")]
-
-    def is_whole(self):
-        return not self.screen.cursor.hidden and b"\x1b[?1049" not in self.raw
-
 
 def test_200_targets_on_24_rows_of_80_columns():
-    with Terminal() as terminal:
+    with Showing() as terminal:
         lines = terminal.until_all_events_are_shown()
         assert lines[0] == "$ borgpull run"
         assert len(terminal.headers()) == 1
@@ -116,7 +38,7 @@ def test_200_targets_on_24_rows_of_80_columns():
 
 
 def test_the_table_follows_the_events():
-    with Terminal() as terminal:
+    with Showing() as terminal:
         terminal.until_all_events_are_shown()
         terminal.say("read")
         terminal.until_text("777 GB")
@@ -128,7 +50,7 @@ def test_the_table_follows_the_events():
 
 @pytest.mark.parametrize(("columns", "rows"), [(40, 24), (80, 10), (60, 12), (150, 50), (80, 4)])
 def test_a_resize_leaves_one_whole_table(columns, rows):
-    with Terminal() as terminal:
+    with Showing() as terminal:
         terminal.until_all_events_are_shown()
         terminal.raw = b""
         terminal.resize(columns, rows)
@@ -143,7 +65,7 @@ def test_a_resize_leaves_one_whole_table(columns, rows):
 
 
 def test_at_the_end_the_table_is_gone_and_the_summary_stays():
-    with Terminal(targets=20, rows=60) as terminal:
+    with Showing(targets=20, rows=60) as terminal:
         terminal.until_all_events_are_shown()
         terminal.say("end")
         assert terminal.ended() == 0
@@ -160,7 +82,7 @@ def test_at_the_end_the_table_is_gone_and_the_summary_stays():
 
 
 def test_a_crash_leaves_the_screen_whole_and_its_traceback_readable():
-    with Terminal(targets=8, rows=60) as terminal:
+    with Showing(targets=8, rows=60) as terminal:
         terminal.until_text("8/8")
         terminal.say("crash")
         assert terminal.ended() == 1
@@ -171,7 +93,7 @@ def test_a_crash_leaves_the_screen_whole_and_its_traceback_readable():
 
 
 def test_ctrl_c_leaves_the_screen_whole_and_the_summary_printed():
-    with Terminal(targets=20, rows=80) as terminal:
+    with Showing(targets=20, rows=80) as terminal:
         terminal.until_all_events_are_shown()
         terminal.process.send_signal(signal.SIGINT)
         assert terminal.ended() == -signal.SIGINT
@@ -180,7 +102,7 @@ def test_ctrl_c_leaves_the_screen_whole_and_the_summary_printed():
 
 
 def test_what_a_library_prints_stands_above_the_table():
-    with Terminal() as terminal:
+    with Showing() as terminal:
         terminal.until_all_events_are_shown()
         terminal.say("stray")
         lines = terminal.until_text("a stray line of a library")
@@ -189,7 +111,7 @@ def test_what_a_library_prints_stands_above_the_table():
 
 
 def test_verbose_lines_stand_above_the_table_without_markup_or_escapes():
-    with Terminal(verbose=True, columns=100) as terminal:
+    with Showing(verbose=True, columns=100) as terminal:
         terminal.until_all_events_are_shown()
         terminal.say("said")
         lines = terminal.until_text("[red]hello[/red]")
@@ -198,7 +120,7 @@ def test_verbose_lines_stand_above_the_table_without_markup_or_escapes():
 
 
 def test_a_warning_of_the_whole_run_is_seen_at_once():
-    with Terminal() as terminal:
+    with Showing() as terminal:
         terminal.until_all_events_are_shown()
         terminal.say("warn")
         lines = terminal.until_text("warning: B is slow today")
@@ -206,7 +128,7 @@ def test_a_warning_of_the_whole_run_is_seen_at_once():
 
 
 def test_no_color_takes_the_colour_and_keeps_the_words():
-    with Terminal(environ={"NO_COLOR": "1"}) as terminal:
+    with Showing(environ={"NO_COLOR": "1"}) as terminal:
         lines = terminal.until_all_events_are_shown()
         assert any(line.split()[1:2] == ["failed"] for line in lines)
         colours = {cell.fg for row in terminal.screen.buffer.values() for cell in row.values()}
@@ -214,14 +136,14 @@ def test_no_color_takes_the_colour_and_keeps_the_words():
 
 
 def test_colour_is_there_otherwise():
-    with Terminal() as terminal:
+    with Showing() as terminal:
         terminal.until_all_events_are_shown()
         colours = {cell.fg for row in terminal.screen.buffer.values() for cell in row.values()}
         assert "red" in colours
 
 
 def test_a_dumb_terminal_gets_lines_and_no_escape_byte():
-    with Terminal(targets=10, environ={"TERM": "dumb"}) as terminal:
+    with Showing(targets=10, environ={"TERM": "dumb"}) as terminal:
         terminal.say("end")
         assert terminal.ended() == 0
         assert b"\x1b" not in terminal.raw
@@ -229,14 +151,14 @@ def test_a_dumb_terminal_gets_lines_and_no_escape_byte():
 
 
 def test_a_columns_variable_from_elsewhere_does_not_break_the_table():
-    with Terminal(environ={"COLUMNS": "300", "LINES": "100"}) as terminal:
+    with Showing(environ={"COLUMNS": "300", "LINES": "100"}) as terminal:
         terminal.until_all_events_are_shown()
         assert len(terminal.headers()) == 1
         assert "note" not in terminal.lines[terminal.headers()[0]]
 
 
 def test_a_terminal_that_hangs_up_does_not_end_the_run():
-    terminal = Terminal()
+    terminal = Showing()
     terminal.until_all_events_are_shown()
     os.close(terminal.master)
     terminal.say("read")
