@@ -17,7 +17,7 @@ ROWS, COLUMNS = 24, 80
 def one_target():
     """B and one target whose files take borg a few seconds."""
     with loopback_world(("web",)) as made:
-        for number in range(30):
+        for number in range(15):
             (made.target("web").source / f"big-{number}").write_bytes(os.urandom(20_000_000))
         yield made
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -25,13 +24,17 @@ class OneTargetCommand(ConfiguredCommand):
 
     def about(self, name: str, work: Callable[[Subject], Awaitable[int]]) -> int:
         """Connect to B and do `work` on the target called `name`; return the exit code. Raises Failure."""
-        from .. import rundir  # noqa: PLC0415 - `--help` shall answer at once
+        import asyncio  # noqa: PLC0415 - `--help` shall answer at once
+
+        from .. import rundir  # noqa: PLC0415
 
         rundir.harden()
         with rundir.private_directory() as directory:
             return asyncio.run(self._connected(name, work, directory))
 
     async def _connected(self, name: str, work: Callable[[Subject], Awaitable[int]], directory: Path) -> int:
+        import asyncio  # noqa: PLC0415
+
         from .. import fleet, job  # noqa: PLC0415
 
         config = self.config(directory)

@@ -65,7 +65,11 @@ class Settlement:
         if now is None:
             said = tuple(dict.fromkeys((why, *known.rules)))
             return Case(known=known, now=None, differences=said, gone=not found.repository)
-        return Case(known=known, now=now, differences=guard.differences(known.evidence, now))
+        differs = guard.differences(known.evidence, now)
+        if not differs and known.phase is Phase.CLOSED:
+            # Somebody mended it by hand; to open it again takes the same proof as any rollback.
+            differs = (f"nothing differs any more, but the repository is closed: {known.cause}",)
+        return Case(known=known, now=now, differences=differs)
 
     @staticmethod
     def _read(found: Found, listed: bytes) -> tuple[Evidence | None, str]:

@@ -11,6 +11,7 @@ import contextlib
 import re
 import secrets
 import subprocess
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -26,6 +27,8 @@ from .controller import Ended, attend
 from .serve import BackupServer, Heard, Request, serve
 
 LOOK_SECONDS = 60.0
+# Half of what the guard grants an honest archive.
+MOST_CLOCK_OFF = 1800.0
 # A checkpoint is written after the interrupt: that may take some seconds on a slow link.
 END_SECONDS = 30.0
 # The kernel takes no longer single argument (MAX_ARG_STRLEN), and sshd passes a command on as one.
@@ -51,6 +54,7 @@ done
 dir=$(mktemp -d /tmp/borgpull.XXXXXXXXXX) || { echo "$mark lacks directory"; exit 91; }
 trap 'rm -rf "$dir"' EXIT
 trap 'exit 143' HUP INT TERM
+echo "$mark clock $(date -u +%s)"
 echo "$mark place $dir"
 IFS= read -r borgpull_secret <&3 || exit 90
 export BORG_RSH="sh -c 'exec socat -b 262144 STDIO UNIX-CONNECT:$dir/borg'"
@@ -192,6 +196,7 @@ async def _look(master: ssh.Master, backup: Backup, child: proc.Child, output: A
     except TimeoutError:
         raise Failure(master.party, f"its shell did not begin within {LOOK_SECONDS:.0f} s", transient=True) from None
     _refuse(master.party, backup, seen)
+    _refuse_clock(master.party, seen)
     place = seen[-1][1]
     if not _PLACE.fullmatch(place):
         raise Failure(master.party, f"it named a directory that it was not asked for: {clean(place)}")
@@ -235,4 +240,16 @@ def _refuse(party: str, backup: Backup, seen: list[tuple[str, str]]) -> None:
             party,
             f"not there, or not to be seen by this user: {named}",
             hint="mount or restore it, or take it out of SourcePaths; nothing was backed up",
+        )
+
+
+def _refuse_clock(party: str, seen: list[tuple[str, str]]) -> None:
+    # Borg dates an archive by T's clock; one that is off would be taken for a back-dated archive after the session.
+    told = [int(value) for word, value in seen if word == "clock" and re.fullmatch(r"[0-9]{1,12}", value, re.ASCII)]
+    off = told[0] - time.time() if told else 0.0
+    if abs(off) > MOST_CLOCK_OFF:
+        raise Failure(
+            party,
+            f"its clock is {abs(off) / 60:.0f} minutes {'ahead of' if off > 0 else 'behind'} that of this machine",
+            hint="set both by NTP (timedatectl set-ntp true): archives are dated by the target's clock",
         )
