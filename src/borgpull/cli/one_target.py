@@ -35,7 +35,7 @@ class OneTargetCommand(ConfiguredCommand):
     async def _connected(self, name: str, work: Callable[[Subject], Awaitable[int]], directory: Path) -> int:
         import asyncio  # noqa: PLC0415
 
-        from .. import fleet, job  # noqa: PLC0415
+        from .. import fleet, job, ledger  # noqa: PLC0415
 
         config = self.config(directory)
         target = fleet.target_named(config, name)
@@ -43,7 +43,9 @@ class OneTargetCommand(ConfiguredCommand):
         interrupt.attach()
         try:
             async with fleet.connected(config, directory=directory, cache=self.cache(), emit=self._heard) as plan:
-                return await work(job.Subject(plan, target))
+                subject = job.Subject(plan, target)
+                async with ledger.held(plan.server.master, subject.place):
+                    return await work(subject)
         except asyncio.CancelledError:
             return 128 + (interrupt.number or 0)
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
+from .. import ledger
 from ..borg import command as borg_command
 from ..borg.output import Archive, Message, read_created
 from ..config import Target
@@ -58,12 +59,13 @@ class _Job:
         self._worst = Outcome.DONE
 
     async def run(self) -> Outcome:
-        async with self._connected() as session:
-            await self._inspect()
-            ended = await self._create(session)
-        await self._verify(ended)
-        await self._check()
-        await self._prune_and_compact()
+        async with AsyncExitStack() as lock:
+            async with self._connected() as session:
+                await self._inspect(lock)
+                ended = await self._create(session)
+            await self._verify(ended)
+            await self._check()
+            await self._prune_and_compact()
         return self._worst
 
     @asynccontextmanager
@@ -76,8 +78,9 @@ class _Job:
                 session = await stack.enter_async_context(open_target(master, backup))
             yield session
 
-    async def _inspect(self) -> None:
+    async def _inspect(self, lock: AsyncExitStack) -> None:
         with self._watch.step(Step.INSPECT) as report:
+            await lock.enter_async_context(ledger.held(self._subject.plan.server.master, self._subject.place))
             report.detail = await self._custody.inspect()
             known = self._custody.verified
             if known.size:

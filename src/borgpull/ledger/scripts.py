@@ -4,6 +4,35 @@ $1 is the repository's folder, $2 the folder of its ledger, which no session of 
 fact, so that no text of B needs to be guessed at; every file replaced is replaced by rename.
 """
 
+# One run at a time: takes the lock, or says who holds it after $3 seconds. A lock belongs to the sshd process of C's
+# connection ($PPID), and is void when that is gone. A folder, because every file system can make one atomically.
+LOCK = r"""
+led=$1 who=$2 patience=$3
+umask 077
+alive() { kill -0 "$1" 2>/dev/null && tr '\0' ' ' <"/proc/$1/cmdline" 2>/dev/null | grep -q sshd; }
+mkdir -p "$led" || exit 1
+n=0
+until mkdir "$led/lock" 2>/dev/null; do
+  owner=$(cat "$led/lock/owner" 2>/dev/null)
+  pid=${owner%% *}
+  if [ -n "$pid" ] && ! alive "$pid" || [ -z "$pid" ] && [ "$n" -ge 10 ]; then
+    mv "$led/lock" "$led/lock.$$" 2>/dev/null || continue
+    if [ "$(cat "$led/lock.$$/owner" 2>/dev/null)" = "$owner" ]; then rm -rf "$led/lock.$$"; continue; fi
+    mv "$led/lock.$$" "$led/lock"
+  fi
+  [ "$n" -lt "$patience" ] || { echo "held ${owner#* }"; exit 0; }
+  n=$((n + 1))
+  sleep 1
+done
+echo "$PPID $who" >"$led/lock/owner" && echo taken
+"""
+
+UNLOCK = r"""
+owner=$(cat "$1/lock/owner" 2>/dev/null)
+[ "${owner%% *}" != "$PPID" ] || rm -rf "$1/lock"
+echo unlocked
+"""
+
 # Waits for a `borg serve` of T's last session, then prints what there is: a header of lines, an empty line, the
 # ledger, and a tar. A serve is recognised by pid and command line, for a pid may have come round again.
 LOOK = r"""

@@ -6,9 +6,14 @@ Everything lies in a folder beside the repositories, `ROOT/.borgpull/SUB`, that 
 from __future__ import annotations
 
 import configparser
+import contextlib
 import io
+import os
 import posixpath
 import re
+import socket
+import time
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from .. import ssh
@@ -24,6 +29,9 @@ FOLDER = ".borgpull"
 MOST_EVIDENCE = 64 * 1024 * 1024
 SECONDS = 300.0
 _LONGEST = 18
+# How long a second run waits for the first one.
+LOCK_PATIENCE = 60
+_UNLOCK_SECONDS = 10.0
 # How long a `borg serve` whose client has gone may take to commit or drop what it holds.
 SERVE_PATIENCE = 60
 
@@ -62,6 +70,34 @@ class Found:
     unreadable: str
     tar: bytes
     segments: frozenset[int]
+
+
+@contextlib.asynccontextmanager
+async def held(master: ssh.Master, place: Place) -> AsyncIterator[None]:
+    """Keep every other run, of this controller or another one, away from the repository and its ledger.
+
+    A run whose connection to B is gone holds nothing any more. Raises Failure, naming the holder, when another run
+    does not end in time.
+    """
+    who = f"{socket.gethostname()}, pid {os.getpid()}, since {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}"
+    done = await ssh.execute(
+        master, scripts.LOCK, place.ledger, who, str(LOCK_PATIENCE), seconds=LOCK_PATIENCE + SECONDS
+    )
+    if done.stdout.startswith(b"held"):
+        raise Failure(
+            master.party,
+            f"another run of borgpull is at work on this repository: {clean(done.stdout[4:])}",
+            hint="wait until it has ended; nothing was changed",
+            transient=True,
+        )
+    if done.stdout.split() != [b"taken"]:
+        raise _could_not(master, "lock the ledger", done.stderr)
+    try:
+        yield
+    finally:
+        # Without a connection, or when hurried, the lock goes with the connection.
+        with contextlib.suppress(Failure):
+            await ssh.execute(master, scripts.UNLOCK, place.ledger, seconds=_UNLOCK_SECONDS)
 
 
 async def look(master: ssh.Master, place: Place) -> Found:
