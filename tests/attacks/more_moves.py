@@ -80,12 +80,11 @@ def lingering(session):
     code = session.create()
     if os.fork() == 0:
         _leave_the_session()
-        wait_for("go")
+        time.sleep(75)  # C has given up after a minute
         try:
             session.quietly("delete", f"::{session.names()[0]}")
             session.close()
         finally:
-            mark("tried")
             os._exit(0)
     sys.stdout.flush()
     os._exit(code)

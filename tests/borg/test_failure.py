@@ -1,0 +1,135 @@
+"""Why a borg failed: by its message ids where it has some, by its words where it has none, by what B saw first."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from borgpull.borg.failure import explain, missing_borg
+from borgpull.borg.output import Message, Messages, read_line
+from world import borg_14
+from world.place import DISTRIBUTION_BORG
+
+
+def messages(*said: Message | None) -> Messages:
+    collected = Messages()
+    for message in said:
+        if isinstance(message, Message):
+            collected.add(message)
+    return collected
+
+
+def error(kind: str, text: str = "it said") -> Messages:
+    return messages(Message("ERROR", kind, text))
+
+
+def plain(text: str) -> Messages:
+    return messages(*(read_line(line.encode()) for line in text.splitlines()))
+
+
+@pytest.mark.parametrize(
+    ("kind", "party", "words"),
+    [
+        ("PassphraseWrong", "T web", "passphrase does not open"),
+        ("LockTimeout", "B", "locked by another borg"),
+        ("InvalidRepository", "B", "not a borg repository"),
+        ("PathAlreadyExists", "B", "folder with other files"),
+        ("PathNotAllowed", "B", "refuses the path"),
+        ("InsufficientFreeSpaceError", "B", "disk is full"),
+        ("StorageQuotaExceeded", "B", "quota"),
+        ("RepositoryAccessAborted", "T web", "under another place"),
+        ("RepositoryReplay", "T web", "newer state"),
+        ("IntegrityError", "B", "damaged"),
+        ("UnexpectedRPCDataFormatFromServer", "B", "prints something before"),
+        ("ConnectionClosedWithHint", "T web", "lost the connection"),
+    ],
+)
+def test_a_message_id_names_party_cause_and_remedy(kind, party, words):
+    failure = explain("T web", "create", 2, error(kind))
+    assert failure.party == party
+    assert words in failure.cause
+    assert failure.hint != ""
+
+
+TRACEBACK = """\
+Local Exception
+Traceback (most recent call last):
+  File "borg/archiver.py", line 5213, in main
+BrokenPipeError: [Errno 32] Broken pipe
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (TRACEBACK, "lost the connection"),
+        ("OSError: [Errno 28] No space left on device: '/b/web/data/0/1'", "disk is full"),
+        ("OSError: [Errno 30] Read-only file system: '/b/web/lock.roster'", "read-only"),
+        ("PermissionError: [Errno 13] Permission denied: '/b/web'", "may not be written"),
+        ("usage: borg\nborg: error: unrecognized arguments: --make-parent-dirs", "too old"),
+    ],
+)
+def test_words_are_read_where_there_is_no_message_id(text, words):
+    failure = explain("T web", "create", 2, plain(text))
+    assert words in failure.cause
+    assert failure.hint != ""
+
+
+def test_the_serve_on_the_backup_server_knows_better_than_the_client_that_lost_it():
+    failure = explain("T web", "create", 2, error("ConnectionClosed"), server=error("InsufficientFreeSpaceError"))
+    assert (failure.party, "disk is full" in failure.cause) == ("B", True)
+
+
+def test_what_is_not_known_is_told_in_borgs_own_words_and_status():
+    assert explain("C", "list", 2, error("", "on fire")).cause == "borg list failed (exit 2): on fire"
+    assert explain("C", "list", -9, messages()).cause == "borg list failed (killed by signal 9)"
+
+
+def test_a_missing_borg_is_told_with_how_to_install_it():
+    for where, setting in (("C", ""), ("B", "[Borg.Server]"), ("T web", "BorgPath")):
+        failure = missing_borg(where, "/x/borg")
+        assert "/x/borg" in failure.cause
+        assert "apt install borgbackup" in failure.hint
+        assert setting in failure.hint
+
+
+def repository(borg: str, folder: Path, state: str) -> tuple[str, str]:
+    """Make a repository in some state; return its path and a passphrase for it."""
+    place = folder / "r"
+    match state:
+        case "missing":
+            return str(place), "right"
+        case "a folder with a letter in it":
+            place.mkdir()
+            (place / "letter").write_text("")
+            return str(place), "right"
+    tell(borg, folder, "init", "--encryption=repokey-blake2", str(place), passphrase="right")
+    if state == "locked":
+        (place / "lock.exclusive").mkdir()
+        (place / "lock.exclusive" / "other@host.1-0").touch()
+    return str(place), "wrong" if state == "another passphrase" else "right"
+
+
+def tell(borg: str, folder: Path, *arguments: str, passphrase: str) -> tuple[int, Messages]:
+    env = {"BORG_PASSPHRASE": passphrase, "BORG_BASE_DIR": str(folder), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+    argv = [borg, arguments[0], "--log-json", *arguments[1:]]
+    done = subprocess.run(argv, env=env, capture_output=True, check=False, stdin=subprocess.DEVNULL)
+    said = messages(*(line for raw in done.stderr.splitlines() if (line := read_line(raw))))
+    return done.returncode, said
+
+
+@pytest.mark.parametrize("version", [lambda: DISTRIBUTION_BORG, borg_14], ids=["1.2", "1.4"])
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("missing", "there is no repository"),
+        ("a folder with a letter in it", "not a borg repository"),
+        ("another passphrase", "passphrase does not open"),
+        ("locked", "locked by another borg"),
+    ],
+)
+def test_real_borgs_of_both_versions_are_understood(version, state, words, tmp_path):
+    place, passphrase = repository(version(), tmp_path, state)
+    status, said = tell(version(), tmp_path, "list", "--json", place, passphrase=passphrase)
+    assert status == 2
+    assert words in explain("C", "list", status, said).cause

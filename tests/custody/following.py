@@ -1,0 +1,79 @@
+"""Follows a run by its events, and acts in the middle of it."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from borgpull.lab import processes
+from world import Result, World
+
+SECONDS = 120.0
+ACCUSED = {"tampered", "unverifiable"}
+
+
+class Run:
+    """A run of borgpull in the background, its events in a file of its own."""
+
+    def __init__(self, world: World, config: dict[str, Any], folder: Path, *arguments: str) -> None:
+        self.told = folder / f"events {time.monotonic_ns()}"
+        self.process = world.start("--events", str(self.told), *arguments)
+        self.process.stdin.write(world.lab.config_text(config))
+        self.process.stdin.close()
+        self.process.stdin = None
+
+    def events(self) -> list[dict[str, Any]]:
+        text = self.told.read_text() if self.told.exists() else ""
+        return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+
+    def has(self, event: str, **facts: str) -> bool:
+        return any(e["event"] == event and facts.items() <= e.items() for e in self.events())
+
+    def until(self, condition: Callable[[], Any]) -> None:
+        """Wait for a condition; a run that ends before it comes true is a failure."""
+        deadline = time.monotonic() + SECONDS
+        while not condition():
+            if self.process.poll() is not None:
+                raise AssertionError(f"it ended too early: {self.process.communicate()}")
+            assert time.monotonic() < deadline, f"it did not happen in time: {self.events()[-3:]}"
+            time.sleep(0.005)
+
+    def end(self) -> Result:
+        """Wait for its end."""
+        with self.process:
+            try:
+                stdout, stderr = self.process.communicate(timeout=SECONDS)
+            finally:
+                self.process.kill()
+        return Result(self.process.returncode, stdout, stderr)
+
+    def kill(self) -> None:
+        """Kill it as the kernel would; what it told until then is kept."""
+        self.process.kill()
+        self.end()
+
+    def accusations(self) -> list[Any]:
+        ended = [e for e in self.events() if e.get("outcome") in ACCUSED]
+        return ended + [e for e in self.events() if e["event"] == "failed" and e["rules"]]
+
+
+def only(config: dict[str, Any], *names: str, **changes: Any) -> dict[str, Any]:
+    """Return `config` with these targets alone, each with the changes."""
+    return config | {"Servers": [entry | changes for entry in config["Servers"] if entry["Name"] in names]}
+
+
+def command_with(process_of: int, word: bytes) -> int | None:
+    """Return the pid below a process that has `word` among the words of its command line."""
+    for pid in processes.descendants(process_of):
+        try:
+            if word in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
+                return pid
+        except OSError:
+            continue
+    return None
+
+
+def same_as(repository: Path) -> dict[str, bytes]:
+    """Return every file of a repository, by its path."""
+    return {str(p.relative_to(repository)): p.read_bytes() for p in sorted(repository.rglob("*")) if p.is_file()}

@@ -1,0 +1,42 @@
+"""`borgpull --help` answers at once: it loads none of the libraries that take their time."""
+
+import subprocess
+import sys
+
+import pytest
+
+SLOW = {"pydantic", "rich", "tomlkit", "msgpack", "asyncio"}
+ASK = """\
+import contextlib, sys
+from borgpull.__main__ import main
+with contextlib.suppress(SystemExit):
+    main()
+print("loaded:", *sys.modules)
+"""
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["--version"]])
+def test_help_loads_nothing_that_is_slow(arguments):
+    argv = [sys.executable, "-c", ASK, *arguments]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    said, _, loaded = done.stdout.rpartition("loaded:")
+    assert "borgpull" in said
+    assert "plumbum" in loaded.split()
+    assert SLOW & set(loaded.split()) == set()
+
+
+def test_help_tells_the_exit_codes():
+    done = subprocess.run([sys.executable, "-m", "borgpull", "--help"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert "3 a repository was tampered with" in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize("arguments", [["--nonsense"], ["nonsense"], ["run", "extra"], ["--quiet", "--verbose"]])
+def test_a_wrong_command_line_is_told_on_stderr_and_exits_with_4(arguments):
+    argv = [sys.executable, "-m", "borgpull", *arguments]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    assert done.returncode == 4
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: ")
+    assert "Traceback" not in done.stderr

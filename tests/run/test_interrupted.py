@@ -1,0 +1,126 @@
+"""A run that is stopped or cut off in the middle tidies up everywhere, says so, and the next one works."""
+
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from reading import connections, events, only, until
+
+from borgpull.lab import processes
+from world import World, loopback_world
+
+# Some ten seconds of work for borg, and no space on the disk.
+LONG = 6_000_000_000
+DEADLINE = 150
+
+
+@pytest.fixture
+def busy():
+    """A world with one target that takes long to back up, and a small one."""
+    with loopback_world() as world:
+        with (world.target("web").source / "long").open("wb") as hole:
+            hole.truncate(LONG)
+        yield world
+
+
+def start(world: World, told: Path, *names: str) -> subprocess.Popen:
+    config = world.memory / "config.toml"
+    config.write_text(world.lab.config_text(only(world.lab.config(), *(names or ("web",)))))
+    return world.start("--events", str(told), "--config", str(config))
+
+
+def reading(told: Path) -> bool:
+    """Tell whether T's borg is in the middle of the long file."""
+    return any(e["event"] == "archive_progress" and e["original_size"] > 10_000_000 for e in events(told))
+
+
+def begun(told: Path, step: str) -> bool:
+    return any(e["event"] == "step_started" and e["step"] == step for e in events(told))
+
+
+def outcome(told: Path, target: str) -> str:
+    (found,) = (e["outcome"] for e in events(told) if e["event"] == "target_finished" and e["target"] == target)
+    return found
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_run_stopped_while_a_target_is_read_leaves_nothing_behind(busy, number, code, tmp_path):
+    told = tmp_path / "events"
+    with start(busy, told) as run:
+        until(lambda: reading(told), process=run)
+        run.send_signal(number)
+        _, said = run.communicate(timeout=DEADLINE)
+    assert run.returncode == code, said
+    assert "Traceback" not in said
+    assert "interrupted" in said
+    assert outcome(told, "web") == "interrupted"
+    assert busy.leftovers() == []
+
+
+@pytest.mark.parametrize("step", ["connect", "inspect", "check", "prune"])
+def test_a_run_stopped_in_any_other_step_leaves_nothing_behind(shared_world, step, tmp_path):
+    told = tmp_path / "events"
+    with start(shared_world, told) as run:
+        until(lambda: begun(told, step), process=run)
+        run.send_signal(signal.SIGINT)
+        _, said = run.communicate(timeout=DEADLINE)
+    assert run.returncode == 130, said
+    assert "Traceback" not in said
+    assert shared_world.leftovers() == []
+
+
+def test_a_second_signal_stops_it_at_once_and_the_next_run_goes_on(busy, tmp_path):
+    told = tmp_path / "events"
+    with start(busy, told) as run:
+        until(lambda: reading(told), process=run)
+        run.send_signal(signal.SIGINT)
+        run.send_signal(signal.SIGTERM)
+        _, said = run.communicate(timeout=DEADLINE)
+    assert run.returncode in (130, 143), said
+    assert busy.leftovers() == []
+    (busy.target("web").source / "long").unlink()
+    after = busy.run(config=only(busy.lab.config(), "web"))
+    assert after.returncode == 0, after.stderr
+    assert busy.lab.archives(busy.target("web"))[-1].startswith("snapshot-")
+
+
+def test_a_controller_that_is_killed_leaves_no_process_and_no_key(busy, tmp_path):
+    told = tmp_path / "events"
+    with start(busy, told) as run:
+        until(lambda: reading(told), process=run)
+        run.kill()
+        run.wait(30)
+    (busy.memory / "config.toml").unlink()
+    until(lambda: all("left: /dev/shm" in line for line in busy.leftovers(seconds=0)), seconds=30)
+    keys = [place for place in busy.memory.rglob("*") if place.is_file() and b"PRIVATE KEY" in place.read_bytes()]
+    assert keys == []
+
+
+def test_a_target_that_dies_in_the_middle_fails_alone(busy, tmp_path):
+    told = tmp_path / "events"
+    with start(busy, told, "web", "mail") as run:
+        until(lambda: reading(told), process=run)
+        processes.end(connections(busy.target("web").host))
+        _, said = run.communicate(timeout=DEADLINE)
+    assert run.returncode == 2, said
+    assert (outcome(told, "web"), outcome(told, "mail")) == ("failed", "done")
+    (failure,) = (e for e in events(told) if e["event"] == "failed")
+    assert failure["party"] == "T web"
+    assert "closed the connection" in failure["cause"]
+    assert failure["hint"] != ""
+    assert busy.leftovers() == []
+
+
+def test_a_backup_server_that_dies_in_the_middle_ends_every_target(busy, tmp_path):
+    told = tmp_path / "events"
+    with start(busy, told) as run:
+        until(lambda: reading(told), process=run)
+        processes.end(connections(busy.lab.server))
+        _, said = run.communicate(timeout=DEADLINE)
+    assert run.returncode in (2, 3), said
+    assert "internal error" not in said
+    assert "Traceback" not in said
+    assert outcome(told, "web") in ("failed", "unverifiable")
+    assert [e["party"] for e in events(told) if e["event"] == "failed"] == ["B"], "T did nothing wrong"
+    assert busy.leftovers() == []

@@ -1,0 +1,33 @@
+"""Borg 1.2 and 1.4 on C, T and B in all eight mixtures, on repositories that have seen the other mixtures before."""
+
+import itertools
+
+import pytest
+from reading import entry, report, said_of
+
+from borgpull.lab.trees import differences, plant
+from world import borg_14
+from world.place import DISTRIBUTION_BORG
+
+VERSIONS = {"1.2": lambda: DISTRIBUTION_BORG, "1.4": borg_14}
+ON_TARGET = {"web": "1.2", "mail": "1.4"}
+
+
+@pytest.mark.parametrize(("on_controller", "on_server"), list(itertools.product(VERSIONS, VERSIONS)))
+def test_versions_of_borg_can_be_mixed(shared_world, on_controller, on_server, tmp_path):
+    world = shared_world
+    config = world.lab.config()
+    config["Borg"]["Server"]["BorgPath"] = VERSIONS[on_server]()
+    for name, version in ON_TARGET.items():
+        entry(config, name)["BorgPath"] = VERSIONS[version]()
+        plant(world.target(name).source / f"{on_controller} {on_server}", files=3)
+    result = world.run("--json", config=config, borg=VERSIONS[on_controller]())
+    assert result.returncode == 0, result.stderr
+    for seen in report(result)["targets"]:
+        assert said_of(seen) == ""
+        target = world.target(seen["name"])
+        assert world.lab.archives(target)[-1] == seen["archive"]["name"]
+        folder = tmp_path / target.name
+        folder.mkdir()
+        assert differences(target.source, world.lab.extracted(target, seen["archive"]["name"], folder)) == []
+    assert world.leftovers() == []
