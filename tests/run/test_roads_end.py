@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from reading import entry, forced_shell, only, report, row, said_of
+from reading import entry, forced_shell, left_behind, only, report, row, said_of
 
 from borgpull.lab import Spot
 from world import World, loopback_world
@@ -54,20 +54,7 @@ def test_a_backup_server_that_cannot_be_used_is_named(shared_world, trouble, wor
     assert [word for word in words if word not in said] == [], said
     assert row(result, "web")["archive"] is None
     assert "internal error" not in said
-    assert shared_world.leftovers() == []
-
-
-@pytest.fixture(scope="module")
-def wrapped() -> Iterator[World]:
-    """A backup server whose account has a wrapper in front of its shell, as `command=` in authorized_keys makes one."""
-    with loopback_world(["web"], server=Spot(name="B", sshd_lines=(forced_shell("echo Beware >&2"),))) as world:
-        yield world
-
-
-def test_a_wrapper_that_runs_what_it_is_given_may_stand_before_the_shell(wrapped):
-    # It leaves SSH_ORIGINAL_COMMAND behind, which `borg serve` would obey.
-    result = wrapped.run("--json")
-    assert result.returncode == 0, tell(result)
+    assert left_behind(shared_world) == []
 
 
 def test_a_backup_server_whose_shell_talks_is_told_to_keep_quiet():
@@ -82,8 +69,13 @@ def test_a_backup_server_whose_shell_talks_is_told_to_keep_quiet():
 
 @pytest.fixture(scope="module")
 def behind_a_jump() -> Iterator[World]:
-    """A target and the jump host on the way to it, which knows the target's key."""
-    with loopback_world(["web", "jump"]) as world:
+    """A target and the jump host on the way to it, which knows the target's key.
+
+    B has a wrapper before its shell, as `command=` in authorized_keys makes one: it leaves SSH_ORIGINAL_COMMAND
+    behind, which `borg serve` would obey.
+    """
+    server = Spot(name="B", sshd_lines=(forced_shell("echo Beware >&2"),))
+    with loopback_world(["web", "jump"], server=server) as world:
         key = world.target("web").host.key.public
         (world.target("jump").host.directory / "authorized_keys").write_text(key + "\n")
         yield world
@@ -96,12 +88,12 @@ def by_jump(world: World) -> dict:
     return config
 
 
-def test_a_target_behind_a_jump_host_is_backed_up(behind_a_jump):
+def test_a_target_behind_a_jump_host_is_backed_up_to_a_server_with_a_wrapper(behind_a_jump):
     result = behind_a_jump.run("--json", config=by_jump(behind_a_jump))
     assert result.returncode == 0, result.stderr
     log = (behind_a_jump.target("jump").host.directory / "sshd.log").read_text()
     assert "Accepted publickey" in log, "it did not go through the jump host"
-    assert behind_a_jump.leftovers() == []
+    assert left_behind(behind_a_jump) == []
 
 
 @pytest.mark.parametrize(
@@ -142,4 +134,4 @@ def test_it_is_said_whether_the_jump_host_or_the_target_is_at_fault(behind_a_jum
     assert said.startswith("T web: "), said
     assert [word for word in words if word not in said] == [], said
     assert ("jump host" in said) == ("jump host" in words), said
-    assert world.leftovers() == []
+    assert left_behind(world) == []
