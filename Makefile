@@ -1,17 +1,20 @@
 # Every target does its own set-up: `git clone` and `make demo` is all there is to it.
-.PHONY: demo test check screenshots clean
+.PHONY: demo test check screenshots attacks clean
 
 demo:
 	@tools/setup.sh run && .venv/bin/borgpull demo
 
 test:
-	@tools/setup.sh work && .venv/bin/pytest -n 2
+	@tools/setup.sh work && .venv/bin/pytest -n 2 --dist loadfile
 
 check:
 	@tools/setup.sh work && .venv/bin/ruff check && .venv/bin/ruff format --check && .venv/bin/mypy && .venv/bin/lint-imports
 
 screenshots:
 	@tools/setup.sh work && .venv/bin/python tools/screenshots.py
+
+attacks:
+	@tools/setup.sh work && .venv/bin/python tests/custody/table.py
 
 clean:
 	rm -rf .venv .venv-borg14 .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build

@@ -1,16 +1,13 @@
 """Reads what a run says and edits what it is told: reports, events, configs, and shells that are not plain."""
 
-import contextlib
 import json
-import os
 import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from borgpull.lab import processes
-from world import Result, World
+from world import Result
 
 
 def entry(config: dict[str, Any], name: str) -> dict[str, Any]:
@@ -83,36 +80,3 @@ def connections(host: Any) -> list[int]:
     """Return the pids of the sshd processes that hold the connections to a host of the lab."""
     children = Path(f"/proc/{host.pid}/task/{host.pid}/children")
     return [int(pid) for pid in children.read_text().split()]
-
-
-def left_behind(world: World, *, seconds: float = 15) -> list[str]:
-    """Return what a run left behind, without the folders in /tmp of sessions that other tests have running now."""
-    deadline = time.monotonic() + seconds
-    while True:
-        begun = _sessions_of_others(world)
-        found = [line for line in world.leftovers(seconds=0) if not _belongs(line, begun)]
-        if not found or time.monotonic() > deadline:
-            return found
-        time.sleep(0.05)
-
-
-def _belongs(line: str, begun: list[float]) -> bool:
-    """Tell whether it is a folder that was made when one of these sessions began."""
-    place = line.removeprefix("left: ")
-    if not place.startswith("/tmp/borgpull."):
-        return False
-    said = subprocess.run(["stat", "-c", "%W", place], capture_output=True, check=False).stdout
-    return not said or any(-2 <= int(said) - start <= 5 for start in begun)
-
-
-def _sessions_of_others(world: World) -> list[float]:
-    """Return when the sessions on the targets of other worlds began, in unix seconds."""
-    boot = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
-    begun = []
-    for pid in processes.pids():
-        said = processes.traces(pid)
-        if said.startswith(b"sh\0-c\0") and b"/tmp/borgpull." in said and os.fsencode(world.lab.directory) not in said:
-            with contextlib.suppress(OSError):
-                ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-                begun.append(boot + int(ticks) / os.sysconf("SC_CLK_TCK"))
-    return begun

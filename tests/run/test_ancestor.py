@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 
-from reading import entry, held, left_behind, only, report, said_of, until
+from reading import entry, held, only, report, said_of, until
 
 from borgpull.lab import Target
 from borgpull.lab.trees import differences
@@ -104,4 +104,4 @@ def refused(world: World, config: dict) -> None:
         assert seen["archive"] is None
         assert said_of(seen) != ""
         assert seen["errors"][0]["hint"] != ""
-    assert left_behind(world) == []
+    assert world.leftovers() == []

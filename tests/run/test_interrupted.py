@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from reading import connections, events, left_behind, only, until
+from reading import connections, events, only, until
 
 from borgpull.lab import processes
 from world import World, loopback_world
@@ -55,7 +55,7 @@ def test_a_run_stopped_while_a_target_is_read_leaves_nothing_behind(busy, number
     assert "Traceback" not in said
     assert "interrupted" in said
     assert outcome(told, "web") == "interrupted"
-    assert left_behind(busy) == []
+    assert busy.leftovers() == []
 
 
 @pytest.mark.parametrize("step", ["connect", "inspect", "prune"])
@@ -67,7 +67,7 @@ def test_a_run_stopped_in_any_other_step_leaves_nothing_behind(shared_world, ste
         _, said = run.communicate(timeout=DEADLINE)
     assert run.returncode == 130, said
     assert "Traceback" not in said
-    assert left_behind(shared_world) == []
+    assert shared_world.leftovers() == []
 
 
 def test_a_second_signal_stops_it_at_once_and_the_next_run_goes_on(busy, tmp_path):
@@ -78,7 +78,7 @@ def test_a_second_signal_stops_it_at_once_and_the_next_run_goes_on(busy, tmp_pat
         run.send_signal(signal.SIGTERM)
         _, said = run.communicate(timeout=DEADLINE)
     assert run.returncode in (130, 143), said
-    assert left_behind(busy) == []
+    assert busy.leftovers() == []
     (busy.target("web").source / "long").unlink()
     after = busy.run(config=only(busy.lab.config(), "web"))
     assert after.returncode == 0, after.stderr
@@ -92,7 +92,7 @@ def test_a_controller_that_is_killed_leaves_no_process_and_no_key(busy, tmp_path
         run.kill()
         run.wait(30)
     (busy.memory / "config.toml").unlink()
-    until(lambda: all("left: /dev/shm" in line for line in left_behind(busy, seconds=0)), seconds=30)
+    until(lambda: all("left: /dev/shm" in line for line in busy.leftovers(seconds=0)), seconds=30)
     keys = [place for place in busy.memory.rglob("*") if place.is_file() and b"PRIVATE KEY" in place.read_bytes()]
     assert keys == []
 
@@ -109,7 +109,7 @@ def test_a_target_that_dies_in_the_middle_fails_alone(busy, tmp_path):
     assert failure["party"] == "T web"
     assert "closed the connection" in failure["cause"]
     assert failure["hint"] != ""
-    assert left_behind(busy) == []
+    assert busy.leftovers() == []
 
 
 def test_a_backup_server_that_dies_in_the_middle_ends_every_target(busy, tmp_path):
@@ -123,4 +123,4 @@ def test_a_backup_server_that_dies_in_the_middle_ends_every_target(busy, tmp_pat
     assert "Traceback" not in said
     assert outcome(told, "web") in ("failed", "unverifiable")
     assert [e["party"] for e in events(told) if e["event"] == "failed"] == ["B"], "T did nothing wrong"
-    assert left_behind(busy) == []
+    assert busy.leftovers() == []

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from reading import entry, forced_shell, left_behind, only, report, row, said_of
+from reading import entry, forced_shell, only, report, row, said_of
 
 from borgpull.lab import Spot
 from world import World, loopback_world
@@ -54,7 +54,7 @@ def test_a_backup_server_that_cannot_be_used_is_named(shared_world, trouble, wor
     assert [word for word in words if word not in said] == [], said
     assert row(result, "web")["archive"] is None
     assert "internal error" not in said
-    assert left_behind(shared_world) == []
+    assert shared_world.leftovers() == []
 
 
 def test_a_backup_server_whose_shell_talks_is_told_to_keep_quiet():
@@ -93,7 +93,7 @@ def test_a_target_behind_a_jump_host_is_backed_up_to_a_server_with_a_wrapper(beh
     assert result.returncode == 0, result.stderr
     log = (behind_a_jump.target("jump").host.directory / "sshd.log").read_text()
     assert "Accepted publickey" in log, "it did not go through the jump host"
-    assert left_behind(behind_a_jump) == []
+    assert behind_a_jump.leftovers() == []
 
 
 @pytest.mark.parametrize(
@@ -134,4 +134,4 @@ def test_it_is_said_whether_the_jump_host_or_the_target_is_at_fault(behind_a_jum
     assert said.startswith("T web: "), said
     assert [word for word in words if word not in said] == [], said
     assert ("jump host" in said) == ("jump host" in words), said
-    assert left_behind(world) == []
+    assert world.leftovers() == []

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from reading import ends, entry, forced_shell, left_behind, row, said_of, script
+from reading import ends, entry, forced_shell, row, said_of, script
 
 from borgpull.lab import Spot
 from borgpull.lab.trees import differences
@@ -175,7 +175,7 @@ def test_the_exit_code_is_that_of_the_worst(troubled):
 
 def test_nothing_is_left_of_any_of_them(troubled):
     world, _ = troubled
-    assert left_behind(world) == []
+    assert world.leftovers() == []
 
 
 def test_nothing_is_written_where_nothing_could_be_backed_up(troubled):

@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from reading import entry, left_behind, report, said_of
+from reading import entry, report, said_of
 
 from borgpull.lab.trees import differences, plant
 from world import borg_14
@@ -30,4 +30,4 @@ def test_versions_of_borg_can_be_mixed(shared_world, on_controller, on_server, t
         folder = tmp_path / target.name
         folder.mkdir()
         assert differences(target.source, world.lab.extracted(target, seen["archive"]["name"], folder)) == []
-    assert left_behind(world) == []
+    assert world.leftovers() == []

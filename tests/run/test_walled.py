@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from reading import held, left_behind, report, until
+from reading import held, report, until
 
 from borgpull.lab.trees import differences
 from world import World
@@ -37,7 +37,7 @@ def test_both_targets_are_backed_up_twice_while_none_of_them_reaches_the_backup_
         folder.mkdir()
         (archive,) = walled.lab.archives(target)
         assert differences(target.source, walled.lab.extracted(target, archive, folder)) == []
-    assert left_behind(walled) == []
+    assert walled.leftovers() == []
     _run_again(walled, tmp_path)
 
 
@@ -56,4 +56,4 @@ def _run_again(world: World, folder: Path) -> None:
         back = folder / f"{target.name} again"
         back.mkdir()
         assert differences(target.source, world.lab.extracted(target, later[-1], back)) == []
-    assert left_behind(world) == []
+    assert world.leftovers() == []

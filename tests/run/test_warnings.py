@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from reading import ends, entry, left_behind, only, row, said_of
+from reading import ends, entry, only, row, said_of
 
 from borgpull.lab import Spot
 from world import World, loopback_world
@@ -52,7 +52,7 @@ def test_files_that_change_while_they_are_read_are_a_warning_and_are_backed_up(s
     listed = world.lab.borg(target, "list", "--short", f"::{seen['archive']['name']}").decode()
     assert "/busy" in listed
     assert "/a source path of its own" in listed
-    assert left_behind(world) == []
+    assert world.leftovers() == []
 
 
 @pytest.fixture(scope="module")

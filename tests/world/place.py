@@ -7,8 +7,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +33,6 @@ class Result:
     stderr: str
 
 
-def _in_tmp() -> frozenset[Path]:
-    return frozenset(Path("/tmp").glob("borgpull.*"))
-
-
 @dataclass(frozen=True)
 class World:
     """A lab as C sees it. `memory` is C's XDG_RUNTIME_DIR, on a tmpfs; `cache` its XDG_CACHE_HOME."""
@@ -44,7 +40,6 @@ class World:
     lab: Lab
     memory: Path
     network: Network | None = None
-    there_before: frozenset[Path] = field(default_factory=_in_tmp)
 
     @property
     def cache(self) -> Path:
@@ -118,9 +113,7 @@ class World:
     def leftovers(self, *, seconds: float = 15.0) -> list[str]:
         """Return what a run left behind on C, B and the targets, a line each, if it stays for `seconds`."""
         deadline = time.monotonic() + seconds
-        # all worlds share /tmp: what another test has there goes away soon, what comes later is not ours
-        suspects = _in_tmp() - self.there_before
-        while found := [*self._processes(), *self._places(), *_left(suspects & _in_tmp())]:
+        while found := [*self._processes(), *self._places()]:
             if time.monotonic() > deadline:
                 return found
             time.sleep(0.02)
@@ -140,14 +133,10 @@ class World:
         places = [*self.memory.glob("borgpull*"), *self.lab.root.rglob("lock.exclusive")]
         for host in self._hosts():
             places += host.temporary.iterdir()
-        return _left(places)
+        return [f"left: {place}" for place in places]
 
     def _hosts(self) -> list[Any]:
         return [self.lab.server, *(target.host for target in self.targets)]
-
-
-def _left(places: Iterable[Path]) -> list[str]:
-    return [f"left: {place}" for place in places]
 
 
 def borg_14() -> str:

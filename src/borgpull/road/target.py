@@ -33,7 +33,9 @@ MOST_CLOCK_OFF = 1800.0
 END_SECONDS = 30.0
 # The kernel takes no longer single argument (MAX_ARG_STRLEN), and sshd passes a command on as one.
 _LONGEST_COMMAND = 128 * 1024
-_PLACE = re.compile(r"/tmp/borgpull\.[A-Za-z0-9]{10}")  # noqa: S108
+# Of a length that leaves room for the socket's name: a unix socket's path has 107 bytes (seen on 8.4 to 10.5).
+_PLACE = re.compile(r"(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*){1,8}/borgpull\.[A-Za-z0-9]{10}")
+_LONGEST_PLACE = 100
 
 # Arguments: mark, borg, how many arguments of borg come before the source paths, and the arguments of borg.
 # Standard input is the lifeline: first the passphrase, then nothing; when it ends, borg is interrupted, and killed when
@@ -51,7 +53,8 @@ for path do
   n=$((n + 1))
   [ "$n" -le "$skip" ] || [ -e "$path" ] || [ -L "$path" ] || echo "$mark missing $((n - skip - 1))"
 done
-dir=$(mktemp -d /tmp/borgpull.XXXXXXXXXX) || { echo "$mark lacks directory"; exit 91; }
+dir=$(mktemp -d "${TMPDIR:-/tmp}/borgpull.XXXXXXXXXX" 2>/dev/null ||
+  mktemp -d /tmp/borgpull.XXXXXXXXXX) || { echo "$mark lacks directory"; exit 91; }
 trap 'rm -rf "$dir"' EXIT
 trap 'exit 143' HUP INT TERM
 echo "$mark clock $(date -u +%s)"
@@ -198,7 +201,7 @@ async def _look(master: ssh.Master, backup: Backup, child: proc.Child, output: A
     _refuse(master.party, backup, seen)
     _refuse_clock(master.party, seen)
     place = seen[-1][1]
-    if not _PLACE.fullmatch(place):
+    if not _PLACE.fullmatch(place) or len(place) > _LONGEST_PLACE:
         raise Failure(master.party, f"it named a directory that it was not asked for: {clean(place)}")
     return place
 
