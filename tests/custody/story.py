@@ -56,11 +56,13 @@ class Ending:
 
 @dataclass
 class Story:
-    """What happened in a world; `marks` is what an attack itself left to tell, by its title."""
+    """What happened in a world; `keep` is how many archives a prune leaves, `marks` what an
+    attack itself left to tell, by its title."""
 
     world: World
     folder: Path
     versions: dict[str, str]
+    keep: int
     archives: dict[str, list[str]] = field(default_factory=dict)
     endings: list[Ending] = field(default_factory=list)
     bystander: list[int] = field(default_factory=list)
@@ -71,7 +73,8 @@ class Story:
         """Let every target have this many honest archives, and keep what is in them."""
         for number in range(archives):
             for target in self.world.targets:
-                plant(target.source / f"files {number}", files=3, size=30_000)
+                # so much that a compaction would be worth its while
+                plant(target.source / f"files {number}", files=3, size=900_000)
             for name, row in self._run(self._config(bystander=False)).items():
                 assert row["outcome"] == "done", row
                 self.archives.setdefault(name, []).append(row["archive"]["name"])
@@ -103,6 +106,7 @@ class Story:
         wanted = {*(names or self.versions), *([BYSTANDER] if bystander else [])}
         config = self.world.lab.config()
         config["Borg"]["Jobs"] = _SIDE_BY_SIDE
+        config["Borg"]["PruneSetting"] = f"--keep-last {self.keep}"
         config["Servers"] = [entry for entry in config["Servers"] if entry["Name"] in wanted]
         for entry in config["Servers"]:
             if entry["Name"] != BYSTANDER:
@@ -198,7 +202,9 @@ def told(attacks: Sequence[Attack], folder: Path, *, targets: int, shift: int = 
     """
     versions = {f"web{number}": VERSIONS[(number + shift) % 2] for number in range(targets)}
     with loopback_world([*versions, BYSTANDER], planted=False) as world:
-        story = Story(world, folder, versions)
+        # as few as there are, so that an archive too many would cost one; more, where honest runs are not rolled back
+        keep = archives + 1 if all(attack.code == 3 for attack in attacks) else 30
+        story = Story(world, folder, versions, keep)
         story.begin(archives)
         for first in range(0, len(attacks), targets):
             story.round(attacks[first : first + targets], bystander=first == 0)

@@ -163,8 +163,8 @@ def _config(directory: Path, spot: Spot, port: int) -> str:
         "PermitRootLogin prohibit-password" if as_root else "",
         # an ordinary user cannot ask PAM about an account
         f"UsePAM {'yes' if as_root else 'no'}",
-        # Borg's cache and temporary files stay out of the real home
-        f"SetEnv BORG_BASE_DIR={directory} TMPDIR={directory / 'tmp'}",
+        # Borg's cache and temporary files stay out of the real home, and what the user's ~/.bashrc does out of the lab
+        f"SetEnv HOME={directory} BORG_BASE_DIR={directory} TMPDIR={directory / 'tmp'}",
     ]
     return "\n".join([*spot.sshd_lines, *needed, _DEBIAN_DEFAULT])
 
