@@ -47,6 +47,7 @@ class Ending:
     code: int = -1
     told: tuple[str, ...] = ()
     later: list[int] = field(default_factory=list)
+    later_said: list[str] = field(default_factory=list)
     segments_kept: bool = False
     rollback: int = -1
     rollback_said: str = ""
@@ -91,6 +92,7 @@ class Story:
         for _ in range(2):
             for name, row in self._run(self._config(*endings, bystander=bystander)).items():
                 endings[name].later.append(CODES[row["outcome"]])
+                endings[name].later_said += [error["cause"] for error in row["errors"]]
         for name, ending in endings.items():
             ending.segments_kept = self._within_reach(name) >= segments[name]
             if ending.code == 3:

@@ -19,7 +19,7 @@ def problems_of(ending: Ending) -> list[str]:
     wrong = {
         f"exit {ending.code} instead of {attack.code}": ending.code != attack.code,
         f"called {ending.told}": not told_well,
-        f"later runs ended with {ending.later}": ending.later != [later, later],
+        f"later runs ended with {ending.later}: {ending.later_said}": ending.later != [later, later],
         "segments of the first archives are gone": not ending.segments_kept,
         f"the rollback failed: {ending.rollback_said}": attack.code == 3 and ending.rollback != 0,
         f"archives came back different: {ending.different}": bool(ending.different),
