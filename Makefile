@@ -1,5 +1,5 @@
 # Every target does its own set-up: `git clone` and `make demo` is all there is to it.
-.PHONY: demo test check screenshots attacks clean
+.PHONY: demo test check screenshots slow attacks clean
 
 demo:
 	@tools/setup.sh run && .venv/bin/borgpull demo
@@ -12,6 +12,9 @@ check:
 
 screenshots:
 	@tools/setup.sh work && .venv/bin/python tools/screenshots.py
+
+slow:
+	@tools/setup.sh work && .venv/bin/pytest -n 2 --dist loadfile -m slow
 
 attacks:
 	@tools/setup.sh work && .venv/bin/python tests/custody/table.py

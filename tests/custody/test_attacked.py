@@ -10,6 +10,8 @@ import pytest
 from custody.catalogue import ATTACKS, CORE, NOTHING_WRITTEN, REFUSED
 from custody.story import BYSTANDER, Ending, Story, told
 
+pytestmark = pytest.mark.slow
+
 
 def problems_of(ending: Ending) -> list[str]:
     """Return what an operator would have reason to complain about, a line each."""

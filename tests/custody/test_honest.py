@@ -11,6 +11,8 @@ from custody.following import Run, command_with, only
 from world import World, borg_14, loopback_world
 from world.place import DISTRIBUTION_BORG
 
+pytestmark = pytest.mark.slow
+
 # Some ten seconds of work for borg, and no space on the disk.
 LONG = 6_000_000_000
 

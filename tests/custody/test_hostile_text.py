@@ -12,6 +12,8 @@ from attacks.attack import plant as plant_attack
 from custody.following import only
 from world import Result, World, loopback_world
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = ("hostile_text", "endless_line", "flood", "wrong_json")
 MEGABYTE = 1024 * 1024
 # Of the gigabyte, as much as shows whether it is kept.

@@ -14,6 +14,8 @@ from borgpull.lab.trees import differences, plant
 from custody.following import only
 from world import World, loopback_world
 
+pytestmark = pytest.mark.slow
+
 NEEDED = ("losetup", "mkfs.exfat", "mount.exfat-fuse")
 
 

@@ -53,7 +53,10 @@ for path do
   n=$((n + 1))
   [ "$n" -le "$skip" ] || [ -e "$path" ] || [ -L "$path" ] || echo "$mark missing $((n - skip - 1))"
 done
-dir=$(mktemp -d "${TMPDIR:-/tmp}/borgpull.XXXXXXXXXX" 2>/dev/null ||
+base=${TMPDIR:-/tmp}
+case $base in *[!A-Za-z0-9._/-]*) base=/tmp ;; esac
+[ "${#base}" -le 70 ] || base=/tmp
+dir=$(mktemp -d "$base/borgpull.XXXXXXXXXX" 2>/dev/null ||
   mktemp -d /tmp/borgpull.XXXXXXXXXX) || { echo "$mark lacks directory"; exit 91; }
 trap 'rm -rf "$dir"' EXIT
 trap 'exit 143' HUP INT TERM
