@@ -17,9 +17,14 @@ ROWS, COLUMNS = 24, 80
 def one_target():
     """B and one target whose files take borg a few seconds."""
     with loopback_world(("web",)) as made:
-        for number in range(15):
-            (made.target("web").source / f"big-{number}").write_bytes(os.urandom(20_000_000))
+        write_big_files(made)
         yield made
+
+
+def write_big_files(world):
+    """Write new contents, 300 MB in all, that no earlier session has seen."""
+    for number in range(15):
+        (world.target("web").source / f"big-{number}").write_bytes(os.urandom(20_000_000))
 
 
 def in_terminal(world, config, *arguments, columns=COLUMNS):
@@ -56,6 +61,7 @@ def test_a_run_from_its_first_line_to_the_summary_that_stays(one_target):
         assert any(line.startswith("1 target: 1 done") for line in lines)
         assert any(line.split()[:2] == ["web", "done"] for line in lines)
         assert terminal.is_whole()
+    write_big_files(one_target)
     with in_terminal(one_target, None) as terminal:
         # The second run knows the last archive, and says that it estimates.
         terminal.until(lambda: any("~" in line and "create" in line for line in terminal.lines))

@@ -21,6 +21,8 @@ class _Sign:
     hint: str
     party: str = ""
     transient: bool = False
+    # It says something of the repository itself: of its contents, its key or its past.
+    damning: bool = False
 
 
 _LOST = _Sign(
@@ -37,6 +39,7 @@ _SIGNS: Mapping[str, _Sign] = {
         "the repository's key is not a key any more",
         "put it back from a key export, see `borg key import`",
         BACKUP_SERVER,
+        damning=True,
     ),
     "LockTimeout": _Sign(
         "the repository is locked by another borg",
@@ -44,11 +47,12 @@ _SIGNS: Mapping[str, _Sign] = {
         BACKUP_SERVER,
         transient=True,
     ),
-    "DoesNotExist": _Sign("there is no repository", "check RootDir and SubDir", BACKUP_SERVER),
+    "DoesNotExist": _Sign("there is no repository", "check RootDir and SubDir", BACKUP_SERVER, damning=True),
     "InvalidRepository": _Sign(
         "what lies at the repository's path is not a borg repository",
         "look at that folder on B; an empty one can be removed, then borgpull makes a repository there",
         BACKUP_SERVER,
+        damning=True,
     ),
     "PathAlreadyExists": _Sign(
         "the repository's path is a folder with other files in it", "choose another SubDir", BACKUP_SERVER
@@ -69,22 +73,28 @@ _SIGNS: Mapping[str, _Sign] = {
         "borg has seen a newer state of this repository than the one B shows: it was put back, or this is an attack",
         "after a rollback: `borgpull rollback --forget-on-target NAME` makes T's borg forget the newer state; "
         "if nobody put it back, find out who did",
+        damning=True,
     ),
     "CacheInitAbortedError": _Sign(
         "the repository is not encrypted although borgpull makes only encrypted ones",
         "find out who replaced it",
         BACKUP_SERVER,
+        damning=True,
     ),
-    "IntegrityError": _Sign("the repository is damaged", "run `borg check` on it and read what it says", BACKUP_SERVER),
+    "IntegrityError": _Sign(
+        "the repository is damaged", "run `borg check` on it and read what it says", BACKUP_SERVER, damning=True
+    ),
     "TAMInvalid": _Sign(
         "the repository's manifest is not authentic",
         "it was changed by somebody without the key",
         BACKUP_SERVER,
+        damning=True,
     ),
     "TAMRequiredError": _Sign(
         "the repository's manifest is not authenticated",
         "it was written by a very old borg or by an attacker",
         BACKUP_SERVER,
+        damning=True,
     ),
     "UnexpectedRPCDataFormatFromServer": _Sign(
         "its shell prints something before borg can answer",
@@ -119,11 +129,28 @@ def explain(party: str, command: str, status: int, said: Messages, *, server: Me
 
     What the serve on B says is preferred where it names a cause: it saw it.
     """
-    detail = "\n".join(message.text for message in (*said.errors, *said.others, *(server.errors if server else ())))
-    sign = _by_kind(said, server) or _by_text(detail)
+    detail = _detail(said, server)
+    sign = _find(said, server)
     if sign is not None:
         return Failure(sign.party or party, sign.cause, hint=sign.hint, detail=detail, transient=sign.transient)
     return Failure(party, f"borg {command} failed{_last_words(status, said)}", detail=detail)
+
+
+def speaks_against_repository(status: int, said: Messages, *, server: Messages | None = None) -> bool:
+    """Tell whether a borg that failed so found something wrong with the repository itself, or does not say what.
+
+    It did not when it was killed, or when it lacked a setting, a right, space or the link.
+    """
+    sign = _find(said, server)
+    return status >= 0 and (sign is None or sign.damning)
+
+
+def _find(said: Messages, server: Messages | None) -> _Sign | None:
+    return _by_kind(said, server) or _by_text(_detail(said, server))
+
+
+def _detail(said: Messages, server: Messages | None) -> str:
+    return "\n".join(message.text for message in (*said.errors, *said.others, *(server.errors if server else ())))
 
 
 def _by_kind(said: Messages, server: Messages | None) -> _Sign | None:

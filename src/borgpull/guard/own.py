@@ -6,19 +6,13 @@ T has no session then, so the law on objects says nothing here; but nothing may 
 from __future__ import annotations
 
 from .evidence import Evidence
-from .records import Records
 from .verdict import State, Verdict, identity, named
-
-
-def replaced(before: Records, after: Records) -> tuple[str, ...]:
-    """Return in words what makes this another repository than before: its id, its key, its settings."""
-    return tuple(identity(before, after))
 
 
 def judge_own(before: Evidence, after: Evidence) -> Verdict:
     """Judge what lies there after C was interrupted while it pruned or compacted."""
     came = sorted(archive.name for archive in after.archives - before.archives)
-    rules = replaced(before, after)
+    rules = tuple(identity(before, after))
     if came:
         rules = (*rules, f"archives came or were changed while only C was at work: {named(came)}")
     if after.missing:

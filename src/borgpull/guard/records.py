@@ -110,7 +110,7 @@ def _read_tar(data: bytes) -> dict[str, bytes]:
                 name = _member_name(member, files)
                 files[name] = data[member.offset_data : member.offset_data + member.size]
     except (tarfile.TarError, ValueError, EOFError, OverflowError, RecursionError) as error:
-        raise Unreadable(f"the tar of B is damaged ({type(error).__name__})") from None
+        raise Unreadable(f"the tar of B is damaged, or far too large ({type(error).__name__})") from None
     return files
 
 

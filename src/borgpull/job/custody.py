@@ -18,8 +18,9 @@ from ..borg.output import Archive
 from ..errors import CONTROLLER, Failure, TamperedError
 from ..events import Step
 from ..guard import Evidence, Expected, Records, State, Unreadable, Verdict
-from ..guard.own import judge_own, replaced
+from ..guard.own import judge_own
 from ..ledger import Found, Ledger, Phase
+from ..road import Ended
 from .plan import Subject
 
 # How far the clocks of C and T may be apart.
@@ -140,25 +141,26 @@ class Custody:
         found = await self._look()
         if not found.repository:
             await self._close(TAMPERED, (GONE,))
-        failure = listed.failure(CONTROLLER, "list") if listed.status != 0 else None
-        if failure is not None and (failure.transient or self._ledger is None):
-            raise failure
         try:
-            if failure is not None:
-                await self._close(
-                    TAMPERED, self._replaced(found) or (f"its archives cannot be listed: {failure.cause}",)
-                )
+            if listed.status != 0:
+                await self._judge_unlisted(found, listed)
             return guard.read_evidence(
                 tar=found.tar, archives=listed.stdout, read_hints=read_hints, segments=found.segments
             )
         except Unreadable as error:
             await self._close(UNVERIFIABLE, (str(error),))
 
-    def _replaced(self, found: Found) -> tuple[str, ...]:
+    async def _judge_unlisted(self, found: Found, listed: Ended) -> NoReturn:
+        failure = listed.failure(CONTROLLER, "list")
+        if self._ledger is None or failure.transient:
+            raise failure
         if not found.tar:
-            return (EMPTY,)
-        records = self._records(found)
-        return replaced(self.verified.evidence, records) if records else ()
+            await self._close(TAMPERED, (EMPTY,))
+        records = guard.read_records(found.tar, read_hints=read_hints, segments=found.segments)
+        verdict = guard.judge_unlisted(self._ledger.evidence, records, why=failure.cause)
+        if verdict.state is State.TAMPERED or listed.speaks_against_repository:
+            await self._insist(verdict)
+        raise failure
 
     @staticmethod
     def _records(found: Found) -> Records | None:

@@ -34,9 +34,10 @@ echo unlocked
 """
 
 # Waits for a `borg serve` of T's last session, then prints what there is: a header of lines, an empty line, the
-# ledger, and a tar. A serve is recognised by pid and command line, for a pid may have come round again.
+# ledger, and a tar. A serve is recognised by pid and command line, for a pid may have come round again. Of hints only
+# the first $4 bytes are of use: their shadow index grows with each object ever pruned.
 LOOK = r"""
-repo=$1 led=$2 patience=$3
+repo=$1 led=$2 patience=$3 most=$4
 if [ -f "$led/serve.pid" ]; then
   p=$(cat "$led/serve.pid") n=0
   while kill -0 "$p" 2>/dev/null && tr '\0' ' ' <"/proc/$p/cmdline" 2>/dev/null | grep -q ' serve '; do
@@ -54,8 +55,22 @@ echo
 cat "$led/ledger.json" 2>/dev/null
 [ -n "$repo" ] || exit 0
 set --
-for f in config nonce hints.*; do [ -e "$f" ] || [ -L "$f" ] && set -- "$@" "$f"; done
-[ "$#" -eq 0 ] || exec tar -cf - -- "$@"
+cut=
+for f in config nonce hints.*; do
+  [ -e "$f" ] || [ -L "$f" ] || continue
+  set -- "$@" "$f"
+  [ ! -f "$f" ] || [ -L "$f" ] || [ "$(wc -c <"$f")" -le "$most" ] || cut=$led/cut
+done
+[ "$#" -ne 0 ] || exit 0
+[ -n "$cut" ] || exec tar -cf - -- "$@"
+umask 077
+rm -rf "$cut"
+mkdir -p "$cut"
+for f do
+  if [ -f "$f" ] && [ ! -L "$f" ]; then head -c "$most" "$f" >"$cut/$f"; else mkdir "$cut/$f"; fi
+done
+tar -C "$cut" -cf - -- "$@"
+rm -rf "$cut"
 """
 
 # Writes the ledger from standard input. $3: "make" a snapshot first, "keep" what there is, "drop" it afterwards.

@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from .. import ssh
+from ..borg.hints import HEAD
 from ..config import Config, Target
 from ..errors import Failure
 from ..guard import Evidence, Unreadable
@@ -25,8 +26,8 @@ from . import scripts
 from .record import Ledger, load
 
 FOLDER = ".borgpull"
-# Of ten thousand segments the evidence is about 100 kB; a repository that was pruned and never compacted has more.
-MOST_EVIDENCE = 64 * 1024 * 1024
+# Of ten thousand segments the evidence is about 100 kB. Hints are cut off on B, and there are two at the most.
+MOST_EVIDENCE = 4 * HEAD
 SECONDS = 300.0
 _LONGEST = 18
 # How long a second run waits for the first one.
@@ -111,6 +112,7 @@ async def look(master: ssh.Master, place: Place) -> Found:
         place.repository,
         place.ledger,
         str(SERVE_PATIENCE),
+        str(HEAD),
         seconds=SECONDS,
         most=MOST_EVIDENCE,
     )
@@ -123,8 +125,6 @@ async def look(master: ssh.Master, place: Place) -> Found:
             hint="wait until it has ended, or end it on B",
             transient=True,
         )
-    if done.truncated:
-        raise Failure(master.party, "the evidence of the repository is larger than 64 MiB", hint="run `borg compact`")
     size = int(facts["ledger"]) if facts.get("ledger", "").isdigit() else 0
     known, damage = _ledger(body[:size]) if "ledger" in facts else (None, "")
     return Found(

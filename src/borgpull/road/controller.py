@@ -16,7 +16,7 @@ from pathlib import Path
 from .. import proc
 from ..borg import command as borg_command
 from ..borg.command import Repository
-from ..borg.failure import explain, missing_borg
+from ..borg.failure import explain, missing_borg, speaks_against_repository
 from ..borg.output import Message, Messages, read_line
 from ..errors import CONTROLLER, Failure
 from .serve import BackupServer, Heard, Request, Served, serve
@@ -40,6 +40,11 @@ class Ended:
     def failure(self, party: str, command: str) -> Failure:
         """Say why it failed."""
         return explain(party, command, self.status, self.said, server=self.served.said)
+
+    @property
+    def speaks_against_repository(self) -> bool:
+        """Tell whether it failed for something that is wrong with the repository itself, or does not say for what."""
+        return speaks_against_repository(self.status, self.said, server=self.served.said)
 
 
 async def borg_on_controller(
