@@ -1,10 +1,16 @@
 """Fixtures named as situations. A world is new for its test or, if it is shared, for the module."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
 
 from world import World, loopback_world, needs_network_namespaces, walled_world
+
+# A shell starts what it puts into the background with these ignored, and every process of a test would inherit that.
+for number in (signal.SIGINT, signal.SIGQUIT):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.fixture

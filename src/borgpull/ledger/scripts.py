@@ -4,12 +4,23 @@ $1 is the repository's folder, $2 the folder of its ledger, which no session of 
 fact, so that no text of B needs to be guessed at; every file replaced is replaced by rename.
 """
 
+from __future__ import annotations
+
+from ..ssh import FIND_SSHD, LIFELINE
+
 # One run at a time: takes the lock, or says who holds it after $3 seconds. A lock belongs to the sshd process of C's
-# connection ($PPID), and is void when that is gone. A folder, because every file system can make one atomically.
-LOCK = r"""
+# connection, and is void when that is gone; for as long as it is held, that process is watched. A folder, because every
+# file system can make one atomically.
+LOCK = (
+    LIFELINE
+    + r"""
 led=$1 who=$2 patience=$3
 umask 077
-alive() { kill -0 "$1" 2>/dev/null && tr '\0' ' ' <"/proc/$1/cmdline" 2>/dev/null | grep -q sshd; }
+alive() {
+  kill -0 "$1" 2>/dev/null || return
+  [ ! -e "/proc/$1/comm" ] || case $(cat "/proc/$1/comm") in sshd* | dropbear*) ;; *) false ;; esac
+}
+owned() { [ "$(cat "$led/lock/owner")" = "$mine" ]; }
 mkdir -p "$led" || exit 1
 n=0
 until mkdir "$led/lock" 2>/dev/null; do
@@ -24,14 +35,21 @@ until mkdir "$led/lock" 2>/dev/null; do
   n=$((n + 1))
   sleep 1
 done
-echo "$PPID $who" >"$led/lock/owner" && echo taken
+mine="${sshd:-$PPID} $who"
+echo "$mine" >"$led/lock/owner" || exit 1
+{ lifeline owned; } >/dev/null 2>&1 </dev/null &
+echo taken
 """
+)
 
-UNLOCK = r"""
+UNLOCK = (
+    FIND_SSHD
+    + r"""
 owner=$(cat "$1/lock/owner" 2>/dev/null)
-[ "${owner%% *}" != "$PPID" ] || rm -rf "$1/lock"
+[ "${owner%% *}" != "${sshd:-$PPID}" ] || rm -rf "$1/lock"
 echo unlocked
 """
+)
 
 # Waits for a `borg serve` of T's last session, then prints what there is: a header of lines, an empty line, the
 # ledger, and a tar. A serve is recognised by pid and command line, for a pid may have come round again. Of hints only

@@ -40,7 +40,10 @@ _LONGEST_PLACE = 100
 # Arguments: mark, borg, how many arguments of borg come before the source paths, and the arguments of borg.
 # Standard input is the lifeline: first the passphrase, then nothing; when it ends, borg is interrupted, and killed when
 # it does not end. `read` takes its input byte by byte, and it and `printf` are built in: no secret gets into an argv.
-_SCRIPT = r"""
+# A directory whose session is no more was left behind by a kill or a crash.
+_SCRIPT = (
+    ssh.LIFELINE
+    + r"""
 umask 077
 unset BORG_PASSPHRASE BORG_PASSCOMMAND BORG_NEW_PASSPHRASE BORG_REMOTE_PATH borgpull_secret
 mark=$1 borg=$2 skip=$3
@@ -56,10 +59,17 @@ done
 base=${TMPDIR:-/tmp}
 case $base in *[!A-Za-z0-9._/-]*) base=/tmp ;; esac
 [ "${#base}" -le 70 ] || base=/tmp
+for old in "$base"/borgpull.??????????; do
+  [ -O "$old" ] && [ ! -L "$old" ] && read -r p 2>/dev/null <"$old/pid" || continue
+  kill -0 "$p" 2>/dev/null && { [ ! -e "/proc/$p" ] || grep -q borgpull "/proc/$p/cmdline"; } || rm -rf "$old"
+done
 dir=$(mktemp -d "$base/borgpull.XXXXXXXXXX" 2>/dev/null ||
   mktemp -d /tmp/borgpull.XXXXXXXXXX) || { echo "$mark lacks directory"; exit 91; }
-trap 'rm -rf "$dir"' EXIT
+trap 'kill $life; rm -rf "$dir"' EXIT
 trap 'exit 143' HUP INT TERM
+echo $$ >"$dir/pid"
+{ lifeline true; } >/dev/null 2>&1 3<&- &
+life=$!
 echo "$mark clock $(date -u +%s)"
 echo "$mark place $dir"
 IFS= read -r borgpull_secret <&3 || exit 90
@@ -86,6 +96,7 @@ r=$?
 kill $w 2>/dev/null
 exit $r
 """
+)
 
 
 @dataclass(frozen=True)
