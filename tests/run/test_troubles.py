@@ -92,6 +92,7 @@ def troubled(tmp_path_factory) -> Iterator[tuple[World, Result]]:
 
 def _broken(world: World) -> dict:
     config = world.lab.config()
+    config["Borg"]["Retries"] = 0
     good = world.target("good").host
     for name, replaced in (("changed-key", "KnownHost"), ("other-key", "PrivateKey")):
         connection = entry(config, name)["Connection"]

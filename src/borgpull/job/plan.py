@@ -1,4 +1,4 @@
-"""What all jobs of a run share, and the borg of one target on C."""
+"""What a job is given, and the borg of one target on C."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from .watch import Watch
 
 @dataclass(frozen=True)
 class Plan:
-    """What all jobs share. `cache` is where borg on C keeps its cache and its memory of repositories."""
+    """What a job is given: the config, B, and whom to tell.
+
+    `cache` is where borg on C keeps its cache and its memory of repositories.
+    """
 
     config: Config
     server: BackupServer

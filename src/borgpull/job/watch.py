@@ -36,15 +36,17 @@ class StepReport:
 
 
 class Watch:
-    """The events of one target."""
+    """The events of one target. `latest` is the step that began last."""
 
     def __init__(self, target: str, emit: Emit) -> None:
         self._target = target
         self._emit = emit
+        self.latest = Step.CONNECT
 
     @contextmanager
     def step(self, step: Step) -> Iterator[StepReport]:
         """Frame a step: it begins, and ends with the outcome that its report or its exception says."""
+        self.latest = step
         self._emit(StepStarted(target=self._target, step=step))
         report = StepReport()
         try:

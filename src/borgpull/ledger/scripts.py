@@ -51,6 +51,11 @@ echo unlocked
 """
 )
 
+# Prints the state of T's `borg serve` as the kernel names it: T is stopped, D waits for a disk.
+SERVE_STATE = r"""
+sed -n 's/^State:[^A-Z]*\([A-Z]\).*/\1/p' "/proc/$(cat "$1/serve.pid")/status" 2>/dev/null
+"""
+
 # Waits for a `borg serve` of T's last session, then prints what there is: a header of lines, an empty line, the
 # ledger, and a tar. A serve is recognised by pid and command line, for a pid may have come round again. Of hints only
 # the first $4 bytes are of use: their shadow index grows with each object ever pruned.

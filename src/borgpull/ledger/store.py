@@ -32,7 +32,7 @@ SECONDS = 300.0
 _LONGEST = 18
 # How long a second run waits for the first one.
 LOCK_PATIENCE = 60
-_UNLOCK_SECONDS = 10.0
+_SHORT_SECONDS = 10.0
 # How long a `borg serve` whose client has gone may take to commit or drop what it holds.
 SERVE_PATIENCE = 60
 
@@ -98,7 +98,7 @@ async def held(master: ssh.Master, place: Place) -> AsyncIterator[None]:
     finally:
         # Without a connection, or when hurried, the lock goes with the connection.
         with contextlib.suppress(Failure):
-            await ssh.execute(master, scripts.UNLOCK, place.ledger, seconds=_UNLOCK_SECONDS)
+            await ssh.execute(master, scripts.UNLOCK, place.ledger, seconds=_SHORT_SECONDS)
 
 
 async def look(master: ssh.Master, place: Place) -> Found:
@@ -135,6 +135,15 @@ async def look(master: ssh.Master, place: Place) -> Found:
         tar=body[size:],
         segments=frozenset(int(number) for number in facts.get("segments", "").split() if len(number) < _LONGEST),
     )
+
+
+async def serve_state(master: ssh.Master, place: Place) -> str:
+    """Return the state of T's `borg serve` as /proc names it ("T" is stopped, "D" waits for a disk), "" if unknown."""
+    try:
+        done = await ssh.execute(master, scripts.SERVE_STATE, place.ledger, seconds=_SHORT_SECONDS)
+    except Failure:
+        return ""
+    return done.stdout.decode("ascii", "replace").strip()
 
 
 def _ledger(text: bytes) -> tuple[Ledger | None, str]:

@@ -11,7 +11,7 @@ import contextlib
 import secrets
 import socket
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,24 +47,24 @@ class BackupServer:
 
 @dataclass
 class Served:
-    """One `borg serve` on B: whether a client came, its pid on B, what it said, and its exit status when it ended."""
+    """One `borg serve` on B: whether a client came, its pid on B, what it said, and its exit status when it ended.
+
+    `over` is set when it has ended, or its connection.
+    """
 
     came: bool = False
     pid: int | None = None
     status: int | None = None
     said: Messages = field(default_factory=Messages)
-
-
-async def _nothing() -> None:
-    pass
+    over: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """What a road leads to: the repository at `path` on B, for the one peer whose pid `admits` accepts.
 
-    `heard` is given what the serve says; `taken` is awaited once the peer has come; `pid_file` is where B keeps the
-    pid of the serve, if anywhere.
+    `heard` is given what the serve says; `pid_file` is where B keeps the pid of the serve, if anywhere; `quota` is how
+    large the repository may get, empty for no limit.
     """
 
     server: BackupServer
@@ -73,7 +73,7 @@ class Request:
     admits: Callable[[int], bool]
     heard: Heard
     pid_file: str = ""
-    taken: Callable[[], Awaitable[None]] = _nothing
+    quota: str = ""
 
 
 @contextlib.asynccontextmanager
@@ -125,13 +125,17 @@ async def _answer(request: Request, place: Path, listener: socket.socket, served
         place.unlink(missing_ok=True)  # noqa: ASYNC240 - on the tmpfs
         listener.close()
         mark = secrets.token_hex(16)
-        words = borg_command.serve(server.borg, request.path, append_only=request.append_only)
+        words = borg_command.serve(server.borg, request.path, append_only=request.append_only, quota=request.quota)
         command = proc.Command("exec")["sh", "-c", _SCRIPT, "sh", mark, request.pid_file, words]
-        async with ssh.session(server.master, command, stdin=connection.fileno(), stdout=connection.fileno()) as child:
-            connection.close()
-            await request.taken()
-            await _listen(child, mark, served, request.heard)
-            served.status = await child.wait()
+        try:
+            async with ssh.session(
+                server.master, command, stdin=connection.fileno(), stdout=connection.fileno()
+            ) as child:
+                connection.close()
+                await _listen(child, mark, served, request.heard)
+                served.status = await child.wait()
+        finally:
+            served.over.set()
     await _explain(server, served)
 
 

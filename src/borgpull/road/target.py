@@ -24,7 +24,7 @@ from ..borg.failure import missing_borg
 from ..errors import Failure
 from ..hostile import clean
 from .controller import Ended, attend
-from .serve import BackupServer, Heard, Request, serve
+from .serve import BackupServer, Heard, Request, Served, serve
 
 LOOK_SECONDS = 60.0
 # Half of what the guard grants an honest archive.
@@ -65,7 +65,7 @@ for old in "$base"/borgpull.??????????; do
 done
 dir=$(mktemp -d "$base/borgpull.XXXXXXXXXX" 2>/dev/null ||
   mktemp -d /tmp/borgpull.XXXXXXXXXX) || { echo "$mark lacks directory"; exit 91; }
-trap 'kill $life; rm -rf "$dir"' EXIT
+trap 'kill $life 2>/dev/null; rm -rf "$dir"' EXIT
 trap 'exit 143' HUP INT TERM
 echo $$ >"$dir/pid"
 { lifeline true; } >/dev/null 2>&1 3<&- &
@@ -133,14 +133,15 @@ class TargetSession:
         *,
         pid_file: str,
         passphrase: str,
+        quota: str,
         heard: Heard,
         server_heard: Heard,
     ) -> Ended:
         """Let T's borg write one archive; return what it said when it and the serve on B have ended.
 
-        `pid_file` is where B keeps the pid of the serve, out of T's reach.
+        `pid_file` is where B keeps the pid of the serve, out of T's reach; `quota` is how large the repository may get.
 
-        Raises Failure when the road cannot be laid, or breaks.
+        Raises Failure when the road cannot be laid, or breaks. Cancelled, it has borg write its checkpoint first.
         """
         ended = Ended()
         request = Request(
@@ -148,6 +149,7 @@ class TargetSession:
             path=repository.path,
             append_only=True,
             pid_file=pid_file,
+            quota=quota,
             admits=lambda pid: pid == self._master.pid,
             heard=server_heard,
         )
@@ -156,8 +158,9 @@ class TargetSession:
             await self._master.forward(self.socket, place)
             try:
                 await self._child.write(passphrase.encode() + b"\n")
-                await attend(self._child, ended, heard, self._collect())
-            except asyncio.CancelledError:
+                async with self._outliving(served):
+                    await attend(self._child, ended, heard, self._collect())
+            except BaseException:
                 await self._interrupt()
                 raise
             finally:
@@ -165,6 +168,33 @@ class TargetSession:
         if ended.status == ssh.SSH_FAILED and (lost := await self._master.lost()):
             raise lost
         return ended
+
+    def moved(self) -> int:
+        """Return how many bytes the connection to T has moved so far; -1 when it cannot be told."""
+        return self._master.moved()
+
+    @contextlib.asynccontextmanager
+    async def _outliving(self, served: Served) -> AsyncIterator[None]:
+        """Let T's session live no longer than END_SECONDS after its serve on B; raises Failure when it does."""
+        try:
+            async with asyncio.timeout(None) as limit:
+                watch = asyncio.create_task(self._end_after(served, limit))
+                try:
+                    yield
+                finally:
+                    watch.cancel()
+        except TimeoutError:
+            raise Failure(
+                self._master.party, "its session did not end when borg serve on B had ended", transient=True
+            ) from None
+
+    async def _end_after(self, served: Served, limit: asyncio.Timeout) -> None:
+        await served.over.wait()
+        limit.reschedule(asyncio.get_running_loop().time() + 2 * END_SECONDS)
+        if served.status == 0:
+            # Its client has said good-bye: it writes its caches, and has yet to say what it did.
+            await asyncio.sleep(END_SECONDS)
+        self._child.close_stdin()
 
     async def _interrupt(self) -> None:
         # The road to B has to stand until borg has written its checkpoint, and its last words have to be read.

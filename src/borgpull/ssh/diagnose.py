@@ -47,10 +47,15 @@ _SIGNS = (
         "check Username and PrivateKey, and that the public key stands in ~/.ssh/authorized_keys of that user",
     ),
     _sign(
-        r"Could not resolve hostname|Name or service not known|Temporary failure in name resolution",
+        r"Temporary failure in name resolution",
+        "its name cannot be resolved at the moment",
+        "check the DNS of this machine",
+        transient=True,
+    ),
+    _sign(
+        r"Could not resolve hostname|Name or service not known",
         "its name cannot be resolved",
         "check Host and the DNS of this machine",
-        transient=True,
     ),
     _sign(
         r"administratively prohibited",

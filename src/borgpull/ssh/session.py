@@ -33,7 +33,7 @@ async def session(
     The descriptors given are handed on to the master itself: no byte passes through Python.
     """
     async with (
-        master.slots,
+        master.place(),
         proc.started(argv.execute(master.control, command), stdin=stdin, stdout=stdout) as child,
     ):
         yield child
@@ -57,7 +57,7 @@ async def execute(
     command = proc.Command("exec")["sh", "-c", framed, "sh", mark, list(arguments)]
     line = argv.execute(master.control, command)
     try:
-        async with master.slots:
+        async with master.place():
             done = await proc.run(line, stdin=stdin, seconds=seconds, most=most)
     except TimeoutError:
         raise Failure(master.party, f"a command there did not end within {seconds:.0f} s", transient=True) from None

@@ -10,6 +10,7 @@ from rich.text import Text
 from borgpull.events import (
     Event,
     Failed,
+    Retried,
     RunStarted,
     Said,
     Step,
@@ -74,6 +75,9 @@ def _bodies(board: Board, event: Event, *, verbose: bool) -> list[Text]:
             bodies = [Text(_end_words(_row(board, event), event))]
         case Warned():
             bodies = warning_lines(event.text, event.hint)
+        case Retried():
+            again = f"attempt {event.attempt} of {event.attempts} in {span(event.seconds)}"
+            bodies = [Text(f"{shown(event.party)}: {shown(event.cause)}; {again}")]
         case Failed():
             bodies = error_lines(event.party, event.cause, event.hint, event.rules)
         case Said() if verbose:
