@@ -40,7 +40,7 @@ _LONGEST_PLACE = 100
 # Arguments: mark, borg, how many arguments of borg come before the source paths, and the arguments of borg.
 # Standard input is the lifeline: first the passphrase, then nothing; when it ends, borg is interrupted, and killed when
 # it does not end. `read` takes its input byte by byte, and it and `printf` are built in: no secret gets into an argv.
-# A directory whose session is no more was left behind by a kill or a crash.
+# A directory whose session is no more was left behind by a kill or a crash. Nothing is removed but what was made here.
 _SCRIPT = (
     ssh.LIFELINE
     + r"""
@@ -59,13 +59,14 @@ done
 base=${TMPDIR:-/tmp}
 case $base in *[!A-Za-z0-9._/-]*) base=/tmp ;; esac
 [ "${#base}" -le 70 ] || base=/tmp
+clear_away() { rm -f "$1/borg" "$1/pid"; rmdir "$1"; }
 for old in "$base"/borgpull.??????????; do
   [ -O "$old" ] && [ ! -L "$old" ] && read -r p 2>/dev/null <"$old/pid" || continue
-  kill -0 "$p" 2>/dev/null && { [ ! -e "/proc/$p" ] || grep -q borgpull "/proc/$p/cmdline"; } || rm -rf "$old"
+  kill -0 "$p" 2>/dev/null && { [ ! -e "/proc/$p" ] || grep -q borgpull "/proc/$p/cmdline"; } || clear_away "$old"
 done
 dir=$(mktemp -d "$base/borgpull.XXXXXXXXXX" 2>/dev/null ||
   mktemp -d /tmp/borgpull.XXXXXXXXXX) || { echo "$mark lacks directory"; exit 91; }
-trap 'kill $life 2>/dev/null; rm -rf "$dir"' EXIT
+trap 'kill $life 2>/dev/null; clear_away "$dir"' EXIT
 trap 'exit 143' HUP INT TERM
 echo $$ >"$dir/pid"
 { lifeline true; } >/dev/null 2>&1 3<&- &
