@@ -170,7 +170,17 @@ def _last_words(status: int, said: Messages) -> str:
     return how + (f": {messages[0].text}" if messages else "")
 
 
+def named(kind: str, party: str) -> Failure:
+    """Return what is said of the message id `kind`, one of those known here, when `party` is at fault."""
+    sign = _SIGNS[kind]
+    return Failure(sign.party or party, sign.cause, hint=sign.hint, transient=sign.transient)
+
+
 def missing_borg(where: str, borg: str) -> Failure:
     """Say that borg itself is missing on C, B or T."""
-    setting = {CONTROLLER: "", BACKUP_SERVER: ", or set BorgPath in [Borg.Server]"}.get(where, ", or set its BorgPath")
-    return Failure(where, f"borg is not installed there ({borg})", hint=f"apt install borgbackup{setting}")
+    return Failure(where, f"borg is not installed there ({borg})", hint=f"apt install borgbackup{borg_setting(where)}")
+
+
+def borg_setting(where: str) -> str:
+    """Return the words of a hint that name where the config tells another borg on C, B or T; C's cannot be told."""
+    return {CONTROLLER: "", BACKUP_SERVER: ", or set BorgPath in [Borg.Server]"}.get(where, ", or set its BorgPath")

@@ -29,3 +29,9 @@ def target_named(config: Config, name: str) -> Target:
             return target
     names = ", ".join(target.name for target in config.targets[:20])
     raise UsageError(f"there is no target {name!r} in the config", hint=f"there are: {names}")
+
+
+def targets_named(config: Config, names: tuple[str, ...]) -> tuple[Target, ...]:
+    """Return the targets of these names in the order of the config, all without a name. Raises UsageError."""
+    wanted = {target_named(config, name).name for name in names}
+    return tuple(target for target in config.targets if not wanted or target.name in wanted)

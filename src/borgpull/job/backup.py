@@ -246,6 +246,7 @@ class _Job:
                 )
             if ended.status != 0:
                 raise ended.failure(CONTROLLER, "check")
+            self._custody.passed_check()
 
     async def _prune_and_compact(self) -> None:
         with self._watch.step(Step.PRUNE) as report:

@@ -6,6 +6,7 @@ Nothing here is done unasked; what will be done is said first, in `Case`.
 from __future__ import annotations
 
 import shutil
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -111,7 +112,7 @@ class Settlement:
         self._forget_here(known.evidence.repository_id)
         await ledger.restore(self._master, self._subject.place, known.evidence, linked=linked)
         evidence = await self._proven(known.evidence)
-        settled = replace(known, phase=Phase.CLEAN, evidence=evidence, cause="", rules=())
+        settled = replace(known, phase=Phase.CLEAN, evidence=evidence, cause="", rules=(), checked=time.time())
         await ledger.write(self._master, self._subject.place, settled, snapshot="drop")
 
     def _known(self, case: Case) -> Ledger:

@@ -25,6 +25,8 @@ from ..events import (
 
 # More are counted, not shown: a million changed files are one thing to know.
 MOST_WARNINGS = 20
+NO_LINKS = "B's file system has no hard links: no snapshot; a rollback can only remove what came"
+NO_LINKS_HINT = "put RootDir on a file system with hard links (ext4, xfs, btrfs, zfs)"
 
 
 class StepReport:
@@ -86,8 +88,8 @@ class Watch:
         self._emit(
             Warned(
                 target=self._target,
-                text="B's file system has no hard links: no snapshot; a rollback can only remove what came",
-                hint="put RootDir on a file system with hard links (ext4, xfs, btrfs, zfs)",
+                text=NO_LINKS,
+                hint=NO_LINKS_HINT,
             )
         )
 

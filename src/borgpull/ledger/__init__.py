@@ -5,12 +5,14 @@ Decides nothing: it stores what was verified, and shows what is there now.
 
 from .record import Ledger, Phase
 from .store import Found, Place, held, look, place_of, restore, retire, segments, serve_state, write
+from .survey import Surveyed, survey
 
 __all__ = [
     "Found",
     "Ledger",
     "Phase",
     "Place",
+    "Surveyed",
     "held",
     "look",
     "place_of",
@@ -18,5 +20,6 @@ __all__ = [
     "retire",
     "segments",
     "serve_state",
+    "survey",
     "write",
 ]

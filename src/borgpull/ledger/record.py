@@ -13,6 +13,8 @@ from typing import Any
 from ..guard import Evidence, Unreadable, from_json, to_json
 
 VERSION = 1
+# The year 10000, which no calendar of ours can show.
+_END_OF_TIME = 253402300800
 
 
 class Phase(StrEnum):
@@ -34,7 +36,8 @@ class Ledger:
 
     `cause` and the broken `rules` are in words, when the phase is CLOSED. `size` and `files` are what the last archive
     held, in bytes and number: the one honest guess at what the next will. `linked` is false where B's file system
-    has no hard links.
+    has no hard links. `taken` are the bytes that the repository took on B when T's last session began, 0 where that is
+    not known. `checked` is when borg check last passed, 0 for never.
     """
 
     phase: Phase
@@ -46,6 +49,8 @@ class Ledger:
     linked: bool = True
     size: int = 0
     files: int = 0
+    taken: int = 0
+    checked: float = 0.0
 
     def dump(self) -> bytes:
         """Return the ledger as JSON text."""
@@ -59,13 +64,22 @@ class Ledger:
             "linked": self.linked,
             "size": self.size,
             "files": self.files,
+            "taken": self.taken,
+            "checked": self.checked,
             "evidence": to_json(self.evidence),
         }
         return json.dumps(record, separators=(",", ":")).encode() + b"\n"
 
 
-def load(text: bytes) -> Ledger:
-    """Read a ledger. Raises Unreadable when it is none of ours."""
+def read(text: bytes) -> tuple[Ledger | None, str]:
+    """Read a ledger; of one that is none of ours, None and why."""
+    try:
+        return _load(text), ""
+    except Unreadable as error:
+        return None, str(error)
+
+
+def _load(text: bytes) -> Ledger:
     try:
         record: Any = json.loads(text)
         if record["version"] != VERSION:
@@ -79,10 +93,20 @@ def load(text: bytes) -> Ledger:
             linked=_is(record["linked"], bool),
             size=_is(record["size"], int),
             files=_is(record["files"], int),
+            # The first ledgers have neither.
+            taken=_is(record.get("taken", 0), int),
+            checked=_time(record.get("checked", 0.0)),
             evidence=from_json(record["evidence"]),
         )
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise Unreadable(f"it is damaged ({type(error).__name__})") from None
+
+
+def _time(value: object) -> float:
+    seconds = float(_is(value, (int, float)))
+    if not 0 <= seconds < _END_OF_TIME:
+        raise ValueError
+    return seconds
 
 
 def _is(value: Any, kind: type | tuple[type, ...]) -> Any:  # noqa: ANN401 - checked here

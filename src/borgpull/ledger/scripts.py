@@ -8,18 +8,23 @@ from __future__ import annotations
 
 from ..ssh import FIND_SSHD, LIFELINE
 
+# Tells whether the process of a connection still runs.
+_ALIVE = r"""
+alive() {
+  kill -0 "$1" 2>/dev/null || return
+  [ ! -e "/proc/$1/comm" ] || case $(cat "/proc/$1/comm") in sshd* | dropbear*) ;; *) false ;; esac
+}
+"""
+
 # One run at a time: takes the lock, or says who holds it after $3 seconds. A lock belongs to the sshd process of C's
 # connection, and is void when that is gone; for as long as it is held, that process is watched. A folder, because every
 # file system can make one atomically.
 LOCK = (
     LIFELINE
+    + _ALIVE
     + r"""
 led=$1 who=$2 patience=$3
 umask 077
-alive() {
-  kill -0 "$1" 2>/dev/null || return
-  [ ! -e "/proc/$1/comm" ] || case $(cat "/proc/$1/comm") in sshd* | dropbear*) ;; *) false ;; esac
-}
 owned() { [ "$(cat "$led/lock/owner")" = "$mine" ]; }
 mkdir -p "$led" || exit 1
 n=0
@@ -96,6 +101,26 @@ tar -C "$cut" -cf - -- "$@"
 rm -rf "$cut"
 """
 
+# Prints what can be seen without opening the repository: a line a fact, an empty line and the ledger. It takes no lock
+# and waits for nobody. What takes its time comes first, so that lock, transaction and ledger are those of one moment.
+SURVEY = (
+    _ALIVE
+    + r"""
+repo=$1 led=$2
+if [ -e "$repo" ] || [ -L "$repo" ]; then
+  echo repository
+  echo "kilobytes $(du -sk -- "$repo" 2>/dev/null | cut -f 1)"
+fi
+owner=$(cat "$led/lock/owner" 2>/dev/null)
+[ -z "$owner" ] || ! alive "${owner%% *}" || echo "held ${owner#* }"
+for f in "$repo"/hints.*; do [ ! -f "$f" ] || echo "transaction ${f##*.}"; done
+[ ! -f "$led/ledger.json" ] || echo ledger
+echo
+cat "$led/ledger.json" 2>/dev/null
+:
+"""
+)
+
 # Writes the ledger from standard input. $3: "make" a snapshot first, "keep" what there is, "drop" it afterwards.
 # Segments are written once and removed by unlink, so a hard link keeps them; what borg rewrites in place is copied.
 WRITE = r"""
@@ -117,6 +142,7 @@ if [ "$snapshot" = make ]; then
   for f in README config nonce transactions; do [ ! -f "$f" ] || cp -p "$f" "$led/snapshot.new/$f"; done
   rm -rf "$led/snapshot"
   mv "$led/snapshot.new" "$led/snapshot"
+  echo "kilobytes $(du -sk "$repo" | cut -f 1)"
 fi
 sync "$led/ledger.new" 2>/dev/null || :
 mv "$led/ledger.new" "$led/ledger.json"

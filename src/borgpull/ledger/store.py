@@ -20,10 +20,10 @@ from .. import ssh
 from ..borg.hints import HEAD
 from ..config import Config, Target
 from ..errors import Failure
-from ..guard import Evidence, Unreadable
+from ..guard import Evidence
 from ..hostile import clean
 from . import scripts
-from .record import Ledger, load
+from .record import Ledger, read
 
 FOLDER = ".borgpull"
 # Of ten thousand segments the evidence is about 100 kB. Hints are cut off on B, and there are two at the most.
@@ -126,7 +126,7 @@ async def look(master: ssh.Master, place: Place) -> Found:
             transient=True,
         )
     size = int(facts["ledger"]) if facts.get("ledger", "").isdigit() else 0
-    known, damage = _ledger(body[:size]) if "ledger" in facts else (None, "")
+    known, damage = read(body[:size]) if "ledger" in facts else (None, "")
     return Found(
         repository="repository" in facts,
         snapshot="snapshot" in facts,
@@ -146,17 +146,21 @@ async def serve_state(master: ssh.Master, place: Place) -> str:
     return done.stdout.decode("ascii", "replace").strip()
 
 
-def _ledger(text: bytes) -> tuple[Ledger | None, str]:
-    try:
-        return load(text), ""
-    except Unreadable as error:
-        return None, str(error)
+@dataclass(frozen=True)
+class Written:
+    """What was seen on B while the ledger was written: whether hard links can be made, and the repository's bytes.
+
+    Both are seen when a snapshot is made, and only then.
+    """
+
+    linked: bool
+    taken: int
 
 
-async def write(master: ssh.Master, place: Place, ledger: Ledger, *, snapshot: str = "keep") -> bool:
+async def write(master: ssh.Master, place: Place, ledger: Ledger, *, snapshot: str = "keep") -> Written:
     """Store the ledger; `snapshot` is "make" (before the ledger is replaced), "keep" or "drop" (after it).
 
-    Returns whether B's file system has hard links, as far as was seen. Raises Failure.
+    Raises Failure.
     """
     done = await ssh.execute(
         master, scripts.WRITE, place.repository, place.ledger, snapshot, stdin=ledger.dump(), seconds=SECONDS
@@ -164,7 +168,8 @@ async def write(master: ssh.Master, place: Place, ledger: Ledger, *, snapshot: s
     said = done.stdout.split()
     if b"written" not in said:
         raise _could_not(master, "write the ledger", done.stderr)
-    return b"no-links" not in said
+    found = re.search(rb"^kilobytes ([0-9]{1,15})$", done.stdout, re.MULTILINE)
+    return Written(b"no-links" not in said, int(found[1]) * 1024 if found else 0)
 
 
 async def retire(master: ssh.Master, place: Place) -> None:

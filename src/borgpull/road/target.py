@@ -24,23 +24,38 @@ from ..borg.failure import missing_borg
 from ..errors import Failure
 from ..hostile import clean
 from .controller import Ended, attend
+from .obstacles import agreed_folder, missing_socat, refuse_clock, refuse_missing, refuse_too_long
 from .serve import BackupServer, Heard, Request, Served, serve
 
 LOOK_SECONDS = 60.0
-# Half of what the guard grants an honest archive.
-MOST_CLOCK_OFF = 1800.0
 # A checkpoint is written after the interrupt: that may take some seconds on a slow link.
 END_SECONDS = 30.0
-# The kernel takes no longer single argument (MAX_ARG_STRLEN), and sshd passes a command on as one.
-_LONGEST_COMMAND = 128 * 1024
-# Of a length that leaves room for the socket's name: a unix socket's path has 107 bytes (seen on 8.4 to 10.5).
-_PLACE = re.compile(r"(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*){1,8}/borgpull\.[A-Za-z0-9]{10}")
-_LONGEST_PLACE = 100
+
+# Where a session on T has its folder: $base. Nothing is removed there but what a session of ours made.
+BASE = r"""
+base=${TMPDIR:-/tmp}
+case $base in *[!A-Za-z0-9._/-]*) base=/tmp ;; esac
+[ "${#base}" -le 70 ] || base=/tmp
+clear_away() { rm -f "$1/borg" "$1/pid"; rmdir "$1"; }
+"""
+
+# Makes $dir below $base, which goes with the session however it ends; standard input is descriptor 3. Nothing is
+# written to, nor removed from, a folder that has not the name that was asked for.
+FOLDER = r"""
+dir=$(mktemp -d "$base/borgpull.XXXXXXXXXX" 2>/dev/null ||
+  mktemp -d /tmp/borgpull.XXXXXXXXXX) || { echo "$mark lacks directory"; exit 91; }
+case $dir in "$base"/borgpull.?????????? | /tmp/borgpull.??????????) ;; *) echo "$mark place $dir"; exit 91 ;; esac
+trap 'kill $life 2>/dev/null; clear_away "$dir"' EXIT
+trap 'exit 143' HUP INT TERM
+echo $$ >"$dir/pid"
+{ lifeline true; } >/dev/null 2>&1 3<&- &
+life=$!
+"""
 
 # Arguments: mark, borg, how many arguments of borg come before the source paths, and the arguments of borg.
 # Standard input is the lifeline: first the passphrase, then nothing; when it ends, borg is interrupted, and killed when
 # it does not end. `read` takes its input byte by byte, and it and `printf` are built in: no secret gets into an argv.
-# A directory whose session is no more was left behind by a kill or a crash. Nothing is removed but what was made here.
+# A directory whose session is no more was left behind by a kill or a crash.
 _SCRIPT = (
     ssh.LIFELINE
     + r"""
@@ -56,21 +71,16 @@ for path do
   n=$((n + 1))
   [ "$n" -le "$skip" ] || [ -e "$path" ] || [ -L "$path" ] || echo "$mark missing $((n - skip - 1))"
 done
-base=${TMPDIR:-/tmp}
-case $base in *[!A-Za-z0-9._/-]*) base=/tmp ;; esac
-[ "${#base}" -le 70 ] || base=/tmp
-clear_away() { rm -f "$1/borg" "$1/pid"; rmdir "$1"; }
+"""
+    + BASE
+    + r"""
 for old in "$base"/borgpull.??????????; do
   [ -O "$old" ] && [ ! -L "$old" ] && read -r p 2>/dev/null <"$old/pid" || continue
   kill -0 "$p" 2>/dev/null && { [ ! -e "/proc/$p" ] || grep -q borgpull "/proc/$p/cmdline"; } || clear_away "$old"
 done
-dir=$(mktemp -d "$base/borgpull.XXXXXXXXXX" 2>/dev/null ||
-  mktemp -d /tmp/borgpull.XXXXXXXXXX) || { echo "$mark lacks directory"; exit 91; }
-trap 'kill $life 2>/dev/null; clear_away "$dir"' EXIT
-trap 'exit 143' HUP INT TERM
-echo $$ >"$dir/pid"
-{ lifeline true; } >/dev/null 2>&1 3<&- &
-life=$!
+"""
+    + FOLDER
+    + r"""
 echo "$mark clock $(date -u +%s)"
 echo "$mark place $dir"
 IFS= read -r borgpull_secret <&3 || exit 90
@@ -221,8 +231,7 @@ async def open_target(master: ssh.Master, backup: Backup) -> AsyncIterator[Targe
     """
     mark = secrets.token_hex(16)
     command = backup.command(mark)
-    if len(" ".join(command.formulate(1)).encode()) > _LONGEST_COMMAND:
-        raise Failure(master.party, "SourcePaths and Excludes are longer than 128 KiB together", hint="shorten them")
+    refuse_too_long(master.party, command)
     async with ssh.session(master, command, stdin=subprocess.PIPE) as child:
         try:
             output = proc.lines(child.stdout)
@@ -244,11 +253,9 @@ async def _look(master: ssh.Master, backup: Backup, child: proc.Child, output: A
     except TimeoutError:
         raise Failure(master.party, f"its shell did not begin within {LOOK_SECONDS:.0f} s", transient=True) from None
     _refuse(master.party, backup, seen)
-    _refuse_clock(master.party, seen)
-    place = seen[-1][1]
-    if not _PLACE.fullmatch(place) or len(place) > _LONGEST_PLACE:
-        raise Failure(master.party, f"it named a directory that it was not asked for: {clean(place)}")
-    return place
+    told = [int(value) for word, value in seen if word == "clock" and re.fullmatch(r"[0-9]{1,12}", value, re.ASCII)]
+    refuse_clock(master.party, told[0] - time.time() if told else 0.0)
+    return agreed_folder(master.party, seen[-1][1])
 
 
 async def _seen(output: AsyncIterator[bytes], mark: str) -> AsyncIterator[tuple[str, str]]:
@@ -279,25 +286,7 @@ def _refuse(party: str, backup: Backup, seen: list[tuple[str, str]]) -> None:
     if "borg" in lacks:
         raise missing_borg(party, backup.borg)
     if "socat" in lacks:
-        raise Failure(party, "socat is not installed there", hint="apt install socat")
+        raise missing_socat(party)
     missing = [int(value) for word, value in seen if word == "missing" and value.isdigit()]
     paths = [backup.sources[index] for index in missing if index < len(backup.sources)]
-    if paths:
-        named = ", ".join(clean(path) for path in paths[:5]) + (", …" if len(paths) > 5 else "")
-        raise Failure(
-            party,
-            f"not there, or not to be seen by this user: {named}",
-            hint="mount or restore it, or take it out of SourcePaths; nothing was backed up",
-        )
-
-
-def _refuse_clock(party: str, seen: list[tuple[str, str]]) -> None:
-    # Borg dates an archive by T's clock; one that is off would be taken for a back-dated archive after the session.
-    told = [int(value) for word, value in seen if word == "clock" and re.fullmatch(r"[0-9]{1,12}", value, re.ASCII)]
-    off = told[0] - time.time() if told else 0.0
-    if abs(off) > MOST_CLOCK_OFF:
-        raise Failure(
-            party,
-            f"its clock is {abs(off) / 60:.0f} minutes {'ahead of' if off > 0 else 'behind'} that of this machine",
-            hint="set both by NTP (timedatectl set-ntp true): archives are dated by the target's clock",
-        )
+    refuse_missing(party, paths, so="; nothing was backed up")
