@@ -81,7 +81,7 @@ async def _connected(whole: _Examination, sheet: Sheet, connection: Connection) 
     ) as master:
         host = connection.host
         way = f" through {connection.jump.host.name}" if connection.jump else ""
-        sheet.ok("connect", f"{host.name} port {host.port}{way}, its host key is the one in KnownHost")
+        sheet.ok("connect", f"{host.name} port {host.port}{way}, host key as in KnownHost")
         yield master
 
 

@@ -16,7 +16,7 @@ from .custody import CHANGED, GONE, SKEW_SECONDS, TAMPERED, UNVERIFIABLE, unread
 
 # What borg leaves of an archive that it did not finish (1.2, 1.4).
 _CHECKPOINT = re.compile(r".*\.checkpoint(?:\.[0-9]+)?", re.DOTALL)
-_BACK_UP = "`borgpull run` makes the first backup; `borgpull doctor` looks for what is in its way"
+_BACK_UP = "`borgpull run` makes one; `borgpull doctor` looks for what is in its way"
 
 
 def standing_of(name: str, seen: Surveyed, *, now: float, max_age: float) -> Standing:

@@ -133,9 +133,9 @@ def answer(parts: Iterable[RenderableType]) -> None:
     """Print tables and lines on stdout: what somebody asked for."""
     console = console_on(sys.stdout or Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
     # A table in a pipe is as wide as it is: a program cuts it, or nobody does.
-    width = terminal_size(console.file)[0] if console.file.isatty() else _WIDE
+    console.width = terminal_size(console.file)[0] if console.file.isatty() else _WIDE
     for part in parts:
-        console.print(part, width=width)
+        console.print(part)
     console.file.flush()
 
 

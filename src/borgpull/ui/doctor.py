@@ -59,7 +59,8 @@ def _listed(sheet: Iterable[Finding]) -> Iterator[Text]:
 
 
 def _side_by_side(sheets: _Sheets) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    # One space between the columns: with nine of them, a name has room on a screen of 80.
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     table.add_column("target", overflow="fold")
     for finding in next(iter(sheets.values())):
         table.add_column(finding.what, no_wrap=True)
