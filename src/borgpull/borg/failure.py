@@ -63,7 +63,9 @@ _SIGNS: Mapping[str, _Sign] = {
         BACKUP_SERVER,
     ),
     "InsufficientFreeSpaceError": _Sign("its disk is full", "free space below RootDir on B", BACKUP_SERVER),
-    "StorageQuotaExceeded": _Sign("the storage quota of this repository is reached", "raise the quota", BACKUP_SERVER),
+    "StorageQuotaExceeded": _Sign(
+        "the storage quota of this repository is reached", "raise its Quota, or keep less (PruneSetting)", BACKUP_SERVER
+    ),
     "RepositoryAccessAborted": _Sign(
         "borg knows this repository under another place and refuses it",
         "if RootDir, SubDir or the repositories were moved on purpose: remove the folder of this repository id below "

@@ -95,6 +95,8 @@ class Custody:
     async def verify(self) -> Verdict:
         """Judge what T's session left. Returns a clean verdict; raises TamperedError, and closes the repository."""
         opened = self.verified
+        # A serve that still runs holds the lock, for which borg would wait.
+        await ledger.await_serve(self._master, self._subject.place)
         now = await self._evidence()
         verdict = guard.judge(opened.evidence, now, _expected(opened))
         await self._insist(verdict)

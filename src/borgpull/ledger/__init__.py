@@ -4,13 +4,14 @@ Decides nothing: it stores what was verified, and shows what is there now.
 """
 
 from .record import Ledger, Phase
-from .store import Found, Place, held, look, place_of, restore, retire, segments, serve_state, write
+from .store import Found, Place, await_serve, held, look, place_of, restore, retire, segments, serve_state, write
 
 __all__ = [
     "Found",
     "Ledger",
     "Phase",
     "Place",
+    "await_serve",
     "held",
     "look",
     "place_of",

@@ -56,19 +56,28 @@ SERVE_STATE = r"""
 sed -n 's/^State:[^A-Z]*\([A-Z]\).*/\1/p' "/proc/$(cat "$1/serve.pid")/status" 2>/dev/null
 """
 
-# Waits for a `borg serve` of T's last session, then prints what there is: a header of lines, an empty line, the
-# ledger, and a tar. A serve is recognised by pid and command line, for a pid may have come round again. Of hints only
-# the first $4 bytes are of use: their shadow index grows with each object ever pruned.
-LOOK = r"""
-repo=$1 led=$2 patience=$3 most=$4
+# Waits for a `borg serve` of T's last session, $3 seconds; one that has not ended by then, or that somebody stopped, is
+# killed: it may write no more, and what it did not commit is dropped by the next borg. It is recognised by pid and
+# command line, for a pid may have come round again.
+AWAIT_SERVE = r"""
+repo=$1 led=$2 patience=$3
 if [ -f "$led/serve.pid" ]; then
   p=$(cat "$led/serve.pid") n=0
   while kill -0 "$p" 2>/dev/null && tr '\0' ' ' <"/proc/$p/cmdline" 2>/dev/null | grep -q ' serve '; do
-    [ "$n" -lt "$patience" ] || { echo "serving $p"; echo; exit 0; }
+    [ "$n" -lt "$((patience + 5))" ] || { echo "serving $p"; echo; exit 0; }
+    if [ "$n" -ge "$patience" ] || grep -q '^State:[^A-Z]*T' "/proc/$p/status"; then kill -KILL "$p"; fi
     n=$((n + 1))
     sleep 1
   done
 fi
+"""
+
+# After that, prints what there is: a header of lines, an empty line, the
+# ledger, and a tar. Of hints only the first $4 bytes are of use: their shadow index grows with each object ever pruned.
+LOOK = (
+    AWAIT_SERVE
+    + r"""
+most=$4
 if [ -e "$repo" ] || [ -L "$repo" ]; then echo repository; fi
 if [ -d "$led/snapshot" ]; then echo snapshot; fi
 if [ -f "$led/ledger.json" ]; then echo "ledger $(wc -c <"$led/ledger.json")"; fi
@@ -95,6 +104,7 @@ done
 tar -C "$cut" -cf - -- "$@"
 rm -rf "$cut"
 """
+)
 
 # Writes the ledger from standard input. $3: "make" a snapshot first, "keep" what there is, "drop" it afterwards.
 # Segments are written once and removed by unlink, so a hard link keeps them; what borg rewrites in place is copied.

@@ -101,11 +101,28 @@ async def held(master: ssh.Master, place: Place) -> AsyncIterator[None]:
             await ssh.execute(master, scripts.UNLOCK, place.ledger, seconds=_SHORT_SECONDS)
 
 
-async def look(master: ssh.Master, place: Place) -> Found:
-    """Look at a repository and its ledger, once no `borg serve` of T's is at work there any more.
+async def await_serve(master: ssh.Master, place: Place) -> None:
+    """Wait until no `borg serve` of T's is at work; after SERVE_PATIENCE it is killed.
 
-    Raises Failure when one goes on working.
+    Raises Failure when even that does not end it.
     """
+    arguments = (place.repository, place.ledger, str(SERVE_PATIENCE))
+    done = await ssh.execute(master, scripts.AWAIT_SERVE, *arguments, seconds=SECONDS)
+    _refuse_serving(master, done.stdout)
+
+
+def _refuse_serving(master: ssh.Master, said: bytes) -> None:
+    if said.startswith(b"serving"):
+        raise Failure(
+            master.party,
+            f"a borg serve of an earlier session cannot be ended (pid {clean(said.split(maxsplit=2)[1])})",
+            hint="it waits for a disk that does not answer: look at the disks of B",
+            transient=True,
+        )
+
+
+async def look(master: ssh.Master, place: Place) -> Found:
+    """Look at a repository and its ledger, once no `borg serve` of T's is at work there any more."""
     done = await ssh.execute(
         master,
         scripts.LOOK,
@@ -116,15 +133,9 @@ async def look(master: ssh.Master, place: Place) -> Found:
         seconds=SECONDS,
         most=MOST_EVIDENCE,
     )
+    _refuse_serving(master, done.stdout)
     head, _, body = done.stdout.partition(b"\n\n") if done.stdout[:1] != b"\n" else (b"", b"", done.stdout[1:])
     facts = dict(line.partition(" ")[::2] for line in head.decode("ascii", "replace").splitlines())
-    if "serving" in facts:
-        raise Failure(
-            master.party,
-            f"a borg serve of an earlier session still works on the repository (pid {clean(facts['serving'])})",
-            hint="wait until it has ended, or end it on B",
-            transient=True,
-        )
     size = int(facts["ledger"]) if facts.get("ledger", "").isdigit() else 0
     known, damage = _ledger(body[:size]) if "ledger" in facts else (None, "")
     return Found(
