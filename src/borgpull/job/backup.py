@@ -125,10 +125,12 @@ class _Job:
             verdict = await self._custody.verify()
             claimed = None if isinstance(ended, Failure) else read_created(ended.stdout)
             await self._custody.settle(claimed)
-            if isinstance(ended, Failure):
+            if isinstance(ended, Ended):
+                self._believe(ended, claimed, verdict)
+            else:
                 report.detail = "nothing older was touched"
-                raise ended
-            self._believe(ended, claimed, verdict)
+        if isinstance(ended, Failure):
+            raise ended
 
     def _believe(self, ended: Ended, claimed: Archive | None, verdict: Verdict) -> None:
         written = next((archive for archive in verdict.added if archive.name == self._archive), None)
@@ -140,7 +142,11 @@ class _Job:
                 hint="look at the borg on that target: it is not the program it should be",
             )
         if claimed is None:
-            raise Failure(party, "its borg wrote an archive but says nothing of what it holds")
+            raise Failure(
+                party,
+                "its borg wrote an archive but says nothing of what it holds",
+                hint="look at the borg on that target: something keeps back what it prints",
+            )
         self._emit(
             ArchiveCreated(
                 target=self._target.name,
@@ -164,7 +170,11 @@ class _Job:
         for path in self._target.source_paths:
             lost = [m.text for m in ended.said.warnings if m.text.startswith(f"{clean(path)}: ")]
             if lost and "changed while" not in lost[0]:
-                raise Failure(self._subject.party, f"a source path could not be read: {lost[0]}")
+                raise Failure(
+                    self._subject.party,
+                    f"a source path could not be read: {lost[0]}",
+                    hint="let the user of the connection read it, or take it out of SourcePaths",
+                )
 
     def _settle(self, report: StepReport, ended: Ended, command: str, *, party: str = CONTROLLER) -> None:
         if ended.status not in (0, _WARNING):

@@ -6,25 +6,29 @@ fact, so that no text of B needs to be guessed at; every file replaced is replac
 
 # One run at a time: takes the lock, or says who holds it after $3 seconds. A lock belongs to the sshd process of C's
 # connection ($PPID), and is void when that is gone. A folder, because every file system can make one atomically.
+# What keeps it from being made is said on standard error: by mkdir, touch or cat, for dash's echo names no cause.
 LOCK = r"""
 led=$1 who=$2 patience=$3
 umask 077
 alive() { kill -0 "$1" 2>/dev/null && tr '\0' ' ' <"/proc/$1/cmdline" 2>/dev/null | grep -q sshd; }
 mkdir -p "$led" || exit 1
+[ -w "$led" ] || touch "$led" || exit 1
 n=0
 until mkdir "$led/lock" 2>/dev/null; do
+  [ -d "$led/lock" ] || { mkdir "$led/lock" && break; [ -d "$led/lock" ] || exit 1; }
   owner=$(cat "$led/lock/owner" 2>/dev/null)
   pid=${owner%% *}
   if [ -n "$pid" ] && ! alive "$pid" || [ -z "$pid" ] && [ "$n" -ge 10 ]; then
-    mv "$led/lock" "$led/lock.$$" 2>/dev/null || continue
-    if [ "$(cat "$led/lock.$$/owner" 2>/dev/null)" = "$owner" ]; then rm -rf "$led/lock.$$"; continue; fi
-    mv "$led/lock.$$" "$led/lock"
+    if mv "$led/lock" "$led/lock.$$" 2>/dev/null; then
+      if [ "$(cat "$led/lock.$$/owner" 2>/dev/null)" = "$owner" ]; then rm -rf "$led/lock.$$"; continue; fi
+      mv "$led/lock.$$" "$led/lock"
+    fi
   fi
   [ "$n" -lt "$patience" ] || { echo "held ${owner#* }"; exit 0; }
   n=$((n + 1))
   sleep 1
 done
-echo "$PPID $who" >"$led/lock/owner" && echo taken
+if echo "$PPID $who" | cat >"$led/lock/owner"; then echo taken; else rm -rf "$led/lock"; fi
 """
 
 UNLOCK = r"""
