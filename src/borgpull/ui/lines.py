@@ -29,7 +29,7 @@ _NAMED = 8
 
 def event_lines(board: Board, event: Event, *, verbose: bool = False) -> list[Text]:
     """Return the lines of `event`, most often one or none; `board` has it folded in already."""
-    return [_line(event.at, event.target, line) for line in _bodies(board, event, verbose=verbose)]
+    return [stamped(event.at, event.target, line) for line in _bodies(board, event, verbose=verbose)]
 
 
 def is_wrong(board: Board, event: Event) -> bool:
@@ -49,7 +49,7 @@ def heartbeat(board: Board, now: float) -> Text | None:
     more = [f"and {len(running) - _NAMED} more"] if len(running) > _NAMED else []
     states = pace.totals(board.rows.values(), now).states
     others = counts({state: count for state, count in states.items() if state != RUNNING})
-    return _line(now, "", Text("; ".join(["running: " + ", ".join(named + more), *([others] if others else [])])))
+    return stamped(now, "", Text("; ".join(["running: " + ", ".join(named + more), *([others] if others else [])])))
 
 
 def read_and_new(row: Row) -> list[str]:
@@ -57,7 +57,8 @@ def read_and_new(row: Row) -> list[str]:
     return [f"{size(row.sizes.original)} read", f"{size(row.sizes.new)} new"] if row.sizes else []
 
 
-def _line(at: float, target: str, body: Text) -> Text:
+def stamped(at: float, target: str, body: Text) -> Text:
+    """Return `body` as a line that can stand alone: when, and which target; "run" where it concerns none."""
     return Text.assemble(f"{stamp(at)} {shown(target) or 'run'}: ", body)
 
 
