@@ -43,7 +43,9 @@ class Log:
 def test_a_line_says_when_who_and_what():
     lines = Log().after(done("web1")).lines
     assert "2026-11-22T22:43:10Z web1: create: done, 1.2 GB read, 3.4 MB new" in lines
-    assert lines[-1] == "2026-11-22T22:43:12Z web1: done, in 3m12s"
+    assert lines[-1] == (
+        "2026-11-22T22:43:12Z web1: done, 1.2 GB read, 3.4 MB new, archive web1-2026-11-22T22:40:00, in 3m12s"
+    )
 
 
 def test_each_line_has_its_time_and_its_target_so_that_it_can_stand_alone():
@@ -136,14 +138,13 @@ def test_verbose_says_what_borg_and_ssh_said():
     assert Log(verbose=True).after([said]).lines == ["2026-11-22T22:40:00Z web1: ssh said: debug1: Authenticated"]
 
 
-def test_the_summary_stays_at_the_end():
+def test_what_did_not_end_well_and_the_totals_stand_together_at_the_end():
     log = Log().after(small_run())
     before = len(log.lines)
     log.clock.now = START + 200
     log.display.finish()
     assert {line[:21] for line in log.lines[before:]} == {"2026-11-22T22:43:20Z "}
     assert [line[21:] for line in log.lines[before:]] == [
-        "web1: done, 1.2 GB read, 3.4 MB new, archive web1-2026-11-22T22:40:00, in 3m12s",
         "web2: warning, 1.2 GB read, 3.4 MB new, archive web2-2026-11-22T22:40:00, in 3m07s",
         "web2: warning: /etc/shadow: permission denied",
         "web2: hint: run as root on web2",
