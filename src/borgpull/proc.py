@@ -64,6 +64,11 @@ def _home() -> str:
         return "/"
 
 
+def _bytes(word: str) -> bytes:
+    # Whatever the locale here: a name in the config is UTF-8 on every host.
+    return word.encode("utf-8", "surrogateescape")
+
+
 def _die_with_parent() -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
@@ -181,11 +186,11 @@ async def started(
     Raises OSError when it cannot be started.
     """
     process = await asyncio.create_subprocess_exec(
-        *argv,
+        *map(_bytes, argv),
         stdin=stdin,
         stdout=stdout,
         stderr=stderr,
-        env=environment() if env is None else env,
+        env={name: _bytes(value) for name, value in (environment() if env is None else env).items()},
         pass_fds=tuple(pass_fds),
         start_new_session=True,
         preexec_fn=_die_with_parent,

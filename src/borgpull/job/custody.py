@@ -45,7 +45,9 @@ class Custody:
     def verified(self) -> Ledger:
         """Return the ledger as it was last read or written. Only after `inspect`."""
         if self._ledger is None:
-            raise Failure(CONTROLLER, "the repository has not been inspected yet")
+            raise Failure(
+                CONTROLLER, "the repository has not been inspected yet", hint="please report this as a defect"
+            )
         return self._ledger
 
     async def inspect(self) -> str:

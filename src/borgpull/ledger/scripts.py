@@ -10,7 +10,8 @@ from ..ssh import FIND_SSHD, LIFELINE
 
 # One run at a time: takes the lock, or says who holds it after $3 seconds. A lock belongs to the sshd process of C's
 # connection, and is void when that is gone; for as long as it is held, that process is watched. A folder, because every
-# file system can make one atomically.
+# file system can make one atomically. What keeps it from being made is said on standard error: by mkdir, touch or cat,
+# for dash's echo names no cause.
 LOCK = (
     LIFELINE
     + r"""
@@ -22,21 +23,24 @@ alive() {
 }
 owned() { [ "$(cat "$led/lock/owner")" = "$mine" ]; }
 mkdir -p "$led" || exit 1
+[ -w "$led" ] || touch "$led" || exit 1
 n=0
 until mkdir "$led/lock" 2>/dev/null; do
+  [ -d "$led/lock" ] || { mkdir "$led/lock" && break; [ -d "$led/lock" ] || exit 1; }
   owner=$(cat "$led/lock/owner" 2>/dev/null)
   pid=${owner%% *}
   if [ -n "$pid" ] && ! alive "$pid" || [ -z "$pid" ] && [ "$n" -ge 10 ]; then
-    mv "$led/lock" "$led/lock.$$" 2>/dev/null || continue
-    if [ "$(cat "$led/lock.$$/owner" 2>/dev/null)" = "$owner" ]; then rm -rf "$led/lock.$$"; continue; fi
-    mv "$led/lock.$$" "$led/lock"
+    if mv "$led/lock" "$led/lock.$$" 2>/dev/null; then
+      if [ "$(cat "$led/lock.$$/owner" 2>/dev/null)" = "$owner" ]; then rm -rf "$led/lock.$$"; continue; fi
+      mv "$led/lock.$$" "$led/lock"
+    fi
   fi
   [ "$n" -lt "$patience" ] || { echo "held ${owner#* }"; exit 0; }
   n=$((n + 1))
   sleep 1
 done
 mine="${sshd:-$PPID} $who"
-echo "$mine" >"$led/lock/owner" || exit 1
+if ! echo "$mine" | cat >"$led/lock/owner"; then rm -rf "$led/lock"; exit 1; fi
 { lifeline owned; } >/dev/null 2>&1 </dev/null &
 echo taken
 """

@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from .. import ssh
+from ..borg.failure import system_of_server
 from ..borg.hints import HEAD
 from ..config import Config, Target
 from ..errors import Failure
@@ -223,5 +224,8 @@ def _config(evidence: Evidence) -> bytes:
 
 def _could_not(master: ssh.Master, what: str, stderr: bytes) -> Failure:
     said = clean(stderr)
-    hint = "free space below RootDir on B" if "No space left" in said else "check who owns RootDir on B, and its rights"
-    return Failure(master.party, f"could not {what}: {said}", hint=hint)
+    known = system_of_server(said)
+    if known is None:
+        return Failure(master.party, f"could not {what}: {said}", hint="check who owns RootDir on B, and its rights")
+    cause, hint = known
+    return Failure(master.party, f"{cause}: could not {what}: {said}", hint=hint)

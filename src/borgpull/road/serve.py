@@ -103,7 +103,12 @@ async def serve(request: Request) -> AsyncIterator[tuple[Path, Served]]:
 async def _ended(answer: asyncio.Task[None], server: BackupServer) -> None:
     await asyncio.wait({answer}, timeout=END_SECONDS)
     if not answer.done():
-        raise Failure(server.master.party, "borg serve did not end when its client had gone", transient=True)
+        raise Failure(
+            server.master.party,
+            "borg serve did not end when its client had gone",
+            hint="see on B whether its disk hangs; the next run waits for that borg serve, or end it by hand",
+            transient=True,
+        )
     await answer
 
 

@@ -186,7 +186,10 @@ class TargetSession:
                     watch.cancel()
         except TimeoutError:
             raise Failure(
-                self._master.party, "its session did not end when borg serve on B had ended", transient=True
+                self._master.party,
+                "its session did not end when borg serve on B had ended",
+                hint="look there for a borg or an ssh session that hangs",
+                transient=True,
             ) from None
 
     async def _end_after(self, served: Served, limit: asyncio.Timeout) -> None:
@@ -242,12 +245,21 @@ async def _look(master: ssh.Master, backup: Backup, child: proc.Child, output: A
                 said, _ = await proc.drained(child.stderr)
                 raise await _no_shell(master, child, said)
     except TimeoutError:
-        raise Failure(master.party, f"its shell did not begin within {LOOK_SECONDS:.0f} s", transient=True) from None
+        raise Failure(
+            master.party,
+            f"its shell did not begin within {LOOK_SECONDS:.0f} s",
+            hint="log in there and see what is slow: the host, a ~/.bashrc that waits, a dead mount in SourcePaths",
+            transient=True,
+        ) from None
     _refuse(master.party, backup, seen)
     _refuse_clock(master.party, seen)
     place = seen[-1][1]
     if not _PLACE.fullmatch(place) or len(place) > _LONGEST_PLACE:
-        raise Failure(master.party, f"it named a directory that it was not asked for: {clean(place)}")
+        raise Failure(
+            master.party,
+            f"it named a directory that it was not asked for: {clean(place)}",
+            hint="look at the shell and the mktemp of that target: they are not what they should be",
+        )
     return place
 
 

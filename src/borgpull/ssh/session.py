@@ -60,7 +60,12 @@ async def execute(
         async with master.place():
             done = await proc.run(line, stdin=stdin, seconds=seconds, most=most)
     except TimeoutError:
-        raise Failure(master.party, f"a command there did not end within {seconds:.0f} s", transient=True) from None
+        raise Failure(
+            master.party,
+            f"a command there did not end within {seconds:.0f} s",
+            hint="log in there and see whether its disk hangs",
+            transient=True,
+        ) from None
     _, found, output = done.stdout.partition(mark.encode() + b"\n")
     if not found:
         raise _refused(master, done)
