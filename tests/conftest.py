@@ -13,7 +13,7 @@ settings.register_profile("usual", deadline=None)
 settings.register_profile(
     "thorough",
     deadline=None,
-    max_examples=20_000,
+    max_examples=3_000,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "usual"))
