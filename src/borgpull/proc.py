@@ -24,6 +24,7 @@ from plumbum.commands.base import ConcreteCommand
 LONGEST_LINE = 64 * 1024
 MOST_OUTPUT = 1024 * 1024
 _CHUNK = 64 * 1024
+_FEW_LINES = 4 * 1024
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -206,7 +207,9 @@ async def started(
 async def lines(stream: asyncio.StreamReader, *, longest: int = LONGEST_LINE) -> AsyncIterator[bytes]:
     """Yield the lines of a stream without their ends; of a longer one only its first `longest` bytes."""
     held = bytearray()
-    while chunk := await stream.read(_CHUNK):
+    while chunk := await stream.read(_FEW_LINES):
+        # What there is to read is read without waiting: a flood of short lines would let nobody else have a turn.
+        await asyncio.sleep(0)
         *whole, rest = chunk.split(b"\n")
         for line in whole:
             held += line[: longest - len(held)]

@@ -162,7 +162,7 @@ def test_a_borg_here_that_is_too_old_is_told(small_world):
 
 @pytest.mark.slow
 def test_a_lock_that_is_given_back_is_waited_for(world):
-    # Left alone borg would give up after a second; with our --lock-wait it tries again once a minute.
+    # Left alone borg would give up after a second; with our --lock-wait it asks again every few seconds.
     target = world.target("web")
     world.lab.borg(target, "init", "-e", "repokey-blake2")
     held = lock(target.repository)

@@ -65,7 +65,7 @@ _SIGNS: Mapping[str, _Sign] = {
     "InsufficientFreeSpaceError": _Sign("its disk is full", "free space below RootDir on B", BACKUP_SERVER),
     "StorageQuotaExceeded": _Sign(
         "the storage quota of this repository is reached",
-        "raise its Quota, or keep less (PruneSetting); one set on B itself: `borg config REPOSITORY storage_quota SIZE` "
+        "raise its Quota, or keep less (PruneSetting); set on B itself: `borg config REPOSITORY storage_quota SIZE` "
         "and `borgpull accept`",
         BACKUP_SERVER,
     ),

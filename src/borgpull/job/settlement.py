@@ -124,8 +124,9 @@ class Settlement:
         return case.known
 
     async def _usable(self, evidence: Evidence) -> bool:
-        there, linked = await ledger.segments(self._master, self._subject.place)
-        gone = sorted({segment for segment, objects in evidence.live.items() if objects} - there)
+        needed = {segment for segment, objects in evidence.live.items() if objects}
+        there, linked = await ledger.segments(self._master, self._subject.place, needed)
+        gone = sorted(needed - there)
         if gone:
             named = ", ".join(str(segment) for segment in gone[:5])
             raise Failure(

@@ -22,7 +22,7 @@ from ..borg import command as borg_command
 from ..borg.command import Repository
 from ..borg.failure import missing_borg
 from ..errors import Failure
-from ..hostile import clean
+from ..hostile import clean, last_lines
 from .controller import Ended, attend
 from .serve import BackupServer, Heard, Request, Served, serve
 
@@ -36,6 +36,9 @@ _LONGEST_COMMAND = 128 * 1024
 # Of a length that leaves room for the socket's name: a unix socket's path has 107 bytes (seen on 8.4 to 10.5).
 _PLACE = re.compile(r"(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*){1,8}/borgpull\.[A-Za-z0-9]{10}")
 _LONGEST_PLACE = 100
+# What the script says besides a line for each path that is missing; and no word of it is longer than a place.
+_OTHER_FACTS = 8
+_LONGEST_FACT = 2 * _LONGEST_PLACE
 
 # Arguments: mark, borg, how many arguments of borg come before the source paths, and the arguments of borg.
 # Standard input is the lifeline: first the passphrase, then nothing; when it ends, borg is interrupted, and killed when
@@ -212,7 +215,7 @@ class TargetSession:
     async def _collect(self) -> bytes:
         kept = bytearray()
         async for line in self._output:
-            kept += line[: max(0, proc.MOST_OUTPUT - len(kept))] + b"\n"
+            kept += (line + b"\n")[: proc.MOST_OUTPUT - len(kept)]
         return bytes(kept)
 
 
@@ -240,7 +243,7 @@ async def open_target(master: ssh.Master, backup: Backup) -> AsyncIterator[Targe
 async def _look(master: ssh.Master, backup: Backup, child: proc.Child, output: AsyncIterator[bytes], mark: str) -> str:
     try:
         async with asyncio.timeout(LOOK_SECONDS):
-            seen = [word async for word in _seen(output, mark)]
+            seen = [fact async for fact in _seen(output, mark, most=len(backup.sources) + _OTHER_FACTS)]
             if not seen or seen[-1][0] != "place":
                 said, _ = await proc.drained(child.stderr)
                 raise await _no_shell(master, child, said)
@@ -263,13 +266,14 @@ async def _look(master: ssh.Master, backup: Backup, child: proc.Child, output: A
     return place
 
 
-async def _seen(output: AsyncIterator[bytes], mark: str) -> AsyncIterator[tuple[str, str]]:
+async def _seen(output: AsyncIterator[bytes], mark: str, *, most: int) -> AsyncIterator[tuple[str, str]]:
     # Lines without the mark come from a ~/.bashrc, which bash reads for ssh commands too.
     async for line in output:
         words = line.decode("utf-8", "replace").split(" ", 2)
         if words[0] == mark and len(words) == 3:
-            yield words[1], words[2]
-            if words[1] == "place":
+            yield words[1], words[2][:_LONGEST_FACT]
+            most -= 1
+            if words[1] == "place" or not most:
                 return
 
 
@@ -282,7 +286,7 @@ async def _no_shell(master: ssh.Master, child: proc.Child, said: bytes) -> Failu
         master.party,
         f"no directory below /tmp, or no shell, for the session there (exit {status}): {clean(text)}",
         hint="the account needs /bin/sh, a writable /tmp with mktemp, and no `command=` in authorized_keys",
-        detail=text,
+        detail=last_lines(text),
     )
 
 
@@ -292,7 +296,7 @@ def _refuse(party: str, backup: Backup, seen: list[tuple[str, str]]) -> None:
         raise missing_borg(party, backup.borg)
     if "socat" in lacks:
         raise Failure(party, "socat is not installed there", hint="apt install socat")
-    missing = [int(value) for word, value in seen if word == "missing" and value.isdigit()]
+    missing = [int(value) for word, value in seen if word == "missing" and re.fullmatch(r"[0-9]{1,9}", value)]
     paths = [backup.sources[index] for index in missing if index < len(backup.sources)]
     if paths:
         named = ", ".join(clean(path) for path in paths[:5]) + (", …" if len(paths) > 5 else "")

@@ -17,7 +17,7 @@ from pathlib import Path
 from .. import proc
 from ..config import Connection
 from ..errors import CONTROLLER, Failure
-from ..hostile import clean
+from ..hostile import clean, last_lines
 from . import argv
 from .diagnose import diagnose, diagnose_jump
 
@@ -125,7 +125,7 @@ class Master:
                 "its sshd refuses to forward a unix socket",
                 hint="in its sshd_config set `AllowStreamLocalForwarding yes` and `AllowTcpForwarding yes` "
                 "(or `remote`), no `DisableForwarding`; in authorized_keys no `restrict` without `port-forwarding`",
-                detail=said,
+                detail=last_lines(said),
             )
 
     async def cancel(self, remote: str, local: Path) -> None:

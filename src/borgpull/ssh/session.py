@@ -13,6 +13,7 @@ from typing import IO
 
 from .. import proc
 from ..errors import Failure
+from ..hostile import last_lines
 from . import argv
 from .master import Master
 
@@ -85,5 +86,5 @@ def no_shell(party: str, said: str) -> Failure:
         party,
         "its account gives no shell: a forced command or a login shell that runs nothing",
         hint="remove `command=` from authorized_keys for this key, and give the account /bin/sh",
-        detail=said,
+        detail=last_lines(said),
     )
