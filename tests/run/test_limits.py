@@ -53,6 +53,7 @@ def test_a_target_that_hangs_fails_alone_when_its_time_is_over(world, limit, tmp
     assert world.run("-q", config=config_of(world, "web")).returncode == 0
 
 
+@pytest.mark.slow
 def test_a_stopped_serve_is_laid_at_the_door_of_the_backup_server(world, tmp_path):
     config = config_of(world, "web", StallTimeout="6s")
     (world.target("web").source / "more").write_bytes(os.urandom(150_000_000))
