@@ -85,7 +85,7 @@ def test_a_failure_of_ssh_is_explained(name):
     assert cause in failure.cause
     assert failure.hint != ""
     assert failure.transient is transient
-    assert failure.detail == said
+    assert failure.detail.split("\n") == said.splitlines()
 
 
 @pytest.mark.parametrize("name", SEEN)

@@ -9,7 +9,8 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-LOCK_WAIT = ("--lock-wait", "600")
+# Borg asks again after a tenth of it: a lock that a killed borg left is seen at once, and taken at the next try.
+LOCK_WAIT = ("--lock-wait", "60")
 _JSON = ("--log-json", "--progress")
 # socat copies 8 KiB at a time by default; 256 KiB makes the road a fifth faster.
 _SOCAT = "socat -b 262144 STDIO UNIX-CONNECT:"

@@ -67,7 +67,9 @@ def _said(program: str, option: str) -> str:
     try:
         done = run_now([program, option])
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise Failure(CONTROLLER, f"{program} cannot be run: {type(error).__name__}") from None
+        raise Failure(
+            CONTROLLER, f"{program} cannot be run: {type(error).__name__}", hint=f"type `{program} {option}`"
+        ) from None
     return (done.stdout + done.stderr).decode("utf-8", "replace")
 
 

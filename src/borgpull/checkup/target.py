@@ -39,6 +39,7 @@ ROWS = ("connect", "shell", "borg", "socat", "tmp", "forward", "sources", "clock
 SECONDS = 60.0
 # More than the way to T and back takes.
 _CLOCK_WARNING = 90.0
+_SLOW = "log in there and see what is slow: the host, or a ~/.bashrc that waits"
 _SOCAT = re.compile(r"socat version ([0-9][0-9A-Za-z.]{0,20}).*", re.ASCII)
 
 # $1 is the borg, then come the source paths. Prints a word and a value a line.
@@ -183,7 +184,7 @@ async def _folder(master: ssh.Master, child: proc.Child, mark: str) -> str:
                     return agreed_folder(master.party, words[2])
             said, _ = await proc.drained(child.stderr)
     except TimeoutError:
-        raise Failure(master.party, "it did not make a folder in time", transient=True) from None
+        raise Failure(master.party, "it did not make a folder in time", hint=_SLOW, transient=True) from None
     raise Failure(
         master.party,
         f"no folder can be made there below TMPDIR or /tmp: {clean(said)}",

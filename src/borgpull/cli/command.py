@@ -96,7 +96,8 @@ class ConfiguredCommand(Command):
             try:
                 return Path(self.config_file).read_bytes()
             except OSError as error:
-                raise ConfigError([f"--config {self.config_file}: {error.strerror}"]) from None
+                cause = f"--config {self.config_file}: {error.strerror}"
+                raise UsageError(cause, hint="name another file, or pipe the config in") from None
         if sys.stdin is None or sys.stdin.isatty():
             raise UsageError("there is no config", hint="type `borgpull < config.toml`, or give --config FILE")
         return sys.stdin.buffer.read(MOST_CONFIG)

@@ -113,8 +113,12 @@ class _Job:
             report.detail = await self._custody.inspect()
             known = self._custody.verified
             if any(archive.name == self._archive for archive in known.evidence.archives):
-                # Of the run before this one, within the same second.
-                raise Failure(BACKUP_SERVER, f"there is an archive {self._archive} already", transient=True)
+                raise Failure(
+                    BACKUP_SERVER,
+                    f"there is an archive {self._archive} already, of a run within the same second",
+                    hint="run it again",
+                    transient=True,
+                )
             if known.size:
                 self._emit(Estimated(target=self._target.name, original_size=known.size, files=known.files))
             await self._custody.open(self._archive, time.time())
@@ -175,10 +179,12 @@ class _Job:
             verdict = await self._judged(ended)
             claimed = None if isinstance(ended, Failure) else read_created(ended.stdout)
             await self._custody.settle(claimed)
-            if isinstance(ended, Failure):
+            if isinstance(ended, Ended):
+                self._believe(ended, claimed, verdict)
+            else:
                 report.detail = "nothing older was touched"
-                raise ended
-            self._believe(ended, claimed, verdict)
+        if isinstance(ended, Failure):
+            raise ended
 
     async def _judged(self, ended: Ended | Failure) -> Verdict:
         try:
@@ -201,7 +207,11 @@ class _Job:
                 hint="look at the borg on that target: it is not the program it should be",
             )
         if claimed is None:
-            raise Failure(party, "its borg wrote an archive but says nothing of what it holds")
+            raise Failure(
+                party,
+                "its borg wrote an archive but says nothing of what it holds",
+                hint="look at the borg on that target: something keeps back what it prints",
+            )
         self._emit(
             ArchiveCreated(
                 target=self._target.name,
@@ -225,7 +235,11 @@ class _Job:
         for path in self._target.source_paths:
             lost = [m.text for m in ended.said.warnings if m.text.startswith(f"{clean(path)}: ")]
             if lost and "changed while" not in lost[0]:
-                raise Failure(self._subject.party, f"a source path could not be read: {lost[0]}")
+                raise Failure(
+                    self._subject.party,
+                    f"a source path could not be read: {lost[0]}",
+                    hint="let the user of the connection read it, or take it out of SourcePaths",
+                )
 
     def _settle(self, report: StepReport, ended: Ended, command: str, *, party: str = CONTROLLER) -> None:
         if ended.status not in (0, _WARNING):

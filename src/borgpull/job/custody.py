@@ -45,7 +45,9 @@ class Custody:
     def verified(self) -> Ledger:
         """Return the ledger as it was last read or written. Only after `inspect`."""
         if self._ledger is None:
-            raise Failure(CONTROLLER, "the repository has not been inspected yet")
+            raise Failure(
+                CONTROLLER, "the repository has not been inspected yet", hint="please report this as a defect"
+            )
         return self._ledger
 
     async def inspect(self) -> str:
@@ -95,6 +97,8 @@ class Custody:
     async def verify(self) -> Verdict:
         """Judge what T's session left. Returns a clean verdict; raises TamperedError, and closes the repository."""
         opened = self.verified
+        # A serve that still runs holds the lock, for which borg would wait.
+        await ledger.await_serve(self._master, self._subject.place)
         now = await self._evidence()
         verdict = guard.judge(opened.evidence, now, _expected(opened))
         await self._insist(verdict)

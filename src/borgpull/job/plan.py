@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..borg.command import Repository
 from ..config import Config, Target
-from ..errors import target_party
+from ..errors import BACKUP_SERVER, CONTROLLER, target_party
 from ..events import Emit, Step
 from ..ledger import Place, place_of
 from ..road import BackupServer, Ended, borg_on_controller
@@ -46,5 +46,6 @@ class Subject:
             arguments,
             passphrase=self.target.passphrase.get_secret_value(),
             cache=self.plan.cache,
-            heard=self.watch.hearing("borg", step),
+            heard=self.watch.hearing(f"borg {CONTROLLER}", step),
+            server_heard=self.watch.hearing(f"borg {BACKUP_SERVER}", step),
         )

@@ -4,7 +4,7 @@ Decides nothing: it stores what was verified, and shows what is there now.
 """
 
 from .record import Ledger, Phase
-from .store import Found, Place, held, look, place_of, restore, retire, segments, serve_state, write
+from .store import Found, Place, await_serve, held, look, place_of, restore, retire, segments, serve_state, write
 from .survey import Surveyed, survey
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Phase",
     "Place",
     "Surveyed",
+    "await_serve",
     "held",
     "look",
     "place_of",

@@ -11,10 +11,16 @@ from enum import StrEnum
 from typing import Any
 
 from ..guard import Evidence, Unreadable, from_json, to_json
+from ..guard.evidence import MOST_NAME
+from ..hostile import clean
 
 VERSION = 1
-# The year 10000, which no calendar of ours can show.
-_END_OF_TIME = 253402300800
+# One of ten thousand segments and a thousand archives has 300 kB. What reads JSON may need 30 times its length.
+MOST_LEDGER = 16 * 1024 * 1024
+_MOST_RULES = 100
+_MOST_NUMBER = 1 << 62
+# The last second of the year 9999: no clock shows more.
+_MOST_SECONDS = 253402300799.0
 
 
 class Phase(StrEnum):
@@ -74,42 +80,50 @@ class Ledger:
 def read(text: bytes) -> tuple[Ledger | None, str]:
     """Read a ledger; of one that is none of ours, None and why."""
     try:
-        return _load(text), ""
+        return load(text), ""
     except Unreadable as error:
         return None, str(error)
 
 
-def _load(text: bytes) -> Ledger:
+def load(text: bytes) -> Ledger:
+    """Read a ledger. Raises Unreadable when it is none of ours."""
+    if len(text) > MOST_LEDGER:
+        raise Unreadable("it is too large")
     try:
         record: Any = json.loads(text)
         if record["version"] != VERSION:
             raise Unreadable("it was written by another version of borgpull")
         return Ledger(
             phase=Phase(record["phase"]),
-            archive=_is(record["archive"], str),
-            started=float(_is(record["started"], (int, float))),
-            cause=_is(record["cause"], str),
-            rules=tuple(str(rule) for rule in _is(record["rules"], list)),
+            archive=_name(record["archive"]),
+            started=float(_within(_MOST_SECONDS, _is(record["started"], (int, float)))),
+            cause=clean(_is(record["cause"], str)),
+            rules=tuple(clean(_is(rule, str)) for rule in _is(record["rules"], list)[:_MOST_RULES]),
             linked=_is(record["linked"], bool),
-            size=_is(record["size"], int),
-            files=_is(record["files"], int),
+            size=_within(_MOST_NUMBER, _is(record["size"], int)),
+            files=_within(_MOST_NUMBER, _is(record["files"], int)),
             # The first ledgers have neither.
-            taken=_is(record.get("taken", 0), int),
-            checked=_time(record.get("checked", 0.0)),
+            taken=_within(_MOST_NUMBER, _is(record.get("taken", 0), int)),
+            checked=float(_within(_MOST_SECONDS, _is(record.get("checked", 0.0), (int, float)))),
             evidence=from_json(record["evidence"]),
         )
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise Unreadable(f"it is damaged ({type(error).__name__})") from None
 
 
-def _time(value: object) -> float:
-    seconds = float(_is(value, (int, float)))
-    if not 0 <= seconds < _END_OF_TIME:
-        raise ValueError
-    return seconds
-
-
 def _is(value: Any, kind: type | tuple[type, ...]) -> Any:  # noqa: ANN401 - checked here
     if not isinstance(value, kind):
+        raise TypeError
+    return value
+
+
+def _within(most: float, value: Any) -> Any:  # noqa: ANN401 - a number, checked before
+    if not 0 <= value <= most:
+        raise ValueError
+    return value
+
+
+def _name(value: object) -> str:
+    if not isinstance(value, str) or len(value) > MOST_NAME:
         raise TypeError
     return value

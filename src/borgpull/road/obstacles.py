@@ -16,7 +16,7 @@ CLOCK_HINT = "set both by NTP (timedatectl set-ntp true): archives are dated by 
 _LONGEST_COMMAND = 128 * 1024
 # Of a length that leaves room for the socket's name: a unix socket's path has 107 bytes (seen on 8.4 to 10.5).
 _FOLDER = re.compile(r"(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*){1,8}/borgpull\.[A-Za-z0-9]{10}")
-_LONGEST_FOLDER = 100
+LONGEST_FOLDER = 100
 
 
 def refuse_too_long(party: str, command: BaseCommand) -> None:
@@ -27,8 +27,12 @@ def refuse_too_long(party: str, command: BaseCommand) -> None:
 
 def agreed_folder(party: str, place: str) -> str:
     """Return the folder that T says it made. Raises Failure when it is none that our script makes."""
-    if not _FOLDER.fullmatch(place) or len(place) > _LONGEST_FOLDER:
-        raise Failure(party, f"it named a directory that it was not asked for: {clean(place)}")
+    if not _FOLDER.fullmatch(place) or len(place) > LONGEST_FOLDER:
+        raise Failure(
+            party,
+            f"it named a directory that it was not asked for: {clean(place)}",
+            hint="look at the shell and the mktemp of that target: they are not what they should be",
+        )
     return place
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import secrets
 import socket
 import struct
@@ -103,7 +104,12 @@ async def serve(request: Request) -> AsyncIterator[tuple[Path, Served]]:
 async def _ended(answer: asyncio.Task[None], server: BackupServer) -> None:
     await asyncio.wait({answer}, timeout=END_SECONDS)
     if not answer.done():
-        raise Failure(server.master.party, "borg serve did not end when its client had gone", transient=True)
+        raise Failure(
+            server.master.party,
+            "borg serve did not end when its client had gone",
+            hint="see on B whether its disk hangs; the next run waits for that borg serve, or end it by hand",
+            transient=True,
+        )
     await answer
 
 
@@ -151,12 +157,16 @@ async def _accept_once(listener: socket.socket, admits: Callable[[int], bool]) -
 async def _listen(child: proc.Child, mark: str, served: Served, heard: Heard) -> None:
     async for line in proc.lines(child.stderr):
         if line.startswith(mark.encode()):
-            number = line.split(b" ")[-1]
-            served.pid = int(number) if number.isdigit() else None
+            served.pid = _pid(line, mark)
         elif read := read_line(line):
             if isinstance(read, Message):
                 served.said.add(read)
             heard(read)
+
+
+def _pid(line: bytes, mark: str) -> int | None:
+    said = re.fullmatch(rb"%b ([0-9]{1,10})" % mark.encode(), line)
+    return int(said[1]) if said else None
 
 
 async def _explain(server: BackupServer, served: Served) -> None:

@@ -22,14 +22,17 @@ from ..borg import command as borg_command
 from ..borg.command import Repository
 from ..borg.failure import missing_borg
 from ..errors import Failure
-from ..hostile import clean
+from ..hostile import clean, last_lines
 from .controller import Ended, attend
-from .obstacles import agreed_folder, missing_socat, refuse_clock, refuse_missing, refuse_too_long
+from .obstacles import LONGEST_FOLDER, agreed_folder, missing_socat, refuse_clock, refuse_missing, refuse_too_long
 from .serve import BackupServer, Heard, Request, Served, serve
 
 LOOK_SECONDS = 60.0
 # A checkpoint is written after the interrupt: that may take some seconds on a slow link.
 END_SECONDS = 30.0
+# What the script says besides a line for each path that is missing; and no word of it is longer than a folder.
+_OTHER_FACTS = 8
+_LONGEST_FACT = 2 * LONGEST_FOLDER
 
 # Where a session on T has its folder: $base. Nothing is removed there but what a session of ours made.
 BASE = r"""
@@ -196,7 +199,10 @@ class TargetSession:
                     watch.cancel()
         except TimeoutError:
             raise Failure(
-                self._master.party, "its session did not end when borg serve on B had ended", transient=True
+                self._master.party,
+                "its session did not end when borg serve on B had ended",
+                hint="look there for a borg or an ssh session that hangs",
+                transient=True,
             ) from None
 
     async def _end_after(self, served: Served, limit: asyncio.Timeout) -> None:
@@ -219,7 +225,7 @@ class TargetSession:
     async def _collect(self) -> bytes:
         kept = bytearray()
         async for line in self._output:
-            kept += line[: max(0, proc.MOST_OUTPUT - len(kept))] + b"\n"
+            kept += (line + b"\n")[: proc.MOST_OUTPUT - len(kept)]
         return bytes(kept)
 
 
@@ -246,25 +252,31 @@ async def open_target(master: ssh.Master, backup: Backup) -> AsyncIterator[Targe
 async def _look(master: ssh.Master, backup: Backup, child: proc.Child, output: AsyncIterator[bytes], mark: str) -> str:
     try:
         async with asyncio.timeout(LOOK_SECONDS):
-            seen = [word async for word in _seen(output, mark)]
+            seen = [fact async for fact in _seen(output, mark, most=len(backup.sources) + _OTHER_FACTS)]
             if not seen or seen[-1][0] != "place":
                 said, _ = await proc.drained(child.stderr)
                 raise await _no_shell(master, child, said)
     except TimeoutError:
-        raise Failure(master.party, f"its shell did not begin within {LOOK_SECONDS:.0f} s", transient=True) from None
+        raise Failure(
+            master.party,
+            f"its shell did not begin within {LOOK_SECONDS:.0f} s",
+            hint="log in there and see what is slow: the host, a ~/.bashrc that waits, a dead mount in SourcePaths",
+            transient=True,
+        ) from None
     _refuse(master.party, backup, seen)
     told = [int(value) for word, value in seen if word == "clock" and re.fullmatch(r"[0-9]{1,12}", value, re.ASCII)]
     refuse_clock(master.party, told[0] - time.time() if told else 0.0)
     return agreed_folder(master.party, seen[-1][1])
 
 
-async def _seen(output: AsyncIterator[bytes], mark: str) -> AsyncIterator[tuple[str, str]]:
+async def _seen(output: AsyncIterator[bytes], mark: str, *, most: int) -> AsyncIterator[tuple[str, str]]:
     # Lines without the mark come from a ~/.bashrc, which bash reads for ssh commands too.
     async for line in output:
         words = line.decode("utf-8", "replace").split(" ", 2)
         if words[0] == mark and len(words) == 3:
-            yield words[1], words[2]
-            if words[1] == "place":
+            yield words[1], words[2][:_LONGEST_FACT]
+            most -= 1
+            if words[1] == "place" or not most:
                 return
 
 
@@ -277,7 +289,7 @@ async def _no_shell(master: ssh.Master, child: proc.Child, said: bytes) -> Failu
         master.party,
         f"no directory below /tmp, or no shell, for the session there (exit {status}): {clean(text)}",
         hint="the account needs /bin/sh, a writable /tmp with mktemp, and no `command=` in authorized_keys",
-        detail=text,
+        detail=last_lines(text),
     )
 
 
@@ -287,6 +299,6 @@ def _refuse(party: str, backup: Backup, seen: list[tuple[str, str]]) -> None:
         raise missing_borg(party, backup.borg)
     if "socat" in lacks:
         raise missing_socat(party)
-    missing = [int(value) for word, value in seen if word == "missing" and value.isdigit()]
+    missing = [int(value) for word, value in seen if word == "missing" and re.fullmatch(r"[0-9]{1,9}", value)]
     paths = [backup.sources[index] for index in missing if index < len(backup.sources)]
     refuse_missing(party, paths, so="; nothing was backed up")

@@ -17,7 +17,7 @@ from pathlib import Path
 from .. import proc
 from ..config import Connection
 from ..errors import CONTROLLER, Failure
-from ..hostile import clean
+from ..hostile import clean, last_lines
 from . import argv
 from .diagnose import diagnose, diagnose_jump
 
@@ -73,7 +73,7 @@ class Master:
             # Those that still run when this is said are about as many as its sshd allows.
             self.limit = max(1, min(self.limit, self._running))
         text = said if self.alive else f"{said}\n{self._said.text}"
-        return diagnose(self.party, text, doing=doing)
+        return self._unheard(diagnose(self.party, text, doing=doing), said)
 
     async def watch(self) -> None:
         """Ask the master from time to time whether it answers; one that does not is killed, and its sessions end."""
@@ -96,7 +96,13 @@ class Master:
 
     def cause(self, *, jump: bool) -> Failure:
         """Say why the master ended before it was up, by what it said itself."""
-        return (diagnose_jump if jump else diagnose)(self.party, self._said.text)
+        return self._unheard((diagnose_jump if jump else diagnose)(self.party, self._said.text), "")
+
+    @staticmethod
+    def _unheard(failure: Failure, said: str) -> Failure:
+        # What the master said was passed on line by line, as it came.
+        failure.detail = said
+        return failure
 
     async def lost(self) -> Failure | None:
         """Say why the connection broke; None when it stands. For when a client has ended with SSH_FAILED."""
@@ -119,7 +125,7 @@ class Master:
                 "its sshd refuses to forward a unix socket",
                 hint="in its sshd_config set `AllowStreamLocalForwarding yes` and `AllowTcpForwarding yes` "
                 "(or `remote`), no `DisableForwarding`; in authorized_keys no `restrict` without `port-forwarding`",
-                detail=said,
+                detail=last_lines(said),
             )
 
     async def cancel(self, remote: str, local: Path) -> None:
@@ -133,7 +139,10 @@ class Master:
             return await proc.run(command, seconds=CONTROL_SECONDS)
         except TimeoutError:
             raise Failure(
-                self.party, f"our ssh connection does not answer (ssh -O {operation})", transient=True
+                self.party,
+                f"our ssh connection does not answer (ssh -O {operation})",
+                hint="the next run connects anew; check the network, and how busy this machine is",
+                transient=True,
             ) from None
 
     async def check(self) -> None:
@@ -220,7 +229,10 @@ async def _until_ready(master: Master, child: proc.Child, listener: asyncio.Task
             await master.check()
     except TimeoutError:
         raise Failure(
-            master.party, f"it did not finish connecting within {START_SECONDS:.0f} s", transient=True
+            master.party,
+            f"it did not finish connecting within {START_SECONDS:.0f} s",
+            hint="check how busy it is, and what sshd's log there says",
+            transient=True,
         ) from None
     except Failure as failure:
         with contextlib.suppress(TimeoutError):

@@ -22,8 +22,9 @@ from typing import IO, TextIO, cast
 from rich.console import Console, RenderableType
 from rich.text import Text
 
+from borgpull.errors import CONTROLLER, Failure
 from borgpull.ui.figures import shown
-from borgpull.ui.stream import Lasting
+from borgpull.ui.stream import Lasting, give_up
 
 _WIDE = 10_000
 _OFF = {"", "0", "false", "no"}
@@ -124,9 +125,17 @@ def _never_refuse(stream: TextIO) -> None:
 
 
 def data(text: str) -> None:
-    """Print `text` on stdout, for programs."""
-    sys.stdout.write(text if text.endswith("\n") else text + "\n")
-    sys.stdout.flush()
+    """Print `text` on stdout, for programs. Raises Failure when stdout does not take it."""
+    try:
+        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+        sys.stdout.flush()
+    except OSError as error:
+        give_up(sys.stdout)
+        raise Failure(
+            CONTROLLER,
+            f"standard output did not take it: {error.strerror}",
+            hint="all else is done; see to what reads it, or to the disk that it goes to",
+        ) from None
 
 
 def answer(parts: Iterable[RenderableType]) -> None:
