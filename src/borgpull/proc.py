@@ -153,7 +153,8 @@ class Child:
         """Send it a signal, unless it has ended."""
         if self.returncode is None:
             with contextlib.suppress(ProcessLookupError):
-                self._process.send_signal(number)
+                # Not Popen's: it polls first, and takes the status of one that just ended from who waits for it (3.11).
+                os.kill(self.pid, number)
 
     async def end(self, *, gently: Sequence[tuple[int, float]] = ((signal.SIGTERM, 5.0),)) -> None:
         """See to it that it has ended: each signal of `gently` with its patience in seconds, then SIGKILL."""

@@ -135,7 +135,7 @@ def test_reports_are_those_of_the_published_schemas():
     STATUS.validate(told)
     assert told["level"] == "critical"
     assert told["targets"][0]["last_archive"] == {"name": "snapshot-1", "start": "2026-09-21T13:13:20.000Z"}
-    lost = json.loads(status_json([], now=NOW, max_age=60, failure=Failure("B", "refused")))
+    lost = json.loads(status_json([], now=NOW, max_age=60, failure=Failure("B", "refused", hint="check Host")))
     STATUS.validate(lost)
     assert (lost["level"], lost["error"]["cause"]) == ("unknown", "refused")
 

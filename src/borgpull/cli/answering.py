@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 
 from plumbum import cli
 
-from .command import ConfiguredCommand
+from .command import ConfiguredCommand, awaited
 
 
 class AnsweringCommand(ConfiguredCommand):
@@ -15,11 +15,9 @@ class AnsweringCommand(ConfiguredCommand):
     json = cli.Flag(["--json"], help="print the answer as JSON")
     verbose = cli.Flag(["-v", "--verbose"], help="print what ssh said, on stderr")
 
-    def answering(self, work: Callable[[], Awaitable[int]]) -> int:
+    def answering(self, work: Callable[[], Coroutine[None, None, int]]) -> int:
         """Do `work`, and return the exit code; a signal ends it calmly. Raises Failure as the work does."""
-        import asyncio  # noqa: PLC0415 - `--help` shall answer at once
-
-        return asyncio.run(_until_interrupted(work))
+        return awaited(_until_interrupted(work))
 
     def heard(self, party: str, line: str) -> None:
         """Take in a line that somebody's ssh said."""
@@ -29,8 +27,8 @@ class AnsweringCommand(ConfiguredCommand):
             message_note(f"{party}: {line}")
 
 
-async def _until_interrupted(work: Callable[[], Awaitable[int]]) -> int:
-    import asyncio  # noqa: PLC0415
+async def _until_interrupted(work: Callable[[], Coroutine[None, None, int]]) -> int:
+    import asyncio  # noqa: PLC0415 - `--help` shall answer at once
 
     from .. import fleet  # noqa: PLC0415
 

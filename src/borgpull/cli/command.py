@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from plumbum import cli
 from plumbum.cli.switches import SwitchError
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..config import Config
 
 _HELP_EXITS = {"ShowHelp", "ShowHelpAll", "ShowVersion", "ShowCompletion"}
+_Result = TypeVar("_Result")
 MOST_CONFIG = 64 * 1024 * 1024
 
 
@@ -32,6 +33,16 @@ def _usage() -> Iterator[None]:
         if type(error).__name__ in _HELP_EXITS:
             raise
         raise UsageError(str(error)) from None
+
+
+def awaited(work: Coroutine[Any, Any, _Result]) -> _Result:
+    """Wait for `work` in an event loop of its own; return what it returns."""
+    import asyncio  # noqa: PLC0415 - `--help` shall answer at once
+
+    if sys.version_info < (3, 12):
+        # The default of 3.11 keeps a thread for each process; later versions choose this one by themselves.
+        asyncio.set_child_watcher(asyncio.PidfdChildWatcher())
+    return asyncio.run(work)
 
 
 class Command(cli.Application):

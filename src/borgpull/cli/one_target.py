@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, TextIO
 from plumbum import cli
 
 from ..errors import UsageError
-from .command import ConfiguredCommand
+from .command import ConfiguredCommand, awaited
 
 if TYPE_CHECKING:
     from ..events import Event
@@ -24,13 +24,11 @@ class OneTargetCommand(ConfiguredCommand):
 
     def about(self, name: str, work: Callable[[Subject], Awaitable[int]]) -> int:
         """Connect to B and do `work` on the target called `name`; return the exit code. Raises Failure."""
-        import asyncio  # noqa: PLC0415 - `--help` shall answer at once
-
-        from .. import rundir  # noqa: PLC0415
+        from .. import rundir  # noqa: PLC0415 - `--help` shall answer at once
 
         rundir.harden()
         with rundir.private_directory() as directory:
-            return asyncio.run(self._connected(name, work, directory))
+            return awaited(self._connected(name, work, directory))
 
     async def _connected(self, name: str, work: Callable[[Subject], Awaitable[int]], directory: Path) -> int:
         import asyncio  # noqa: PLC0415

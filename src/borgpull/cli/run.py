@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -12,7 +11,7 @@ from plumbum import cli
 
 from ..errors import UsageError
 from ..events import Emit, Event, Outcome, Warned
-from .command import ConfiguredCommand
+from .command import ConfiguredCommand, awaited
 from .exits import exit_code
 
 if TYPE_CHECKING:
@@ -31,14 +30,9 @@ class Run(ConfiguredCommand):
 
     def main(self) -> int:
         """Run; return the exit code."""
-        import asyncio  # noqa: PLC0415 - `--help` shall answer at once
-
-        from .. import rundir, ui  # noqa: PLC0415
+        from .. import rundir, ui  # noqa: PLC0415 - `--help` shall answer at once
         from ..ui import console, report  # noqa: PLC0415
 
-        if sys.version_info < (3, 12):
-            # The default of 3.11 keeps a thread for each process; later versions choose this one by themselves.
-            asyncio.set_child_watcher(asyncio.PidfdChildWatcher())
         rundir.harden()
         with rundir.private_directory() as directory:
             config = self.config(directory)
@@ -51,7 +45,7 @@ class Run(ConfiguredCommand):
                     if lost:
                         display.handle(lost)
 
-                outcome, interrupt = asyncio.run(_run(config, directory, cache, emit))
+                outcome, interrupt = awaited(_run(config, directory, cache, emit))
             if self.json:
                 console.data(report.dumps(display.board))
             return exit_code(outcome, interrupt.number)
