@@ -8,7 +8,7 @@ from real_repository import ATTACKS, Repository
 
 from borgpull.guard import State
 
-VERSIONS = ("1.2", "1.4")
+VERSIONS = ("1.2", pytest.param("1.4", marks=pytest.mark.slow))
 # What an operator is told after each attack: all of these, and nothing else.
 TOLD = {
     "delete_archive": [r"1 archive vanished: snapshot-001", r"\d+ older objects were deleted or overwritten"],

@@ -42,6 +42,7 @@ def manned() -> Iterator[World]:
 
 def config_of(world: World) -> dict:
     config = world.lab.config()
+    config["Borg"]["Retries"] = 0
     good = world.target("good")
     entry(config, "good")["SourcePaths"] = [f"{good.source}/{SOURCE}"]
     move(config, "nobody", nobody_listens(), good.host.host_key.public)

@@ -16,7 +16,7 @@ from borgpull.lab import Spot
 from borgpull.lab.trees import differences
 from world import Result, World, loopback_world
 
-TOOLS = ("env", "mktemp", "rm", "sh", "sleep")
+TOOLS = ("env", "mktemp", "rm", "rmdir", "sh", "sleep")
 
 
 @dataclass(frozen=True)
