@@ -38,6 +38,7 @@ missing_packages() {
     is_made "$for_what" || newest_python >/dev/null || echo python3-venv
     [ "$for_what" = work ] || return 0
     command -v ip >/dev/null || echo iproute2
+    command -v jq >/dev/null || echo jq
     borg_14_is_made || missing_to_build_borg
 }
 

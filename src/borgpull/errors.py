@@ -9,12 +9,12 @@ from __future__ import annotations
 class Failure(Exception):
     """Something failed, and `party` is who failed: "C", "B", "T web1", "config".
 
-    `cause` is one line in the operator's terms; `hint` is the next command to type or the line to change,
-    empty where nothing useful can be said. `detail` is what the failing program printed, for `-v`.
+    `cause` is one line in the operator's terms; `hint` is the next command to type or the line to change.
+    `detail` is what the failing program printed and nobody has been told yet, for `-v`.
     `transient` says that the same attempt may succeed later without anybody's help.
     """
 
-    def __init__(self, party: str, cause: str, *, hint: str = "", detail: str = "", transient: bool = False) -> None:
+    def __init__(self, party: str, cause: str, *, hint: str, detail: str = "", transient: bool = False) -> None:
         super().__init__(f"{party}: {cause}")
         self.party = party
         self.cause = cause
@@ -27,7 +27,7 @@ class ConfigError(Failure):
     """The config is wrong. `problems` are all of them, each naming its place and what to do."""
 
     def __init__(self, problems: list[str]) -> None:
-        super().__init__("config", "; ".join(problems))
+        super().__init__("config", "; ".join(problems), hint="mend these places, then run it again")
         self.problems = problems
 
 
@@ -42,7 +42,7 @@ class TamperedError(Failure):
     """A repository is not what an honest session leaves behind, or it cannot be told. `rules` are in words."""
 
     def __init__(
-        self, party: str, cause: str, *, rules: tuple[str, ...], unverifiable: bool = False, hint: str = ""
+        self, party: str, cause: str, *, rules: tuple[str, ...], hint: str, unverifiable: bool = False
     ) -> None:
         super().__init__(party, cause, hint=hint)
         self.rules = rules

@@ -132,6 +132,18 @@ class Failed(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Retried(Event):
+    """An attempt failed for a reason that may pass: the next one, `attempt` of `attempts`, begins in `seconds`."""
+
+    party: str
+    cause: str
+    hint: str
+    attempt: int
+    attempts: int
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class TargetFinished(Event):
     """A target is through all that it will see of this run."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import unicodedata
 
 LONGEST = 500
+MOST_LINES = 40
 
 _REFUSED = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
@@ -20,8 +21,17 @@ def clean(text: str | bytes, *, longest: int = LONGEST) -> str:
     """
     head = text[: longest * 4] if isinstance(text, bytes) else text[: longest + 1]
     words = head.decode("utf-8", "replace") if isinstance(head, bytes) else head
-    shown = "".join(_printable(letter) for letter in words).strip()
+    # Nearly always it is; letter by letter, a flood of long lines would keep C from everything else.
+    shown = (words if words.isprintable() else "".join(map(_printable, words))).strip()
     return shown if len(shown) <= longest else shown[: longest - 1] + "…"
+
+
+def last_lines(text: str | bytes) -> str:
+    """Return the last MOST_LINES lines of `text` that are not empty, each clean: why something failed stands there."""
+    tail = text[-MOST_LINES * LONGEST * 4 :]
+    words = tail.decode("utf-8", "replace") if isinstance(tail, bytes) else tail
+    lines = [line for line in words.splitlines() if line.strip()]
+    return "\n".join(clean(line) for line in lines[-MOST_LINES:])
 
 
 def _printable(letter: str) -> str:

@@ -24,6 +24,7 @@ from plumbum.commands.base import ConcreteCommand
 LONGEST_LINE = 64 * 1024
 MOST_OUTPUT = 1024 * 1024
 _CHUNK = 64 * 1024
+_FEW_LINES = 4 * 1024
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -62,6 +63,11 @@ def _home() -> str:
         return pwd.getpwuid(os.getuid()).pw_dir
     except KeyError:
         return "/"
+
+
+def _bytes(word: str) -> bytes:
+    # Whatever the locale here: a name in the config is UTF-8 on every host.
+    return word.encode("utf-8", "surrogateescape")
 
 
 def _die_with_parent() -> None:
@@ -181,11 +187,11 @@ async def started(
     Raises OSError when it cannot be started.
     """
     process = await asyncio.create_subprocess_exec(
-        *argv,
+        *map(_bytes, argv),
         stdin=stdin,
         stdout=stdout,
         stderr=stderr,
-        env=environment() if env is None else env,
+        env={name: _bytes(value) for name, value in (environment() if env is None else env).items()},
         pass_fds=tuple(pass_fds),
         start_new_session=True,
         preexec_fn=_die_with_parent,
@@ -201,7 +207,9 @@ async def started(
 async def lines(stream: asyncio.StreamReader, *, longest: int = LONGEST_LINE) -> AsyncIterator[bytes]:
     """Yield the lines of a stream without their ends; of a longer one only its first `longest` bytes."""
     held = bytearray()
-    while chunk := await stream.read(_CHUNK):
+    while chunk := await stream.read(_FEW_LINES):
+        # What there is to read is read without waiting: a flood of short lines would let nobody else have a turn.
+        await asyncio.sleep(0)
         *whole, rest = chunk.split(b"\n")
         for line in whole:
             held += line[: longest - len(held)]

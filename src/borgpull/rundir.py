@@ -21,6 +21,7 @@ from .errors import CONTROLLER, Failure
 PREFIX = "borgpull-"
 _MEMORY = {"tmpfs", "ramfs"}
 _SAFE = re.compile(r"[A-Za-z0-9._/-]{1,48}")
+_PR_GET_DUMPABLE = 3
 _PR_SET_DUMPABLE = 4
 
 
@@ -29,6 +30,12 @@ def harden() -> None:
     os.umask(0o077)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def is_hardened() -> bool:
+    """Tell whether core dumps of this process are off, as the kernel says."""
+    dumpable = ctypes.CDLL(None).prctl(_PR_GET_DUMPABLE, 0, 0, 0, 0)
+    return resource.getrlimit(resource.RLIMIT_CORE) == (0, 0) and dumpable == 0
 
 
 @contextlib.contextmanager

@@ -1,11 +1,12 @@
 """Why a borg failed: by its message ids where it has some, by its words where it has none, by what B saw first."""
 
+import json
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from borgpull.borg.failure import explain, missing_borg
+from borgpull.borg.failure import explain, missing_borg, speaks_against_repository
 from borgpull.borg.output import Message, Messages, read_line
 from world import borg_14
 from world.place import DISTRIBUTION_BORG
@@ -80,9 +81,67 @@ def test_the_serve_on_the_backup_server_knows_better_than_the_client_that_lost_i
     assert (failure.party, "disk is full" in failure.cause) == ("B", True)
 
 
+OF_SERVE = """\
+Traceback (most recent call last):
+
+  File "borg/remote.py", line 240, in serve
+    res = f(**args)
+
+  File "borg/locking.py", line 291, in save
+    with open(self.path, "w") as f:
+
+{}
+"""
+OF_CLIENT = """\
+Traceback (most recent call last):
+  File "borg/archiver.py", line 5213, in main
+    exit_code = archiver.run(args)
+{}
+
+"""
+FULL = "OSError: [Errno 28] No space left on device"
+READ_ONLY = "Failed to create/acquire the lock {0} ([Errno 30] Read-only file system: '{0}.x.tmp')."
+IN_REPOSITORY, IN_CACHE = "/b/web/lock.exclusive", "/root/.cache/borg/ab12/lock.exclusive"
+
+
+def logged(msgid: str | None, text: str) -> Message | None:
+    record = {"type": "log_message", "levelname": "ERROR", "msgid": msgid, "name": "borg.archiver", "message": text}
+    return read_line(json.dumps(record).encode())
+
+
+@pytest.mark.parametrize(
+    ("said", "party", "words", "remedy"),
+    [
+        ([("OSError", OF_SERVE.format(FULL)), (None, "\n")], "B", "disk is full", "RootDir on B"),
+        ([("Exception", "Local Exception"), (None, OF_CLIENT.format(FULL))], "T web", "disk is full", "~/.cache/borg"),
+        ([("LockFailed", READ_ONLY.format(IN_REPOSITORY))], "B", "read-only", "RootDir"),
+        ([("LockFailed", OF_SERVE.format(READ_ONLY.format(IN_REPOSITORY)))], "B", "read-only", "RootDir"),
+        ([("LockFailed", READ_ONLY.format(IN_CACHE))], "T web", "read-only", "~/.cache"),
+    ],
+    ids=["B is full", "T is full", "B is read-only, to 1.4", "B is read-only, to 1.2", "T is read-only"],
+)
+def test_a_disk_that_takes_nothing_is_that_of_the_host_it_is_on(said, party, words, remedy):
+    failure = explain("T web", "create", 2, messages(*(logged(*each) for each in said)))
+    assert (failure.party, words in failure.cause, remedy in failure.hint) == (party, True, True), failure
+    assert not speaks_against_repository(2, messages(*(logged(*each) for each in said)))
+
+
+def test_a_serve_that_is_too_old_is_not_taken_for_a_lost_connection():
+    refused = plain("usage: borg [-h] <command> ...\nborg: error: unrecognized arguments: --restrict-to-repository")
+    failure = explain("C", "list", 2, error("ConnectionClosedWithHint"), server=refused)
+    assert (failure.party, "too old" in failure.cause) == ("B", True)
+    assert "BorgPath in [Borg.Server]" in failure.hint
+
+
 def test_what_is_not_known_is_told_in_borgs_own_words_and_status():
     assert explain("C", "list", 2, error("", "on fire")).cause == "borg list failed (exit 2): on fire"
     assert explain("C", "list", -9, messages()).cause == "borg list failed (killed by signal 9)"
+    assert "-v" in explain("C", "list", 2, error("", "on fire")).hint
+
+
+def test_an_error_that_borg_did_not_foresee_is_told_without_its_headline_and_its_lines_of_code():
+    said = messages(logged("Exception", "Local Exception"), logged(None, OF_CLIENT.format("KeyError: 'x'")))
+    assert explain("T web", "create", 2, said).cause == "borg create failed (exit 2): KeyError: 'x'"
 
 
 def test_a_missing_borg_is_told_with_how_to_install_it():

@@ -6,6 +6,8 @@ B = "Borg.Server"
 KNOWN_B = "[backup.example.org]:2222 {HOST_KEY}\n[backup.example.org]:2222 {HOST_KEY_RSA}\n"
 ONE = "Servers[0]"
 TWO = "Servers[1]"
+TIMEOUT = f'{ONE}.Timeout ("web1")'
+QUOTA = f'{ONE}.Quota ("web1")'
 SUB = f"{TWO}.BorgTarget.SubDir {DB1}"
 PASS = f"{TWO}.BorgTarget.Passphrase {DB1}"
 HOST = f"{TWO}.Connection.Host {DB1}"
@@ -72,6 +74,16 @@ BROKEN = {
     "no Jobs at all": ("Jobs = 4", "Jobs = 0", JOBS, "from 1 to 1000"),
     "too many Jobs": ("Jobs = 4", "Jobs = 1001", JOBS, "from 1 to 1000"),
     "absurdly many Jobs": ("Jobs = 4", f"Jobs = 1{'0' * 40}", JOBS, "from 1 to 1000"),
+    "too many Retries": ("Jobs = 4", "Retries = 11", "Borg.Retries", "from 0 to 10"),
+    "fewer Retries than none": ("Jobs = 4", "Retries = -1", "Borg.Retries", "from 0 to 10"),
+    "Defaults that are no table": ("Jobs = 4", "Defaults = 4", "Borg.Defaults", "write [Borg.Defaults]"),
+    "Name among the defaults": ("[Borg.Server]", '[Borg.Defaults]\nName = "a"\n[Borg.Server]', "Borg.Defaults", "[[Se"),
+    "Timeout without a unit": ('Name = "web1"', 'Name = "web1"\nTimeout = "90"', TIMEOUT, "`90m`"),
+    "Timeout as a number": ('Name = "web1"', 'Name = "web1"\nTimeout = 90', TIMEOUT, "text in quotes"),
+    "no Timeout at all": ('Name = "web1"', 'Name = "web1"\nTimeout = "0s"', TIMEOUT, "`90m`"),
+    "endless Timeout": ('Name = "web1"', 'Name = "web1"\nTimeout = "9999d"', TIMEOUT, "than a year"),
+    "Quota of nothing known": ('Name = "web1"', 'Name = "web1"\nQuota = "50"', QUOTA, "`50G`"),
+    "Quota too small for borg": ('Name = "web1"', 'Name = "web1"\nQuota = "9.9M"', QUOTA, "than 10M"),
     # RootDir, SubDir
     "relative RootDir": ('"/home/backups"', '"home/backups"', ROOT, "absolute"),
     "home as RootDir": ('"/home/backups"', '"~/backups"', ROOT, "absolute"),

@@ -9,6 +9,7 @@ from sample import GOOD, filled, read_pure
 
 from borgpull.config import Host, read
 from borgpull.config.schema import File
+from borgpull.config.settings import Options
 
 
 @pytest.fixture
@@ -94,7 +95,17 @@ def test_what_may_be_left_out(keys, checks):
     text = GOOD.replace("Jobs = 4\n", "").replace('Excludes = ["/srv/**/*.tmp"]\n', "")
     config = read(filled(text, keys), **checks)
     assert config.jobs == 8
+    assert config.retries == 2
     assert config.targets[0].excludes == ()
+    assert config.targets[0].options == Options(timeout=48 * 3600, stall_timeout=30 * 60, quota="")
+
+
+def test_options_of_a_target_come_before_the_defaults_for_all(keys, checks):
+    text = GOOD.replace("[Borg.Server]", '[Borg.Defaults]\nTimeout = "26h"\nQuota = "50G"\n\n[Borg.Server]')
+    text = text.replace('Name = "web1"', 'Name = "web1"\ntimeout = "90m"\nStallTimeout = "45s"')
+    one, two = read(filled(text, keys), **checks).targets
+    assert one.options == Options(timeout=90 * 60, stall_timeout=45, quota="50G")
+    assert two.options == Options(timeout=26 * 3600, stall_timeout=30 * 60, quota="50G")
 
 
 def test_empty_jump_keys_mean_no_jump(keys, checks):
@@ -180,6 +191,7 @@ def test_the_schema_spells_the_keys_as_the_config_does():
     keys = {key for table in tables.values() for key in table["properties"]}
     assert keys == {
         *("Borg", "Servers", "RootDir", "PruneSetting", "Jobs", "Server", "BorgPath"),
+        *("Retries", "Defaults", "Timeout", "StallTimeout", "Quota"),
         *("Host", "Username", "KnownHost", "PrivateKey", "ProxyJumpHost", "ProxyJumpKnownHost"),
         *("Name", "SourcePaths", "Excludes", "BorgTarget", "Connection", "SubDir", "Passphrase"),
     }

@@ -1,6 +1,7 @@
 """Reads what a run says and edits what it is told: reports, events, configs, and shells that are not plain."""
 
 import json
+import socket
 import subprocess
 import time
 from collections.abc import Callable
@@ -57,6 +58,19 @@ def until(condition: Callable[[], Any], *, process: subprocess.Popen | None = No
             raise AssertionError(f"it ended too early: {process.communicate()}")
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.005)
+
+
+def move(config: dict[str, Any], name: str, endpoint: str, key: str) -> None:
+    """Have a target looked for at `host:port`, with the host key `key`."""
+    host, _, port = endpoint.rpartition(":")
+    entry(config, name)["Connection"] |= {"Host": endpoint, "KnownHost": f"[{host}]:{port} {key}"}
+
+
+def nobody_listens() -> str:
+    """Return a `host:port` on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{probe.getsockname()[1]}"
 
 
 def forced_shell(prelude: str) -> str:

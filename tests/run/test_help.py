@@ -15,7 +15,9 @@ print("loaded:", *sys.modules)
 """
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["--version"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["run", "--help"], ["doctor", "--help"], ["status", "--help"], ["--version"]]
+)
 def test_help_loads_nothing_that_is_slow(arguments):
     argv = [sys.executable, "-c", ASK, *arguments]
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
@@ -26,10 +28,19 @@ def test_help_loads_nothing_that_is_slow(arguments):
     assert SLOW & set(loaded.split()) == set()
 
 
-def test_help_tells_the_exit_codes():
-    done = subprocess.run([sys.executable, "-m", "borgpull", "--help"], capture_output=True, text=True, check=False)
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ([], "3 a repository was tampered with"),
+        (["doctor"], "2 something would stop one"),
+        (["status"], "3 UNKNOWN: a target was never backed up"),
+    ],
+)
+def test_help_tells_the_exit_codes(command, words):
+    argv = [sys.executable, "-m", "borgpull", *command, "--help"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert done.returncode == 0
-    assert "3 a repository was tampered with" in " ".join(done.stdout.split())
+    assert words in " ".join(done.stdout.split())
 
 
 @pytest.mark.parametrize("arguments", [["--nonsense"], ["nonsense"], ["run", "extra"], ["--quiet", "--verbose"]])

@@ -5,19 +5,18 @@ way out.
 """
 
 import shutil
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from reading import ends, entry, forced_shell, row, said_of, script
+from reading import ends, entry, forced_shell, move, nobody_listens, row, said_of, script
 
 from borgpull.lab import Spot
 from borgpull.lab.trees import differences
 from world import Result, World, loopback_world
 
-TOOLS = ("env", "mktemp", "rm", "sh", "sleep")
+TOOLS = ("env", "mktemp", "rm", "rmdir", "sh", "sleep")
 
 
 @dataclass(frozen=True)
@@ -92,6 +91,7 @@ def troubled(tmp_path_factory) -> Iterator[tuple[World, Result]]:
 
 def _broken(world: World) -> dict:
     config = world.lab.config()
+    config["Borg"]["Retries"] = 0
     good = world.target("good").host
     for name, replaced in (("changed-key", "KnownHost"), ("other-key", "PrivateKey")):
         connection = entry(config, name)["Connection"]
@@ -100,8 +100,8 @@ def _broken(world: World) -> dict:
             "KnownHost": f"{address} {good.host_key.public}",
             "PrivateKey": good.key.private,
         }[replaced]
-    _move(config, "nobody-listens", f"127.0.0.1:{_closed_port()}", good.host_key.public)
-    _move(config, "no-such-name", "host.invalid:2222", good.host_key.public)
+    move(config, "nobody-listens", nobody_listens(), good.host_key.public)
+    move(config, "no-such-name", "host.invalid:2222", good.host_key.public)
     entry(config, "missing-source")["SourcePaths"] += ["/nowhere/at all"]
     entry(config, "all-excluded")["Excludes"] = ["*"]
     entry(config, "wrong-passphrase")["BorgTarget"]["Passphrase"] = "not the right one"
@@ -128,19 +128,8 @@ def _prepare_hosts(world: World) -> None:
         (host.directory / "authorized_keys").write_text(f"{option} {host.key.public}\n")
 
 
-def _move(config: dict, name: str, endpoint: str, key: str) -> None:
-    host, _, port = endpoint.rpartition(":")
-    entry(config, name)["Connection"] |= {"Host": endpoint, "KnownHost": f"[{host}]:{port} {key}"}
-
-
 def _borg(world: World, name: str, text: str) -> str:
     return script(world.target(name).host.directory / "borg", text)
-
-
-def _closed_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.mark.parametrize("name", TROUBLES)

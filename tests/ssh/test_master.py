@@ -143,7 +143,6 @@ def test_keys_and_hosts_of_the_user_are_not_used(lab, memory, tmp_path, monkeypa
 def test_a_name_that_cannot_be_resolved_is_said(lab, memory):
     failure = failure_to(replace(connection(lab), host=Host("host.invalid", 22)), memory)
     assert "cannot be resolved" in failure.cause
-    assert failure.transient
 
 
 def test_a_port_on_which_nobody_listens_is_said(lab, memory):

@@ -43,13 +43,16 @@ class Log:
 def test_a_line_says_when_who_and_what():
     lines = Log().after(done("web1")).lines
     assert "2026-11-22T22:43:10Z web1: create: done, 1.2 GB read, 3.4 MB new" in lines
-    assert lines[-1] == "2026-11-22T22:43:12Z web1: done, in 3m12s"
+    assert lines[-1] == (
+        "2026-11-22T22:43:12Z web1: done, 1.2 GB read, 3.4 MB new, archive web1-2026-11-22T22:40:00, in 3m12s"
+    )
 
 
 def test_each_line_has_its_time_and_its_target_so_that_it_can_stand_alone():
-    lines = Log(verbose=True).after([*big_run(targets=20), *tampered("host019")]).lines
-    assert lines
-    assert all(TIMED.match(line) for line in lines)
+    log = Log(verbose=True).after([*big_run(targets=20), *tampered("host019")])
+    log.display.finish()
+    assert log.lines
+    assert all(TIMED.match(line) for line in log.lines)
 
 
 def test_progress_of_a_file_is_not_worth_a_line():
@@ -135,34 +138,36 @@ def test_verbose_says_what_borg_and_ssh_said():
     assert Log(verbose=True).after([said]).lines == ["2026-11-22T22:40:00Z web1: ssh said: debug1: Authenticated"]
 
 
-def test_the_summary_stays_at_the_end():
+def test_what_did_not_end_well_and_the_totals_stand_together_at_the_end():
     log = Log().after(small_run())
     before = len(log.lines)
     log.clock.now = START + 200
     log.display.finish()
-    assert log.lines[before:] == [
-        "web1: done, 1.2 GB read, 3.4 MB new, archive web1-2026-11-22T22:40:00, in 3m12s",
+    assert {line[:21] for line in log.lines[before:]} == {"2026-11-22T22:43:20Z "}
+    assert [line[21:] for line in log.lines[before:]] == [
         "web2: warning, 1.2 GB read, 3.4 MB new, archive web2-2026-11-22T22:40:00, in 3m07s",
-        "warning: /etc/shadow: permission denied",
-        "hint: run as root on web2",
+        "web2: warning: /etc/shadow: permission denied",
+        "web2: hint: run as root on web2",
         "db1: failed, in 2s",
-        "error: T db1: connection refused on port 22",
-        "hint: is sshd running there? try: ssh -p 22 root@host",
-        "3 targets: 1 done, 1 with warnings, 1 failed, 2.4 GB read, 6.8 MB new, in 3m12s",
+        "db1: error: T db1: connection refused on port 22",
+        "db1: hint: is sshd running there? try: ssh -p 22 root@host",
+        "run: 3 targets: 1 done, 1 with warnings, 1 failed, 2.4 GB read, 6.8 MB new, in 3m12s",
     ]
 
 
 def test_a_run_that_was_cut_short_names_who_never_began():
     log = Log().after([*big_run(targets=6, running=2, through=1, broken=0)])
     log.display.finish()
-    assert "host005: not started" in log.lines
-    assert log.lines[-1].startswith("6 targets: 1 done, 2 interrupted, 3 not started")
+    told = [line.split("Z ", 1)[1] for line in log.lines]
+    assert "host005: not started" in told
+    assert told[-1].startswith("run: 6 targets: 1 done, 2 interrupted, 3 not started")
 
 
 def test_a_failure_of_the_run_itself_is_in_the_summary():
     log = Log().after([Failed(at=START, party="B", cause="connection timed out", hint="ping it")])
     log.display.finish()
-    assert log.lines[-3:-1] == ["error: B: connection timed out", "hint: ping it"]
+    told = [line.split("Z ", 1)[1] for line in log.lines]
+    assert told[-3:-1] == ["run: error: B: connection timed out", "run: hint: ping it"]
 
 
 def test_markup_is_shown_as_it_is():

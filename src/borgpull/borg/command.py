@@ -9,7 +9,8 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-LOCK_WAIT = ("--lock-wait", "600")
+# Borg asks again after a tenth of it: a lock that a killed borg left is seen at once, and taken at the next try.
+LOCK_WAIT = ("--lock-wait", "60")
 _JSON = ("--log-json", "--progress")
 # socat copies 8 KiB at a time by default; 256 KiB makes the road a fifth faster.
 _SOCAT = "socat -b 262144 STDIO UNIX-CONNECT:"
@@ -95,10 +96,13 @@ def export_key(file: str, *, paper: bool) -> list[str]:
     return ["key", "export", "--log-json", *(["--paper"] if paper else []), "::", file]
 
 
-def serve(borg: str, path: str, *, append_only: bool) -> list[str]:
+def serve(borg: str, path: str, *, append_only: bool, quota: str = "") -> list[str]:
     """Return the command of a `borg serve` that can touch the repository at `path` and nothing else.
+
+    `quota` is how large the repository may get, such as "50G"; empty for no limit.
 
     --info: else serve is silent on what compact freed (its log level is its own, the client's -v does not reach it).
     """
     only = ["--append-only"] if append_only else []
-    return [borg, "serve", "--info", *only, "--restrict-to-repository", path]
+    most = ["--storage-quota", quota] if quota else []
+    return [borg, "serve", "--info", *only, *most, "--restrict-to-repository", path]

@@ -6,7 +6,7 @@ because 1.2 and 1.4 spell the first part differently. Public facts: Borg's docs/
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ..errors import BACKUP_SERVER, CONTROLLER, Failure
@@ -63,7 +63,12 @@ _SIGNS: Mapping[str, _Sign] = {
         BACKUP_SERVER,
     ),
     "InsufficientFreeSpaceError": _Sign("its disk is full", "free space below RootDir on B", BACKUP_SERVER),
-    "StorageQuotaExceeded": _Sign("the storage quota of this repository is reached", "raise the quota", BACKUP_SERVER),
+    "StorageQuotaExceeded": _Sign(
+        "the storage quota of this repository is reached",
+        "raise its Quota, or keep less (PruneSetting); set on B itself: `borg config REPOSITORY storage_quota SIZE` "
+        "and `borgpull accept`",
+        BACKUP_SERVER,
+    ),
     "RepositoryAccessAborted": _Sign(
         "borg knows this repository under another place and refuses it",
         "if RootDir, SubDir or the repositories were moved on purpose: remove the folder of this repository id below "
@@ -107,21 +112,35 @@ _SIGNS: Mapping[str, _Sign] = {
     "ConnectionBrokenWithHint": _LOST,
 }
 
-# Without message ids: tracebacks and plain text of 1.2, shells, the system.
-_TEXTS = (
-    ("No space left on device", _SIGNS["InsufficientFreeSpaceError"]),
-    ("Read-only file system", _Sign("its file system is read-only", "mount it writable", BACKUP_SERVER)),
-    (
-        "Permission denied",
-        _Sign("a file or folder may not be written", "check who owns the repository below RootDir"),
-    ),
-    ("BrokenPipeError", _LOST),
-    ("Connection closed by remote host", _LOST),
-    (
-        "unrecognized arguments",
-        _Sign("this borg is too old: it does not know an option", "use borg 1.2 or 1.4"),
-    ),
+_OLD = _Sign(
+    "its borg is too old (or a borg 2): it does not know an option that borg 1.2 and 1.4 know",
+    "install borg 1.2 or 1.4",
 )
+
+# Without message ids: tracebacks and plain text of 1.2, shells, the system. First what it means on B, then what it
+# means where the borg client runs, on T or on C: that one writes to its cache alone.
+_TEXTS: Mapping[str, tuple[_Sign, _Sign]] = {
+    "No space left on device": (
+        _SIGNS["InsufficientFreeSpaceError"],
+        _Sign("its disk is full", "free space there: borg keeps a cache, in ~/.cache/borg on T, in --cache-dir on C"),
+    ),
+    "Disk quota exceeded": (
+        _Sign("the disk quota of its account is used up", "raise it on B, or free space below RootDir"),
+        _Sign("the disk quota of its account is used up", "raise it there, or free space"),
+    ),
+    "Read-only file system": (
+        _Sign("its file system is read-only", "mount RootDir writable on B; its kernel log says why it is not"),
+        _Sign("its file system is read-only", "mount ~/.cache and ~/.config there writable"),
+    ),
+    "Permission denied": (
+        _Sign("a file or folder may not be written", "check who owns the repository below RootDir on B"),
+        _Sign("a file or folder may not be written", "check who owns ~/.cache/borg and ~/.config/borg there"),
+    ),
+    "unrecognized arguments": (_OLD, _OLD),
+    "invalid choice": (_OLD, _OLD),
+    "BrokenPipeError": (_LOST, _LOST),
+    "Connection closed by remote host": (_LOST, _LOST),
+}
 
 
 def explain(party: str, command: str, status: int, said: Messages, *, server: Messages | None = None) -> Failure:
@@ -129,11 +148,13 @@ def explain(party: str, command: str, status: int, said: Messages, *, server: Me
 
     What the serve on B says is preferred where it names a cause: it saw it.
     """
-    detail = _detail(said, server)
-    sign = _find(said, server)
-    if sign is not None:
-        return Failure(sign.party or party, sign.cause, hint=sign.hint, detail=detail, transient=sign.transient)
-    return Failure(party, f"borg {command} failed{_last_words(status, said)}", detail=detail)
+    found = _find(party, said, server)
+    if found is None:
+        cause = f"borg {command} failed{_last_words(status, said)}"
+        return Failure(party, cause, hint="run it again with -v to see all that borg said")
+    who, sign = found
+    hint = sign.hint + (borg_setting(who) if sign is _OLD else "")
+    return Failure(who, sign.cause, hint=hint, transient=sign.transient)
 
 
 def speaks_against_repository(status: int, said: Messages, *, server: Messages | None = None) -> bool:
@@ -141,36 +162,61 @@ def speaks_against_repository(status: int, said: Messages, *, server: Messages |
 
     It did not when it was killed, or when it lacked a setting, a right, space or the link.
     """
-    sign = _find(said, server)
-    return status >= 0 and (sign is None or sign.damning)
+    found = _find("", said, server)
+    return status >= 0 and (found is None or found[1].damning)
 
 
-def _find(said: Messages, server: Messages | None) -> _Sign | None:
-    return _by_kind(said, server) or _by_text(_detail(said, server))
+def system_of_server(said: str) -> tuple[str, str] | None:
+    """Return the cause and the hint for what the system of B said, None where it says nothing known."""
+    return next(((sign.cause, sign.hint) for text, (sign, _) in _TEXTS.items() if text in said), None)
 
 
-def _detail(said: Messages, server: Messages | None) -> str:
-    return "\n".join(message.text for message in (*said.errors, *said.others, *(server.errors if server else ())))
-
-
-def _by_kind(said: Messages, server: Messages | None) -> _Sign | None:
-    kinds = [*said.kinds(), *(server.kinds() if server else ())]
-    found = [_SIGNS[kind] for kind in kinds if kind in _SIGNS]
+def _find(party: str, said: Messages, server: Messages | None) -> tuple[str, _Sign] | None:
+    served = [(BACKUP_SERVER, message) for message in _telling(server)] if server else []
+    own = [(BACKUP_SERVER if message.served else party, message) for message in _telling(said)]
+    found = [*_by_kind(party, [*said.kinds(), *(server.kinds() if server else ())]), *_by_text([*served, *own])]
     # A lost connection is often only the consequence of what the serve on B died of.
-    return next((sign for sign in found if sign is not _LOST), found[0] if found else None)
+    return next((each for each in found if each[1] is not _LOST), found[0] if found else None)
 
 
-def _by_text(detail: str) -> _Sign | None:
-    return next((sign for text, sign in _TEXTS if text in detail), None)
+def _telling(said: Messages) -> list[Message]:
+    return [*said.errors, *(message for message in said.others if message.level == "PLAIN")]
+
+
+def _by_kind(party: str, kinds: Iterable[str]) -> Iterator[tuple[str, _Sign]]:
+    for kind in kinds:
+        if kind in _SIGNS:
+            yield _SIGNS[kind].party or party, _SIGNS[kind]
+
+
+def _by_text(said: Iterable[tuple[str, Message]]) -> Iterator[tuple[str, _Sign]]:
+    for who, message in said:
+        for text, (on_server, elsewhere) in _TEXTS.items():
+            if text in message.text:
+                yield who, on_server if who == BACKUP_SERVER else elsewhere
 
 
 def _last_words(status: int, said: Messages) -> str:
-    messages: list[Message] = said.errors[:1] or [m for m in said.others if m.level == "PLAIN"][-1:]
+    # Borg's headline for an error that it did not foresee; the next message is that error.
+    errors = [message for message in said.errors if message.text != "Local Exception"]
+    messages: list[Message] = errors[:1] or [m for m in said.others if m.level == "PLAIN"][-1:]
     how = f" (exit {status})" if status >= 0 else f" (killed by signal {-status})"
     return how + (f": {messages[0].text}" if messages else "")
 
 
+def named(kind: str, party: str) -> Failure:
+    """Return what is said of the message id `kind`, one of those known here, when `party` is at fault."""
+    sign = _SIGNS[kind]
+    return Failure(sign.party or party, sign.cause, hint=sign.hint, transient=sign.transient)
+
+
 def missing_borg(where: str, borg: str) -> Failure:
     """Say that borg itself is missing on C, B or T."""
-    setting = {CONTROLLER: "", BACKUP_SERVER: ", or set BorgPath in [Borg.Server]"}.get(where, ", or set its BorgPath")
-    return Failure(where, f"borg is not installed there ({borg})", hint=f"apt install borgbackup{setting}")
+    return Failure(where, f"borg is not installed there ({borg})", hint=f"apt install borgbackup{borg_setting(where)}")
+
+
+def borg_setting(where: str) -> str:
+    """Return the words of a hint that name where the config tells another borg on C, B or T; C's cannot be told."""
+    return {CONTROLLER: "", BACKUP_SERVER: ", or set BorgPath in [Borg.Server]"}.get(
+        where, ", or set BorgPath of this target"
+    )

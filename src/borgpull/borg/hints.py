@@ -18,7 +18,8 @@ import msgpack  # type: ignore[import-untyped]
 VERSION = 2
 # Up to 20 bytes a segment. What follows, the shadow index, grows with each object ever pruned, and says nothing here.
 HEAD = 8 * 1024 * 1024
-MOST_SEGMENTS = HEAD // 4
+# In memory each takes ten times what a hostile one takes in the file.
+MOST_SEGMENTS = HEAD // 16
 _MOST_SEGMENT_NUMBER = 1 << 32
 _MOST_VALUE = 1 << 40
 
@@ -45,7 +46,13 @@ def read_hints(data: bytes) -> Hints:
     Raises ValueError when it is not what Borg 1.1 and later write.
     """
     unpacker = msgpack.Unpacker(
-        raw=True, strict_map_key=False, max_map_len=MOST_SEGMENTS, max_array_len=0, max_ext_len=0, max_str_len=16
+        raw=True,
+        strict_map_key=False,
+        max_map_len=MOST_SEGMENTS,
+        max_array_len=0,
+        max_ext_len=0,
+        max_str_len=16,
+        max_bin_len=0,
     )
     try:
         unpacker.feed(data[:HEAD])
@@ -67,8 +74,12 @@ def _expect(unpacker: msgpack.Unpacker, key: bytes) -> None:
 
 
 def _read_numbers(unpacker: msgpack.Unpacker) -> Mapping[int, int]:
+    # The length of a map whose header alone is read is not checked by msgpack (1.2.4).
+    length = unpacker.read_map_header()
+    if length > MOST_SEGMENTS:
+        raise ValueError
     numbers: dict[int, int] = {}
-    for _ in range(unpacker.read_map_header()):
+    for _ in range(length):
         segment, value = unpacker.unpack(), unpacker.unpack()
         if type(segment) is not int or type(value) is not int:
             raise TypeError

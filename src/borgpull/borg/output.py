@@ -14,6 +14,9 @@ from ..hostile import clean
 
 MOST_MESSAGES = 200
 _HUGE = 1 << 62
+_TRACEBACK = "Traceback (most recent call last)"
+# A client gives the traceback of the serve for an error that it has no words for (1.2 and 1.4, remote.py `serve`).
+_SERVED = "in serve\n"
 
 
 @dataclass(frozen=True)
@@ -38,11 +41,15 @@ class Percent:
 
 @dataclass(frozen=True)
 class Message:
-    """A log message. `kind` is the last part of borg's msgid, the one part on which 1.2 and 1.4 agree."""
+    """A log message. `kind` is the last part of borg's msgid, the one part on which 1.2 and 1.4 agree.
+
+    `served` says that a client passes on what the `borg serve` on B ran into.
+    """
 
     level: str
     kind: str
     text: str
+    served: bool = False
 
     @property
     def is_warning(self) -> bool:
@@ -82,9 +89,23 @@ def _read_record(record: dict[str, Any]) -> Line | None:
             current, total = _number(record, "current"), _number(record, "total")
             return Percent(_text(record, "msgid"), min(current, total), total, _text(record, "message"))
         case "log_message" | "question_prompt" | "question_env_answer":
-            level = _text(record, "levelname") or "INFO"
-            return Message(level, _text(record, "msgid").rpartition(".")[2], _text(record, "message"))
+            return _read_message(record)
     return None
+
+
+def _read_message(record: dict[str, Any]) -> Message | None:
+    said = record.get("message")
+    if not isinstance(said, str) or not said.strip():
+        return None
+    kind = _text(record, "msgid").rpartition(".")[2]
+    # The lock of borg's own cache can fail as well; of the path in the text that part is always the same.
+    served = _SERVED in said or (kind == "LockFailed" and "/.cache/borg/" not in said)
+    return Message(_text(record, "levelname") or "INFO", kind, clean(_telling(said)), served)
+
+
+def _telling(said: str) -> str:
+    # The lines of code above the last one are longer than what is kept of a message.
+    return said.strip().splitlines()[-1] if _TRACEBACK in said else said
 
 
 def _number(record: dict[str, Any], key: str) -> int:

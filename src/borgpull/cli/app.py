@@ -32,6 +32,8 @@ class BorgPull(Command):
 
 
 BorgPull.subcommand("run", "borgpull.cli.run.Run")
+BorgPull.subcommand("doctor", "borgpull.cli.doctor.Doctor")
+BorgPull.subcommand("status", "borgpull.cli.status.Status")
 BorgPull.subcommand("rollback", "borgpull.cli.rollback.Rollback")
 BorgPull.subcommand("accept", "borgpull.cli.accept.Accept")
 BorgPull.subcommand("key", "borgpull.cli.key.Key")

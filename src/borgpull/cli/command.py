@@ -35,12 +35,19 @@ def _usage() -> Iterator[None]:
 
 
 class Command(cli.Application):
-    """A command of borgpull; the first line of its docstring stands in the list of commands, the rest in its help."""
+    """A command of borgpull; the first line of its docstring stands in the list of commands, the rest in its help.
+
+    EXIT_CODES follow that, where they are other ones than those of a run.
+    """
+
+    EXIT_CODES = ""
 
     def __init_subclass__(cls) -> None:
         first, _, rest = (cls.__doc__ or "").partition("\n\n")
         cls.DESCRIPTION = cls.__dict__.get("DESCRIPTION", " ".join(first.split()))
-        cls.DESCRIPTION_MORE = cls.__dict__.get("DESCRIPTION_MORE", " ".join(rest.split()))
+        cls.DESCRIPTION_MORE = cls.__dict__.get(
+            "DESCRIPTION_MORE", "\n\n".join(filter(None, [" ".join(rest.split()), cls.EXIT_CODES]))
+        )
 
     def _parse_args(self, argv: list[str]) -> Any:  # noqa: ANN401 - plumbum's own shape
         with _usage():
@@ -89,16 +96,21 @@ class ConfiguredCommand(Command):
             try:
                 return Path(self.config_file).read_bytes()
             except OSError as error:
-                raise ConfigError([f"--config {self.config_file}: {error.strerror}"]) from None
+                cause = f"--config {self.config_file}: {error.strerror}"
+                raise UsageError(cause, hint="name another file, or pipe the config in") from None
         if sys.stdin is None or sys.stdin.isatty():
             raise UsageError("there is no config", hint="type `borgpull < config.toml`, or give --config FILE")
         return sys.stdin.buffer.read(MOST_CONFIG)
 
-    def cache(self) -> Path:
-        """Return the folder of borg's cache on this machine, made if need be. Raises UsageError."""
+    def cache_place(self) -> Path:
+        """Return where the folder of borg's cache on this machine is, or will be."""
         base = os.environ.get("XDG_CACHE_HOME", "")
         default = Path(base) if base.startswith("/") else Path("~/.cache").expanduser()
-        folder = Path(self.cache_dir) if self.cache_dir else default / "borgpull"
+        return Path(self.cache_dir) if self.cache_dir else default / "borgpull"
+
+    def cache(self) -> Path:
+        """Return the folder of borg's cache on this machine, made if need be. Raises UsageError."""
+        folder = self.cache_place()
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             return folder.resolve(strict=True)

@@ -118,7 +118,11 @@ def _verify(lab: Lab, target: Target) -> None:
     folder.mkdir()
     found = differences(target.source, lab.extracted(target, archives[-1], folder))
     if found:
-        raise Failure(_DEMO, f"{archives[-1]} of {target.name} is not what was backed up", detail="\n".join(found))
+        raise Failure(
+            _DEMO,
+            f"{archives[-1]} of {target.name} is not what was backed up: {'; '.join(found[:3])}",
+            hint="please report this as a defect",
+        )
     _say(f"  the last one extracted: {_files_below(target.source)} files, every byte as it was")
 
 

@@ -1,9 +1,10 @@
-"""The one table of exit codes. The worst outcome wins: 3 over 2 over 1."""
+"""The one table of exit codes. The worst outcome wins: 3 over 2 over 1; in `status`, for monitors, 2 over 3 over 1."""
 
 from __future__ import annotations
 
 import signal
 
+from ..answers import Level, Mark
 from ..events import Outcome
 
 DONE, WARNINGS, FAILED, TAMPERED, WRONG = 0, 1, 2, 3, 4
@@ -11,6 +12,19 @@ DONE, WARNINGS, FAILED, TAMPERED, WRONG = 0, 1, 2, 3, 4
 TEXT = (
     "Exit codes: 0 all done; 1 done, with warnings; 2 a target failed; 3 a repository was tampered with or could "
     "not be verified; 4 the config or the command line is wrong; 130 or 143 interrupted."
+)
+
+DOCTOR_TEXT = (
+    "Exit codes: 0 a backup would go; 1 it would, but there are warnings; 2 something would stop one; 4 the config or "
+    "the command line is wrong; 130 or 143 interrupted."
+)
+
+# As Nagios and its like read them. 3 is UNKNOWN to them, and tampering has to wake somebody up: there it is 2.
+STATUS_TEXT = (
+    "Exit codes, as monitors read them: 0 OK; 1 WARNING: the last good archive is older than --max-age, a run was "
+    "interrupted, or the repository is not as it was verified; 2 CRITICAL: a repository was tampered with, is gone, or "
+    "could not be verified; 3 UNKNOWN: a target was never backed up, or B could not be asked; 4 the config or the "
+    "command line is wrong; 130 or 143 interrupted. The worst one wins: 2 over 3 over 1."
 )
 
 _OUTCOMES = {
@@ -21,6 +35,19 @@ _OUTCOMES = {
     Outcome.UNVERIFIABLE: TAMPERED,
     Outcome.INTERRUPTED: 128 + signal.SIGINT,
 }
+
+
+_LEVELS = {Level.OK: 0, Level.WARNING: 1, Level.CRITICAL: 2, Level.UNKNOWN: 3}
+
+
+def doctor_code(worst: Mark) -> int:
+    """Return the exit code of a `doctor` whose worst finding is this."""
+    return {Mark.FAILED: FAILED, Mark.WARNING: WARNINGS}.get(worst, DONE)
+
+
+def status_code(worst: Level) -> int:
+    """Return the exit code of a `status` whose worst target is this."""
+    return _LEVELS[worst]
 
 
 def exit_code(outcome: Outcome, interrupted_by: int | None = None) -> int:

@@ -43,5 +43,5 @@ class Key(OneTargetCommand):
         except FileExistsError:
             raise UsageError(f"{self.output} exists already", hint="name a new file") from None
         except OSError as error:
-            raise Failure("C", f"{self.output}: {error.strerror}") from None
+            raise Failure("C", f"{self.output}: {error.strerror}", hint="name another file") from None
         return DONE

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from plumbum import cli
 
 from ..errors import UsageError
-from ..events import Emit, Event, Outcome
+from ..events import Emit, Event, Outcome, Warned
 from .command import ConfiguredCommand
 from .exits import exit_code
 
@@ -46,8 +46,10 @@ class Run(ConfiguredCommand):
             with self._events() as write, ui.open_display(quiet=self.quiet, verbose=self.verbose) as display:
 
                 def emit(event: Event) -> None:
-                    write(event)
+                    lost = write(event)
                     display.handle(event)
+                    if lost:
+                        display.handle(lost)
 
                 outcome, interrupt = asyncio.run(_run(config, directory, cache, emit))
             if self.json:
@@ -55,24 +57,41 @@ class Run(ConfiguredCommand):
             return exit_code(outcome, interrupt.number)
 
     @contextlib.contextmanager
-    def _events(self) -> Iterator[Emit]:
+    def _events(self) -> Iterator[Callable[[Event], Warned | None]]:
         if not self.events_file:
             yield lambda event: None
             return
         try:
-            file = Path(self.events_file).open("a", encoding="utf-8")  # noqa: SIM115 - closed below
+            # Unbuffered: a line that could not be written must not be tried again when the file is closed.
+            file = Path(self.events_file).open("ab", buffering=0)  # noqa: SIM115 - closed below
         except OSError as error:
             raise UsageError(f"--events {self.events_file}: {error.strerror}", hint="name another file") from None
         with file:
             yield _writer(file)
 
 
-def _writer(file: IO[str]) -> Emit:
+def _writer(file: IO[bytes]) -> Callable[[Event], Warned | None]:
+    """Return what writes an event, and returns a warning when the file takes no more: the backup goes on without it."""
     from ..ui.report import event_line  # noqa: PLC0415
 
-    def write(event: Event) -> None:
-        file.write(event_line(event) + "\n")
-        file.flush()
+    lost = False
+
+    def write(event: Event) -> Warned | None:
+        nonlocal lost
+        line = event_line(event).encode() + b"\n"
+        if lost:
+            return None
+        try:
+            lost = file.write(line) != len(line)
+            reason = "a line was cut off"
+        except OSError as error:
+            lost, reason = True, error.strerror or str(error)
+        if not lost:
+            return None
+        return Warned(
+            text=f"--events {file.name}: {reason}: no more events are written to it",
+            hint="the run goes on, and its report is complete",
+        )
 
     return write
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pydantic import SecretStr
 
 from ..errors import ConfigError
-from . import address, keytext, retention
+from . import address, amounts, keytext, retention
 from .between import CheckKey, CheckKnownHost, Sound, problems
 from .document import parsed
 from .keys import folded
 from .problem import told
-from .schema import ConnectionTable, File, TargetTable
-from .settings import Config, Connection, Jump, Target
+from .schema import ConnectionTable, File, OptionsTable, TargetTable
+from .settings import Config, Connection, Jump, Options, Target
 from .wording import validated
 
 
@@ -37,13 +37,14 @@ def _settings(file: File) -> Config:
         root_dir=file.borg.root_dir,
         prune_options=retention.options(file.borg.prune_setting),
         jobs=file.borg.jobs,
+        retries=file.borg.retries,
         server=_connection(file.borg.server),
         server_borg_path=file.borg.server.borg_path,
-        targets=tuple(_target(table) for table in file.servers),
+        targets=tuple(_target(table, file.borg.defaults) for table in file.servers),
     )
 
 
-def _target(table: TargetTable) -> Target:
+def _target(table: TargetTable, defaults: OptionsTable) -> Target:
     return Target(
         name=table.name.strip(),
         source_paths=tuple(table.source_paths),
@@ -52,6 +53,18 @@ def _target(table: TargetTable) -> Target:
         passphrase=table.borg_target.passphrase,
         connection=_connection(table.connection),
         borg_path=table.borg_path,
+        options=_options(table, defaults),
+    )
+
+
+def _options(table: OptionsTable, defaults: OptionsTable) -> Options:
+    built_in = Options()
+    timeout = table.timeout or defaults.timeout
+    stall_timeout = table.stall_timeout or defaults.stall_timeout
+    return Options(
+        timeout=amounts.seconds(timeout) if timeout else built_in.timeout,
+        stall_timeout=amounts.seconds(stall_timeout) if stall_timeout else built_in.stall_timeout,
+        quota=table.quota or defaults.quota or built_in.quota,
     )
 
 

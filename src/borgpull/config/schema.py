@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from pydantic_core import PydanticCustomError
 
-from . import address, fields, retention
+from . import address, amounts, fields, retention
 
 RULE = "borgpull_rule"
 Rule = Callable[[str], str | None]
@@ -43,6 +43,7 @@ def _jump_host_problem(text: str) -> str | None:
 
 
 BorgPath = Annotated[str, _text(fields.borg_path)]
+Duration = Annotated[str, _text(amounts.duration_problem)]
 BORG_PATH = "the path of borg there, when it is not on the PATH"
 
 
@@ -79,6 +80,22 @@ class ServerTable(ConnectionTable):
     borg_path: BorgPath = Field(default="borg", alias="BorgPath", description=BORG_PATH)
 
 
+class OptionsTable(Table):
+    """What can be set for each target, and for all in `[Borg.Defaults]`. None: as the defaults say, or borgpull."""
+
+    timeout: Duration | None = Field(
+        default=None, alias="Timeout", description="how long a whole target may take, such as `26h`; `48h` if not set"
+    )
+    stall_timeout: Duration | None = Field(
+        default=None,
+        alias="StallTimeout",
+        description="how long `borg create` may move no byte, such as `30m`, which it is if not set",
+    )
+    quota: Annotated[str, _text(amounts.quota_problem)] | None = Field(
+        default=None, alias="Quota", description="how large the repository may get, such as `50G`; no limit if not set"
+    )
+
+
 class BorgTable(Table):
     """The repositories, what they keep, and where they are."""
 
@@ -89,6 +106,12 @@ class BorgTable(Table):
         alias="PruneSetting", description="what to keep, e.g. `--keep-daily 7 --keep-weekly 8`"
     )
     jobs: int = Field(default=8, alias="Jobs", ge=1, le=1000, description="how many targets run side by side")
+    retries: int = Field(
+        default=2, alias="Retries", ge=0, le=10, description="how often a target is tried again after a passing failure"
+    )
+    defaults: OptionsTable = Field(
+        default=OptionsTable(), alias="Defaults", description="options for all targets that do not set their own"
+    )
     server: ServerTable = Field(alias="Server", description="the backup server")
 
 
@@ -103,7 +126,7 @@ class RepositoryTable(Table):
     )
 
 
-class TargetTable(Table):
+class TargetTable(OptionsTable):
     """A host to be backed up."""
 
     name: Annotated[str, _text(fields.name)] = Field(alias="Name", description="what messages call the target")

@@ -39,6 +39,19 @@ class Connection:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Options:
+    """What can be set for each target. Times are in seconds; `quota` is as borg reads it, empty for none.
+
+    `timeout` is for a whole target, `stall_timeout` for a `borg create` that moves no byte: longer than borg waits for
+    a lock, and than it takes to write its caches.
+    """
+
+    timeout: float = 48 * 3600.0
+    stall_timeout: float = 30 * 60.0
+    quota: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Target:
     """A host to be backed up. `sub_dir` is as written, `borg_path` is the borg on that host."""
 
@@ -49,15 +62,20 @@ class Target:
     passphrase: SecretStr
     connection: Connection
     borg_path: str
+    options: Options = Options()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """All of it. `root_dir` is as written; `prune_options` an argv; at most `jobs` targets run at once."""
+    """All of it. `root_dir` is as written; `prune_options` an argv; at most `jobs` targets run at once.
+
+    A target that failed for a reason that may pass is tried up to `retries` times more.
+    """
 
     root_dir: str
     prune_options: tuple[str, ...]
     jobs: int
+    retries: int
     server: Connection
     server_borg_path: str
     targets: tuple[Target, ...]

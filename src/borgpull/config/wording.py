@@ -13,7 +13,8 @@ from .keys import field_at
 from .problem import Place, Problem
 from .schema import RULE, File
 
-_TABLES = ("Server", "BorgTarget", "Connection", "Borg")
+_TABLES = ("Server", "BorgTarget", "Connection", "Borg", "Defaults")
+_NUMBERS = {"Jobs": "1 to 1000", "Retries": "0 to 10"}
 
 
 def validated(tree: dict[str, Any]) -> File | list[Problem]:
@@ -44,8 +45,8 @@ def _missing(place: Place) -> str:
 def _wrong_type(kind: str, place: Place) -> str:
     if place == ("Servers",):
         return "must be a list of tables: write [[Servers]]"
-    if place[-1] == "Jobs":
-        return "must be a whole number from 1 to 1000, without quotes"
+    if place[-1] in _NUMBERS:
+        return f"must be a whole number from {_NUMBERS[place[-1]]}, without quotes"
     if place[-1] in _TABLES or (place[:1] == ("Servers",) and len(place) == 2):
         return f"must be a table: write {_header(place)}"
     if kind == "list_type":

@@ -7,25 +7,19 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from ..config import Config, Target
-from ..errors import BACKUP_SERVER, UsageError
-from ..events import Emit, Said
+from ..errors import UsageError
+from ..events import Emit
 from ..job import Plan
-from ..road import BackupServer
-from ..ssh import open_master
 from .programs import require_programs
+from .servers import Servers
 
 
 @contextlib.asynccontextmanager
 async def connected(config: Config, *, directory: Path, cache: Path, emit: Emit) -> AsyncIterator[Plan]:
-    """Connect to B for as long as the context lasts; yields what the jobs of a run share. Raises Failure."""
+    """Connect to B for as long as the context lasts; yields what a job needs. Raises Failure."""
     require_programs()
-    async with open_master(
-        config.server,
-        party=BACKUP_SERVER,
-        directory=directory,
-        heard=lambda line: emit(Said(party=f"ssh {BACKUP_SERVER}", text=line)),
-    ) as master:
-        yield Plan(config, BackupServer(master, config.server_borg_path, directory), cache, emit)
+    async with Servers(config, directory=directory, emit=emit) as servers, servers.lease() as server:
+        yield Plan(config, server, cache, emit)
 
 
 def target_named(config: Config, name: str) -> Target:
@@ -35,3 +29,9 @@ def target_named(config: Config, name: str) -> Target:
             return target
     names = ", ".join(target.name for target in config.targets[:20])
     raise UsageError(f"there is no target {name!r} in the config", hint=f"there are: {names}")
+
+
+def targets_named(config: Config, names: tuple[str, ...]) -> tuple[Target, ...]:
+    """Return the targets of these names in the order of the config, all without a name. Raises UsageError."""
+    wanted = {target_named(config, name).name for name in names}
+    return tuple(target for target in config.targets if not wanted or target.name in wanted)

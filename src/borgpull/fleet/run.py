@@ -1,4 +1,4 @@
-"""One run: the connection to B for all, a job for each target, the outcome of each, and what a signal does to it.
+"""One run: the connections to B, a job for each target, the outcome of each, and what a signal does to it.
 
 The worst outcome of a target is the run's. Nothing here knows how any of it is shown.
 """
@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..config import Config, Target
-from ..errors import TamperedError
-from ..events import Emit, Failed, Outcome, RunFinished, RunStarted, Said, TargetFinished
+from ..errors import Failure, TamperedError
+from ..events import Emit, Failed, Outcome, Retried, RunFinished, RunStarted, Said, TargetFinished
 from ..job import Plan, back_up
 from ..job.watch import failure_of, outcome_of
-from .connected import connected
+from .programs import require_programs
+from .retry import pause, worth_trying_again
+from .servers import Servers
 
 _BADNESS = (
     Outcome.DONE,
@@ -82,24 +85,79 @@ async def run(config: Config, *, directory: Path, cache: Path, emit: Emit) -> Ou
 
 
 async def _all(config: Config, directory: Path, cache: Path, emit: Emit, outcomes: dict[str, Outcome]) -> None:
-    async with connected(config, directory=directory, cache=cache, emit=emit) as plan:
+    require_programs()
+    async with Servers(config, directory=directory, emit=emit) as servers:
+        await _reach(servers, config.retries, emit)
+        fleet = _Fleet(config, servers, cache, emit)
         slots = asyncio.Semaphore(config.jobs)
         async with asyncio.TaskGroup() as tasks:
             for target in config.targets:
-                tasks.create_task(_one(plan, target, slots, outcomes))
+                tasks.create_task(_one(fleet, target, slots, outcomes))
 
 
-async def _one(plan: Plan, target: Target, slots: asyncio.Semaphore, outcomes: dict[str, Outcome]) -> None:
+async def _reach(servers: Servers, retries: int, emit: Emit) -> None:
+    """Connect to B before anything else: where that fails, it is told once and not for each target."""
+    for attempt in range(1, retries + 2):
+        try:
+            async with servers.lease():
+                return
+        except Failure as failure:
+            if attempt > retries or not worth_trying_again(failure):
+                raise
+            await _rest(emit, "", failure, attempt, retries)
+
+
+@dataclass(frozen=True)
+class _Fleet:
+    config: Config
+    servers: Servers
+    cache: Path
+    emit: Emit
+
+
+async def _one(fleet: _Fleet, target: Target, slots: asyncio.Semaphore, outcomes: dict[str, Outcome]) -> None:
     async with slots:
         try:
-            outcome = await back_up(plan, target)
+            outcome = await _tried(fleet, target)
         except asyncio.CancelledError:
-            _finish(plan.emit, outcomes, target, Outcome.INTERRUPTED)
+            _finish(fleet.emit, outcomes, target, Outcome.INTERRUPTED)
             raise
         except Exception as error:  # one target's failure never touches another
-            _tell(plan.emit, target.name, error)
+            _tell(fleet.emit, target.name, error)
             outcome = outcome_of(failure_of(error))
-        _finish(plan.emit, outcomes, target, outcome)
+        _finish(fleet.emit, outcomes, target, outcome)
+
+
+async def _tried(fleet: _Fleet, target: Target) -> Outcome:
+    deadline = asyncio.get_running_loop().time() + target.options.timeout
+    retries = fleet.config.retries
+    for attempt in range(1, retries + 2):
+        try:
+            async with fleet.servers.lease() as server:
+                return await back_up(Plan(fleet.config, server, fleet.cache, fleet.emit), target, deadline=deadline)
+        except Exception as error:
+            failure = failure_of(error)
+            late = asyncio.get_running_loop().time() > deadline
+            if attempt > retries or late or not worth_trying_again(failure):
+                raise
+            await _rest(fleet.emit, target.name, failure, attempt, retries)
+    raise AssertionError("the last attempt returns or raises")
+
+
+async def _rest(emit: Emit, target: str, failure: Failure, attempt: int, retries: int) -> None:
+    seconds = pause(attempt)
+    emit(
+        Retried(
+            target=target,
+            party=failure.party,
+            cause=failure.cause,
+            hint=failure.hint,
+            attempt=attempt + 1,
+            attempts=retries + 1,
+            seconds=seconds,
+        )
+    )
+    await asyncio.sleep(seconds)
 
 
 def _finish(emit: Emit, outcomes: dict[str, Outcome], target: Target, outcome: Outcome) -> None:

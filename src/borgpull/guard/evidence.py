@@ -112,11 +112,13 @@ def from_json(record: object) -> Evidence:
 def _from_table(table: Mapping[str, Any]) -> Evidence:
     if not _HEX.fullmatch(_text(table["repository_id"])):
         raise ValueError
-    pairs = [(_text(key), _text(value)) for key, value in _sequence(table["settings"])]
+    pairs = [(_utf8(key), _utf8(value)) for key, value in _sequence(table["settings"])]
+    if len({key.lower() for key, _ in pairs}) != len(pairs):
+        raise ValueError
     live = {_number(segment): _number(count) for segment, count in _sequence(table["live"])}
     return Evidence(
         repository_id=table["repository_id"],
-        key=_text(table["key"]),
+        key=_utf8(table["key"]),
         settings=tuple(pairs),
         transaction=_number(table["transaction"]),
         live=MappingProxyType(live),
@@ -163,6 +165,12 @@ def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError
     return value
+
+
+def _utf8(value: object) -> str:
+    # A rollback may have to write it into a config again.
+    (text := _text(value)).encode()
+    return text
 
 
 def _number(value: object) -> int:

@@ -8,14 +8,17 @@ from __future__ import annotations
 import configparser
 import io
 import re
-import tarfile
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Protocol
 
+from .tar import Member, members
+
 MOST_MEMBERS = 16
-MOST_CONFIG = 1 << 20
+# About 1 kB, the key in lines of 70 characters. Python's configparser takes time with the square of a line's length.
+MOST_CONFIG = 16 * 1024
+_LONGEST_LINE = 1024
 MOST_NONCE = 64
 _MEMBER = re.compile(r"(?:\./)?(config|nonce|hints\.(0|[1-9][0-9]{0,9}))", re.ASCII)
 # Borg leaves these when it dies while it writes (SaveFile, write_index); the next writer replaces them.
@@ -93,7 +96,7 @@ def read_records(
         live=counts.live,
         nonce=_read_nonce(files["nonce"]) if "nonce" in files else None,
         freeable=counts.freeable,
-        missing=() if segments is None else tuple(sorted(needed - set(segments))),
+        missing=() if segments is None else tuple(sorted(needed.difference(segments))),
         beyond=sum(segment > transaction for segment in segments or ()),
     )
 
@@ -101,24 +104,21 @@ def read_records(
 def _read_tar(data: bytes) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     try:
-        with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as tar:
-            for number, member in enumerate(tar):
-                if number >= MOST_MEMBERS:
-                    raise Unreadable("there are more records than Borg keeps")
-                if _LEFT_BEHIND.fullmatch(member.name):
-                    continue
-                name = _member_name(member, files)
-                files[name] = data[member.offset_data : member.offset_data + member.size]
-    except (tarfile.TarError, ValueError, EOFError, OverflowError, RecursionError) as error:
-        raise Unreadable(f"the tar of B is damaged, or far too large ({type(error).__name__})") from None
+        for number, member in enumerate(members(data)):
+            if number >= MOST_MEMBERS:
+                raise Unreadable("there are more records than Borg keeps")
+            if not _LEFT_BEHIND.fullmatch(member.name):
+                files[_member_name(member, files)] = data[member.start : member.start + member.size]
+    except ValueError:
+        raise Unreadable("the tar of B is damaged, or far too large") from None
     return files
 
 
-def _member_name(member: tarfile.TarInfo, files: Mapping[str, bytes]) -> str:
+def _member_name(member: Member, files: Mapping[str, bytes]) -> str:
     known = _MEMBER.fullmatch(member.name)
     if known is None or known[1] in files:
         raise Unreadable("the tar of B holds something else than the records")
-    if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE):
+    if not member.plain:
         raise Unreadable(f"{known[1]} is no plain file")
     if known[2] is None and member.size > (MOST_CONFIG if known[1] == "config" else MOST_NONCE):
         raise Unreadable(f"{known[1]} is too large")
@@ -129,7 +129,10 @@ def _read_config(data: bytes) -> tuple[str, str, tuple[tuple[str, str], ...]]:
     config = configparser.ConfigParser(interpolation=None)
     try:
         # Read with universal newlines, as Borg does: a carriage return that T put into the key begins a line.
-        config.read_file(io.StringIO(data.decode(), newline=None))
+        lines = list(io.StringIO(data.decode(), newline=None))
+        if max(map(len, lines), default=0) > _LONGEST_LINE:
+            raise Unreadable("the config has lines longer than Borg writes")
+        config.read_file(lines)
         settings = dict(config["repository"])
     except (configparser.Error, ValueError, KeyError) as error:
         raise Unreadable(f"the config is damaged ({type(error).__name__})") from None

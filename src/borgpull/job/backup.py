@@ -5,16 +5,17 @@ Prune, check and compact run on C. However T's session ended, its repository is 
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 from .. import ledger
 from ..borg import command as borg_command
 from ..borg.output import Archive, Message, read_created
 from ..config import Target
-from ..errors import BACKUP_SERVER, CONTROLLER, Failure
+from ..errors import BACKUP_SERVER, CONTROLLER, Failure, TamperedError
 from ..events import ArchiveCreated, ArchiveProgress, Estimated, Outcome, Step
 from ..guard import Verdict
 from ..hostile import clean
@@ -28,14 +29,19 @@ _WARNING = 1
 _FREED = re.compile(r"compaction freed about (.{1,20}) repository space")
 # Every commit leaves a few bytes; to move segments for less than this costs more than it frees.
 _WORTH_COMPACTING = 1024 * 1024
+# In an idle connection a master of ours reads and writes about 20 bytes a second, one keepalive in 15 seconds.
+_KEEPALIVES = 60.0
+_SAMPLE_SECONDS = 20.0
+_HANGING = {"T": "its borg serve is stopped", "D": "its borg serve waits for the disk"}
 
 
-async def back_up(plan: Plan, target: Target) -> Outcome:
-    """Back up one target; return DONE or WARNING.
+async def back_up(plan: Plan, target: Target, *, deadline: float) -> Outcome:
+    """Back up one target; return DONE or WARNING. `deadline` is by the clock of the event loop.
 
-    Raises Failure, naming the party, when a step fails, and TamperedError when the repository is not as it should be.
+    Raises Failure, naming the party, when a step fails or hangs, and TamperedError when the repository is not as it
+    should be.
     """
-    return await _Job(Subject(plan, target)).run()
+    return await _Job(Subject(plan, target)).run(deadline)
 
 
 def connected_target(subject: Subject) -> AbstractAsyncContextManager[Master]:
@@ -58,7 +64,18 @@ class _Job:
         self._archive = borg_command.archive_name(time.time())
         self._worst = Outcome.DONE
 
-    async def run(self) -> Outcome:
+    async def run(self, deadline: float) -> Outcome:
+        try:
+            async with asyncio.timeout_at(deadline) as limit:
+                await self._steps()
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            span = round(self._target.options.timeout)
+            raise await self._hung(f"was not done within {span} s in all (Timeout)") from None
+        return self._worst
+
+    async def _steps(self) -> None:
         async with AsyncExitStack() as lock:
             async with self._connected() as session:
                 await self._inspect(lock)
@@ -66,7 +83,19 @@ class _Job:
             await self._verify(ended)
             await self._check()
             await self._prune_and_compact()
-        return self._worst
+
+    async def _hung(self, how: str) -> Failure:
+        """Say who hangs: what T's borg waits for may be the serve on B."""
+        step = self._watch.latest
+        party = self._subject.party if step in (Step.CONNECT, Step.CREATE) else BACKUP_SERVER
+        state = await ledger.serve_state(self._subject.plan.server.master, self._subject.place)
+        if state in _HANGING:
+            return Failure(BACKUP_SERVER, f"{_HANGING[state]}; the target {how}", hint="look at that process on B")
+        return Failure(
+            party,
+            f"the target {how}; it came as far as {step}",
+            hint="look there for what hangs, or allow it more; the next run goes on from the last checkpoint",
+        )
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[TargetSession]:
@@ -83,6 +112,13 @@ class _Job:
             await lock.enter_async_context(ledger.held(self._subject.plan.server.master, self._subject.place))
             report.detail = await self._custody.inspect()
             known = self._custody.verified
+            if any(archive.name == self._archive for archive in known.evidence.archives):
+                raise Failure(
+                    BACKUP_SERVER,
+                    f"there is an archive {self._archive} already, of a run within the same second",
+                    hint="run it again",
+                    transient=True,
+                )
             if known.size:
                 self._emit(Estimated(target=self._target.name, original_size=known.size, files=known.files))
             await self._custody.open(self._archive, time.time())
@@ -93,20 +129,38 @@ class _Job:
         subject = self._subject
         try:
             with self._watch.step(Step.CREATE) as report:
-                ended = await session.create(
-                    subject.plan.server,
-                    subject.repository,
-                    pid_file=subject.place.pid_file,
-                    passphrase=self._target.passphrase.get_secret_value(),
-                    heard=self._watch.hearing(f"borg {subject.party}", Step.CREATE),
-                    server_heard=self._watch.hearing(f"borg {BACKUP_SERVER}", Step.CREATE),
-                )
+                async with self._moving(session):
+                    ended = await session.create(
+                        subject.plan.server,
+                        subject.repository,
+                        pid_file=subject.place.pid_file,
+                        passphrase=self._target.passphrase.get_secret_value(),
+                        quota=self._target.options.quota,
+                        heard=self._watch.hearing(f"borg {subject.party}", Step.CREATE),
+                        server_heard=self._watch.hearing(f"borg {BACKUP_SERVER}", Step.CREATE),
+                    )
                 self._show_claim(ended)
                 self._settle(report, ended, "create", party=subject.party)
                 return ended
         except Failure as failure:
             # What it left on B is judged all the same.
             return failure
+
+    @asynccontextmanager
+    async def _moving(self, session: TargetSession) -> AsyncIterator[None]:
+        """Raise Failure when T's connection moves nothing but keepalives for as long as StallTimeout says."""
+        seconds = self._target.options.stall_timeout
+        try:
+            async with asyncio.timeout(seconds) as limit:
+                watch = asyncio.create_task(_prolong(limit, session.moved, seconds))
+                try:
+                    yield
+                finally:
+                    watch.cancel()
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise await self._hung(f"has moved no byte for {seconds:.0f} s (StallTimeout)") from None
 
     def _show_claim(self, ended: Ended) -> None:
         claimed = read_created(ended.stdout)
@@ -122,13 +176,26 @@ class _Job:
 
     async def _verify(self, ended: Ended | Failure) -> None:
         with self._watch.step(Step.VERIFY) as report:
-            verdict = await self._custody.verify()
+            verdict = await self._judged(ended)
             claimed = None if isinstance(ended, Failure) else read_created(ended.stdout)
             await self._custody.settle(claimed)
-            if isinstance(ended, Failure):
+            if isinstance(ended, Ended):
+                self._believe(ended, claimed, verdict)
+            else:
                 report.detail = "nothing older was touched"
-                raise ended
-            self._believe(ended, claimed, verdict)
+        if isinstance(ended, Failure):
+            raise ended
+
+    async def _judged(self, ended: Ended | Failure) -> Verdict:
+        try:
+            return await self._custody.verify()
+        except TamperedError:
+            raise
+        except Failure:
+            # What already went wrong says more than that the look at it failed too.
+            if isinstance(ended, Failure):
+                raise ended from None
+            raise
 
     def _believe(self, ended: Ended, claimed: Archive | None, verdict: Verdict) -> None:
         written = next((archive for archive in verdict.added if archive.name == self._archive), None)
@@ -140,7 +207,11 @@ class _Job:
                 hint="look at the borg on that target: it is not the program it should be",
             )
         if claimed is None:
-            raise Failure(party, "its borg wrote an archive but says nothing of what it holds")
+            raise Failure(
+                party,
+                "its borg wrote an archive but says nothing of what it holds",
+                hint="look at the borg on that target: something keeps back what it prints",
+            )
         self._emit(
             ArchiveCreated(
                 target=self._target.name,
@@ -164,7 +235,11 @@ class _Job:
         for path in self._target.source_paths:
             lost = [m.text for m in ended.said.warnings if m.text.startswith(f"{clean(path)}: ")]
             if lost and "changed while" not in lost[0]:
-                raise Failure(self._subject.party, f"a source path could not be read: {lost[0]}")
+                raise Failure(
+                    self._subject.party,
+                    f"a source path could not be read: {lost[0]}",
+                    hint="let the user of the connection read it, or take it out of SourcePaths",
+                )
 
     def _settle(self, report: StepReport, ended: Ended, command: str, *, party: str = CONTROLLER) -> None:
         if ended.status not in (0, _WARNING):
@@ -185,6 +260,7 @@ class _Job:
                 )
             if ended.status != 0:
                 raise ended.failure(CONTROLLER, "check")
+            self._custody.passed_check()
 
     async def _prune_and_compact(self) -> None:
         with self._watch.step(Step.PRUNE) as report:
@@ -202,6 +278,16 @@ class _Job:
             else:
                 report.detail = "nothing to free"
             await self._custody.end_own()
+
+
+async def _prolong(limit: asyncio.Timeout, moved: Callable[[], int], seconds: float) -> None:
+    every = min(_SAMPLE_SECONDS, seconds / 3)
+    before = moved()
+    while True:
+        await asyncio.sleep(every)
+        if (now := moved()) - before > _KEEPALIVES * every or now < 0:
+            limit.reschedule(asyncio.get_running_loop().time() + seconds)
+            before = now
 
 
 def _first(ended: Ended) -> str:

@@ -45,7 +45,9 @@ class Custody:
     def verified(self) -> Ledger:
         """Return the ledger as it was last read or written. Only after `inspect`."""
         if self._ledger is None:
-            raise Failure(CONTROLLER, "the repository has not been inspected yet")
+            raise Failure(
+                CONTROLLER, "the repository has not been inspected yet", hint="please report this as a defect"
+            )
         return self._ledger
 
     async def inspect(self) -> str:
@@ -55,7 +57,7 @@ class Custody:
         """
         found = await self._look()
         if found.unreadable:
-            raise self._tampered(UNVERIFIABLE, (f"its ledger on B cannot be read: {found.unreadable}",))
+            raise self._tampered(UNVERIFIABLE, (unreadable_ledger(found.unreadable),))
         if found.ledger is None:
             return await self._first_sight(found)
         self._ledger = found.ledger
@@ -88,13 +90,15 @@ class Custody:
 
     async def open(self, archive: str, started: float) -> None:
         """Make the snapshot and write down that T may now add `archive`."""
-        opened = replace(self.verified, phase=Phase.OPEN, archive=archive, started=started, rules=())
-        linked = await ledger.write(self._master, self._subject.place, opened, snapshot="make")
-        self._ledger = replace(opened, linked=linked)
+        opened = replace(self.verified, phase=Phase.OPEN, archive=archive, started=started, rules=(), taken=0)
+        seen = await ledger.write(self._master, self._subject.place, opened, snapshot="make")
+        self._ledger = replace(opened, linked=seen.linked, taken=seen.taken)
 
     async def verify(self) -> Verdict:
         """Judge what T's session left. Returns a clean verdict; raises TamperedError, and closes the repository."""
         opened = self.verified
+        # A serve that still runs holds the lock, for which borg would wait.
+        await ledger.await_serve(self._master, self._subject.place)
         now = await self._evidence()
         verdict = guard.judge(opened.evidence, now, _expected(opened))
         await self._insist(verdict)
@@ -108,6 +112,10 @@ class Custody:
             settled = replace(settled, size=archive.original_size, files=archive.files)
         await ledger.write(self._master, self._subject.place, settled, snapshot="keep")
         self._ledger = settled
+
+    def passed_check(self) -> None:
+        """Remember that borg check found nothing; it is written down with whatever C does next."""
+        self._ledger = replace(self.verified, checked=time.time())
 
     async def begin_own(self) -> None:
         """Write down that C itself will change the repository, and drop the snapshot."""
@@ -180,15 +188,26 @@ class Custody:
         raise self._tampered(cause, rules)
 
     def _tampered(self, cause: str, rules: tuple[str, ...]) -> TamperedError:
-        name = self._subject.target.name
         return TamperedError(
             self._subject.party,
             cause,
             rules=rules,
             unverifiable=cause == UNVERIFIABLE,
-            hint=f"nothing was pruned or compacted; `borgpull rollback {name}` puts the last verified state back, "
-            f"`borgpull accept {name}` takes the present one as the truth, if it was you who changed it",
+            hint=f"nothing was pruned or compacted; {ways_out(self._subject.target.name)}",
         )
+
+
+def unreadable_ledger(why: str) -> str:
+    """Return the rule that a ledger breaks which cannot be read."""
+    return f"its ledger on B cannot be read: {why}"
+
+
+def ways_out(name: str) -> str:
+    """Return what the operator can do about a closed repository of the target `name`."""
+    return (
+        f"`borgpull rollback {name}` puts the last verified state back, "
+        f"`borgpull accept {name}` takes the present one as the truth, if it was you who changed it"
+    )
 
 
 def _judge_absence(known: Ledger, now: Evidence) -> Verdict:

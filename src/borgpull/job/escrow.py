@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 
 from .. import guard, ledger
@@ -12,10 +13,19 @@ from ..events import Step
 from ..guard import Evidence
 from .plan import Subject
 
+# Base64 in lines: what a key is printed as must move no cursor, and T may have written it before C ever saw it.
+_KEY = re.compile(r"[A-Za-z0-9+/=\n]+")
+
 
 async def file_key(subject: Subject) -> str:
     """Return the verified key in the form that `borg key import` reads. Raises Failure when none was verified."""
     evidence = await _verified(subject)
+    if not _KEY.fullmatch(evidence.key):
+        raise Failure(
+            subject.party,
+            "its repository keeps no key of the form that borg writes",
+            hint="look at `config` in its folder on B",
+        )
     # The same text as `borg key export` writes (1.2.4, 1.4.5).
     return f"BORG_KEY {evidence.repository_id}\n{evidence.key}\n"
 

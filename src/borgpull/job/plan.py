@@ -1,4 +1,4 @@
-"""What all jobs of a run share, and the borg of one target on C."""
+"""What a job is given, and the borg of one target on C."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..borg.command import Repository
 from ..config import Config, Target
-from ..errors import target_party
+from ..errors import BACKUP_SERVER, CONTROLLER, target_party
 from ..events import Emit, Step
 from ..ledger import Place, place_of
 from ..road import BackupServer, Ended, borg_on_controller
@@ -16,7 +16,10 @@ from .watch import Watch
 
 @dataclass(frozen=True)
 class Plan:
-    """What all jobs share. `cache` is where borg on C keeps its cache and its memory of repositories."""
+    """What a job is given: the config, B, and whom to tell.
+
+    `cache` is where borg on C keeps its cache and its memory of repositories.
+    """
 
     config: Config
     server: BackupServer
@@ -43,5 +46,6 @@ class Subject:
             arguments,
             passphrase=self.target.passphrase.get_secret_value(),
             cache=self.plan.cache,
-            heard=self.watch.hearing("borg", step),
+            heard=self.watch.hearing(f"borg {CONTROLLER}", step),
+            server_heard=self.watch.hearing(f"borg {BACKUP_SERVER}", step),
         )

@@ -6,6 +6,7 @@ Nothing here is done unasked; what will be done is said first, in `Case`.
 from __future__ import annotations
 
 import shutil
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -111,7 +112,7 @@ class Settlement:
         self._forget_here(known.evidence.repository_id)
         await ledger.restore(self._master, self._subject.place, known.evidence, linked=linked)
         evidence = await self._proven(known.evidence)
-        settled = replace(known, phase=Phase.CLEAN, evidence=evidence, cause="", rules=())
+        settled = replace(known, phase=Phase.CLEAN, evidence=evidence, cause="", rules=(), checked=time.time())
         await ledger.write(self._master, self._subject.place, settled, snapshot="drop")
 
     def _known(self, case: Case) -> Ledger:
@@ -124,8 +125,9 @@ class Settlement:
         return case.known
 
     async def _usable(self, evidence: Evidence) -> bool:
-        there, linked = await ledger.segments(self._master, self._subject.place)
-        gone = sorted({segment for segment, objects in evidence.live.items() if objects} - there)
+        needed = {segment for segment, objects in evidence.live.items() if objects}
+        there, linked = await ledger.segments(self._master, self._subject.place, needed)
+        gone = sorted(needed - there)
         if gone:
             named = ", ".join(str(segment) for segment in gone[:5])
             raise Failure(
@@ -151,7 +153,11 @@ class Settlement:
         found = await ledger.look(self._master, self._subject.place)
         now, why = self._read(found, listed.stdout)
         if now is None:
-            raise Failure(self._subject.party, f"the state that was put back cannot be read: {why}")
+            raise Failure(
+                self._subject.party,
+                f"the state that was put back cannot be read: {why}",
+                hint="the repository stays closed; run `borgpull rollback` again, or look at it by hand",
+            )
         verdict = guard.judge(wanted, now, None)
         if verdict.state is State.TAMPERED or checked.status != 0:
             said = "; ".join(verdict.rules) or checked.failure(CONTROLLER, "check").cause
@@ -166,4 +172,9 @@ class Settlement:
         """Remove T's cache and memory of the repository: its borg would refuse a state older than it has seen."""
         done = await ssh.execute(master, _FORGET, repository_id, seconds=_SECONDS)
         if b"forgotten" not in done.stdout:
-            raise Failure(self._subject.party, f"could not remove borg's cache there: {clean(done.stderr)}")
+            raise Failure(
+                self._subject.party,
+                f"could not remove borg's cache there: {clean(done.stderr)}",
+                hint=f"remove there by hand: ~/.cache/borg/{repository_id} and "
+                f"~/.config/borg/security/{repository_id}/manifest-timestamp",
+            )

@@ -25,6 +25,8 @@ from ..events import (
 
 # More are counted, not shown: a million changed files are one thing to know.
 MOST_WARNINGS = 20
+NO_LINKS = "B's file system has no hard links: no snapshot; a rollback can only remove what came"
+NO_LINKS_HINT = "put RootDir on a file system with hard links (ext4, xfs, btrfs, zfs)"
 
 
 class StepReport:
@@ -36,15 +38,17 @@ class StepReport:
 
 
 class Watch:
-    """The events of one target."""
+    """The events of one target. `latest` is the step that began last."""
 
     def __init__(self, target: str, emit: Emit) -> None:
         self._target = target
         self._emit = emit
+        self.latest = Step.CONNECT
 
     @contextmanager
     def step(self, step: Step) -> Iterator[StepReport]:
         """Frame a step: it begins, and ends with the outcome that its report or its exception says."""
+        self.latest = step
         self._emit(StepStarted(target=self._target, step=step))
         report = StepReport()
         try:
@@ -84,8 +88,8 @@ class Watch:
         self._emit(
             Warned(
                 target=self._target,
-                text="B's file system has no hard links: no snapshot; a rollback can only remove what came",
-                hint="put RootDir on a file system with hard links (ext4, xfs, btrfs, zfs)",
+                text=NO_LINKS,
+                hint=NO_LINKS_HINT,
             )
         )
 

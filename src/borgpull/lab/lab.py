@@ -91,7 +91,7 @@ class Lab:
         )
         if done.returncode != 0:
             said = done.stderr.decode("utf-8", "replace").strip()
-            raise Failure(LAB, f"borg {arguments[0]} ended with {done.returncode}: {said}")
+            raise Failure(LAB, f"borg {arguments[0]} ended with {done.returncode}: {said}", hint="run it again")
         return done.stdout
 
     def archives(self, target: Target) -> list[str]:

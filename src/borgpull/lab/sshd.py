@@ -129,7 +129,11 @@ def _started(directory: Path, spot: Spot) -> Iterator[tuple[int, int]]:
                 yield pid, port
                 return
     said = log.read_text(encoding="utf-8", errors="replace").strip()
-    raise Failure(LAB, f"the sshd of {spot.name} did not start: {said or 'it said nothing'}")
+    raise Failure(
+        LAB,
+        f"the sshd of {spot.name} did not start: {said or 'it said nothing'}",
+        hint="see whether this machine's sshd works at all: `sshd -t`",
+    )
 
 
 def find_program(name: str) -> str | None:

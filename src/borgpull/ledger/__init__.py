@@ -4,6 +4,23 @@ Decides nothing: it stores what was verified, and shows what is there now.
 """
 
 from .record import Ledger, Phase
-from .store import Found, Place, held, look, place_of, restore, retire, segments, write
+from .store import Found, Place, await_serve, held, look, place_of, restore, retire, segments, serve_state, write
+from .survey import Surveyed, survey
 
-__all__ = ["Found", "Ledger", "Phase", "Place", "held", "look", "place_of", "restore", "retire", "segments", "write"]
+__all__ = [
+    "Found",
+    "Ledger",
+    "Phase",
+    "Place",
+    "Surveyed",
+    "await_serve",
+    "held",
+    "look",
+    "place_of",
+    "restore",
+    "retire",
+    "segments",
+    "serve_state",
+    "survey",
+    "write",
+]

@@ -11,8 +11,16 @@ from enum import StrEnum
 from typing import Any
 
 from ..guard import Evidence, Unreadable, from_json, to_json
+from ..guard.evidence import MOST_NAME
+from ..hostile import clean
 
 VERSION = 1
+# One of ten thousand segments and a thousand archives has 300 kB. What reads JSON may need 30 times its length.
+MOST_LEDGER = 16 * 1024 * 1024
+_MOST_RULES = 100
+_MOST_NUMBER = 1 << 62
+# The last second of the year 9999: no clock shows more.
+_MOST_SECONDS = 253402300799.0
 
 
 class Phase(StrEnum):
@@ -34,7 +42,8 @@ class Ledger:
 
     `cause` and the broken `rules` are in words, when the phase is CLOSED. `size` and `files` are what the last archive
     held, in bytes and number: the one honest guess at what the next will. `linked` is false where B's file system
-    has no hard links.
+    has no hard links. `taken` are the bytes that the repository took on B when T's last session began, 0 where that is
+    not known. `checked` is when borg check last passed, 0 for never.
     """
 
     phase: Phase
@@ -46,6 +55,8 @@ class Ledger:
     linked: bool = True
     size: int = 0
     files: int = 0
+    taken: int = 0
+    checked: float = 0.0
 
     def dump(self) -> bytes:
         """Return the ledger as JSON text."""
@@ -59,26 +70,41 @@ class Ledger:
             "linked": self.linked,
             "size": self.size,
             "files": self.files,
+            "taken": self.taken,
+            "checked": self.checked,
             "evidence": to_json(self.evidence),
         }
         return json.dumps(record, separators=(",", ":")).encode() + b"\n"
 
 
+def read(text: bytes) -> tuple[Ledger | None, str]:
+    """Read a ledger; of one that is none of ours, None and why."""
+    try:
+        return load(text), ""
+    except Unreadable as error:
+        return None, str(error)
+
+
 def load(text: bytes) -> Ledger:
     """Read a ledger. Raises Unreadable when it is none of ours."""
+    if len(text) > MOST_LEDGER:
+        raise Unreadable("it is too large")
     try:
         record: Any = json.loads(text)
         if record["version"] != VERSION:
             raise Unreadable("it was written by another version of borgpull")
         return Ledger(
             phase=Phase(record["phase"]),
-            archive=_is(record["archive"], str),
-            started=float(_is(record["started"], (int, float))),
-            cause=_is(record["cause"], str),
-            rules=tuple(str(rule) for rule in _is(record["rules"], list)),
+            archive=_name(record["archive"]),
+            started=float(_within(_MOST_SECONDS, _is(record["started"], (int, float)))),
+            cause=clean(_is(record["cause"], str)),
+            rules=tuple(clean(_is(rule, str)) for rule in _is(record["rules"], list)[:_MOST_RULES]),
             linked=_is(record["linked"], bool),
-            size=_is(record["size"], int),
-            files=_is(record["files"], int),
+            size=_within(_MOST_NUMBER, _is(record["size"], int)),
+            files=_within(_MOST_NUMBER, _is(record["files"], int)),
+            # The first ledgers have neither.
+            taken=_within(_MOST_NUMBER, _is(record.get("taken", 0), int)),
+            checked=float(_within(_MOST_SECONDS, _is(record.get("checked", 0.0), (int, float)))),
             evidence=from_json(record["evidence"]),
         )
     except (ValueError, KeyError, TypeError, RecursionError) as error:
@@ -87,5 +113,17 @@ def load(text: bytes) -> Ledger:
 
 def _is(value: Any, kind: type | tuple[type, ...]) -> Any:  # noqa: ANN401 - checked here
     if not isinstance(value, kind):
+        raise TypeError
+    return value
+
+
+def _within(most: float, value: Any) -> Any:  # noqa: ANN401 - a number, checked before
+    if not 0 <= value <= most:
+        raise ValueError
+    return value
+
+
+def _name(value: object) -> str:
+    if not isinstance(value, str) or len(value) > MOST_NAME:
         raise TypeError
     return value

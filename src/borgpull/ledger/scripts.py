@@ -4,48 +4,89 @@ $1 is the repository's folder, $2 the folder of its ledger, which no session of 
 fact, so that no text of B needs to be guessed at; every file replaced is replaced by rename.
 """
 
+from __future__ import annotations
+
+from ..ssh import FIND_SSHD, LIFELINE
+
+# Tells whether the process of a connection still runs.
+_ALIVE = r"""
+alive() {
+  kill -0 "$1" 2>/dev/null || return
+  [ ! -e "/proc/$1/comm" ] || case $(cat "/proc/$1/comm") in sshd* | dropbear*) ;; *) false ;; esac
+}
+"""
+
 # One run at a time: takes the lock, or says who holds it after $3 seconds. A lock belongs to the sshd process of C's
-# connection ($PPID), and is void when that is gone. A folder, because every file system can make one atomically.
-LOCK = r"""
+# connection, and is void when that is gone; for as long as it is held, that process is watched. A folder, because every
+# file system can make one atomically. What keeps it from being made is said on standard error: by mkdir, touch or cat,
+# for dash's echo names no cause.
+LOCK = (
+    LIFELINE
+    + _ALIVE
+    + r"""
 led=$1 who=$2 patience=$3
 umask 077
-alive() { kill -0 "$1" 2>/dev/null && tr '\0' ' ' <"/proc/$1/cmdline" 2>/dev/null | grep -q sshd; }
+owned() { [ "$(cat "$led/lock/owner")" = "$mine" ]; }
 mkdir -p "$led" || exit 1
+[ -w "$led" ] || touch "$led" || exit 1
 n=0
 until mkdir "$led/lock" 2>/dev/null; do
+  [ -d "$led/lock" ] || { mkdir "$led/lock" && break; [ -d "$led/lock" ] || exit 1; }
   owner=$(cat "$led/lock/owner" 2>/dev/null)
   pid=${owner%% *}
   if [ -n "$pid" ] && ! alive "$pid" || [ -z "$pid" ] && [ "$n" -ge 10 ]; then
-    mv "$led/lock" "$led/lock.$$" 2>/dev/null || continue
-    if [ "$(cat "$led/lock.$$/owner" 2>/dev/null)" = "$owner" ]; then rm -rf "$led/lock.$$"; continue; fi
-    mv "$led/lock.$$" "$led/lock"
+    if mv "$led/lock" "$led/lock.$$" 2>/dev/null; then
+      if [ "$(cat "$led/lock.$$/owner" 2>/dev/null)" = "$owner" ]; then rm -rf "$led/lock.$$"; continue; fi
+      mv "$led/lock.$$" "$led/lock"
+    fi
   fi
   [ "$n" -lt "$patience" ] || { echo "held ${owner#* }"; exit 0; }
   n=$((n + 1))
   sleep 1
 done
-echo "$PPID $who" >"$led/lock/owner" && echo taken
+mine="${sshd:-$PPID} $who"
+if ! echo "$mine" | cat >"$led/lock/owner"; then rm -rf "$led/lock"; exit 1; fi
+{ lifeline owned; } >/dev/null 2>&1 </dev/null &
+echo taken
 """
+)
 
-UNLOCK = r"""
+UNLOCK = (
+    FIND_SSHD
+    + r"""
 owner=$(cat "$1/lock/owner" 2>/dev/null)
-[ "${owner%% *}" != "$PPID" ] || rm -rf "$1/lock"
+[ "${owner%% *}" != "${sshd:-$PPID}" ] || rm -rf "$1/lock"
 echo unlocked
 """
+)
 
-# Waits for a `borg serve` of T's last session, then prints what there is: a header of lines, an empty line, the
-# ledger, and a tar. A serve is recognised by pid and command line, for a pid may have come round again. Of hints only
-# the first $4 bytes are of use: their shadow index grows with each object ever pruned.
-LOOK = r"""
-repo=$1 led=$2 patience=$3 most=$4
+# Prints the state of T's `borg serve` as the kernel names it: T is stopped, D waits for a disk.
+SERVE_STATE = r"""
+sed -n 's/^State:[^A-Z]*\([A-Z]\).*/\1/p' "/proc/$(cat "$1/serve.pid")/status" 2>/dev/null
+"""
+
+# Waits for a `borg serve` of T's last session, $3 seconds; one that has not ended by then, or that somebody stopped, is
+# killed: it may write no more, and what it did not commit is dropped by the next borg. It is recognised by pid and
+# command line, for a pid may have come round again.
+AWAIT_SERVE = r"""
+repo=$1 led=$2 patience=$3
 if [ -f "$led/serve.pid" ]; then
   p=$(cat "$led/serve.pid") n=0
   while kill -0 "$p" 2>/dev/null && tr '\0' ' ' <"/proc/$p/cmdline" 2>/dev/null | grep -q ' serve '; do
-    [ "$n" -lt "$patience" ] || { echo "serving $p"; echo; exit 0; }
+    [ "$n" -lt "$((patience + 5))" ] || { echo "serving $p"; echo; exit 0; }
+    if [ "$n" -ge "$patience" ] || grep -q '^State:[^A-Z]*T' "/proc/$p/status"; then kill -KILL "$p"; fi
     n=$((n + 1))
     sleep 1
   done
 fi
+"""
+
+# After that, prints what there is: a header of lines, an empty line, the
+# ledger, and a tar. Of hints only the first $4 bytes are of use: their shadow index grows with each object ever pruned.
+LOOK = (
+    AWAIT_SERVE
+    + r"""
+most=$4
 if [ -e "$repo" ] || [ -L "$repo" ]; then echo repository; fi
 if [ -d "$led/snapshot" ]; then echo snapshot; fi
 if [ -f "$led/ledger.json" ]; then echo "ledger $(wc -c <"$led/ledger.json")"; fi
@@ -72,6 +113,27 @@ done
 tar -C "$cut" -cf - -- "$@"
 rm -rf "$cut"
 """
+)
+
+# Prints what can be seen without opening the repository: a line a fact, an empty line and the ledger. It takes no lock
+# and waits for nobody. What takes its time comes first, so that lock, transaction and ledger are those of one moment.
+SURVEY = (
+    _ALIVE
+    + r"""
+repo=$1 led=$2
+if [ -e "$repo" ] || [ -L "$repo" ]; then
+  echo repository
+  echo "kilobytes $(du -sk -- "$repo" 2>/dev/null | cut -f 1)"
+fi
+owner=$(cat "$led/lock/owner" 2>/dev/null)
+[ -z "$owner" ] || ! alive "${owner%% *}" || echo "held ${owner#* }"
+for f in "$repo"/hints.*; do [ ! -f "$f" ] || echo "transaction ${f##*.}"; done
+[ ! -f "$led/ledger.json" ] || echo ledger
+echo
+cat "$led/ledger.json" 2>/dev/null
+:
+"""
+)
 
 # Writes the ledger from standard input. $3: "make" a snapshot first, "keep" what there is, "drop" it afterwards.
 # Segments are written once and removed by unlink, so a hard link keeps them; what borg rewrites in place is copied.
@@ -94,6 +156,7 @@ if [ "$snapshot" = make ]; then
   for f in README config nonce transactions; do [ ! -f "$f" ] || cp -p "$f" "$led/snapshot.new/$f"; done
   rm -rf "$led/snapshot"
   mv "$led/snapshot.new" "$led/snapshot"
+  echo "kilobytes $(du -sk "$repo" | cut -f 1)"
 fi
 sync "$led/ledger.new" 2>/dev/null || :
 mv "$led/ledger.new" "$led/ledger.json"

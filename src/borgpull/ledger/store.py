@@ -13,26 +13,28 @@ import posixpath
 import re
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 
 from .. import ssh
-from ..borg.hints import HEAD
+from ..borg.failure import system_of_server
+from ..borg.hints import HEAD, MOST_SEGMENTS
 from ..config import Config, Target
 from ..errors import Failure
 from ..guard import Evidence, Unreadable
 from ..hostile import clean
 from . import scripts
-from .record import Ledger, load
+from .record import Ledger, read
 
 FOLDER = ".borgpull"
 # Of ten thousand segments the evidence is about 100 kB. Hints are cut off on B, and there are two at the most.
 MOST_EVIDENCE = 4 * HEAD
 SECONDS = 300.0
-_LONGEST = 18
+_SEGMENT = re.compile(rb"(?<!\S)[0-9]{1,17}(?!\S)")
+_MOST_FACTS = 4
 # How long a second run waits for the first one.
 LOCK_PATIENCE = 60
-_UNLOCK_SECONDS = 10.0
+_SHORT_SECONDS = 10.0
 # How long a `borg serve` whose client has gone may take to commit or drop what it holds.
 SERVE_PATIENCE = 60
 
@@ -62,7 +64,7 @@ def place_of(config: Config, target: Target) -> Place:
 class Found:
     """What lies there now. `tar` holds `config`, `nonce` and `hints.*` of the repository, empty without one.
 
-    `segments` are the numbers of the files in its `data`; `unreadable` says why there is a ledger that cannot be read.
+    `numbers` names the files in its `data`; `unreadable` says why there is a ledger that cannot be read.
     """
 
     repository: bool
@@ -70,7 +72,14 @@ class Found:
     ledger: Ledger | None
     unreadable: str
     tar: bytes
-    segments: frozenset[int]
+    numbers: bytes
+
+    @property
+    def segments(self) -> frozenset[int]:
+        """Return the numbers of the files in its `data`. Raises Unreadable when Borg cannot have made so many."""
+        if self.numbers.count(b" ") >= MOST_SEGMENTS:
+            raise Unreadable("there are more segment files than Borg makes")
+        return frozenset(int(number) for number in _SEGMENT.findall(self.numbers))
 
 
 @contextlib.asynccontextmanager
@@ -98,14 +107,32 @@ async def held(master: ssh.Master, place: Place) -> AsyncIterator[None]:
     finally:
         # Without a connection, or when hurried, the lock goes with the connection.
         with contextlib.suppress(Failure):
-            await ssh.execute(master, scripts.UNLOCK, place.ledger, seconds=_UNLOCK_SECONDS)
+            await ssh.execute(master, scripts.UNLOCK, place.ledger, seconds=_SHORT_SECONDS)
+
+
+async def await_serve(master: ssh.Master, place: Place) -> None:
+    """Wait until no `borg serve` of T's is at work; after SERVE_PATIENCE it is killed.
+
+    Raises Failure when even that does not end it.
+    """
+    arguments = (place.repository, place.ledger, str(SERVE_PATIENCE))
+    done = await ssh.execute(master, scripts.AWAIT_SERVE, *arguments, seconds=SECONDS)
+    _refuse_serving(master.party, done.stdout)
+
+
+def _refuse_serving(party: str, said: bytes) -> None:
+    if said.startswith(b"serving"):
+        pid = clean(said.partition(b"\n")[0].removeprefix(b"serving "))
+        raise Failure(
+            party,
+            f"a borg serve of an earlier session cannot be ended (pid {pid})",
+            hint="it waits for a disk that does not answer: look at the disks of B",
+            transient=True,
+        )
 
 
 async def look(master: ssh.Master, place: Place) -> Found:
-    """Look at a repository and its ledger, once no `borg serve` of T's is at work there any more.
-
-    Raises Failure when one goes on working.
-    """
+    """Look at a repository and its ledger, once no `borg serve` of T's is at work there any more."""
     done = await ssh.execute(
         master,
         scripts.LOOK,
@@ -116,38 +143,52 @@ async def look(master: ssh.Master, place: Place) -> Found:
         seconds=SECONDS,
         most=MOST_EVIDENCE,
     )
-    head, _, body = done.stdout.partition(b"\n\n") if done.stdout[:1] != b"\n" else (b"", b"", done.stdout[1:])
-    facts = dict(line.partition(" ")[::2] for line in head.decode("ascii", "replace").splitlines())
-    if "serving" in facts:
-        raise Failure(
-            master.party,
-            f"a borg serve of an earlier session still works on the repository (pid {clean(facts['serving'])})",
-            hint="wait until it has ended, or end it on B",
-            transient=True,
-        )
-    size = int(facts["ledger"]) if facts.get("ledger", "").isdigit() else 0
-    known, damage = _ledger(body[:size]) if "ledger" in facts else (None, "")
+    return read_found(master.party, done.stdout)
+
+
+def read_found(party: str, output: bytes) -> Found:
+    """Read what the script LOOK printed. Raises Failure when a `borg serve` could not be ended."""
+    _refuse_serving(party, output)
+    head, _, body = output.partition(b"\n\n") if output[:1] != b"\n" else (b"", b"", output[1:])
+    facts = dict(line.partition(b" ")[::2] for line in head.split(b"\n", _MOST_FACTS)[:_MOST_FACTS])
+    # Some `wc` put spaces before the number.
+    length = re.fullmatch(rb" *([0-9]{1,9})", facts.get(b"ledger", b""))
+    size = int(length[1]) if length else 0
+    known, damage = read(body[:size]) if b"ledger" in facts else (None, "")
     return Found(
-        repository="repository" in facts,
-        snapshot="snapshot" in facts,
+        repository=b"repository" in facts,
+        snapshot=b"snapshot" in facts,
         ledger=known,
         unreadable=damage,
         tar=body[size:],
-        segments=frozenset(int(number) for number in facts.get("segments", "").split() if len(number) < _LONGEST),
+        numbers=facts.get(b"segments", b""),
     )
 
 
-def _ledger(text: bytes) -> tuple[Ledger | None, str]:
+async def serve_state(master: ssh.Master, place: Place) -> str:
+    """Return the state of T's `borg serve` as /proc names it ("T" is stopped, "D" waits for a disk), "" if unknown."""
     try:
-        return load(text), ""
-    except Unreadable as error:
-        return None, str(error)
+        done = await ssh.execute(master, scripts.SERVE_STATE, place.ledger, seconds=_SHORT_SECONDS)
+    except Failure:
+        return ""
+    return done.stdout.decode("ascii", "replace").strip()
 
 
-async def write(master: ssh.Master, place: Place, ledger: Ledger, *, snapshot: str = "keep") -> bool:
+@dataclass(frozen=True)
+class Written:
+    """What was seen on B while the ledger was written: whether hard links can be made, and the repository's bytes.
+
+    Both are seen when a snapshot is made, and only then.
+    """
+
+    linked: bool
+    taken: int
+
+
+async def write(master: ssh.Master, place: Place, ledger: Ledger, *, snapshot: str = "keep") -> Written:
     """Store the ledger; `snapshot` is "make" (before the ledger is replaced), "keep" or "drop" (after it).
 
-    Returns whether B's file system has hard links, as far as was seen. Raises Failure.
+    Raises Failure.
     """
     done = await ssh.execute(
         master, scripts.WRITE, place.repository, place.ledger, snapshot, stdin=ledger.dump(), seconds=SECONDS
@@ -155,7 +196,8 @@ async def write(master: ssh.Master, place: Place, ledger: Ledger, *, snapshot: s
     said = done.stdout.split()
     if b"written" not in said:
         raise _could_not(master, "write the ledger", done.stderr)
-    return b"no-links" not in said
+    found = re.search(rb"^kilobytes ([0-9]{1,15})$", done.stdout, re.MULTILINE)
+    return Written(b"no-links" not in said, int(found[1]) * 1024 if found else 0)
 
 
 async def retire(master: ssh.Master, place: Place) -> None:
@@ -165,13 +207,18 @@ async def retire(master: ssh.Master, place: Place) -> None:
         raise _could_not(master, "put the ledger aside", done.stderr)
 
 
-async def segments(master: ssh.Master, place: Place) -> tuple[set[int], bool]:
-    """Return the numbers of the segments that a rollback can use, and whether they lie in a snapshot."""
+async def segments(master: ssh.Master, place: Place, wanted: Collection[int]) -> tuple[set[int], bool]:
+    """Return which of the segments `wanted` a rollback can use, and whether they lie in a snapshot."""
     done = await ssh.execute(
         master, scripts.SEGMENTS, place.repository, place.ledger, seconds=SECONDS, most=MOST_EVIDENCE
     )
-    kind, *names = done.stdout.decode("ascii", "replace").split("\n")
-    return {int(name) for name in names if re.fullmatch(r"[0-9]{1,18}", name)}, kind == "linked"
+    return read_segments(done.stdout, wanted)
+
+
+def read_segments(output: bytes, wanted: Collection[int]) -> tuple[set[int], bool]:
+    """Read what the script SEGMENTS printed; only what is wanted is kept, however many files there are."""
+    there = {number for name in _SEGMENT.finditer(output) if (number := int(name[0])) in wanted}
+    return there, output.startswith(b"linked\n")
 
 
 async def restore(master: ssh.Master, place: Place, evidence: Evidence, *, linked: bool) -> None:
@@ -203,5 +250,8 @@ def _config(evidence: Evidence) -> bytes:
 
 def _could_not(master: ssh.Master, what: str, stderr: bytes) -> Failure:
     said = clean(stderr)
-    hint = "free space below RootDir on B" if "No space left" in said else "check who owns RootDir on B, and its rights"
-    return Failure(master.party, f"could not {what}: {said}", hint=hint)
+    known = system_of_server(said)
+    if known is None:
+        return Failure(master.party, f"could not {what}: {said}", hint="check who owns RootDir on B, and its rights")
+    cause, hint = known
+    return Failure(master.party, f"{cause}: could not {what}: {said}", hint=hint)

@@ -55,6 +55,7 @@ async def borg_on_controller(
     passphrase: str,
     cache: Path,
     heard: Heard,
+    server_heard: Heard,
 ) -> Ended:
     """Run borg here with full access to this one repository, and wait for its end and that of its serve.
 
@@ -66,7 +67,7 @@ async def borg_on_controller(
         path=repository.path,
         append_only=False,
         admits=lambda pid: bool(started) and descends(pid, started[0]),
-        heard=heard,
+        heard=server_heard,
     )
     ended = Ended()
     async with serve(request) as (place, served):

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import secrets
 import socket
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,24 +48,24 @@ class BackupServer:
 
 @dataclass
 class Served:
-    """One `borg serve` on B: whether a client came, its pid on B, what it said, and its exit status when it ended."""
+    """One `borg serve` on B: whether a client came, its pid on B, what it said, and its exit status when it ended.
+
+    `over` is set when it has ended, or its connection.
+    """
 
     came: bool = False
     pid: int | None = None
     status: int | None = None
     said: Messages = field(default_factory=Messages)
-
-
-async def _nothing() -> None:
-    pass
+    over: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """What a road leads to: the repository at `path` on B, for the one peer whose pid `admits` accepts.
 
-    `heard` is given what the serve says; `taken` is awaited once the peer has come; `pid_file` is where B keeps the
-    pid of the serve, if anywhere.
+    `heard` is given what the serve says; `pid_file` is where B keeps the pid of the serve, if anywhere; `quota` is how
+    large the repository may get, empty for no limit.
     """
 
     server: BackupServer
@@ -73,7 +74,7 @@ class Request:
     admits: Callable[[int], bool]
     heard: Heard
     pid_file: str = ""
-    taken: Callable[[], Awaitable[None]] = _nothing
+    quota: str = ""
 
 
 @contextlib.asynccontextmanager
@@ -103,7 +104,12 @@ async def serve(request: Request) -> AsyncIterator[tuple[Path, Served]]:
 async def _ended(answer: asyncio.Task[None], server: BackupServer) -> None:
     await asyncio.wait({answer}, timeout=END_SECONDS)
     if not answer.done():
-        raise Failure(server.master.party, "borg serve did not end when its client had gone", transient=True)
+        raise Failure(
+            server.master.party,
+            "borg serve did not end when its client had gone",
+            hint="see on B whether its disk hangs; the next run waits for that borg serve, or end it by hand",
+            transient=True,
+        )
     await answer
 
 
@@ -125,13 +131,17 @@ async def _answer(request: Request, place: Path, listener: socket.socket, served
         place.unlink(missing_ok=True)  # noqa: ASYNC240 - on the tmpfs
         listener.close()
         mark = secrets.token_hex(16)
-        words = borg_command.serve(server.borg, request.path, append_only=request.append_only)
+        words = borg_command.serve(server.borg, request.path, append_only=request.append_only, quota=request.quota)
         command = proc.Command("exec")["sh", "-c", _SCRIPT, "sh", mark, request.pid_file, words]
-        async with ssh.session(server.master, command, stdin=connection.fileno(), stdout=connection.fileno()) as child:
-            connection.close()
-            await request.taken()
-            await _listen(child, mark, served, request.heard)
-            served.status = await child.wait()
+        try:
+            async with ssh.session(
+                server.master, command, stdin=connection.fileno(), stdout=connection.fileno()
+            ) as child:
+                connection.close()
+                await _listen(child, mark, served, request.heard)
+                served.status = await child.wait()
+        finally:
+            served.over.set()
     await _explain(server, served)
 
 
@@ -147,12 +157,16 @@ async def _accept_once(listener: socket.socket, admits: Callable[[int], bool]) -
 async def _listen(child: proc.Child, mark: str, served: Served, heard: Heard) -> None:
     async for line in proc.lines(child.stderr):
         if line.startswith(mark.encode()):
-            number = line.split(b" ")[-1]
-            served.pid = int(number) if number.isdigit() else None
+            served.pid = _pid(line, mark)
         elif read := read_line(line):
             if isinstance(read, Message):
                 served.said.add(read)
             heard(read)
+
+
+def _pid(line: bytes, mark: str) -> int | None:
+    said = re.fullmatch(rb"%b ([0-9]{1,10})" % mark.encode(), line)
+    return int(said[1]) if said else None
 
 
 async def _explain(server: BackupServer, served: Served) -> None:

@@ -22,25 +22,46 @@ from ..borg import command as borg_command
 from ..borg.command import Repository
 from ..borg.failure import missing_borg
 from ..errors import Failure
-from ..hostile import clean
+from ..hostile import clean, last_lines
 from .controller import Ended, attend
-from .serve import BackupServer, Heard, Request, serve
+from .obstacles import LONGEST_FOLDER, agreed_folder, missing_socat, refuse_clock, refuse_missing, refuse_too_long
+from .serve import BackupServer, Heard, Request, Served, serve
 
 LOOK_SECONDS = 60.0
-# Half of what the guard grants an honest archive.
-MOST_CLOCK_OFF = 1800.0
 # A checkpoint is written after the interrupt: that may take some seconds on a slow link.
 END_SECONDS = 30.0
-# The kernel takes no longer single argument (MAX_ARG_STRLEN), and sshd passes a command on as one.
-_LONGEST_COMMAND = 128 * 1024
-# Of a length that leaves room for the socket's name: a unix socket's path has 107 bytes (seen on 8.4 to 10.5).
-_PLACE = re.compile(r"(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*){1,8}/borgpull\.[A-Za-z0-9]{10}")
-_LONGEST_PLACE = 100
+# What the script says besides a line for each path that is missing; and no word of it is longer than a folder.
+_OTHER_FACTS = 8
+_LONGEST_FACT = 2 * LONGEST_FOLDER
+
+# Where a session on T has its folder: $base. Nothing is removed there but what a session of ours made.
+BASE = r"""
+base=${TMPDIR:-/tmp}
+case $base in *[!A-Za-z0-9._/-]*) base=/tmp ;; esac
+[ "${#base}" -le 70 ] || base=/tmp
+clear_away() { rm -f "$1/borg" "$1/pid"; rmdir "$1"; }
+"""
+
+# Makes $dir below $base, which goes with the session however it ends; standard input is descriptor 3. Nothing is
+# written to, nor removed from, a folder that has not the name that was asked for.
+FOLDER = r"""
+dir=$(mktemp -d "$base/borgpull.XXXXXXXXXX" 2>/dev/null ||
+  mktemp -d /tmp/borgpull.XXXXXXXXXX) || { echo "$mark lacks directory"; exit 91; }
+case $dir in "$base"/borgpull.?????????? | /tmp/borgpull.??????????) ;; *) echo "$mark place $dir"; exit 91 ;; esac
+trap 'kill $life 2>/dev/null; clear_away "$dir"' EXIT
+trap 'exit 143' HUP INT TERM
+echo $$ >"$dir/pid"
+{ lifeline true; } >/dev/null 2>&1 3<&- &
+life=$!
+"""
 
 # Arguments: mark, borg, how many arguments of borg come before the source paths, and the arguments of borg.
 # Standard input is the lifeline: first the passphrase, then nothing; when it ends, borg is interrupted, and killed when
 # it does not end. `read` takes its input byte by byte, and it and `printf` are built in: no secret gets into an argv.
-_SCRIPT = r"""
+# A directory whose session is no more was left behind by a kill or a crash.
+_SCRIPT = (
+    ssh.LIFELINE
+    + r"""
 umask 077
 unset BORG_PASSPHRASE BORG_PASSCOMMAND BORG_NEW_PASSPHRASE BORG_REMOTE_PATH borgpull_secret
 mark=$1 borg=$2 skip=$3
@@ -53,13 +74,16 @@ for path do
   n=$((n + 1))
   [ "$n" -le "$skip" ] || [ -e "$path" ] || [ -L "$path" ] || echo "$mark missing $((n - skip - 1))"
 done
-base=${TMPDIR:-/tmp}
-case $base in *[!A-Za-z0-9._/-]*) base=/tmp ;; esac
-[ "${#base}" -le 70 ] || base=/tmp
-dir=$(mktemp -d "$base/borgpull.XXXXXXXXXX" 2>/dev/null ||
-  mktemp -d /tmp/borgpull.XXXXXXXXXX) || { echo "$mark lacks directory"; exit 91; }
-trap 'rm -rf "$dir"' EXIT
-trap 'exit 143' HUP INT TERM
+"""
+    + BASE
+    + r"""
+for old in "$base"/borgpull.??????????; do
+  [ -O "$old" ] && [ ! -L "$old" ] && read -r p 2>/dev/null <"$old/pid" || continue
+  kill -0 "$p" 2>/dev/null && { [ ! -e "/proc/$p" ] || grep -q borgpull "/proc/$p/cmdline"; } || clear_away "$old"
+done
+"""
+    + FOLDER
+    + r"""
 echo "$mark clock $(date -u +%s)"
 echo "$mark place $dir"
 IFS= read -r borgpull_secret <&3 || exit 90
@@ -86,6 +110,7 @@ r=$?
 kill $w 2>/dev/null
 exit $r
 """
+)
 
 
 @dataclass(frozen=True)
@@ -122,14 +147,15 @@ class TargetSession:
         *,
         pid_file: str,
         passphrase: str,
+        quota: str,
         heard: Heard,
         server_heard: Heard,
     ) -> Ended:
         """Let T's borg write one archive; return what it said when it and the serve on B have ended.
 
-        `pid_file` is where B keeps the pid of the serve, out of T's reach.
+        `pid_file` is where B keeps the pid of the serve, out of T's reach; `quota` is how large the repository may get.
 
-        Raises Failure when the road cannot be laid, or breaks.
+        Raises Failure when the road cannot be laid, or breaks. Cancelled, it has borg write its checkpoint first.
         """
         ended = Ended()
         request = Request(
@@ -137,6 +163,7 @@ class TargetSession:
             path=repository.path,
             append_only=True,
             pid_file=pid_file,
+            quota=quota,
             admits=lambda pid: pid == self._master.pid,
             heard=server_heard,
         )
@@ -145,8 +172,9 @@ class TargetSession:
             await self._master.forward(self.socket, place)
             try:
                 await self._child.write(passphrase.encode() + b"\n")
-                await attend(self._child, ended, heard, self._collect())
-            except asyncio.CancelledError:
+                async with self._outliving(served):
+                    await attend(self._child, ended, heard, self._collect())
+            except BaseException:
                 await self._interrupt()
                 raise
             finally:
@@ -154,6 +182,36 @@ class TargetSession:
         if ended.status == ssh.SSH_FAILED and (lost := await self._master.lost()):
             raise lost
         return ended
+
+    def moved(self) -> int:
+        """Return how many bytes the connection to T has moved so far; -1 when it cannot be told."""
+        return self._master.moved()
+
+    @contextlib.asynccontextmanager
+    async def _outliving(self, served: Served) -> AsyncIterator[None]:
+        """Let T's session live no longer than END_SECONDS after its serve on B; raises Failure when it does."""
+        try:
+            async with asyncio.timeout(None) as limit:
+                watch = asyncio.create_task(self._end_after(served, limit))
+                try:
+                    yield
+                finally:
+                    watch.cancel()
+        except TimeoutError:
+            raise Failure(
+                self._master.party,
+                "its session did not end when borg serve on B had ended",
+                hint="look there for a borg or an ssh session that hangs",
+                transient=True,
+            ) from None
+
+    async def _end_after(self, served: Served, limit: asyncio.Timeout) -> None:
+        await served.over.wait()
+        limit.reschedule(asyncio.get_running_loop().time() + 2 * END_SECONDS)
+        if served.status == 0:
+            # Its client has said good-bye: it writes its caches, and has yet to say what it did.
+            await asyncio.sleep(END_SECONDS)
+        self._child.close_stdin()
 
     async def _interrupt(self) -> None:
         # The road to B has to stand until borg has written its checkpoint, and its last words have to be read.
@@ -167,7 +225,7 @@ class TargetSession:
     async def _collect(self) -> bytes:
         kept = bytearray()
         async for line in self._output:
-            kept += line[: max(0, proc.MOST_OUTPUT - len(kept))] + b"\n"
+            kept += (line + b"\n")[: proc.MOST_OUTPUT - len(kept)]
         return bytes(kept)
 
 
@@ -179,8 +237,7 @@ async def open_target(master: ssh.Master, backup: Backup) -> AsyncIterator[Targe
     """
     mark = secrets.token_hex(16)
     command = backup.command(mark)
-    if len(" ".join(command.formulate(1)).encode()) > _LONGEST_COMMAND:
-        raise Failure(master.party, "SourcePaths and Excludes are longer than 128 KiB together", hint="shorten them")
+    refuse_too_long(master.party, command)
     async with ssh.session(master, command, stdin=subprocess.PIPE) as child:
         try:
             output = proc.lines(child.stdout)
@@ -195,27 +252,31 @@ async def open_target(master: ssh.Master, backup: Backup) -> AsyncIterator[Targe
 async def _look(master: ssh.Master, backup: Backup, child: proc.Child, output: AsyncIterator[bytes], mark: str) -> str:
     try:
         async with asyncio.timeout(LOOK_SECONDS):
-            seen = [word async for word in _seen(output, mark)]
+            seen = [fact async for fact in _seen(output, mark, most=len(backup.sources) + _OTHER_FACTS)]
             if not seen or seen[-1][0] != "place":
                 said, _ = await proc.drained(child.stderr)
                 raise await _no_shell(master, child, said)
     except TimeoutError:
-        raise Failure(master.party, f"its shell did not begin within {LOOK_SECONDS:.0f} s", transient=True) from None
+        raise Failure(
+            master.party,
+            f"its shell did not begin within {LOOK_SECONDS:.0f} s",
+            hint="log in there and see what is slow: the host, a ~/.bashrc that waits, a dead mount in SourcePaths",
+            transient=True,
+        ) from None
     _refuse(master.party, backup, seen)
-    _refuse_clock(master.party, seen)
-    place = seen[-1][1]
-    if not _PLACE.fullmatch(place) or len(place) > _LONGEST_PLACE:
-        raise Failure(master.party, f"it named a directory that it was not asked for: {clean(place)}")
-    return place
+    told = [int(value) for word, value in seen if word == "clock" and re.fullmatch(r"[0-9]{1,12}", value, re.ASCII)]
+    refuse_clock(master.party, told[0] - time.time() if told else 0.0)
+    return agreed_folder(master.party, seen[-1][1])
 
 
-async def _seen(output: AsyncIterator[bytes], mark: str) -> AsyncIterator[tuple[str, str]]:
+async def _seen(output: AsyncIterator[bytes], mark: str, *, most: int) -> AsyncIterator[tuple[str, str]]:
     # Lines without the mark come from a ~/.bashrc, which bash reads for ssh commands too.
     async for line in output:
         words = line.decode("utf-8", "replace").split(" ", 2)
         if words[0] == mark and len(words) == 3:
-            yield words[1], words[2]
-            if words[1] == "place":
+            yield words[1], words[2][:_LONGEST_FACT]
+            most -= 1
+            if words[1] == "place" or not most:
                 return
 
 
@@ -228,7 +289,7 @@ async def _no_shell(master: ssh.Master, child: proc.Child, said: bytes) -> Failu
         master.party,
         f"no directory below /tmp, or no shell, for the session there (exit {status}): {clean(text)}",
         hint="the account needs /bin/sh, a writable /tmp with mktemp, and no `command=` in authorized_keys",
-        detail=text,
+        detail=last_lines(text),
     )
 
 
@@ -237,25 +298,7 @@ def _refuse(party: str, backup: Backup, seen: list[tuple[str, str]]) -> None:
     if "borg" in lacks:
         raise missing_borg(party, backup.borg)
     if "socat" in lacks:
-        raise Failure(party, "socat is not installed there", hint="apt install socat")
-    missing = [int(value) for word, value in seen if word == "missing" and value.isdigit()]
+        raise missing_socat(party)
+    missing = [int(value) for word, value in seen if word == "missing" and re.fullmatch(r"[0-9]{1,9}", value)]
     paths = [backup.sources[index] for index in missing if index < len(backup.sources)]
-    if paths:
-        named = ", ".join(clean(path) for path in paths[:5]) + (", …" if len(paths) > 5 else "")
-        raise Failure(
-            party,
-            f"not there, or not to be seen by this user: {named}",
-            hint="mount or restore it, or take it out of SourcePaths; nothing was backed up",
-        )
-
-
-def _refuse_clock(party: str, seen: list[tuple[str, str]]) -> None:
-    # Borg dates an archive by T's clock; one that is off would be taken for a back-dated archive after the session.
-    told = [int(value) for word, value in seen if word == "clock" and re.fullmatch(r"[0-9]{1,12}", value, re.ASCII)]
-    off = told[0] - time.time() if told else 0.0
-    if abs(off) > MOST_CLOCK_OFF:
-        raise Failure(
-            party,
-            f"its clock is {abs(off) / 60:.0f} minutes {'ahead of' if off > 0 else 'behind'} that of this machine",
-            hint="set both by NTP (timedatectl set-ntp true): archives are dated by the target's clock",
-        )
+    refuse_missing(party, paths, so="; nothing was backed up")

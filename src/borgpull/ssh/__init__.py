@@ -4,7 +4,20 @@ This room knows hosts, keys and sockets; it knows nothing of borg.
 """
 
 from .identity import key_problem, known_host_problem
-from .master import Master, open_master
+from .lifeline import FIND_SSHD, LIFELINE
+from .master import SESSIONS, Master, open_master
 from .session import SSH_FAILED, execute, no_shell, session
 
-__all__ = ["SSH_FAILED", "Master", "execute", "key_problem", "known_host_problem", "no_shell", "open_master", "session"]
+__all__ = [
+    "FIND_SSHD",
+    "LIFELINE",
+    "SESSIONS",
+    "SSH_FAILED",
+    "Master",
+    "execute",
+    "key_problem",
+    "known_host_problem",
+    "no_shell",
+    "open_master",
+    "session",
+]

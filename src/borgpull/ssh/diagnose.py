@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 
 from ..errors import Failure
-from ..hostile import clean
+from ..hostile import last_lines
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,15 @@ _SIGNS = (
         "check Username and PrivateKey, and that the public key stands in ~/.ssh/authorized_keys of that user",
     ),
     _sign(
-        r"Could not resolve hostname|Name or service not known|Temporary failure in name resolution",
+        r"Temporary failure in name resolution",
+        "its name cannot be resolved at the moment",
+        "check the DNS of this machine",
+        transient=True,
+    ),
+    _sign(
+        r"Could not resolve hostname|Name or service not known",
         "its name cannot be resolved",
         "check Host and the DNS of this machine",
-        transient=True,
     ),
     _sign(
         r"administratively prohibited",
@@ -108,13 +113,17 @@ _SIGNS = (
 
 
 def diagnose(party: str, said: str, *, doing: str = "connect") -> Failure:
-    """Turn what ssh said about `party` into a Failure; `doing` names what was tried, when no text is known."""
+    """Turn what ssh said about `party` into a Failure; `doing` names what was tried, when no text is known.
+
+    Only the last lines are read: a peer can print a megabyte that takes hours to search.
+    """
+    detail = last_lines(said)
     for sign in _SIGNS:
-        if sign.pattern.search(said):
-            return Failure(party, sign.cause, hint=sign.hint, detail=said, transient=sign.transient)
-    last = next((line for line in reversed(said.splitlines()) if line.strip()), "")
-    cause = f"ssh could not {doing}" + (f": {clean(last)}" if last else " and did not say why")
-    return Failure(party, cause, hint="run again with -v to see all that ssh said", detail=said)
+        if sign.pattern.search(detail):
+            return Failure(party, sign.cause, hint=sign.hint, detail=detail, transient=sign.transient)
+    last = detail.rpartition("\n")[2]
+    cause = f"ssh could not {doing}" + (f": {last}" if last else " and did not say why")
+    return Failure(party, cause, hint="run again with -v to see all that ssh said", detail=detail)
 
 
 def diagnose_jump(party: str, said: str) -> Failure:
@@ -124,13 +133,13 @@ def diagnose_jump(party: str, said: str) -> Failure:
     "stdio forwarding failed" before that (seen on 9.2).
     """
     failure = diagnose(party, said)
-    if "UNKNOWN port 65535" not in said or "stdio forwarding failed" in said:
+    if "UNKNOWN port 65535" not in failure.detail or "stdio forwarding failed" in failure.detail:
         return failure
     return Failure(
         party,
         f"its jump host: {_of_jump(failure.cause)}",
         hint=_of_jump(failure.hint),
-        detail=said,
+        detail=failure.detail,
         transient=failure.transient,
     )
 

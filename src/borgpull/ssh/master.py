@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import re
 import shutil
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ from pathlib import Path
 from .. import proc
 from ..config import Connection
 from ..errors import CONTROLLER, Failure
-from ..hostile import clean
+from ..hostile import clean, last_lines
 from . import argv
 from .diagnose import diagnose, diagnose_jump
 
@@ -25,18 +26,27 @@ SESSIONS = 8
 # ConnectTimeout covers TCP and the banner only; a peer that stalls in key exchange needs a limit of ours.
 START_SECONDS = 60.0
 CONTROL_SECONDS = 15.0
+# How often a master is asked whether it still answers: one that is stopped would hold its sessions for ever.
+_ASK_SECONDS = 20.0
 # A client learns of the end of a connection a little before we do.
 LOST_SECONDS = 1.0
+_REFUSED = "Session open refused by peer"
 
 
 class Master:
-    """A connection that is up. `party` is whose it is, `pid` the pid of the master process."""
+    """A connection that is up. `party` is whose it is, `pid` the pid of the master process.
+
+    `limit` is how many sessions at a time it is known to bear: fewer than SESSIONS once one was refused.
+    """
 
     def __init__(self, party: str, control: Path, child: proc.Child, said: proc.Tail) -> None:
         self.party = party
         self.control = control
         self.pid = child.pid
-        self.slots = asyncio.Semaphore(SESSIONS)
+        self._slots = asyncio.Semaphore(SESSIONS)
+        self.limit = SESSIONS
+        self._running = 0
+        self._stuck: Failure | None = None
         self._child = child
         self._said = said
 
@@ -45,14 +55,54 @@ class Master:
         """Tell whether the connection still stands."""
         return self._child.returncode is None
 
+    @contextlib.asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """Wait for a place among the sessions of this connection, and hold it for as long as the context lasts."""
+        async with self._slots:
+            self._running += 1
+            try:
+                yield
+            finally:
+                self._running -= 1
+
     def failure(self, said: str, *, doing: str) -> Failure:
         """Say why something over this connection failed: what the client said, else what the master said."""
+        if self._stuck is not None:
+            return self._stuck
+        if _REFUSED in said:
+            # Those that still run when this is said are about as many as its sshd allows.
+            self.limit = max(1, min(self.limit, self._running))
         text = said if self.alive else f"{said}\n{self._said.text}"
-        return diagnose(self.party, text, doing=doing)
+        return self._unheard(diagnose(self.party, text, doing=doing), said)
+
+    async def watch(self) -> None:
+        """Ask the master from time to time whether it answers; one that does not is killed, and its sessions end."""
+        while self.alive:
+            await asyncio.sleep(_ASK_SECONDS)
+            try:
+                await self._operate("check")
+            except Failure as failure:
+                if self.alive:
+                    self._stuck = failure
+                    self._child.send(signal.SIGKILL)
+
+    def moved(self) -> int:
+        """Return how many bytes this connection has moved so far, keepalives included; -1 when it cannot be told."""
+        try:
+            counts = Path(f"/proc/{self.pid}/io").read_text(encoding="ascii").split()
+        except OSError:
+            return -1
+        return int(counts[counts.index("rchar:") + 1]) + int(counts[counts.index("wchar:") + 1])
 
     def cause(self, *, jump: bool) -> Failure:
         """Say why the master ended before it was up, by what it said itself."""
-        return (diagnose_jump if jump else diagnose)(self.party, self._said.text)
+        return self._unheard((diagnose_jump if jump else diagnose)(self.party, self._said.text), "")
+
+    @staticmethod
+    def _unheard(failure: Failure, said: str) -> Failure:
+        # What the master said was passed on line by line, as it came.
+        failure.detail = said
+        return failure
 
     async def lost(self) -> Failure | None:
         """Say why the connection broke; None when it stands. For when a client has ended with SSH_FAILED."""
@@ -75,7 +125,7 @@ class Master:
                 "its sshd refuses to forward a unix socket",
                 hint="in its sshd_config set `AllowStreamLocalForwarding yes` and `AllowTcpForwarding yes` "
                 "(or `remote`), no `DisableForwarding`; in authorized_keys no `restrict` without `port-forwarding`",
-                detail=said,
+                detail=last_lines(said),
             )
 
     async def cancel(self, remote: str, local: Path) -> None:
@@ -89,7 +139,10 @@ class Master:
             return await proc.run(command, seconds=CONTROL_SECONDS)
         except TimeoutError:
             raise Failure(
-                self.party, f"our ssh connection does not answer (ssh -O {operation})", transient=True
+                self.party,
+                f"our ssh connection does not answer (ssh -O {operation})",
+                hint="the next run connects anew; check the network, and how busy this machine is",
+                transient=True,
             ) from None
 
     async def check(self) -> None:
@@ -120,7 +173,11 @@ async def open_master(
                 master = Master(party, own / "ctl", child, said)
                 await _until_ready(master, child, listener, jump=connection.jump is not None)
                 _remove_files(files)
-                yield master
+                watch = asyncio.create_task(master.watch())
+                try:
+                    yield master
+                finally:
+                    watch.cancel()
             finally:
                 await child.end()
                 listener.cancel()
@@ -172,7 +229,10 @@ async def _until_ready(master: Master, child: proc.Child, listener: asyncio.Task
             await master.check()
     except TimeoutError:
         raise Failure(
-            master.party, f"it did not finish connecting within {START_SECONDS:.0f} s", transient=True
+            master.party,
+            f"it did not finish connecting within {START_SECONDS:.0f} s",
+            hint="check how busy it is, and what sshd's log there says",
+            transient=True,
         ) from None
     except Failure as failure:
         with contextlib.suppress(TimeoutError):

@@ -13,6 +13,7 @@ from typing import IO
 
 from .. import proc
 from ..errors import Failure
+from ..hostile import last_lines
 from . import argv
 from .master import Master
 
@@ -33,7 +34,7 @@ async def session(
     The descriptors given are handed on to the master itself: no byte passes through Python.
     """
     async with (
-        master.slots,
+        master.place(),
         proc.started(argv.execute(master.control, command), stdin=stdin, stdout=stdout) as child,
     ):
         yield child
@@ -57,10 +58,15 @@ async def execute(
     command = proc.Command("exec")["sh", "-c", framed, "sh", mark, list(arguments)]
     line = argv.execute(master.control, command)
     try:
-        async with master.slots:
+        async with master.place():
             done = await proc.run(line, stdin=stdin, seconds=seconds, most=most)
     except TimeoutError:
-        raise Failure(master.party, f"a command there did not end within {seconds:.0f} s", transient=True) from None
+        raise Failure(
+            master.party,
+            f"a command there did not end within {seconds:.0f} s",
+            hint="log in there and see whether its disk hangs",
+            transient=True,
+        ) from None
     _, found, output = done.stdout.partition(mark.encode() + b"\n")
     if not found:
         raise _refused(master, done)
@@ -80,5 +86,5 @@ def no_shell(party: str, said: str) -> Failure:
         party,
         "its account gives no shell: a forced command or a login shell that runs nothing",
         hint="remove `command=` from authorized_keys for this key, and give the account /bin/sh",
-        detail=said,
+        detail=last_lines(said),
     )

@@ -18,6 +18,7 @@ from borgpull.events import (
     Failed,
     Outcome,
     PercentProgress,
+    Retried,
     RunFinished,
     RunStarted,
     Step,
@@ -89,6 +90,7 @@ class Row:
     warnings: tuple[Warned, ...] = ()
     warning_count: int = 0
     failures: tuple[Failed, ...] = ()
+    retries: tuple[Retried, ...] = ()
     note: str = ""
 
     @property
@@ -235,6 +237,11 @@ def _failed(row: Row, event: Failed) -> Row:
     return replace(row, failures=(*row.failures, failure)[:KEPT])
 
 
+def _retried(row: Row, event: Retried) -> Row:
+    retries = (*row.retries, replace(event, party=shown(event.party), cause=shown(event.cause)))[:KEPT]
+    return replace(row, retries=retries, percent=None, note=f"again in {round(event.seconds)} s: {shown(event.cause)}")
+
+
 def _target_finished(row: Row, event: TargetFinished) -> Row:
     return replace(row, finished=event.at, outcome=event.outcome, percent=None)
 
@@ -253,5 +260,6 @@ _CHANGES: dict[type[Event], Callable[[Row, Any], Row]] = {
     ArchiveCreated: _archive_created,
     Warned: _warned,
     Failed: _failed,
+    Retried: _retried,
     TargetFinished: _target_finished,
 }

@@ -1,7 +1,7 @@
 """The only owner of stdout and stderr. The rules of output:
 
-- stdout is data: one JSON report, an archive list. It is never coloured and never holds a word for people.
-- stderr is for people: the table, the lines, the summary, errors.
+- stdout is what was asked for: a JSON report, a key, the answer of `status` or `doctor`. JSON is never coloured.
+- stderr is for people: the table of a run, its lines, its summary, errors.
 - A table that repaints needs a terminal on stderr and a TERM other than "dumb". Everywhere else: whole lines.
 - NO_COLOR takes the colour away anywhere; FORCE_COLOR brings it to a pipe, but never the repainting.
 - Colour repeats what a word already says. Nothing is said by colour alone.
@@ -14,17 +14,19 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TextIO, cast
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.text import Text
 
+from borgpull.errors import CONTROLLER, Failure
 from borgpull.ui.figures import shown
-from borgpull.ui.stream import Lasting
+from borgpull.ui.stream import Lasting, give_up
 
+_WIDE = 10_000
 _OFF = {"", "0", "false", "no"}
 
 STYLES = {
@@ -40,6 +42,12 @@ STYLES = {
     "waiting": "dim",
     "not started": "dim",
     "found": "bold red",
+    "note": "",
+    "ok": "green",
+    "stale": "yellow",
+    "changed": "yellow",
+    "never": "bold red",
+    "unknown": "bold red",
 }
 
 
@@ -117,9 +125,27 @@ def _never_refuse(stream: TextIO) -> None:
 
 
 def data(text: str) -> None:
-    """Print `text` on stdout, for programs."""
-    sys.stdout.write(text if text.endswith("\n") else text + "\n")
-    sys.stdout.flush()
+    """Print `text` on stdout, for programs. Raises Failure when stdout does not take it."""
+    try:
+        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+        sys.stdout.flush()
+    except OSError as error:
+        give_up(sys.stdout)
+        raise Failure(
+            CONTROLLER,
+            f"standard output did not take it: {error.strerror}",
+            hint="all else is done; see to what reads it, or to the disk that it goes to",
+        ) from None
+
+
+def answer(parts: Iterable[RenderableType]) -> None:
+    """Print tables and lines on stdout: what somebody asked for."""
+    console = console_on(sys.stdout or Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+    # A table in a pipe is as wide as it is: a program cuts it, or nobody does.
+    console.width = terminal_size(console.file)[0] if console.file.isatty() else _WIDE
+    for part in parts:
+        console.print(part)
+    console.file.flush()
 
 
 def error_lines(party: str, cause: str, hint: str = "", rules: tuple[str, ...] = ()) -> list[Text]:
@@ -132,6 +158,12 @@ def error_lines(party: str, cause: str, hint: str = "", rules: tuple[str, ...] =
 def warning_lines(text: str, hint: str = "") -> list[Text]:
     """Return a warning in the shape of all warnings."""
     lines = [labelled("warning", shown(text))]
+    return [*lines, labelled("hint", shown(hint))] if hint else lines
+
+
+def note_lines(text: str, hint: str = "") -> list[Text]:
+    """Return something that stops nothing, in the shape of all such notes."""
+    lines = [labelled("note", shown(text))]
     return [*lines, labelled("hint", shown(hint))] if hint else lines
 
 

@@ -10,6 +10,7 @@ from rich.text import Text
 from borgpull.events import (
     Event,
     Failed,
+    Retried,
     RunStarted,
     Said,
     Step,
@@ -20,7 +21,7 @@ from borgpull.events import (
 )
 from borgpull.ui import pace
 from borgpull.ui.board import BAD, RUNNING, Board, Row
-from borgpull.ui.console import error_lines, warning_lines
+from borgpull.ui.console import STYLES, error_lines, warning_lines
 from borgpull.ui.figures import counts, percent, plural, shown, size, span, stamp
 
 # A heartbeat is one line of a log: with more targets than these at work, the others are counted.
@@ -29,7 +30,7 @@ _NAMED = 8
 
 def event_lines(board: Board, event: Event, *, verbose: bool = False) -> list[Text]:
     """Return the lines of `event`, most often one or none; `board` has it folded in already."""
-    return [_line(event.at, event.target, line) for line in _bodies(board, event, verbose=verbose)]
+    return [stamped(event.at, event.target, line) for line in _bodies(board, event, verbose=verbose)]
 
 
 def is_wrong(board: Board, event: Event) -> bool:
@@ -49,7 +50,7 @@ def heartbeat(board: Board, now: float) -> Text | None:
     more = [f"and {len(running) - _NAMED} more"] if len(running) > _NAMED else []
     states = pace.totals(board.rows.values(), now).states
     others = counts({state: count for state, count in states.items() if state != RUNNING})
-    return _line(now, "", Text("; ".join(["running: " + ", ".join(named + more), *([others] if others else [])])))
+    return stamped(now, "", Text("; ".join(["running: " + ", ".join(named + more), *([others] if others else [])])))
 
 
 def read_and_new(row: Row) -> list[str]:
@@ -57,7 +58,19 @@ def read_and_new(row: Row) -> list[str]:
     return [f"{size(row.sizes.original)} read", f"{size(row.sizes.new)} new"] if row.sizes else []
 
 
-def _line(at: float, target: str, body: Text) -> Text:
+def what_it_did(row: Row, outcome: str, now: float) -> Text:
+    """Return how a target ended, what was added to its repository, and how long that took."""
+    words = read_and_new(row)
+    if row.archive:
+        words.append(f"archive {row.archive.name}")
+    spent = pace.elapsed(row, now)
+    if spent is not None:
+        words.append(f"in {span(spent)}")
+    return Text.assemble((outcome, STYLES.get(outcome, "")), "".join(f", {word}" for word in words))
+
+
+def stamped(at: float, target: str, body: Text) -> Text:
+    """Return `body` as a line that can stand alone: when, and which target; "run" where it concerns none."""
     return Text.assemble(f"{stamp(at)} {shown(target) or 'run'}: ", body)
 
 
@@ -71,9 +84,12 @@ def _bodies(board: Board, event: Event, *, verbose: bool) -> list[Text]:
         case StepFinished():
             bodies = [Text(_step_words(_row(board, event), event))]
         case TargetFinished():
-            bodies = [Text(_end_words(_row(board, event), event))]
+            bodies = [what_it_did(_row(board, event), event.outcome, event.at)]
         case Warned():
             bodies = warning_lines(event.text, event.hint)
+        case Retried():
+            again = f"attempt {event.attempt} of {event.attempts} in {span(event.seconds)}"
+            bodies = [Text(f"{shown(event.party)}: {shown(event.cause)}; {again}")]
         case Failed():
             bodies = error_lines(event.party, event.cause, event.hint, event.rules)
         case Said() if verbose:
@@ -92,11 +108,6 @@ def _step_words(row: Row, event: StepFinished) -> str:
     elif event.step is Step.CREATE:
         words += read_and_new(row)
     return ", ".join(words)
-
-
-def _end_words(row: Row, event: TargetFinished) -> str:
-    spent = pace.elapsed(row, event.at)
-    return event.outcome if spent is None else f"{event.outcome}, in {span(spent)}"
 
 
 def _at_work(row: Row, now: float) -> str:

@@ -87,6 +87,7 @@ def _target(row: Row) -> dict[str, Any]:
         "warnings": [_warning(each) for each in row.warnings],
         "warnings_total": row.warning_count,
         "errors": [_error(each) for each in row.failures],
+        "retries": [{"at": _time(each.at), "party": each.party, "cause": each.cause} for each in row.retries],
     }
 
 

@@ -47,10 +47,14 @@ class Lasting:
         # A terminal that another program made non-blocking is only busy: the next redraw may pass.
         if isinstance(error, BlockingIOError):
             return
-        # What Python still holds in its buffer would fail once more at exit, and turn the exit code into 120.
-        with suppress(OSError, ValueError):
-            null = os.open(os.devnull, os.O_WRONLY)
-            try:
-                os.dup2(null, self._stream.fileno())
-            finally:
-                os.close(null)
+        give_up(self._stream)
+
+
+def give_up(stream: TextIO) -> None:
+    """Lead `stream` nowhere: what Python holds for it would fail again at exit, and turn the exit code into 120."""
+    with suppress(OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(null, stream.fileno())
+        finally:
+            os.close(null)

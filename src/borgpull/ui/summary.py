@@ -15,7 +15,7 @@ from borgpull.ui import pace
 from borgpull.ui.board import WAITING, WORST_FIRST, Board, Row, closed
 from borgpull.ui.console import STYLES, error_lines, warning_lines
 from borgpull.ui.figures import counts, number, plural, size, span
-from borgpull.ui.lines import read_and_new
+from borgpull.ui.lines import stamped, what_it_did
 
 NOT_STARTED = "not started"
 
@@ -24,12 +24,19 @@ _WIDE = 110
 
 
 def summary_lines(board: Board, now: float) -> list[Text]:
-    """Return the summary as lines, each target followed by its warnings and failures."""
+    """Return the summary as lines of a log: whoever did not end well, with warnings and failures, and the totals.
+
+    A target that ended without any has said so in a line of its own.
+    """
+    ended = {name for name, row in board.rows.items() if row.finished is not None}
     board = closed(board)
-    lines = []
-    for row in board.rows.values():
-        lines += [_target_line(row, now), *_troubles(row)]
-    return [*lines, *_troubles(board.run), _last_line(board, now)]
+    lines = [
+        stamped(now, row.name, line)
+        for row in board.rows.values()
+        if row.name not in ended or _troubles(row)
+        for line in (what_it_did(row, _outcome(row), now), *_troubles(row))
+    ]
+    return lines + [stamped(now, "", line) for line in (*_troubles(board.run), _last_line(board, now))]
 
 
 def summary_table(board: Board, now: float, width: int) -> list[RenderableType]:
@@ -39,7 +46,7 @@ def summary_table(board: Board, now: float, width: int) -> list[RenderableType]:
     for row in board.rows.values():
         troubles = _troubles(row)
         if troubles:
-            parts += [Text(""), _target_line(row, now), *troubles]
+            parts += [Text(""), Text.assemble(f"{row.name}: ", what_it_did(row, _outcome(row), now)), *troubles]
     parts += [Text(""), *_troubles(board.run)]
     return [*parts, _last_line(board, now)]
 
@@ -66,17 +73,6 @@ def _table(board: Board, now: float, *, wide: bool) -> Table:
         ]
         table.add_row(*cells)
     return table
-
-
-def _target_line(row: Row, now: float) -> Text:
-    outcome = _outcome(row)
-    spent = pace.elapsed(row, now)
-    words = read_and_new(row)
-    if row.archive:
-        words.append(f"archive {row.archive.name}")
-    if spent is not None:
-        words.append(f"in {span(spent)}")
-    return Text.assemble(f"{row.name}: ", (outcome, STYLES.get(outcome, "")), "".join(f", {word}" for word in words))
 
 
 def _troubles(row: Row) -> list[Text]:

@@ -1,0 +1,125 @@
+"""What `doctor` and `status` answer, as frozen records. Who finds them out does not know how they are shown.
+
+Times are unix seconds (UTC), sizes are bytes, durations are seconds. Text from another machine is already clean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Mark(StrEnum):
+    """How something that was looked at is."""
+
+    OK = "ok"
+    NOTE = "note"
+    """It stops nothing, or it cannot be told."""
+    WARNING = "warning"
+    FAILED = "failed"
+    """A backup would not get past this."""
+    UNSEEN = "unseen"
+    """Something else stood in the way of looking."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that was looked at. `party` is whose it is, `what` its name, the same for each party of a kind.
+
+    `detail` is what was found, or the cause; `hint` the line to change or the command to type.
+    """
+
+    party: str
+    what: str
+    mark: Mark
+    detail: str = ""
+    hint: str = ""
+
+
+class State(StrEnum):
+    """How the backups of a target stand; of several the one that is worst."""
+
+    OK = "ok"
+    STALE = "stale"
+    """The last good archive is too old."""
+    INTERRUPTED = "interrupted"
+    """A run ended in the middle; the next one verifies what it left."""
+    CHANGED = "changed"
+    """The repository is not in the state that was verified; the next run judges it."""
+    NEVER = "never"
+    """There is no archive that was verified."""
+    UNKNOWN = "unknown"
+    """B did not say."""
+    TAMPERED = "tampered"
+    UNVERIFIABLE = "unverifiable"
+
+
+class Level(StrEnum):
+    """What a monitor makes of a state, the mildest first."""
+
+    OK = "ok"
+    WARNING = "warning"
+    UNKNOWN = "unknown"
+    CRITICAL = "critical"
+
+
+_LEVELS = {
+    State.OK: Level.OK,
+    State.STALE: Level.WARNING,
+    State.INTERRUPTED: Level.WARNING,
+    State.CHANGED: Level.WARNING,
+    State.NEVER: Level.UNKNOWN,
+    State.UNKNOWN: Level.UNKNOWN,
+    State.TAMPERED: Level.CRITICAL,
+    State.UNVERIFIABLE: Level.CRITICAL,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class GoodArchive:
+    """An archive that was verified, `started` at this time, and how old it is now."""
+
+    name: str
+    started: float
+    age: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """How the backups of one target stand, by the ledger on B. What is not known is None.
+
+    `ledger` is its phase, "none" or "unreadable"; `at_work` says who holds the repository now. `size` is the space
+    taken on B, `growth` what was added to it since the last session of the target began, `checked` when borg check
+    last passed. `cause`, the broken `rules` and `hint` are in words.
+    """
+
+    target: str
+    state: State
+    ledger: str = "none"
+    at_work: str = ""
+    last: GoodArchive | None = None
+    archives: int | None = None
+    size: int | None = None
+    growth: int | None = None
+    checked: float | None = None
+    cause: str = ""
+    rules: tuple[str, ...] = ()
+    hint: str = ""
+
+    @property
+    def level(self) -> Level:
+        """Return what a monitor makes of it."""
+        return _LEVELS[self.state]
+
+
+def worst_mark(findings: Iterable[Finding]) -> Mark:
+    """Return FAILED, WARNING or OK: whether a backup would go."""
+    marks = {finding.mark for finding in findings}
+    return next((mark for mark in (Mark.FAILED, Mark.WARNING) if mark in marks), Mark.OK)
+
+
+def worst_level(standings: Iterable[Standing]) -> Level:
+    """Return the worst level of all."""
+    order = list(Level)
+    return max((standing.level for standing in standings), key=order.index, default=Level.OK)

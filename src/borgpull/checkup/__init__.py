@@ -1,0 +1,12 @@
+"""What `doctor` looks at on C, on B and on each T, and what it makes of it. Nothing is changed anywhere.
+
+On T a folder below its TMPDIR comes and goes, for a forward can only be tried with a fresh socket.
+"""
+
+from .controller import can_go_on, look_at_controller
+from .repository import look_at_repository
+from .server import look_at_server
+from .sheet import Sheet
+from .target import look_at_target
+
+__all__ = ["Sheet", "can_go_on", "look_at_controller", "look_at_repository", "look_at_server", "look_at_target"]

@@ -1,0 +1,127 @@
+"""B: whether it can be reached, gives a shell, has a borg that answers, and room where the repositories lie.
+
+Nothing is opened and nothing written there: `borg serve` is only asked for its version.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+
+from .. import proc, ssh
+from ..borg import command as borg_command
+from ..borg.failure import missing_borg, named
+from ..borg.greeting import QUESTION, Greeting, read_greeting
+from ..borg.version import read_version
+from ..config import Config
+from ..errors import BACKUP_SERVER, Failure
+from .server_disk import DISK_ROWS, look_at_disk
+from .sheet import MOST_FACTS, Facts, Sheet
+
+ROWS = ("connect", "shell", "borg", "serve", "tar", *DISK_ROWS)
+SECONDS = 60.0
+
+# $1 is the borg, $2 RootDir; standard input has a repository's path a line. Prints a word and a value a line.
+_SCRIPT = r"""
+borg=$1 root=$2
+nearest() { place=$1; until [ -e "$place" ] || [ "$place" = / ]; do place=$(dirname -- "$place"); done; }
+if command -v "$borg" >/dev/null; then echo "borg $("$borg" --version 2>&1 </dev/null | head -n 1)"; fi
+! command -v tar >/dev/null || echo tar
+if [ -d "$root" ]; then echo "root directory"; elif [ -e "$root" ] || [ -L "$root" ]; then echo "root other"; fi
+nearest "$root"
+[ ! -w "$place" ] || [ ! -x "$place" ] || echo writable
+echo "real $(readlink -m -- "$root")"
+echo "free $(df -Pk -- "$place" | tail -n 1)"
+echo "kind $(stat -f -c %T -- "$place")"
+echo "device $(stat -L -c %d -- "$place")"
+while IFS= read -r path; do
+  echo "path $(readlink -m -- "$path")"
+  nearest "$path"
+  echo "on $(stat -L -c %d -- "$place")"
+done
+echo end
+"""
+
+
+async def look_at_server(sheet: Sheet, master: ssh.Master, config: Config) -> None:
+    """Look at B over its connection; findings go to `sheet`. Raises Failure when B cannot be asked on."""
+    with sheet.attempt("shell"):
+        facts = await _asked(master, config)
+        sheet.ok("shell", f"for {config.server.username}")
+        _look_at_programs(sheet, facts, config.server_borg_path)
+        look_at_disk(sheet, facts, config)
+        if facts.has("borg"):
+            with sheet.attempt("serve"):
+                _judge_greeting(sheet, await _greeted(master, config))
+        return
+    # Without a shell only a forced command is left to be named.
+    if master.alive and (greeting := await _greeted(master, config)):
+        sheet.cross(
+            "shell",
+            Failure(
+                BACKUP_SERVER,
+                f"this key is forced to `borg serve` (borg {greeting.version}), which would IGNORE our --append-only "
+                "and --restrict-to-repository: whatever a target asks for would be done",
+                hint="remove `command=` from authorized_keys on B for this key, and give the account /bin/sh",
+            ),
+        )
+
+
+async def _asked(master: ssh.Master, config: Config) -> Facts:
+    paths = "".join(f"{config.repository_path(target)}\n" for target in config.targets)
+    done = await ssh.execute(
+        master,
+        _SCRIPT,
+        config.server_borg_path,
+        config.root_dir,
+        stdin=paths.encode(),
+        seconds=SECONDS,
+        most=MOST_FACTS,
+    )
+    facts = Facts(done.stdout)
+    if not facts.has("end"):
+        raise ssh.no_shell(master.party, done.stderr.decode("utf-8", "replace"))
+    return facts
+
+
+def _look_at_programs(sheet: Sheet, facts: Facts, borg: str) -> None:
+    with sheet.attempt("borg"):
+        if not facts.has("borg"):
+            raise missing_borg(BACKUP_SERVER, borg)
+        sheet.ok("borg", read_version(BACKUP_SERVER, facts.one("borg")))
+    if facts.has("tar"):
+        sheet.ok("tar")
+    else:
+        sheet.cross("tar", Failure(BACKUP_SERVER, "tar is not installed there", hint="apt install tar"))
+
+
+async def _greeted(master: ssh.Master, config: Config) -> Greeting | None:
+    words = borg_command.serve(config.server_borg_path, config.root_dir, append_only=True)
+    command = proc.Command(words[0])[words[1:]]
+    answer = b""
+    try:
+        async with (
+            asyncio.timeout(SECONDS),
+            ssh.session(master, command, stdin=subprocess.PIPE) as child,
+            asyncio.TaskGroup() as tasks,
+        ):
+            output = tasks.create_task(proc.drained(child.stdout, most=MOST_FACTS))
+            tasks.create_task(proc.drained(child.stderr, most=MOST_FACTS))
+            await child.write(QUESTION)
+            child.close_stdin()
+            answer = (await output)[0]
+    except TimeoutError:
+        return None
+    return read_greeting(answer)
+
+
+def _judge_greeting(sheet: Sheet, greeting: Greeting | None) -> None:
+    if greeting is None:
+        raise Failure(
+            BACKUP_SERVER,
+            "its `borg serve` does not answer",
+            hint="type `borg serve` there: it has to wait in silence for a client",
+        )
+    if greeting.preceded:
+        raise named("UnexpectedRPCDataFormatFromServer", BACKUP_SERVER)
+    sheet.ok("serve", "it answers, and its shell keeps quiet")

@@ -1,0 +1,87 @@
+"""The findings about one party, in their order, and the facts that a script printed, read as hostile text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ..answers import Finding, Mark
+from ..errors import Failure
+from ..hostile import clean
+
+# What a script may print of one party: a line for each source path, and a few more.
+MOST_FACTS = 1024 * 1024
+_LONGEST_PATH = 4096
+
+
+class Sheet:
+    """What was found about `party`; a row that nothing was said of stays unseen."""
+
+    def __init__(self, party: str, rows: tuple[str, ...]) -> None:
+        self.party = party
+        self._found = {row: Finding(party=party, what=row, mark=Mark.UNSEEN) for row in rows}
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Return all findings."""
+        return tuple(self._found.values())
+
+    def ok(self, what: str, detail: str = "") -> None:
+        """Say that it is as it should be."""
+        self._put(what, Mark.OK, detail)
+
+    def note(self, what: str, detail: str, hint: str = "") -> None:
+        """Say something that stops nothing, or that it cannot be told."""
+        self._put(what, Mark.NOTE, detail, hint)
+
+    def warn(self, what: str, detail: str, hint: str = "") -> None:
+        """Say something that an operator should mend, though a backup would go."""
+        self._put(what, Mark.WARNING, detail, hint)
+
+    def cross(self, what: str, failure: Failure) -> None:
+        """Say what would stop a backup."""
+        who = "" if failure.party == self.party else f"{failure.party}: "
+        self._put(what, Mark.FAILED, f"{who}{failure.cause}", failure.hint)
+
+    @contextmanager
+    def attempt(self, what: str) -> Iterator[None]:
+        """Take a Failure that is raised for a finding about `what`."""
+        try:
+            yield
+        except Failure as failure:
+            self.cross(what, failure)
+
+    def _put(self, what: str, mark: Mark, detail: str, hint: str = "") -> None:
+        self._found[what] = Finding(party=self.party, what=what, mark=mark, detail=detail, hint=hint)
+
+
+class Facts:
+    """Lines of a script, a word and a value each; a word may come more than once."""
+
+    def __init__(self, output: bytes) -> None:
+        self._values: dict[str, list[str]] = {}
+        for line in output[:MOST_FACTS].decode("utf-8", "replace").split("\n"):
+            word, _, value = line.partition(" ")
+            self._values.setdefault(word, []).append(clean(value, longest=_LONGEST_PATH))
+
+    def has(self, word: str, value: str | None = None) -> bool:
+        """Tell whether the word came, with this value if one is given."""
+        return word in self._values and (value is None or value in self._values[word])
+
+    def one(self, word: str) -> str:
+        """Return the last value of a word, empty if it did not come."""
+        return self._values.get(word, [""])[-1]
+
+    def every(self, word: str) -> list[str]:
+        """Return all values of a word."""
+        return self._values.get(word, [])
+
+    def number(self, word: str) -> int | None:
+        """Return the value of a word as a number, None when it is none."""
+        value = self.one(word)
+        return int(value) if value.isascii() and value.isdigit() and len(value) <= 15 else None
+
+    def chosen(self, word: str, among: tuple[str, ...]) -> list[str]:
+        """Return those of `among` whose places, counted from 0, the values of a word are."""
+        places = {int(value) for value in self.every(word) if value.isascii() and value.isdigit() and len(value) <= 9}
+        return [each for place, each in enumerate(among) if place in places]

@@ -1,0 +1,192 @@
+"""One T: whether it can be reached and lets a backup of its sources out. What it says is hostile.
+
+The folder that a forward is tried in goes with its session, however that ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import secrets
+import subprocess
+import time
+from pathlib import Path
+
+from .. import proc, ssh
+from ..borg.command import Repository, archive_name
+from ..borg.failure import missing_borg
+from ..borg.version import read_version
+from ..config import Config, Target
+from ..errors import Failure
+from ..hostile import clean
+from ..road import Backup
+from ..road.obstacles import (
+    CLOCK_HINT,
+    agreed_folder,
+    clock_words,
+    missing_socat,
+    refuse_clock,
+    refuse_missing,
+    refuse_too_long,
+    some_of,
+)
+from ..road.target import BASE, END_SECONDS, FOLDER
+from .repository import ROW as LEDGER
+from .sheet import MOST_FACTS, Facts, Sheet
+
+ROWS = ("connect", "shell", "borg", "socat", "tmp", "forward", "sources", "clock", LEDGER)
+SECONDS = 60.0
+# More than the way to T and back takes.
+_CLOCK_WARNING = 90.0
+_SLOW = "log in there and see what is slow: the host, or a ~/.bashrc that waits"
+_SOCAT = re.compile(r"socat version ([0-9][0-9A-Za-z.]{0,20}).*", re.ASCII)
+
+# $1 is the borg, then come the source paths. Prints a word and a value a line.
+_LOOK = r"""
+borg=$1
+shift
+exec </dev/null
+if command -v "$borg" >/dev/null; then echo "borg $("$borg" --version 2>&1 | head -n 1)"; fi
+if command -v socat >/dev/null; then echo "socat $(socat -V 2>&1 | grep -m 1 '^socat version')"; fi
+n=0
+for path do
+  if [ ! -e "$path" ] && [ ! -L "$path" ]; then echo "missing $n"
+  elif [ -L "$path" ]; then :
+  elif [ ! -r "$path" ] || { [ -d "$path" ] && [ ! -x "$path" ]; }; then echo "closed $n"
+  elif [ -d "$path" ] && [ -z "$(ls -A -- "$path" | head -n 1)" ]; then echo "empty $n"
+  fi
+  n=$((n + 1))
+done
+echo "clock $(date -u +%s)"
+echo end
+"""
+
+# Makes the folder that a backup's session makes, and keeps it until standard input ends.
+_FOLDER = (
+    ssh.LIFELINE
+    + r"""
+umask 077
+mark=$1
+exec 3<&0 </dev/null
+"""
+    + BASE
+    + FOLDER
+    + r"""
+echo "$mark place $dir"
+read -r _ <&3
+"""
+)
+
+
+async def look_at_target(sheet: Sheet, master: ssh.Master, config: Config, target: Target, directory: Path) -> None:
+    """Look at T over its connection; findings go to `sheet`. `directory` is the private one of this run."""
+    facts = None
+    with sheet.attempt("shell"):
+        facts = await _asked(master, config, target)
+        sheet.ok("shell", f"for {target.connection.username}")
+        _look_at_programs(sheet, facts, target.borg_path)
+        with sheet.attempt("sources"):
+            _judge_sources(sheet, facts, target)
+        with sheet.attempt("clock"):
+            _judge_clock(sheet, facts)
+    if facts is not None:
+        with sheet.attempt("tmp"):
+            await _try_forward(sheet, master, directory)
+
+
+async def _asked(master: ssh.Master, config: Config, target: Target) -> Facts:
+    repository = Repository(config.repository_path(target), config.repository_url(target))
+    backup = Backup(target.borg_path, repository, archive_name(0), target.source_paths, target.excludes)
+    # What is too long for a backup is too long for us too.
+    refuse_too_long(master.party, backup.command(secrets.token_hex(16)))
+    done = await ssh.execute(master, _LOOK, target.borg_path, *target.source_paths, seconds=SECONDS, most=MOST_FACTS)
+    facts = Facts(done.stdout)
+    if not facts.has("end"):
+        raise ssh.no_shell(master.party, done.stderr.decode("utf-8", "replace"))
+    return facts
+
+
+def _look_at_programs(sheet: Sheet, facts: Facts, borg: str) -> None:
+    with sheet.attempt("borg"):
+        if not facts.has("borg"):
+            raise missing_borg(sheet.party, borg)
+        sheet.ok("borg", read_version(sheet.party, facts.one("borg")))
+    if facts.has("socat"):
+        found = _SOCAT.fullmatch(facts.one("socat"))
+        sheet.ok("socat", found[1] if found else "")
+    else:
+        sheet.cross("socat", missing_socat(sheet.party))
+
+
+def _judge_sources(sheet: Sheet, facts: Facts, target: Target) -> None:
+    paths = target.source_paths
+    refuse_missing(sheet.party, facts.chosen("missing", paths))
+    if closed := facts.chosen("closed", paths):
+        user = target.connection.username
+        raise Failure(
+            sheet.party,
+            f"{user} may not read {some_of(closed)}",
+            hint=f"there: `setfacl -R -m u:{user}:rX PATH`, or log in as a user who may read it",
+        )
+    empty = facts.chosen("empty", paths)
+    if len(empty) == len(paths):
+        raise Failure(
+            sheet.party,
+            f"nothing is in {some_of(empty)}: the archive would hold no file at all",
+            hint="mount what should be there, or correct SourcePaths",
+        )
+    if empty:
+        sheet.warn("sources", f"nothing is in {some_of(empty)}", "if something should be mounted there, mount it")
+    else:
+        sheet.ok("sources", f"{len(paths)} to be read")
+
+
+def _judge_clock(sheet: Sheet, facts: Facts) -> None:
+    told = facts.number("clock")
+    if told is None:
+        sheet.note("clock", "its `date -u +%s` does not say the time")
+        return
+    off = told - time.time()
+    refuse_clock(sheet.party, off)
+    if abs(off) > _CLOCK_WARNING:
+        sheet.warn("clock", clock_words(off), CLOCK_HINT)
+    else:
+        sheet.ok("clock", "as on this machine")
+
+
+async def _try_forward(sheet: Sheet, master: ssh.Master, directory: Path) -> None:
+    mark = secrets.token_hex(16)
+    command = proc.Command("exec")["sh", "-c", _FOLDER, "sh", mark]
+    async with ssh.session(master, command, stdin=subprocess.PIPE) as child:
+        try:
+            with sheet.attempt("tmp"):
+                folder = await _folder(master, child, mark)
+                sheet.ok("tmp", str(Path(folder).parent))
+                with sheet.attempt("forward"):
+                    # Nobody listens on the socket here: that T's sshd listens on the one there is what is asked.
+                    here = directory / f"d{secrets.token_hex(8)}"
+                    await master.forward(f"{folder}/borg", here)
+                    await master.cancel(f"{folder}/borg", here)
+                    sheet.ok("forward", "tried with a fresh socket")
+        finally:
+            child.close_stdin()
+            with contextlib.suppress(TimeoutError):
+                await child.wait(END_SECONDS)
+
+
+async def _folder(master: ssh.Master, child: proc.Child, mark: str) -> str:
+    try:
+        async with asyncio.timeout(SECONDS):
+            async for line in proc.lines(child.stdout):
+                words = line.decode("utf-8", "replace").split(" ", 2)
+                if words[:2] == [mark, "place"] and len(words) == 3:
+                    return agreed_folder(master.party, words[2])
+            said, _ = await proc.drained(child.stderr)
+    except TimeoutError:
+        raise Failure(master.party, "it did not make a folder in time", hint=_SLOW, transient=True) from None
+    raise Failure(
+        master.party,
+        f"no folder can be made there below TMPDIR or /tmp: {clean(said)}",
+        hint="the account needs a writable /tmp, with room in it, and mktemp",
+    )

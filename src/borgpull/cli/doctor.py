@@ -1,0 +1,72 @@
+"""`borgpull doctor [NAME...]`: look at C, B and every T, change nothing, say what to mend and how."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import Failure
+from . import exits
+from .answering import AnsweringCommand
+
+if TYPE_CHECKING:
+    from ..answers import Finding
+
+
+class Doctor(AnsweringCommand):
+    """Look at this machine, the backup server and the targets NAME... (or all), and say what would stop a backup.
+
+    It changes nothing, runs no backup and needs no passphrase. Each cross comes with the line to change or the command
+    to type.
+    """
+
+    PROGNAME = "borgpull doctor"
+    EXIT_CODES = exits.DOCTOR_TEXT
+
+    def main(self, *names: str) -> int:
+        """Look; return the exit code."""
+        from .. import checkup, rundir  # noqa: PLC0415 - `--help` shall answer at once
+
+        rundir.harden()
+        with contextlib.ExitStack() as stack:
+            memory: Path | Failure
+            try:
+                memory = stack.enter_context(rundir.private_directory())
+            except Failure as failure:
+                memory = failure
+            here = checkup.look_at_controller(memory=memory, cache=self.cache_place())
+            if isinstance(memory, Failure) or not checkup.can_go_on(here):
+                return self._tell(here)
+            return self._examine(memory, here, names)
+
+    def _examine(self, directory: Path, here: tuple[Finding, ...], names: tuple[str, ...]) -> int:
+        from .. import fleet  # noqa: PLC0415
+
+        config = self.config(directory)
+        targets = fleet.targets_named(config, names)
+        self._announce(len(targets))
+
+        async def look() -> int:
+            there = await fleet.examine(config, targets, directory=directory, heard=self.heard)
+            return self._tell((*here, *there))
+
+        return self.answering(look)
+
+    @staticmethod
+    def _announce(count: int) -> None:
+        from ..ui.console import message_note, people, repaints  # noqa: PLC0415
+        from ..ui.figures import plural  # noqa: PLC0415
+
+        if repaints(people().file):
+            message_note(f"looking at this machine, the backup server and {plural(count, 'target')} …")
+
+    def _tell(self, findings: tuple[Finding, ...]) -> int:
+        from ..answers import worst_mark  # noqa: PLC0415
+        from ..ui import console, doctor  # noqa: PLC0415
+
+        if self.json:
+            console.data(doctor.doctor_json(findings))
+        else:
+            console.answer(doctor.doctor_lines(findings))
+        return exits.doctor_code(worst_mark(findings))

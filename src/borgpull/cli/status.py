@@ -1,0 +1,82 @@
+"""`borgpull status [NAME...]`: what the ledgers on B say of the backups of each target, fit for a monitor."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from plumbum import cli
+
+from ..errors import Failure, UsageError
+from . import exits
+from .answering import AnsweringCommand
+
+if TYPE_CHECKING:
+    from ..answers import Standing
+
+
+class Status(AnsweringCommand):
+    """Ask the backup server how the backups of the targets NAME... (or all) stand.
+
+    No target is contacted, no borg is run and no passphrase used: the answer is what runs have verified. The first line
+    sums it up.
+    """
+
+    PROGNAME = "borgpull status"
+    EXIT_CODES = exits.STATUS_TEXT
+    max_age = cli.SwitchAttr(
+        ["--max-age"],
+        str,
+        default="26h",
+        argname="AGE",
+        help="how old the last good archive may be, e.g. 90m, 26h, 7d; for one backup a day",
+    )
+
+    def main(self, *names: str) -> int:
+        """Ask; return the exit code."""
+        from .. import fleet, rundir  # noqa: PLC0415 - `--help` shall answer at once
+
+        max_age = self._seconds()
+        rundir.harden()
+        with rundir.private_directory() as directory:
+            config = self.config(directory)
+            targets = fleet.targets_named(config, names)
+
+            async def ask() -> int:
+                try:
+                    standings = await fleet.status(
+                        config, targets, directory=directory, max_age=max_age, heard=self.heard
+                    )
+                except Failure as failure:
+                    return self._tell_failure(failure, max_age)
+                return self._tell(standings, max_age)
+
+            return self.answering(ask)
+
+    def _seconds(self) -> int:
+        from ..config import amounts  # noqa: PLC0415
+
+        if problem := amounts.duration_problem(self.max_age):
+            raise UsageError(f"--max-age {problem}")
+        return amounts.seconds(self.max_age)
+
+    def _tell(self, standings: tuple[Standing, ...], max_age: int) -> int:
+        from ..answers import worst_level  # noqa: PLC0415
+        from ..ui import console, status  # noqa: PLC0415
+
+        now = time.time()
+        if self.json:
+            console.data(status.status_json(standings, now=now, max_age=max_age))
+        else:
+            console.answer(status.status_lines(standings, now=now, max_age=max_age))
+        return exits.status_code(worst_level(standings))
+
+    def _tell_failure(self, failure: Failure, max_age: int) -> int:
+        from ..answers import Level  # noqa: PLC0415
+        from ..ui import console, status  # noqa: PLC0415
+
+        if self.json:
+            console.data(status.status_json((), now=time.time(), max_age=max_age, failure=failure))
+        else:
+            console.answer(status.failure_lines(failure))
+        return exits.status_code(Level.UNKNOWN)

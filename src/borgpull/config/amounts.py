@@ -1,0 +1,40 @@
+"""Durations and sizes as an operator writes them: `90m`, `50G`. It accepts nothing that can be read in two ways."""
+
+from __future__ import annotations
+
+import re
+
+_DURATION = re.compile(r"([1-9][0-9]{0,6})([smhd])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_LONGEST_SECONDS = 366 * 86400
+_SIZE = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)([KMGTP])B?", re.IGNORECASE)
+_POWERS = " KMGTP"
+# What `borg serve --storage-quota` asks for (1.2.4, 1.4.5).
+_LEAST_QUOTA = 10_000_000
+
+
+def seconds(text: str) -> int:
+    """Return a duration such as `30s`, `90m`, `26h` or `7d` in seconds. Raises ValueError when it is none."""
+    found = _DURATION.fullmatch(text)
+    if found is None:
+        raise ValueError
+    return int(found[1]) * _SECONDS[found[2]]
+
+
+def duration_problem(text: str) -> str | None:
+    """Return what is wrong with a duration, or None."""
+    try:
+        long = seconds(text) > _LONGEST_SECONDS
+    except ValueError:
+        return "is not a duration: write a number and s, m, h or d, such as `90m` or `26h`"
+    return "is longer than a year: write a shorter one" if long else None
+
+
+def quota_problem(text: str) -> str | None:
+    """Return what is wrong with a quota of a repository, or None."""
+    found = _SIZE.fullmatch(text)
+    if found is None:
+        return "is not a size: write a number and K, M, G, T or P (powers of 1000), such as `50G`"
+    if float(found[1]) * 1000 ** _POWERS.index(found[2].upper()) < _LEAST_QUOTA:
+        return "is smaller than 10M, the least that borg takes: write a larger one"
+    return None

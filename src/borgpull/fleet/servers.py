@@ -1,0 +1,93 @@
+"""The connections to B: each serves a few jobs at a time, another is opened when all are taken.
+
+A connection that broke is replaced when the next job asks. B never sees more than one attempt to connect at a time, nor
+one soon after another that failed, however many targets wait for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from ..config import Config
+from ..errors import BACKUP_SERVER, Failure
+from ..events import Emit, Said, Warned
+from ..road import BackupServer
+from ..ssh import SESSIONS, Master, open_master
+
+# For so long the failure of one attempt to connect is the answer to all who ask.
+_REST_SECONDS = 10.0
+
+
+class Servers:
+    """B, as often as it is needed. A context manager: on leaving all connections end."""
+
+    def __init__(self, config: Config, *, directory: Path, emit: Emit) -> None:
+        self._config = config
+        self._directory = directory
+        self._emit = emit
+        self._open = contextlib.AsyncExitStack()
+        self._one_at_a_time = asyncio.Lock()
+        self._jobs: Counter[Master] = Counter()
+        self._limit = SESSIONS
+        self._failure: Failure | None = None
+        self._failed_at = 0.0
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._open.aclose()
+
+    @contextlib.asynccontextmanager
+    async def lease(self) -> AsyncIterator[BackupServer]:
+        """Return B for one job, over a connection that stands and has room. Raises Failure when B cannot be reached."""
+        async with self._one_at_a_time:
+            master = self._free() or await self._opened()
+            self._jobs[master] += 1
+        try:
+            yield BackupServer(master, self._config.server_borg_path, self._directory)
+        finally:
+            self._jobs[master] -= 1
+            self._learn(master)
+
+    def _free(self) -> Master | None:
+        for master in [master for master in self._jobs if not master.alive]:
+            del self._jobs[master]
+        return next((master for master, jobs in self._jobs.items() if jobs < self._limit), None)
+
+    async def _opened(self) -> Master:
+        now = asyncio.get_running_loop().time()
+        if self._failure is not None and (not self._failure.transient or now < self._failed_at + _REST_SECONDS):
+            raise self._failure
+        try:
+            master = await self._open.enter_async_context(
+                open_master(
+                    self._config.server,
+                    party=BACKUP_SERVER,
+                    directory=self._directory,
+                    heard=lambda line: self._emit(Said(party=f"ssh {BACKUP_SERVER}", text=line)),
+                )
+            )
+        except Failure as failure:
+            self._failure, self._failed_at = failure, asyncio.get_running_loop().time()
+            raise
+        self._failure = None
+        return master
+
+    def _learn(self, master: Master) -> None:
+        if master.limit < self._limit:
+            self._limit = master.limit
+            self._emit(
+                Warned(
+                    text=f"B allows {self._limit} sessions in a connection (MaxSessions): more connections are opened",
+                    hint="raise MaxSessions in the sshd_config of B to 10, its default",
+                )
+            )

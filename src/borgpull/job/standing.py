@@ -1,0 +1,116 @@
+"""How the backups of a target stand, told from its ledger alone. Pure: asks nobody and opens no repository.
+
+It judges nothing that a run judges: what is not as it was verified is only said to be so.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from ..answers import GoodArchive, Standing, State
+from ..guard import Archive
+from ..hostile import clean
+from ..ledger import Ledger, Phase, Surveyed
+from .custody import CHANGED, GONE, SKEW_SECONDS, TAMPERED, UNVERIFIABLE, unreadable_ledger, ways_out
+
+# What borg leaves of an archive that it did not finish (1.2, 1.4).
+_CHECKPOINT = re.compile(r".*\.checkpoint(?:\.[0-9]+)?", re.DOTALL)
+_BACK_UP = "`borgpull run` makes one; `borgpull doctor` looks for what is in its way"
+
+
+def standing_of(name: str, seen: Surveyed, *, now: float, max_age: float) -> Standing:
+    """Return how the backups of the target `name` stand at `now`; an archive older than `max_age` seconds is too old.
+
+    Every archive that was verified counts, but for unfinished ones and those dated after `now`.
+    """
+    if seen.ledger is None:
+        return _without_ledger(name, seen)
+    known = seen.ledger
+    good = [archive for archive in known.evidence.archives if not _CHECKPOINT.fullmatch(archive.name)]
+    standing = Standing(
+        target=name,
+        state=State.OK,
+        ledger=known.phase.value,
+        at_work=seen.holder,
+        last=_last(good, now),
+        archives=len(good),
+        size=seen.taken,
+        growth=seen.taken - known.taken if seen.taken is not None and known.taken else None,
+        checked=known.checked or None,
+    )
+    return _judged(standing, known, seen, max_age)
+
+
+def _without_ledger(name: str, seen: Surveyed) -> Standing:
+    found = Standing(target=name, state=State.NEVER, at_work=seen.holder, size=seen.taken)
+    if seen.unreadable:
+        return replace(
+            found,
+            state=State.UNVERIFIABLE,
+            ledger="unreadable",
+            cause=UNVERIFIABLE,
+            rules=(unreadable_ledger(seen.unreadable),),
+            hint=ways_out(name),
+        )
+    if seen.repository:
+        return replace(found, cause="a repository is there, but borgpull never verified it", hint=_BACK_UP)
+    return replace(found, cause="it was never backed up", hint=_BACK_UP)
+
+
+def _last(good: list[Archive], now: float) -> GoodArchive | None:
+    # Archives from before borgpull may be dated anyhow; one from the future would never grow old.
+    dated = [archive for archive in good if archive.seconds <= now + SKEW_SECONDS]
+    newest = max(dated, key=lambda archive: archive.seconds, default=None)
+    if newest is None:
+        return None
+    return GoodArchive(name=clean(newest.name), started=newest.seconds, age=max(0.0, now - newest.seconds))
+
+
+def _judged(standing: Standing, known: Ledger, seen: Surveyed, max_age: float) -> Standing:
+    """Return the standing with the worst that can be said of it."""
+    return _accused(standing, known, seen) or _late(standing, max_age) or _unsettled(standing, known, seen)
+
+
+def _accused(standing: Standing, known: Ledger, seen: Surveyed) -> Standing | None:
+    ways = ways_out(standing.target)
+    if known.phase is Phase.CLOSED:
+        state = State.UNVERIFIABLE if known.cause == UNVERIFIABLE else State.TAMPERED
+        return replace(standing, state=state, cause=known.cause, rules=known.rules, hint=ways)
+    if not seen.repository and not seen.holder:
+        cause = CHANGED if known.phase is Phase.CLEAN else TAMPERED
+        return replace(standing, state=State.TAMPERED, cause=cause, rules=(GONE,), hint=ways)
+    return None
+
+
+def _late(standing: Standing, max_age: float) -> Standing | None:
+    if standing.last is None:
+        return replace(standing, state=State.NEVER, cause="it has no archive yet", hint=_BACK_UP)
+    if standing.last.age > max_age:
+        return replace(
+            standing,
+            state=State.STALE,
+            cause="its last good archive is too old",
+            hint="see why the last runs made none: `borgpull doctor` looks for what is in the way",
+        )
+    return None
+
+
+def _unsettled(standing: Standing, known: Ledger, seen: Surveyed) -> Standing:
+    if seen.holder:
+        return standing
+    if known.phase in (Phase.OPEN, Phase.OWN):
+        return replace(
+            standing,
+            state=State.INTERRUPTED,
+            cause="a run of it ended in the middle",
+            hint="the next run verifies first what it left",
+        )
+    if seen.transaction != known.evidence.transaction:
+        return replace(
+            standing,
+            state=State.CHANGED,
+            cause="its repository is not as it was verified last: something was written since",
+            hint="the next run judges it; `borgpull accept` shows the difference, and asks before it does anything",
+        )
+    return standing

@@ -1,0 +1,119 @@
+"""What `doctor` found, for people and for programs: pure, returns a table and lines, or text.
+
+C and B have a line for each thing that was looked at, targets a row each, side by side. Every mark is a word too.
+The shape for programs is a promise: docs/doctor.schema.json. A change that breaks a reader raises `SCHEMA`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from borgpull.answers import Finding, Mark, worst_mark
+from borgpull.errors import BACKUP_SERVER, CONTROLLER
+from borgpull.ui.console import STYLES, error_lines, labelled, note_lines, warning_lines
+from borgpull.ui.figures import plural, shown
+
+SCHEMA = 1
+
+_MARKS = {
+    Mark.OK: ("✓ ok", STYLES["done"]),
+    Mark.NOTE: ("· note", ""),
+    Mark.WARNING: ("! warn", STYLES["warning"]),
+    Mark.FAILED: ("✗ no", STYLES["failed"]),
+    Mark.UNSEEN: ("– unseen", "dim"),
+}
+_BY_THEMSELVES = {CONTROLLER: "C, this machine", BACKUP_SERVER: "B, the backup server"}
+# The one row whose finding is shown in the table of targets: the version.
+_VERSION = "borg"
+
+_Sheets = dict[str, list[Finding]]
+
+
+def doctor_lines(findings: Sequence[Finding]) -> list[RenderableType]:
+    """Return all that was found, each trouble with its way out, and a last line that sums it up."""
+    sheets: _Sheets = {}
+    for finding in findings:
+        sheets.setdefault(finding.party, []).append(finding)
+    parts: list[RenderableType] = []
+    for party, title in _BY_THEMSELVES.items():
+        if party in sheets:
+            parts += [Text(title, style="bold"), *_listed(sheets.pop(party)), Text("")]
+    if sheets:
+        parts += [_side_by_side(sheets), Text("")]
+    for sheet in sheets.values():
+        parts += _troubles(sheet)
+    return [*parts, _last_line(findings, sheets)]
+
+
+def _listed(sheet: Iterable[Finding]) -> Iterator[Text]:
+    for finding in sheet:
+        word, style = _MARKS[finding.mark]
+        yield Text.assemble("  ", (f"{word:<8}", style), f"  {finding.what:<11} {shown(finding.detail)}".rstrip())
+        if finding.hint:
+            yield Text.assemble(" " * 24, labelled("hint", shown(finding.hint)))
+
+
+def _side_by_side(sheets: _Sheets) -> Table:
+    # One space between the columns: with nine of them, a name has room on a screen of 80.
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    table.add_column("target", overflow="fold")
+    for finding in next(iter(sheets.values())):
+        table.add_column(finding.what, no_wrap=True)
+    for party, sheet in sheets.items():
+        table.add_row(Text(shown(party.removeprefix("T "))), *(_cell(finding) for finding in sheet))
+    return table
+
+
+def _cell(finding: Finding) -> Text:
+    word, style = _MARKS[finding.mark]
+    if finding.mark is Mark.UNSEEN:
+        return Text("–", style=style)
+    if finding.mark is Mark.OK and finding.what == _VERSION:
+        return Text(f"✓ {shown(finding.detail, longest=12)}", style=style)
+    return Text(word, style=style)
+
+
+def _troubles(sheet: Iterable[Finding]) -> Iterator[Text]:
+    for finding in sheet:
+        match finding.mark:
+            case Mark.FAILED:
+                yield from error_lines(finding.party, finding.detail, finding.hint)
+            case Mark.WARNING:
+                yield from warning_lines(f"{finding.party}: {finding.what}: {finding.detail}", finding.hint)
+            case Mark.NOTE:
+                yield from note_lines(f"{finding.party}: {finding.what}: {finding.detail}", finding.hint)
+
+
+def _last_line(findings: Sequence[Finding], sheets: _Sheets) -> Text:
+    crosses = {finding.party for finding in findings if finding.mark is Mark.FAILED}
+    warnings = sum(finding.mark is Mark.WARNING for finding in findings)
+    aside = f", {plural(warnings, 'warning')}" if warnings else ""
+    common = [party for party in _BY_THEMSELVES if party in crosses]
+    if common:
+        return Text(f"nothing would be backed up: see {' and '.join(common)}{aside}", style="bold")
+    going = sum(party not in crosses for party in sheets)
+    return Text(f"{going} of {plural(len(sheets), 'target')} would be backed up{aside}", style="bold")
+
+
+def doctor_json(findings: Sequence[Finding]) -> str:
+    """Return all that was found as JSON, indented; what is not ASCII is escaped, so nothing can move a cursor."""
+    report = {
+        "schema": SCHEMA,
+        "outcome": worst_mark(findings),
+        "findings": [
+            {
+                "party": shown(finding.party),
+                "what": finding.what,
+                "mark": finding.mark,
+                "detail": shown(finding.detail),
+                "hint": shown(finding.hint),
+            }
+            for finding in findings
+        ],
+    }
+    return json.dumps(report, indent=2)

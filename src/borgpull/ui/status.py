@@ -1,0 +1,149 @@
+"""What `status` answers, for people and for programs: pure, returns a table and lines, or text.
+
+The first line sums it up, for a monitor shows no other. The shape for programs is a promise: docs/status.schema.json.
+A change that breaks a reader raises `SCHEMA`. Sizes are bytes, ages seconds, times RFC 3339 in UTC; what is unknown is
+null, never zero.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from borgpull.answers import Level, Standing, State, worst_level
+from borgpull.errors import Failure, target_party
+from borgpull.ui.console import STYLES, error_lines, labelled, warning_lines
+from borgpull.ui.figures import plural, shown, size, span, stamp
+
+SCHEMA = 1
+
+_WORDS = {State.NEVER: "never backed up"}
+_WORST_FIRST = (
+    *(State.TAMPERED, State.UNVERIFIABLE, State.UNKNOWN, State.NEVER),
+    *(State.STALE, State.CHANGED, State.INTERRUPTED, State.OK),
+)
+_LEVEL_STYLES = {
+    Level.OK: STYLES["done"],
+    Level.WARNING: STYLES["warning"],
+    Level.UNKNOWN: STYLES["error"],
+    Level.CRITICAL: STYLES["error"],
+}
+# A monitor cuts its line off somewhere.
+_MOST_NAMED = 5
+
+
+def status_lines(standings: Sequence[Standing], *, now: float, max_age: float) -> list[RenderableType]:
+    """Return one line that sums it up, a table, and what is wrong with each target."""
+    parts: list[RenderableType] = [_first_line(standings), _table(standings, now)]
+    for standing in standings:
+        parts += _trouble(standing, max_age)
+    return parts
+
+
+def failure_lines(failure: Failure) -> list[Text]:
+    """Return what is said when B could not be asked at all."""
+    first = Text.assemble(
+        (_shouted(Level.UNKNOWN), STYLES["error"]), f": {shown(failure.party)}: {shown(failure.cause)}"
+    )
+    return [first, labelled("hint", shown(failure.hint))] if failure.hint else [first]
+
+
+def _first_line(standings: Sequence[Standing]) -> Text:
+    level = worst_level(standings)
+    groups = {state: [each.target for each in standings if each.state is state] for state in _WORST_FIRST}
+    words = [_group(state, names) for state, names in groups.items() if names]
+    return Text.assemble((_shouted(level), _LEVEL_STYLES[level]), ": ", ", ".join(words))
+
+
+def _group(state: State, names: Sequence[str]) -> str:
+    if state is State.OK:
+        return f"{plural(len(names), 'target')} ok"
+    named = ", ".join(shown(name, longest=40) for name in names[:_MOST_NAMED])
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return f"{len(names)} {_WORDS.get(state, state)} ({named}{more})"
+
+
+def _shouted(level: Level) -> str:
+    return level.upper()
+
+
+def _table(standings: Sequence[Standing], now: float) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("target", overflow="fold")
+    table.add_column("state", no_wrap=True)
+    for title in ("last good", "archives", "size", "growth", "checked"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("ledger", no_wrap=True)
+    for standing in standings:
+        table.add_row(Text(shown(standing.target)), _state(standing), *map(Text, _cells(standing, now)))
+    return table
+
+
+def _state(standing: Standing) -> Text:
+    return Text(standing.state, style=STYLES[standing.state])
+
+
+def _cells(standing: Standing, now: float) -> list[str]:
+    return [
+        f"{span(standing.last.age)} ago" if standing.last else "never",
+        "" if standing.archives is None else str(standing.archives),
+        "" if standing.size is None else size(standing.size),
+        "" if standing.growth is None else f"{'-' if standing.growth < 0 else '+'}{size(abs(standing.growth))}",
+        "never" if standing.checked is None else f"{span(max(0.0, now - standing.checked))} ago",
+        f"{standing.ledger}, at work" if standing.at_work else standing.ledger,
+    ]
+
+
+def _trouble(standing: Standing, max_age: float) -> Iterator[Text]:
+    if standing.level is Level.OK:
+        return
+    party, cause = target_party(standing.target), standing.cause
+    if standing.state is State.STALE and standing.last:
+        cause += f": {span(standing.last.age)} old, more than {span(max_age)}"
+    if standing.level is Level.WARNING:
+        yield from warning_lines(f"{party}: {cause}", standing.hint)
+    else:
+        yield from error_lines(party, cause, standing.hint, standing.rules)
+
+
+def status_json(standings: Sequence[Standing], *, now: float, max_age: float, failure: Failure | None = None) -> str:
+    """Return the standings as JSON, indented, or why B could not be asked; what is not ASCII is escaped."""
+    error = failure and {
+        "party": shown(failure.party),
+        "cause": shown(failure.cause),
+        "hint": shown(failure.hint),
+    }
+    report = {
+        "schema": SCHEMA,
+        "level": Level.UNKNOWN if failure else worst_level(standings),
+        "at": stamp(now, millis=True),
+        "max_age": max_age,
+        "targets": [_target(standing) for standing in standings],
+        "error": error,
+    }
+    return json.dumps(report, indent=2)
+
+
+def _target(standing: Standing) -> dict[str, Any]:
+    last = standing.last
+    return {
+        "name": shown(standing.target),
+        "level": standing.level,
+        "state": standing.state,
+        "ledger": standing.ledger,
+        "at_work": shown(standing.at_work),
+        "last_archive": last and {"name": shown(last.name), "start": stamp(last.started, millis=True)},
+        "age": last and round(last.age, 3),
+        "archives": standing.archives,
+        "size": standing.size,
+        "growth": standing.growth,
+        "checked": None if standing.checked is None else stamp(standing.checked, millis=True),
+        "cause": shown(standing.cause),
+        "rules": [shown(rule) for rule in standing.rules],
+        "hint": shown(standing.hint),
+    }

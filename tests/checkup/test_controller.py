@@ -1,0 +1,190 @@
+"""What C lacks is found one by one; where swap or core dumps could write keys to a disk, that is said."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from borgpull.answers import Mark
+from borgpull.checkup import Sheet, can_go_on, look_at_controller, swap
+from borgpull.checkup.controller import _look_at_dumps as look_at_dumps
+from borgpull.errors import CONTROLLER, Failure
+
+PROGRAMS = ("ssh", "ssh-keygen", "borg", "socat")
+
+
+@pytest.fixture
+def programs(tmp_path, monkeypatch) -> Path:
+    """The programs that C needs, in the one folder of its PATH."""
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    for program in (*PROGRAMS, "sh"):
+        (folder / program).symlink_to(Path(shutil.which(program)).resolve())
+    monkeypatch.setenv("PATH", str(folder))
+    return folder
+
+
+def found(tmp_path, *, memory=None, cache=None):
+    findings = look_at_controller(memory=memory or tmp_path, cache=cache or tmp_path / "made" / "later")
+    return {finding.what: finding for finding in findings}, can_go_on(findings)
+
+
+def replaced(programs: Path, program: str, text: str) -> None:
+    (programs / program).unlink()
+    if text:
+        (programs / program).write_text(f"#!{programs}/sh\n{text}\n")
+        (programs / program).chmod(0o755)
+
+
+def test_a_machine_that_has_what_it_needs(programs, tmp_path):
+    rows, on = found(tmp_path)
+    assert on
+    needed = ("python", "borgpull", "ssh", "borg", "socat", "keys", "cache")
+    assert [what for what in needed if rows[what].mark is not Mark.OK or not rows[what].detail] == []
+    assert not (tmp_path / "made").exists(), "the cache folder is made by a run, not by a look"
+
+
+@pytest.mark.parametrize(
+    ("program", "text", "row", "words", "on"),
+    [
+        ("ssh", "", "ssh", "apt install openssh-client", False),
+        ("ssh", "echo OpenSSH_7.9p1 >&2", "ssh", "too old: OpenSSH_7.9p1", False),
+        ("ssh", "echo Dropbear v2022.83 >&2", "ssh", "not OpenSSH: Dropbear", False),
+        ("ssh-keygen", "", "ssh", "ssh-keygen is not installed", False),
+        ("borg", "", "borg", "apt install borgbackup", True),
+        ("borg", "echo borg 1.1.18", "borg", "1.1.18 is too old", True),
+        ("borg", "echo borg 2.0.0b22", "borg", "another kind of repository", True),
+        ("socat", "", "socat", "apt install socat", True),
+    ],
+)
+def test_a_program_that_is_missing_or_too_old(programs, tmp_path, program, text, row, words, on):
+    replaced(programs, program, text)
+    rows, goes_on = found(tmp_path)
+    assert rows[row].mark is Mark.FAILED
+    assert words in f"{rows[row].detail} {rows[row].hint}"
+    assert goes_on is on
+    assert [what for what, finding in rows.items() if finding.mark is Mark.FAILED] == [row]
+
+
+def test_no_memory_for_the_keys(programs, tmp_path):
+    failure = Failure(CONTROLLER, "no folder in memory", hint="mount one")
+    rows, on = found(tmp_path, memory=failure)
+    assert (rows["keys"].mark, rows["keys"].detail, rows["keys"].hint) == (
+        Mark.FAILED,
+        "no folder in memory",
+        "mount one",
+    )
+    assert not on
+
+
+def test_a_cache_that_cannot_be_made(programs, tmp_path):
+    (tmp_path / "file").write_text("")
+    rows, on = found(tmp_path, cache=tmp_path / "file" / "cache")
+    assert (rows["cache"].mark, rows["cache"].hint) == (Mark.FAILED, "give another --cache-dir")
+    assert on
+
+
+def test_core_dumps_are_asked_of_the_kernel(programs, tmp_path):
+    rows, _ = found(tmp_path)
+    assert rows["core dumps"].mark is Mark.WARNING, "nobody has switched them off in this process"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "mark"),
+    [
+        ("core\n", Mark.OK),
+        ("|/usr/share/apport/apport %p\n", Mark.WARNING),
+        ("|/usr/lib/systemd/systemd-coredump %P\n", Mark.OK),
+    ],
+)
+def test_a_program_that_takes_core_dumps_whatever_the_limit(monkeypatch, pattern, mark):
+    monkeypatch.setattr("borgpull.rundir.is_hardened", lambda: True)
+    sheet = Sheet(CONTROLLER, ("core dumps",))
+    look_at_dumps(sheet, pattern)
+    assert sheet.findings[0].mark is mark
+    assert ("apport" in sheet.findings[0].detail) == (mark is Mark.WARNING)
+
+
+HEAD = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
+
+
+@pytest.mark.parametrize(
+    ("swaps", "known", "mark", "words"),
+    [
+        ("", {}, Mark.OK, "none"),
+        (HEAD, {}, Mark.OK, "none"),
+        (f"{HEAD}/dev/dm-1  partition\t8 0 -2\n", {"/dev/dm-1": True}, Mark.OK, "encrypted"),
+        (f"{HEAD}/dev/sda2  partition\t8 0 -2\n", {"/dev/sda2": False}, Mark.WARNING, "written to /dev/sda2"),
+        (
+            f"{HEAD}/my\\040swap file\t8 0 -2\n",
+            {"/my swap": None},
+            Mark.NOTE,
+            "whether /my swap is encrypted cannot be",
+        ),
+        (
+            f"{HEAD}/a file 8 0 -2\n/b partition 8 0 -3\n",
+            {"/a": None, "/b": False},
+            Mark.WARNING,
+            "written to /b",
+        ),
+    ],
+)
+def test_swap_that_is_not_encrypted_is_a_warning_and_what_cannot_be_told_is_said(swaps, known, mark, words):
+    sheet = Sheet(CONTROLLER, ("swap",))
+    swap.look_at_swap(sheet, swaps, encrypted=lambda place, device: known[place])
+    assert sheet.findings[0].mark is mark
+    assert words in sheet.findings[0].detail
+
+
+def uuid(block: Path, text: str) -> None:
+    (block / "dm").mkdir(parents=True)
+    (block / "dm" / "uuid").write_text(text)
+
+
+def plain(block: Path) -> None:
+    block.mkdir(parents=True)
+
+
+def luks(block: Path) -> None:
+    uuid(block, "CRYPT-LUKS2-0123-swap\n")
+    plain(block / "slaves" / "sda2")
+
+
+def volume_on_luks(block: Path) -> None:
+    uuid(block, "LVM-abc\n")
+    luks(block / "slaves" / "dm-0")
+
+
+def volume_on_two(block: Path) -> None:
+    volume_on_luks(block)
+    plain(block / "slaves" / "sdb1")
+
+
+def loop(block: Path) -> None:
+    (block / "loop").mkdir(parents=True)
+
+
+@pytest.mark.parametrize(
+    ("made", "expected"),
+    [
+        (plain, False),
+        (luks, True),
+        (volume_on_luks, True),
+        (volume_on_two, False),
+        (loop, None),
+        (lambda block: None, None),
+    ],
+)
+def test_what_lies_below_a_swap_file_tells_whether_it_is_encrypted(tmp_path, monkeypatch, made, expected):
+    monkeypatch.setattr(swap, "_BLOCK", tmp_path / "sys")
+    file = tmp_path / "swapfile"
+    file.write_text("")
+    number = file.stat().st_dev
+    made(tmp_path / "sys" / f"{os.major(number)}:{os.minor(number)}")
+    assert swap.is_encrypted(str(file), False) is expected
+
+
+def test_swap_in_memory_and_swap_of_the_host_outside():
+    assert swap.is_encrypted("/dev/zram0", True) is True
+    assert swap.is_encrypted("/no/such/swapfile", False) is None

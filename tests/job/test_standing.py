@@ -1,0 +1,122 @@
+"""How backups stand, judged from a ledger: what counts as the last good archive, and what is worse than what."""
+
+from datetime import UTC, datetime
+from types import MappingProxyType
+
+import pytest
+
+from borgpull.answers import Level, State, worst_level
+from borgpull.guard import Archive, Evidence
+from borgpull.job.standing import standing_of
+from borgpull.ledger import Ledger, Phase, Surveyed
+
+NOW = 1_790_000_000.0
+DAY = 86400.0
+
+
+def archive(name: str, age: float) -> Archive:
+    started = datetime.fromtimestamp(NOW - age, UTC).strftime("%Y-%m-%dT%H:%M:%S.000000")
+    return Archive(name=name, id="ab" * 32, start=started)
+
+
+def surveyed(*archives: Archive, phase=Phase.CLEAN, transaction=9, repository=True, holder="", **known) -> Surveyed:
+    evidence = Evidence(
+        repository_id="cd" * 32,
+        key="",
+        settings=(),
+        transaction=9,
+        live=MappingProxyType({}),
+        nonce=None,
+        archives=frozenset(archives),
+        last_modified="2026-01-01T00:00:00.000000",
+    )
+    return Surveyed(
+        repository=repository,
+        taken=5000 if repository else None,
+        transaction=transaction if repository else None,
+        holder=holder,
+        ledger=Ledger(phase=phase, evidence=evidence, **known),
+        unreadable="",
+    )
+
+
+def stands(seen: Surveyed, *, max_age=DAY):
+    return standing_of("web", seen, now=NOW, max_age=max_age)
+
+
+def test_the_last_good_archive_is_the_newest_that_is_whole_and_not_from_the_future():
+    told = stands(
+        surveyed(
+            archive("old", 5 * DAY),
+            archive("new", 3600),
+            archive("new.checkpoint", 60),
+            archive("new.checkpoint.12", 30),
+            archive("from the future", -2 * DAY),
+        )
+    )
+    assert (told.last.name, told.last.age, told.archives) == ("new", 3600, 3)
+
+
+def test_an_archive_dated_by_a_clock_that_is_a_little_ahead_is_new():
+    told = stands(surveyed(archive("new", -600)))
+    assert (told.state, told.last.age) == (State.OK, 0)
+
+
+@pytest.mark.parametrize(("age", "state"), [(DAY - 1, State.OK), (DAY + 1, State.STALE)])
+def test_an_archive_is_stale_when_it_is_older_than_was_asked(age, state):
+    assert stands(surveyed(archive("a", age))).state is state
+
+
+def test_what_its_archives_are_called_is_hostile():
+    assert stands(surveyed(archive("\x1b[2Ja", 5))).last.name == "�[2Ja"
+
+
+@pytest.mark.parametrize(
+    ("seen", "state"),
+    [
+        (surveyed(archive("a", 2 * DAY), phase=Phase.CLOSED, cause="its repository was tampered with"), State.TAMPERED),
+        (
+            surveyed(archive("a", 5), phase=Phase.CLOSED, cause="its repository could not be verified"),
+            State.UNVERIFIABLE,
+        ),
+        (surveyed(archive("a", 2 * DAY), repository=False), State.TAMPERED),
+        (surveyed(archive("a", 2 * DAY), transaction=11), State.STALE),
+        (surveyed(archive("a", 2 * DAY), phase=Phase.OPEN), State.STALE),
+        (surveyed(archive("a.checkpoint", 5)), State.NEVER),
+        (surveyed(archive("a", 5), transaction=11), State.CHANGED),
+        (surveyed(archive("a", 5), transaction=None), State.CHANGED),
+        (surveyed(archive("a", 5), phase=Phase.OPEN, transaction=11), State.INTERRUPTED),
+        (surveyed(archive("a", 5), phase=Phase.OWN, transaction=11), State.INTERRUPTED),
+    ],
+)
+def test_the_worst_that_can_be_said_is_said(seen, state):
+    told = stands(seen)
+    assert told.state is state
+    assert told.cause
+    assert told.hint
+
+
+@pytest.mark.parametrize("phase", [Phase.CLEAN, Phase.OPEN, Phase.OWN])
+def test_a_run_that_is_at_work_is_nothing_to_worry_about(phase):
+    told = stands(surveyed(archive("a", 5), phase=phase, transaction=11, holder="c1, pid 7"))
+    assert (told.state, told.at_work) == (State.OK, "c1, pid 7")
+
+
+def test_a_rollback_that_is_at_work_may_move_the_repository_for_a_moment():
+    assert stands(surveyed(archive("a", 5), repository=False, holder="c1, pid 7")).state is State.OK
+
+
+def test_growth_is_known_when_the_size_before_the_last_session_is():
+    assert stands(surveyed(archive("a", 5), taken=2000)).growth == 3000
+    assert stands(surveyed(archive("a", 5), taken=9000)).growth == -4000
+    assert stands(surveyed(archive("a", 5))).growth is None
+
+
+def test_the_worst_of_all_is_tampering_then_what_is_unknown_then_what_is_late():
+    ok, stale = surveyed(archive("a", 5)), surveyed(archive("a", 2 * DAY))
+    never, closed = surveyed(), surveyed(phase=Phase.CLOSED)
+    assert worst_level(map(stands, [ok, ok])) is Level.OK
+    assert worst_level(map(stands, [ok, stale])) is Level.WARNING
+    assert worst_level(map(stands, [stale, never, ok])) is Level.UNKNOWN
+    assert worst_level(map(stands, [never, closed, stale])) is Level.CRITICAL
+    assert worst_level([]) is Level.OK

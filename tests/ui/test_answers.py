@@ -1,0 +1,149 @@
+"""What doctor and status found, as people and programs get it."""
+
+import io
+import json
+import re
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from borgpull.answers import Finding, GoodArchive, Mark, Standing, State
+from borgpull.errors import Failure
+from borgpull.ui import console
+from borgpull.ui.doctor import doctor_json, doctor_lines
+from borgpull.ui.status import failure_lines, status_json, status_lines
+
+DOCS = Path(__file__).parents[2] / "docs"
+DOCTOR = jsonschema.Draft202012Validator(json.loads((DOCS / "doctor.schema.json").read_text(encoding="utf-8")))
+STATUS = jsonschema.Draft202012Validator(json.loads((DOCS / "status.schema.json").read_text(encoding="utf-8")))
+NOW = 1_790_000_000.0
+HOSTILE = "\x1b[2J[bold]x[/bold]\n\u202eevil" + "y" * 2000
+
+FINDINGS = (
+    Finding(party="C", what="borg", mark=Mark.OK, detail="1.2.4"),
+    Finding(party="C", what="swap", mark=Mark.WARNING, detail="not encrypted", hint="swapoff -a"),
+    Finding(party="B", what="connect", mark=Mark.OK),
+    Finding(party="B", what="path", mark=Mark.NOTE, detail="a link"),
+    Finding(party="T web", what="borg", mark=Mark.OK, detail="1.4.5"),
+    Finding(party="T web", what="ledger", mark=Mark.NOTE, detail="at work"),
+    Finding(party="T mail", what="borg", mark=Mark.FAILED, detail=HOSTILE, hint="apt install borgbackup"),
+    Finding(party="T mail", what="ledger", mark=Mark.UNSEEN),
+)
+GOOD = Standing(
+    target="web",
+    state=State.OK,
+    ledger="clean",
+    last=GoodArchive(name="snapshot-1", started=NOW - 3600, age=3600.0),
+    archives=7,
+    size=1_200_000_000,
+    growth=-3_400_000,
+    checked=NOW - 86400 * 2,
+)
+TAMPERED = Standing(
+    target="mail",
+    state=State.TAMPERED,
+    ledger="closed",
+    at_work="c1",
+    cause="its repository was tampered with",
+    rules=("1 archive vanished: a", HOSTILE),
+    hint="`borgpull rollback mail`",
+)
+STALE = Standing(
+    target="db", state=State.STALE, last=GoodArchive(name="s", started=NOW - 99999, age=99999.0), cause="old"
+)
+
+
+def shown(parts, environ=None) -> list[str]:
+    out = io.StringIO()
+    screen = console.console_on(out, environ or {})
+    screen.width = 10_000
+    for part in parts:
+        screen.print(part)
+    return [line.rstrip() for line in out.getvalue().splitlines()]
+
+
+def test_doctor_has_a_list_for_c_and_b_and_a_row_for_each_target():
+    lines = shown(doctor_lines(FINDINGS))
+    assert lines[:8] == [
+        "C, this machine",
+        "  ✓ ok      borg        1.2.4",
+        "  ! warn    swap        not encrypted",
+        "                        hint: swapoff -a",
+        "",
+        "B, the backup server",
+        "  ✓ ok      connect",
+        "  · note    path        a link",
+    ]
+    assert [line.split() for line in lines[9:12]] == [
+        ["target", "borg", "ledger"],
+        ["web", "✓", "1.4.5", "·", "note"],
+        ["mail", "✗", "no", "–"],
+    ]
+    assert lines[13] == "note: T web: ledger: at work"
+    assert lines[14].startswith("error: T mail: �[2J[bold]x[/bold] �evil")
+    assert len(lines[14]) < 600
+    assert lines[15:] == ["hint: apt install borgbackup", "1 of 2 targets would be backed up, 1 warning"]
+
+
+def test_when_c_or_b_is_at_fault_nothing_would_be_backed_up():
+    cross = Finding(party="B", what="shell", mark=Mark.FAILED, detail="no shell", hint="give it one")
+    assert shown(doctor_lines((*FINDINGS[:3], cross, *FINDINGS[4:])))[-1] == (
+        "nothing would be backed up: see B, 1 warning"
+    )
+
+
+def test_status_sums_it_up_in_its_first_line_and_says_what_to_do_about_each():
+    lines = shown(status_lines([GOOD, TAMPERED, STALE], now=NOW, max_age=93600))
+    assert lines[0] == "CRITICAL: 1 tampered (mail), 1 stale (db), 1 target ok"
+    assert [re.split(r"\s{2,}", line.strip()) for line in lines[1:4]] == [
+        ["target", "state", "last good", "archives", "size", "growth", "checked", "ledger"],
+        ["web", "ok", "1h00m ago", "7", "1.2 GB", "-3.4 MB", "2d00h ago", "clean"],
+        ["mail", "tampered", "never", "never", "closed, at work"],
+    ]
+    assert lines[5:7] == [
+        "error: T mail: its repository was tampered with",
+        "found: 1 archive vanished: a",
+    ]
+    assert lines[8:] == ["hint: `borgpull rollback mail`", "warning: T db: old: 1d03h old, more than 1d02h"]
+
+
+def test_many_that_are_wrong_are_named_as_far_as_a_monitor_shows_them():
+    many = [Standing(target=f"t{number}", state=State.STALE) for number in range(9)]
+    assert shown(status_lines(many, now=NOW, max_age=60))[0] == "WARNING: 9 stale (t0, t1, t2, t3, t4 and 4 more)"
+
+
+def test_a_backup_server_that_cannot_be_asked_is_one_line_too():
+    failure = Failure("B", "the connection was refused", hint="check Host")
+    assert shown(failure_lines(failure)) == ["UNKNOWN: B: the connection was refused", "hint: check Host"]
+
+
+@pytest.mark.parametrize("parts", [doctor_lines(FINDINGS), status_lines([GOOD, TAMPERED], now=NOW, max_age=60)])
+def test_colour_takes_nothing_away_and_nothing_of_others_moves_the_cursor(parts):
+    plain = shown(parts, {"FORCE_COLOR": "1", "NO_COLOR": "1"})
+    coloured = shown(parts, {"FORCE_COLOR": "1"})
+    assert any("\x1b[" in line for line in coloured)
+    assert all(line.isprintable() for line in plain)
+    assert [re.sub(r"\x1b\[[0-9;]*m", "", line).rstrip() for line in coloured] == plain
+
+
+def test_reports_are_those_of_the_published_schemas():
+    report = json.loads(doctor_json(FINDINGS))
+    DOCTOR.validate(report)
+    assert report["outcome"] == "failed"
+    told = json.loads(status_json([GOOD, TAMPERED, STALE], now=NOW, max_age=60))
+    STATUS.validate(told)
+    assert told["level"] == "critical"
+    assert told["targets"][0]["last_archive"] == {"name": "snapshot-1", "start": "2026-09-21T13:13:20.000Z"}
+    lost = json.loads(status_json([], now=NOW, max_age=60, failure=Failure("B", "refused")))
+    STATUS.validate(lost)
+    assert (lost["level"], lost["error"]["cause"]) == ("unknown", "refused")
+
+
+def test_a_report_that_breaks_its_promise_is_found():
+    report = json.loads(doctor_json(FINDINGS))
+    report["findings"][0]["mark"] = "fine"
+    assert not DOCTOR.is_valid(report)
+    told = json.loads(status_json([GOOD], now=NOW, max_age=60))
+    told["targets"][0]["surprise"] = 1
+    assert not STATUS.is_valid(told)
