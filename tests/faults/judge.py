@@ -14,6 +14,7 @@ def problems_of(ending: Ending) -> list[str]:
         **({} if ending.code is None else _of_the_end(ending)),
         f"accused somebody: {ending.accusations}": bool(ending.accusations),
         f"left on C when it had ended: {ending.frozen}": bool(ending.frozen),
+        f"left behind while the link was down: {ending.cut_off}": bool(ending.cut_off),
         f"left behind: {ending.left}": bool(ending.left),
         f"the next run ended with {ending.next_code}: {ending.next_said[-600:]}": ending.next_code != 0,
         f"left behind by the next run: {ending.next_left}": bool(ending.next_left),

@@ -23,6 +23,8 @@ LIMIT_SECONDS = 120.0
 LEFT_SECONDS = 30.0
 # How long C is stopped before it is woken: longer than it takes the others to fill what they write to it.
 PAUSE_SECONDS = 5.0
+# What the title of a session's process says.
+_SSHD = (": sshd: ",)
 
 
 @dataclass
@@ -41,6 +43,7 @@ class Ending:
     stderr: str = ""
     last: str = ""
     frozen: list[str] = field(default_factory=list)
+    cut_off: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
     next_code: int = -1
     next_seconds: float = 0.0
@@ -64,8 +67,12 @@ def play(stage: Stage, cell: Cell, *, limit: float = LIMIT_SECONDS) -> Ending:
             _strike(stage, cell, victims)
             stage.gates.open()
             _await(run, cell, victims, ending)
+            killed = cell.deadly or ending.code is None
+            if cell.walled:
+                # sshd as Debian ships it does not notice; what it started has to, without it
+                ending.cut_off = _leftovers(stage, killed, *_SSHD)
             _wake(stage, cell, victims)
-            ending.left = _leftovers(stage, cell)
+            ending.left = _leftovers(stage, killed)
     _try_again(stage, ending)
     return ending
 
@@ -137,14 +144,12 @@ def _wake(stage: Stage, cell: Cell, victims: list[Victim]) -> None:
         stage.switch(cell.victim, up=True)
 
 
-def _leftovers(stage: Stage, cell: Cell) -> list[str]:
+def _leftovers(stage: Stage, killed: bool, *but: str) -> list[str]:
     # What a killed C leaves on its own tmpfs can only be removed by the next run.
-    own = f"left: {stage.world.memory}"
+    forgiven = [*but, *([f"left: {stage.world.memory}"] if killed else [])]
     deadline = time.monotonic() + LEFT_SECONDS
     while True:
-        left = stage.world.leftovers(seconds=0)
-        if cell.deadly:
-            left = [line for line in left if not line.startswith(own)]
+        left = [line for line in stage.world.leftovers(seconds=0) if not any(word in line for word in forgiven)]
         if not left or time.monotonic() > deadline:
             return left
         time.sleep(0.05)
