@@ -1,5 +1,5 @@
 # Every target does its own set-up: `git clone` and `make demo` is all there is to it.
-.PHONY: demo test check screenshots slow attacks fuzz clean
+.PHONY: demo test check screenshots slow attacks fuzz matrix clean
 
 demo:
 	@tools/setup.sh run && .venv/bin/borgpull demo
@@ -21,6 +21,9 @@ attacks:
 
 fuzz:
 	@tools/setup.sh work && HYPOTHESIS_PROFILE=thorough .venv/bin/pytest -n 2 --dist loadfile tests/fuzz
+
+matrix:
+	@tools/setup.sh work && .venv/bin/python tests/faults/table.py
 
 clean:
 	rm -rf .venv .venv-borg14 .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build

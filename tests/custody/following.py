@@ -16,9 +16,9 @@ ACCUSED = {"tampered", "unverifiable"}
 class Run:
     """A run of borgpull in the background, its events in a file of its own."""
 
-    def __init__(self, world: World, config: dict[str, Any], folder: Path, *arguments: str) -> None:
+    def __init__(self, world: World, config: dict[str, Any], folder: Path, *arguments: str, borg: str = "") -> None:
         self.told = folder / f"events {time.monotonic_ns()}"
-        self.process = world.start("--events", str(self.told), *arguments)
+        self.process = world.start("--events", str(self.told), *arguments, borg=borg)
         self.process.stdin.write(world.lab.config_text(config))
         self.process.stdin.close()
         self.process.stdin = None

@@ -1,0 +1,34 @@
+"""Some cells of the fault matrix, of different kinds; `make matrix` plays all of them."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from faults.cells import B_SSHD, CUT, KILL, SOCAT, STOP, T_LINK, T_SSHD, C, Cell
+from faults.judge import problems_of
+from faults.play import play
+from faults.stage import Stage, stage
+
+QUICK = (
+    Cell(C, KILL, "prune"),
+    Cell(C, STOP, "create"),
+    Cell(SOCAT, KILL, "create"),
+    Cell(T_SSHD, KILL, "inspect"),
+    Cell(B_SSHD, KILL, "verify"),
+)
+
+
+@pytest.fixture(scope="module")
+def on_loopback() -> Iterator[Stage]:
+    with stage(walled=False) as made:
+        yield made
+
+
+@pytest.mark.parametrize("cell", QUICK, ids=lambda cell: cell.title)
+def test_a_fault_costs_its_own_target_alone_and_the_next_run_is_well(on_loopback, cell):
+    assert problems_of(play(on_loopback, cell)) == []
+
+
+def test_a_link_to_a_target_that_is_not_needed_any_more_may_be_cut():
+    with stage(walled=True) as made:
+        assert problems_of(play(made, Cell(T_LINK, CUT, "check"))) == []
