@@ -218,5 +218,6 @@ def test_a_name_that_is_none_exits_with_4(examined):
 
 def test_nothing_is_left_on_any_of_them(examined):
     world, _ = examined
-    assert world.leftovers() == []
+    assert [place for target in world.targets for place in target.host.temporary.iterdir()] == []
     assert list(world.lab.root.iterdir()) == []
+    assert list(world.memory.iterdir()) == []
