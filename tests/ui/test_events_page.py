@@ -21,6 +21,7 @@ COMMON = dict(ROW.findall(HEAD))
 TYPES = {
     "str": "string",
     "int": "integer",
+    "float": "number",
     "tuple[str, ...]": "list of strings",
     "Step": "step",
     "Outcome": "outcome",
@@ -56,6 +57,7 @@ JSON = {
     "string": str,
     "time": str,
     "integer": int,
+    "number": float,
     "list of strings": list,
     "step": str,
     "outcome": str,

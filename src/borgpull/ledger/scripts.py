@@ -17,14 +17,14 @@ alive() {
 """
 
 # One run at a time: takes the lock, or says who holds it after $3 seconds. A lock belongs to the sshd process of C's
-# connection, and is void when that is gone; for as long as it is held, that process is watched. A folder, because every
-# file system can make one atomically. What keeps it from being made is said on standard error: by mkdir, touch or cat,
-# for dash's echo names no cause.
+# connection, and is void when that is gone, or when it is of this very run $4: an attempt that could not unlock. For as
+# long as it is held, that process is watched. A folder, because every file system can make one atomically. What keeps
+# it from being made is said on standard error: by mkdir, touch or cat, for dash's echo names no cause.
 LOCK = (
     LIFELINE
     + _ALIVE
     + r"""
-led=$1 who=$2 patience=$3
+led=$1 who=$2 patience=$3 run=$4
 umask 077
 owned() { [ "$(cat "$led/lock/owner")" = "$mine" ]; }
 mkdir -p "$led" || exit 1
@@ -34,7 +34,13 @@ until mkdir "$led/lock" 2>/dev/null; do
   [ -d "$led/lock" ] || { mkdir "$led/lock" && break; [ -d "$led/lock" ] || exit 1; }
   owner=$(cat "$led/lock/owner" 2>/dev/null)
   pid=${owner%% *}
-  if [ -n "$pid" ] && ! alive "$pid" || [ -z "$pid" ] && [ "$n" -ge 10 ]; then
+  void=
+  case $owner in
+    "") [ "$n" -lt 10 ] || void=yes ;;
+    *" $run,"*) void=yes ;;
+    *) alive "$pid" || void=yes ;;
+  esac
+  if [ -n "$void" ]; then
     if mv "$led/lock" "$led/lock.$$" 2>/dev/null; then
       if [ "$(cat "$led/lock.$$/owner" 2>/dev/null)" = "$owner" ]; then rm -rf "$led/lock.$$"; continue; fi
       mv "$led/lock.$$" "$led/lock"

@@ -11,6 +11,7 @@ import io
 import os
 import posixpath
 import re
+import secrets
 import socket
 import time
 from collections.abc import AsyncIterator, Collection
@@ -35,6 +36,8 @@ _MOST_FACTS = 4
 # How long a second run waits for the first one.
 LOCK_PATIENCE = 60
 _SHORT_SECONDS = 10.0
+# Two attempts of one process at one repository never overlap.
+_RUN = f"run {secrets.token_hex(4)}"
 # How long a `borg serve` whose client has gone may take to commit or drop what it holds.
 SERVE_PATIENCE = 60
 
@@ -89,9 +92,11 @@ async def held(master: ssh.Master, place: Place) -> AsyncIterator[None]:
     A run whose connection to B is gone holds nothing any more. Raises Failure, naming the holder, when another run
     does not end in time.
     """
-    who = f"{socket.gethostname()}, pid {os.getpid()}, since {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}"
+    who = (
+        f"{socket.gethostname()}, pid {os.getpid()}, {_RUN}, since {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}"
+    )
     done = await ssh.execute(
-        master, scripts.LOCK, place.ledger, who, str(LOCK_PATIENCE), seconds=LOCK_PATIENCE + SECONDS
+        master, scripts.LOCK, place.ledger, who, str(LOCK_PATIENCE), _RUN, seconds=LOCK_PATIENCE + SECONDS
     )
     if done.stdout.startswith(b"held"):
         raise Failure(
