@@ -72,6 +72,17 @@ def test_a_folder_on_a_disk_is_never_used_even_when_the_user_names_it(monkeypatc
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_folder_that_systemd_makes_for_a_service_comes_first(monkeypatch):
+    made = Path("/dev/shm") / f"bptest-{os.getpid()}"
+    made.mkdir()
+    try:
+        monkeypatch.setenv("RUNTIME_DIRECTORY", f"{made}:/run/another")
+        with rundir.private_directory() as directory:
+            assert directory.parent == made
+    finally:
+        made.rmdir()
+
+
 @pytest.mark.parametrize("name", ["with space", "per%cent", "${HOME}", "x" * 60])
 def test_a_folder_whose_name_ssh_would_misread_is_not_used(monkeypatch, name):
     # ssh expands % and $ in its paths, and has room for 90 bytes in that of a control socket.

@@ -87,14 +87,15 @@ def _memory_folder() -> Path:
     raise Failure(
         CONTROLLER,
         "no folder in memory (tmpfs) to keep the keys in",
-        hint="mount one, e.g. `docker run --tmpfs /run:mode=0700 ...`, or set XDG_RUNTIME_DIR to a folder on a tmpfs",
+        hint="mount one, e.g. `docker run --tmpfs /run ...`, or set XDG_RUNTIME_DIR to a folder on a tmpfs",
     )
 
 
 def _candidates() -> Iterator[Path]:
-    named = os.environ.get("XDG_RUNTIME_DIR", "")
-    if named.startswith("/"):
-        yield Path(named)
+    # The first is what systemd makes for a service and removes with it; several have colons between (systemd.exec(5)).
+    for named in (*os.environ.get("RUNTIME_DIRECTORY", "").split(":"), os.environ.get("XDG_RUNTIME_DIR", "")):
+        if named.startswith("/"):
+            yield Path(named)
     yield from (Path(f"/run/user/{os.getuid()}"), Path("/run"), Path("/dev/shm"))  # noqa: S108
 
 

@@ -6,6 +6,7 @@ Every error ends here as `error:` and `hint:` lines, never as a traceback.
 from __future__ import annotations
 
 import signal
+from types import FrameType
 
 from .. import __version__
 from ..errors import ConfigError, Failure, TamperedError, UsageError
@@ -44,6 +45,7 @@ _OF_THE_WHOLE = {"-h", "--help", "--help-all", "--version"}
 
 def main(argv: list[str]) -> int:
     """Run the command line `argv` and return the exit code."""
+    signal.signal(signal.SIGTERM, _unwind)
     program, *words = argv
     if not words or (words[0].startswith("-") and words[0] not in _OF_THE_WHOLE):
         words = ["run", *words]
@@ -54,6 +56,12 @@ def main(argv: list[str]) -> int:
         return _tell(failure)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
+
+
+def _unwind(number: int, _: FrameType | None) -> None:
+    # Until a run has its own handlers. The default action would leave the private directory behind, and as process 1
+    # of a container there is none: the kernel drops a signal that such a process does not handle (pid_namespaces(7)).
+    raise SystemExit(128 + number)
 
 
 def _tell(failure: Failure) -> int:

@@ -6,6 +6,7 @@ plumbum would print them on stdout and exit 2, which here means that a target fa
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 _HELP_EXITS = {"ShowHelp", "ShowHelpAll", "ShowVersion", "ShowCompletion"}
 _Result = TypeVar("_Result")
 MOST_CONFIG = 64 * 1024 * 1024
+# where Docker, Podman and Compose put a secret of this name
+SECRET = Path("/run/secrets/borgpull")
 
 
 @contextmanager
@@ -70,10 +73,13 @@ class Command(cli.Application):
 
 
 class ConfiguredCommand(Command):
-    """A command that takes the config, on stdin or from --config."""
+    """A command that takes the config: from --config, on stdin, or from the secret of a container."""
 
     config_file = cli.SwitchAttr(
-        ["-c", "--config"], str, argname="FILE", help="the TOML config; without it, stdin is read"
+        ["-c", "--config"],
+        str,
+        argname="FILE",
+        help=f"the TOML config; without it stdin is read or, when that is a terminal or /dev/null, {SECRET}",
     )
     cache_dir = cli.SwitchAttr(
         ["--cache-dir"],
@@ -104,14 +110,12 @@ class ConfiguredCommand(Command):
 
     def _bytes(self) -> bytes:
         if self.config_file:
-            try:
-                return Path(self.config_file).read_bytes()
-            except OSError as error:
-                cause = f"--config {self.config_file}: {error.strerror}"
-                raise UsageError(cause, hint="name another file, or pipe the config in") from None
-        if sys.stdin is None or sys.stdin.isatty():
-            raise UsageError("there is no config", hint="type `borgpull < config.toml`, or give --config FILE")
-        return sys.stdin.buffer.read(MOST_CONFIG)
+            return _read(Path(self.config_file), f"--config {self.config_file}")
+        if _is_fed():
+            return _piped()
+        if SECRET.exists():
+            return _read(SECRET, f"the secret {SECRET}")
+        raise UsageError("there is no config", hint="type `borgpull < config.toml`, or give --config FILE")
 
     def cache_place(self) -> Path:
         """Return where the folder of borg's cache on this machine is, or will be."""
@@ -127,3 +131,26 @@ class ConfiguredCommand(Command):
             return folder.resolve(strict=True)
         except OSError as error:
             raise UsageError(f"the cache folder {folder}: {error.strerror}", hint="give another --cache-dir") from None
+
+
+def _read(file: Path, name: str) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{name}: {error.strerror}", hint="name another file, or pipe the config in") from None
+
+
+def _is_fed() -> bool:
+    """Tell whether stdin is a pipe or a file, and not a terminal, /dev/null or closed, as where nobody sits."""
+    return sys.stdin is not None and not stat.S_ISCHR(os.fstat(sys.stdin.fileno()).st_mode)
+
+
+def _piped() -> bytes:
+    text = sys.stdin.buffer.read(MOST_CONFIG)
+    if not text.strip():
+        # Never the secret instead: what should have decrypted another config into this pipe has failed.
+        raise UsageError(
+            "there is no config: stdin was empty",
+            hint="see why the command before the `|` wrote nothing; where nothing is piped in, leave out docker's -i",
+        )
+    return text
