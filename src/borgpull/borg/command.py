@@ -76,6 +76,26 @@ def list_archives() -> list[str]:
     return ["list", "--log-json", *LOCK_WAIT, "--json", "--consider-checkpoints"]
 
 
+def list_files(archive: str, *, patterns: Iterable[str], hashes: bool) -> list[str]:
+    """Return the arguments that list what is in an archive, a JSON object a line; `hashes` reads all of its data.
+
+    Letters of a path that are no UTF-8 come as "?" (1.2.4, 1.4.5): no format of borg's gives the bytes.
+    """
+    keys = "{type}{mode}{user}{group}{uid}{gid}{size}{isomtime}{path}{source}{health}" + ("{sha256}" if hashes else "")
+    return ["list", "--log-json", *LOCK_WAIT, "--json-lines", f"--format={keys}", "--", _of(archive), *patterns]
+
+
+def extract(archive: str, *, patterns: Iterable[str], numeric_ids: bool) -> list[str]:
+    """Return the arguments that extract an archive into the working folder; long runs of zeros become holes."""
+    ids = ["--numeric-ids"] if numeric_ids else []
+    return ["extract", *_JSON, *LOCK_WAIT, "--sparse", *ids, "--", _of(archive), *patterns]
+
+
+def _of(archive: str) -> str:
+    # Borg replaces placeholders such as {now} here too; T chose the name.
+    return "::" + archive.replace("{", "{{").replace("}", "}}")
+
+
 def check() -> list[str]:
     """Return the arguments of a full check without --verify-data."""
     return ["check", *_JSON, *LOCK_WAIT]

@@ -130,7 +130,7 @@ class _Job:
         try:
             with self._watch.step(Step.CREATE) as report:
                 async with self._moving(session):
-                    ended = await session.create(
+                    ended = await session.run(
                         subject.plan.server,
                         subject.repository,
                         pid_file=subject.place.pid_file,

@@ -5,6 +5,6 @@ Each road takes one connection, once. The bytes go from socket to ssh master wit
 
 from .controller import Ended, borg_on_controller
 from .serve import BackupServer
-from .target import Backup, TargetSession, open_target
+from .target import Backup, Extraction, TargetSession, open_target
 
-__all__ = ["Backup", "BackupServer", "Ended", "TargetSession", "borg_on_controller", "open_target"]
+__all__ = ["Backup", "BackupServer", "Ended", "Extraction", "TargetSession", "borg_on_controller", "open_target"]

@@ -1,4 +1,6 @@
-"""Borg on T: one session that looks around, waits for the passphrase, runs `borg create`, and cleans up after itself.
+"""Borg on T: one session that looks around, waits for the passphrase, runs one borg, and cleans up after itself.
+
+That borg creates an archive or extracts one; through either session T can only add, and the road is the same.
 
 T's socket leads through the ssh forward to a socket on C that T's master alone may use, once. What T says is hostile:
 it is bounded, and a borg that claims success is not believed here.
@@ -55,7 +57,8 @@ echo $$ >"$dir/pid"
 life=$!
 """
 
-# Arguments: mark, borg, how many arguments of borg come before the source paths, and the arguments of borg.
+# Arguments: mark, borg, the folder that borg works in (made if need be; empty for the home), how many arguments of borg
+# come before the source paths, and the arguments of borg.
 # Standard input is the lifeline: first the passphrase, then nothing; when it ends, borg is interrupted, and killed when
 # it does not end. `read` takes its input byte by byte, and it and `printf` are built in: no secret gets into an argv.
 # A directory whose session is no more was left behind by a kill or a crash.
@@ -64,8 +67,8 @@ _SCRIPT = (
     + r"""
 umask 077
 unset BORG_PASSPHRASE BORG_PASSCOMMAND BORG_NEW_PASSPHRASE BORG_REMOTE_PATH borgpull_secret
-mark=$1 borg=$2 skip=$3
-shift 3
+mark=$1 borg=$2 folder=$3 skip=$4
+shift 4
 exec 3<&0 </dev/null
 command -v "$borg" >/dev/null || echo "$mark lacks borg"
 command -v socat >/dev/null || echo "$mark lacks socat"
@@ -92,6 +95,7 @@ printf %s "$borgpull_secret" | {
   unset borgpull_secret
   exec 4<&0 </dev/null 3<&-
   export BORG_PASSPHRASE_FD=4
+  [ -z "$folder" ] || { mkdir -p "$folder" && cd "$folder"; } || exit 2
   exec "$borg" "$@"
 } &
 p=$!
@@ -126,9 +130,34 @@ class Backup:
     def command(self, mark: str) -> BaseCommand:
         """Return the command of the session, framed by `mark`."""
         words = borg_command.create(self.archive, sources=self.sources, excludes=self.excludes)
-        before = str(len(words) - len(self.sources))
-        settings = [f"{name}={value}" for name, value in borg_command.environment(self.repository.url).items()]
-        return proc.Command("exec")["env", settings, "sh", "-c", _SCRIPT, "sh", mark, self.borg, before, words]
+        return _command(self, mark, words, folder="")
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """What is to be put back on T: the parts of `archive` that match `patterns` (all, without one), below `folder`."""
+
+    borg: str
+    repository: Repository
+    archive: str
+    patterns: tuple[str, ...]
+    folder: str
+    numeric_ids: bool
+    sources: tuple[str, ...] = ()
+
+    def command(self, mark: str) -> BaseCommand:
+        """Return the command of the session, framed by `mark`."""
+        words = borg_command.extract(self.archive, patterns=self.patterns, numeric_ids=self.numeric_ids)
+        return _command(self, mark, words, folder=self.folder)
+
+
+Errand = Backup | Extraction
+
+
+def _command(errand: Errand, mark: str, words: list[str], *, folder: str) -> BaseCommand:
+    before = str(len(words) - len(errand.sources))
+    settings = [f"{name}={value}" for name, value in borg_command.environment(errand.repository.url).items()]
+    return proc.Command("exec")["env", settings, "sh", "-c", _SCRIPT, "sh", mark, errand.borg, folder, before, words]
 
 
 class TargetSession:
@@ -140,7 +169,7 @@ class TargetSession:
         self._child = child
         self._output = output
 
-    async def create(
+    async def run(
         self,
         server: BackupServer,
         repository: Repository,
@@ -151,7 +180,7 @@ class TargetSession:
         heard: Heard,
         server_heard: Heard,
     ) -> Ended:
-        """Let T's borg write one archive; return what it said when it and the serve on B have ended.
+        """Let T's borg do its one errand; return what it said when it and the serve on B have ended.
 
         `pid_file` is where B keeps the pid of the serve, out of T's reach; `quota` is how large the repository may get.
 
@@ -230,18 +259,18 @@ class TargetSession:
 
 
 @contextlib.asynccontextmanager
-async def open_target(master: ssh.Master, backup: Backup) -> AsyncIterator[TargetSession]:
+async def open_target(master: ssh.Master, errand: Errand) -> AsyncIterator[TargetSession]:
     """Open the session on T, for as long as the context lasts; its directory there goes with it.
 
     Raises Failure when T lacks borg, socat or one of the source paths.
     """
     mark = secrets.token_hex(16)
-    command = backup.command(mark)
+    command = errand.command(mark)
     refuse_too_long(master.party, command)
     async with ssh.session(master, command, stdin=subprocess.PIPE) as child:
         try:
             output = proc.lines(child.stdout)
-            place = await _look(master, backup, child, output, mark)
+            place = await _look(master, errand, child, output, mark)
             yield TargetSession(master, child, output, place)
         finally:
             child.close_stdin()
@@ -249,10 +278,10 @@ async def open_target(master: ssh.Master, backup: Backup) -> AsyncIterator[Targe
                 await child.wait(END_SECONDS)
 
 
-async def _look(master: ssh.Master, backup: Backup, child: proc.Child, output: AsyncIterator[bytes], mark: str) -> str:
+async def _look(master: ssh.Master, errand: Errand, child: proc.Child, output: AsyncIterator[bytes], mark: str) -> str:
     try:
         async with asyncio.timeout(LOOK_SECONDS):
-            seen = [fact async for fact in _seen(output, mark, most=len(backup.sources) + _OTHER_FACTS)]
+            seen = [fact async for fact in _seen(output, mark, most=len(errand.sources) + _OTHER_FACTS)]
             if not seen or seen[-1][0] != "place":
                 said, _ = await proc.drained(child.stderr)
                 raise await _no_shell(master, child, said)
@@ -263,7 +292,7 @@ async def _look(master: ssh.Master, backup: Backup, child: proc.Child, output: A
             hint="log in there and see what is slow: the host, a ~/.bashrc that waits, a dead mount in SourcePaths",
             transient=True,
         ) from None
-    _refuse(master.party, backup, seen)
+    _refuse(master.party, errand, seen)
     told = [int(value) for word, value in seen if word == "clock" and re.fullmatch(r"[0-9]{1,12}", value, re.ASCII)]
     refuse_clock(master.party, told[0] - time.time() if told else 0.0)
     return agreed_folder(master.party, seen[-1][1])
@@ -293,12 +322,12 @@ async def _no_shell(master: ssh.Master, child: proc.Child, said: bytes) -> Failu
     )
 
 
-def _refuse(party: str, backup: Backup, seen: list[tuple[str, str]]) -> None:
+def _refuse(party: str, errand: Errand, seen: list[tuple[str, str]]) -> None:
     lacks = {value for word, value in seen if word == "lacks"}
     if "borg" in lacks:
-        raise missing_borg(party, backup.borg)
+        raise missing_borg(party, errand.borg)
     if "socat" in lacks:
         raise missing_socat(party)
     missing = [int(value) for word, value in seen if word == "missing" and re.fullmatch(r"[0-9]{1,9}", value)]
-    paths = [backup.sources[index] for index in missing if index < len(backup.sources)]
+    paths = [errand.sources[index] for index in missing if index < len(errand.sources)]
     refuse_missing(party, paths, so="; nothing was backed up")
