@@ -61,7 +61,9 @@ def _run(lab: Lab, wanted: dict, directory: Path) -> list[Event]:
         check_known_host=lambda host, port, text: ssh.known_host_problem(host, port, text, directory),
     )
     events: list[Event] = []
-    asyncio.run(fleet.run(settings, directory=directory, cache=lab.directory / "cache", emit=events.append))
+    asyncio.run(
+        fleet.run(settings, settings.targets, directory=directory, cache=lab.directory / "cache", emit=events.append)
+    )
     return events
 
 

@@ -6,11 +6,12 @@ from collections.abc import Callable, Coroutine
 
 from plumbum import cli
 
-from .command import ConfiguredCommand, awaited
+from .command import awaited
+from .selecting import SelectingCommand
 
 
-class AnsweringCommand(ConfiguredCommand):
-    """A command that takes the NAMEs of targets, answers on stdout, and changes nothing."""
+class AnsweringCommand(SelectingCommand):
+    """A command that takes the NAMEs of targets, as --only does, answers on stdout, and changes nothing."""
 
     json = cli.Flag(["--json"], help="print the answer as JSON")
     verbose = cli.Flag(["-v", "--verbose"], help="print what ssh said, on stderr")

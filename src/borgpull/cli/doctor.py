@@ -44,7 +44,9 @@ class Doctor(AnsweringCommand):
         from .. import fleet  # noqa: PLC0415
 
         config = self.config(directory)
-        targets = fleet.targets_named(config, names)
+        targets = self.selected(config, names)
+        if not targets:
+            return self._tell(here)
         self._announce(len(targets))
 
         async def look() -> int:

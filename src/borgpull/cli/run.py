@@ -11,16 +11,17 @@ from plumbum import cli
 
 from ..errors import UsageError
 from ..events import Emit, Event, Outcome, Warned
-from .command import ConfiguredCommand, awaited
+from .command import awaited
 from .exits import exit_code
+from .selecting import SelectingCommand
 
 if TYPE_CHECKING:
-    from ..config import Config
+    from ..config import Config, Target
     from ..fleet import Interrupt
 
 
-class Run(ConfiguredCommand):
-    """Back up every target of the config, at most Jobs of them side by side."""
+class Run(SelectingCommand):
+    """Back up the targets of the config, all or those that are chosen, at most Jobs of them side by side."""
 
     PROGNAME = "borgpull run"
     quiet = cli.Flag(["-q", "--quiet"], help="print only what went wrong")
@@ -36,6 +37,7 @@ class Run(ConfiguredCommand):
         rundir.harden()
         with rundir.private_directory() as directory:
             config = self.config(directory)
+            targets = self.selected(config, quiet=self.quiet)
             cache = self.cache()
             with self._events() as write, ui.open_display(quiet=self.quiet, verbose=self.verbose) as display:
 
@@ -45,7 +47,7 @@ class Run(ConfiguredCommand):
                     if lost:
                         display.handle(lost)
 
-                outcome, interrupt = awaited(_run(config, directory, cache, emit))
+                outcome, interrupt = awaited(_run(config, targets, directory, cache, emit))
             if self.json:
                 console.data(report.dumps(display.board))
             return exit_code(outcome, interrupt.number)
@@ -90,9 +92,11 @@ def _writer(file: IO[bytes]) -> Callable[[Event], Warned | None]:
     return write
 
 
-async def _run(config: Config, directory: Path, cache: Path, emit: Emit) -> tuple[Outcome, Interrupt]:
+async def _run(
+    config: Config, targets: tuple[Target, ...], directory: Path, cache: Path, emit: Emit
+) -> tuple[Outcome, Interrupt]:
     from .. import fleet  # noqa: PLC0415
 
     interrupt = fleet.Interrupt()
     interrupt.attach()
-    return await fleet.run(config, directory=directory, cache=cache, emit=emit), interrupt
+    return await fleet.run(config, targets, directory=directory, cache=cache, emit=emit), interrupt

@@ -40,7 +40,9 @@ class Status(AnsweringCommand):
         rundir.harden()
         with rundir.private_directory() as directory:
             config = self.config(directory)
-            targets = fleet.targets_named(config, names)
+            targets = self.selected(config, names)
+            if not targets:
+                return self._tell((), max_age)
 
             async def ask() -> int:
                 try:

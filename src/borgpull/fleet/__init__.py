@@ -1,8 +1,21 @@
 """All targets, side by side: at most `Jobs` at a time, each one's failure its own, and an end that can be asked for."""
 
-from .connected import connected, target_named, targets_named
+from .connected import connected
 from .doctor import examine
 from .run import Interrupt, run
+from .selection import Selection, target_named
+from .shard import Shard, read_shard, shard_of
 from .status import status
 
-__all__ = ["Interrupt", "connected", "examine", "run", "status", "target_named", "targets_named"]
+__all__ = [
+    "Interrupt",
+    "Selection",
+    "Shard",
+    "connected",
+    "examine",
+    "read_shard",
+    "run",
+    "shard_of",
+    "status",
+    "target_named",
+]

@@ -1,4 +1,4 @@
-"""The connection to B for commands about one target, and the target of a name."""
+"""The connection to B for commands about one target."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from ..config import Config, Target
-from ..errors import UsageError
+from ..config import Config
 from ..events import Emit
 from ..job import Plan
 from .programs import require_programs
@@ -20,18 +19,3 @@ async def connected(config: Config, *, directory: Path, cache: Path, emit: Emit)
     require_programs()
     async with Servers(config, directory=directory, emit=emit) as servers, servers.lease() as server:
         yield Plan(config, server, cache, emit)
-
-
-def target_named(config: Config, name: str) -> Target:
-    """Return the target of this name. Raises UsageError with the names there are."""
-    for target in config.targets:
-        if target.name == name:
-            return target
-    names = ", ".join(target.name for target in config.targets[:20])
-    raise UsageError(f"there is no target {name!r} in the config", hint=f"there are: {names}")
-
-
-def targets_named(config: Config, names: tuple[str, ...]) -> tuple[Target, ...]:
-    """Return the targets of these names in the order of the config, all without a name. Raises UsageError."""
-    wanted = {target_named(config, name).name for name in names}
-    return tuple(target for target in config.targets if not wanted or target.name in wanted)

@@ -61,37 +61,46 @@ class Interrupt:
         loop.call_later(_HURRY_SECONDS, self._hurry)
 
 
-async def run(config: Config, *, directory: Path, cache: Path, emit: Emit) -> Outcome:
-    """Back up every target of `config`; return the worst outcome.
+async def run(config: Config, targets: tuple[Target, ...], *, directory: Path, cache: Path, emit: Emit) -> Outcome:
+    """Back up these targets of `config`; return the worst outcome. Without any, nobody is contacted.
 
     `directory` is private and on a tmpfs, `cache` is kept between runs. Failures are told as events, not raised;
     cancelled, it lets every target stop calmly and returns INTERRUPTED.
     """
-    emit(RunStarted(targets=tuple(target.name for target in config.targets), jobs=config.jobs))
+    emit(RunStarted(targets=tuple(target.name for target in targets), jobs=config.jobs))
     outcomes: dict[str, Outcome] = {}
     try:
-        await _all(config, directory, cache, emit, outcomes)
+        if targets:
+            await _all(config, targets, directory=directory, cache=cache, emit=emit, outcomes=outcomes)
     except asyncio.CancelledError:
         outcomes[""] = Outcome.INTERRUPTED
     except Exception as error:  # whatever it was, every target gets its row and the run its end
         _tell(emit, "", error)
         outcomes[""] = outcome_of(failure_of(error))
-    for target in config.targets:
+    for target in targets:
         if target.name not in outcomes:
             _finish(emit, outcomes, target, outcomes.get("", Outcome.FAILED))
-    worst = max(outcomes.values(), key=_BADNESS.index)
+    worst = max(outcomes.values(), key=_BADNESS.index, default=Outcome.DONE)
     emit(RunFinished(outcome=worst))
     return worst
 
 
-async def _all(config: Config, directory: Path, cache: Path, emit: Emit, outcomes: dict[str, Outcome]) -> None:
+async def _all(
+    config: Config,
+    targets: tuple[Target, ...],
+    *,
+    directory: Path,
+    cache: Path,
+    emit: Emit,
+    outcomes: dict[str, Outcome],
+) -> None:
     require_programs()
     async with Servers(config, directory=directory, emit=emit) as servers:
         await _reach(servers, config.retries, emit)
         fleet = _Fleet(config, servers, cache, emit)
         slots = asyncio.Semaphore(config.jobs)
         async with asyncio.TaskGroup() as tasks:
-            for target in config.targets:
+            for target in targets:
                 tasks.create_task(_one(fleet, target, slots, outcomes))
 
 

@@ -57,7 +57,7 @@ def _first_line(standings: Sequence[Standing]) -> Text:
     level = worst_level(standings)
     groups = {state: [each.target for each in standings if each.state is state] for state in _WORST_FIRST}
     words = [_group(state, names) for state, names in groups.items() if names]
-    return Text.assemble((_shouted(level), _LEVEL_STYLES[level]), ": ", ", ".join(words))
+    return Text.assemble((_shouted(level), _LEVEL_STYLES[level]), ": ", ", ".join(words) or "no target")
 
 
 def _group(state: State, names: Sequence[str]) -> str:
