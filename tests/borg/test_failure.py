@@ -101,7 +101,7 @@ Traceback (most recent call last):
 """
 FULL = "OSError: [Errno 28] No space left on device"
 READ_ONLY = "Failed to create/acquire the lock {0} ([Errno 30] Read-only file system: '{0}.x.tmp')."
-IN_REPOSITORY, IN_CACHE = "/b/web/lock.exclusive", "/root/.cache/borg/ab12/lock.exclusive"
+IN_REPOSITORY, IN_CACHE = "/b/web/lock.exclusive", f"/root/.cache/borg/{64 * 'a'}/lock.exclusive"
 
 
 def logged(msgid: str | None, text: str) -> Message | None:
@@ -124,6 +124,13 @@ def test_a_disk_that_takes_nothing_is_that_of_the_host_it_is_on(said, party, wor
     failure = explain("T web", "create", 2, messages(*(logged(*each) for each in said)))
     assert (failure.party, words in failure.cause, remedy in failure.hint) == (party, True, True), failure
     assert not speaks_against_repository(2, messages(*(logged(*each) for each in said)))
+
+
+def test_a_lock_of_borgs_own_cache_is_not_taken_for_one_of_the_repository():
+    for place, party, remedy in ((IN_REPOSITORY, "B", "break-lock"), (IN_CACHE, "T web", "~/.cache/borg on T")):
+        said = messages(logged("LockTimeout", f"Failed to create/acquire the lock {place} (timeout)."))
+        failure = explain("T web", "create", 2, said)
+        assert (failure.party, remedy in failure.hint, failure.transient) == (party, True, True), failure
 
 
 def test_a_serve_that_is_too_old_is_not_taken_for_a_lost_connection():

@@ -47,6 +47,12 @@ _SIGNS: Mapping[str, _Sign] = {
         BACKUP_SERVER,
         transient=True,
     ),
+    "CacheLockTimeout": _Sign(
+        "borg's own cache of this repository is locked by another borg there",
+        "wait for it to end; only when none runs there: remove lock.exclusive and lock.roster from the folder of this "
+        "repository's id (`borg config REPOSITORY id`) below ~/.cache/borg on T, below --cache-dir on C",
+        transient=True,
+    ),
     "DoesNotExist": _Sign("there is no repository", "check RootDir and SubDir", BACKUP_SERVER, damning=True),
     "InvalidRepository": _Sign(
         "what lies at the repository's path is not a borg repository",

@@ -17,6 +17,8 @@ _HUGE = 1 << 62
 _TRACEBACK = "Traceback (most recent call last)"
 # A client gives the traceback of the serve for an error that it has no words for (1.2 and 1.4, remote.py `serve`).
 _SERVED = "in serve\n"
+# Borg keeps the cache of a repository in a folder of the repository's id.
+_CACHE_LOCK = re.compile(r"/[0-9a-f]{64}/lock\.(exclusive|roster)\b")
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Percent:
 class Message:
     """A log message. `kind` is the last part of borg's msgid, the one part on which 1.2 and 1.4 agree.
 
+    The lock of a client's own cache, which borg does not tell from that of the repository, gets a kind of its own.
     `served` says that a client passes on what the `borg serve` on B ran into.
     """
 
@@ -98,8 +101,9 @@ def _read_message(record: dict[str, Any]) -> Message | None:
     if not isinstance(said, str) or not said.strip():
         return None
     kind = _text(record, "msgid").rpartition(".")[2]
-    # The lock of borg's own cache can fail as well; of the path in the text that part is always the same.
-    served = _SERVED in said or (kind == "LockFailed" and "/.cache/borg/" not in said)
+    own = kind.startswith("Lock") and _CACHE_LOCK.search(said) is not None
+    served = _SERVED in said or (kind == "LockFailed" and not own)
+    kind = f"Cache{kind}" if own else kind
     return Message(_text(record, "levelname") or "INFO", kind, clean(_telling(said)), served)
 
 

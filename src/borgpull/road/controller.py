@@ -19,6 +19,7 @@ from ..borg.command import Repository
 from ..borg.failure import explain, missing_borg, speaks_against_repository
 from ..borg.output import Message, Messages, read_line
 from ..errors import CONTROLLER, Failure
+from .cache import cache_in_use
 from .serve import BackupServer, Heard, Request, Served, serve
 
 BORG = "borg"
@@ -82,7 +83,7 @@ async def borg_on_controller(
 async def _client(
     repository: Repository, arguments: list[str], place: Path, passphrase: str, cache: Path
 ) -> AsyncIterator[proc.Child]:
-    with _pipe_holding(passphrase) as descriptor:
+    with _pipe_holding(passphrase) as descriptor, cache_in_use(cache) as word:
         env = proc.environment(
             **borg_command.environment(repository.url),
             BORG_RSH=borg_command.rsh(str(place)),
@@ -91,7 +92,7 @@ async def _client(
         )
         argv = proc.Command(BORG)[arguments].formulate()
         try:
-            async with proc.started(argv, env=env, pass_fds=[descriptor], gently=_GENTLY) as child:
+            async with proc.started(argv, env=env, pass_fds=[descriptor, word], gently=_GENTLY) as child:
                 yield child
         except FileNotFoundError:
             raise missing_borg(CONTROLLER, BORG) from None

@@ -1,0 +1,42 @@
+"""Borg's cache on C: tells the lock of a borg that is at work there from one that a killed borg left behind.
+
+Borg itself goes by the name of the host and by the pid. After a reboot that pid may be another process, and in a new
+container the host has another name: every run would wait for such a lock, and fail. Nobody but borgpull uses the cache.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def cache_in_use(cache: Path) -> Iterator[int]:
+    """Keep word that a borg is at work in `cache`; yields the descriptor that keeps it, which that borg is to inherit.
+
+    So the word is kept for as long as the borg lives, even when C is killed. Where nobody keeps any, no borg is at
+    work, and the locks that lie there are removed first. A file system that cannot lock leaves all of this to borg.
+    """
+    descriptor = os.open(cache, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _remove_locks(cache)
+        with contextlib.suppress(OSError):
+            # Others hold it alone only for as long as that takes.
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _remove_locks(cache: Path) -> None:
+    folders = cache / ".cache" / "borg"
+    for lock in folders.glob("*/lock.exclusive"):
+        shutil.rmtree(lock, ignore_errors=True)
+    for roster in folders.glob("*/lock.roster"):
+        roster.unlink(missing_ok=True)
