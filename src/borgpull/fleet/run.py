@@ -113,7 +113,7 @@ async def _reach(servers: Servers, retries: int, emit: Emit) -> None:
         except Failure as failure:
             if attempt > retries or not worth_trying_again(failure):
                 raise
-            await _rest(emit, "", failure, attempt, retries)
+            await _rest(emit, "", failure, attempt=attempt, retries=retries, seconds=pause(attempt))
 
 
 @dataclass(frozen=True)
@@ -146,15 +146,16 @@ async def _tried(fleet: _Fleet, target: Target) -> Outcome:
                 return await back_up(Plan(fleet.config, server, fleet.cache, fleet.emit), target, deadline=deadline)
         except Exception as error:
             failure = failure_of(error)
-            late = asyncio.get_running_loop().time() > deadline
+            seconds = pause(attempt)
+            # With no time left for another attempt, this failure is the one to tell.
+            late = asyncio.get_running_loop().time() + seconds > deadline
             if attempt > retries or late or not worth_trying_again(failure):
                 raise
-            await _rest(fleet.emit, target.name, failure, attempt, retries)
+            await _rest(fleet.emit, target.name, failure, attempt=attempt, retries=retries, seconds=seconds)
     raise AssertionError("the last attempt returns or raises")
 
 
-async def _rest(emit: Emit, target: str, failure: Failure, attempt: int, retries: int) -> None:
-    seconds = pause(attempt)
+async def _rest(emit: Emit, target: str, failure: Failure, *, attempt: int, retries: int, seconds: float) -> None:
     emit(
         Retried(
             target=target,
