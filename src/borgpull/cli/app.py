@@ -11,10 +11,10 @@ from types import FrameType
 from .. import __version__
 from ..errors import ConfigError, Failure, TamperedError, UsageError
 from . import exits
-from .command import Command
+from .command import Group
 
 
-class BorgPull(Command):
+class BorgPull(Group):
     """The command `borgpull`."""
 
     PROGNAME = "borgpull"
@@ -25,12 +25,6 @@ class BorgPull(Command):
     )
     DESCRIPTION_MORE = exits.TEXT
 
-    def main(self, *words: str) -> int:
-        """Refuse what is no subcommand: those were dispatched before."""
-        if self.nested_command:
-            return exits.DONE
-        raise UsageError(f"there is no command `{words[0] if words else ''}`")
-
 
 BorgPull.subcommand("run", "borgpull.cli.run.Run")
 BorgPull.subcommand("doctor", "borgpull.cli.doctor.Doctor")
@@ -38,6 +32,7 @@ BorgPull.subcommand("status", "borgpull.cli.status.Status")
 BorgPull.subcommand("rollback", "borgpull.cli.rollback.Rollback")
 BorgPull.subcommand("accept", "borgpull.cli.accept.Accept")
 BorgPull.subcommand("key", "borgpull.cli.key.Key")
+BorgPull.subcommand("config", "borgpull.cli.config.ConfigCommands")
 BorgPull.subcommand("demo", "borgpull.cli.demo.Demo")
 
 _OF_THE_WHOLE = {"-h", "--help", "--help-all", "--version"}

@@ -5,6 +5,7 @@ plumbum would print them on stdout and exit 2, which here means that a target fa
 
 from __future__ import annotations
 
+import difflib
 import os
 import stat
 import sys
@@ -29,13 +30,13 @@ SECRET = Path("/run/secrets/borgpull")
 
 
 @contextmanager
-def _usage() -> Iterator[None]:
+def _usage(see: str) -> Iterator[None]:
     try:
         yield
     except SwitchError as error:
         if type(error).__name__ in _HELP_EXITS:
             raise
-        raise UsageError(str(error)) from None
+        raise UsageError(str(error), hint=see) from None
 
 
 def awaited(work: Coroutine[Any, Any, _Result]) -> _Result:
@@ -63,13 +64,43 @@ class Command(cli.Application):
             "DESCRIPTION_MORE", "\n\n".join(filter(None, [" ".join(rest.split()), cls.EXIT_CODES]))
         )
 
+    @property
+    def _see(self) -> str:
+        return f"see `{self.PROGNAME} --help`"
+
     def _parse_args(self, argv: list[str]) -> Any:  # noqa: ANN401 - plumbum's own shape
-        with _usage():
+        with _usage(self._see):
             return super()._parse_args(argv)
 
     def _validate_args(self, swfuncs: Any, tailargs: Sequence[str]) -> Any:  # noqa: ANN401
-        with _usage():
+        with _usage(self._see):
             return super()._validate_args(swfuncs, tailargs)
+
+
+class Group(Command):
+    """A command that is made of commands."""
+
+    def main(self, *words: str) -> int:
+        """Refuse what is no subcommand: those were dispatched before."""
+        if self.nested_command:
+            return 0
+        names = list(self._subcommands)
+        if not words:
+            raise UsageError(f"`{self.PROGNAME}` needs one of its commands: {', '.join(names)}", hint=self._see)
+        nearest = difflib.get_close_matches(words[0], names, n=1)
+        hint = f"did you mean `{self.PROGNAME} {nearest[0]}`?" if nearest else self._see
+        raise UsageError(f"there is no command `{self.PROGNAME} {words[0]}`", hint=hint)
+
+
+def checked(text: str, directory: Path) -> Config:
+    """Return the settings that the text of a config says, as `ConfiguredCommand.config` does. Raises ConfigError."""
+    from .. import config, ssh  # noqa: PLC0415 - pydantic takes a while
+
+    return config.read(
+        text,
+        check_key=lambda key: ssh.key_problem(key, directory),
+        check_known_host=lambda host, port, known: ssh.known_host_problem(host, port, known, directory),
+    )
 
 
 class ConfiguredCommand(Command):
@@ -94,15 +125,10 @@ class ConfiguredCommand(Command):
 
         Raises ConfigError with all problems at once.
         """
-        from .. import config, ssh  # noqa: PLC0415 - pydantic takes a while
+        return checked(self.text(), directory)
 
-        return config.read(
-            self._text(),
-            check_key=lambda key: ssh.key_problem(key, directory),
-            check_known_host=lambda host, port, text: ssh.known_host_problem(host, port, text, directory),
-        )
-
-    def _text(self) -> str:
+    def text(self) -> str:
+        """Return the text of the config, unread. Raises ConfigError when it is not UTF-8, UsageError without one."""
         try:
             return self._bytes().decode("utf-8-sig")
         except UnicodeDecodeError as error:
