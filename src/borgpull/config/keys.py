@@ -33,13 +33,13 @@ def field_at(place: Place) -> FieldInfo | None:
         if isinstance(step, int):
             field = None
         else:
-            field = _fields(table).get(step) if table else None
-            table = _table_of(field) if field else None
+            field = fields_of(table).get(step) if table else None
+            table = table_of(field) if field else None
     return field
 
 
 def _table(found: dict[str, Any], table: type[Table], place: Place, problems: list[Problem]) -> dict[str, Any]:
-    known = {alias.casefold(): alias for alias in _fields(table)}
+    known = {alias.casefold(): alias for alias in fields_of(table)}
     spelled: dict[str, Any] = {}
     misspelt: dict[str, Any] = {}
     for key, value in found.items():
@@ -55,8 +55,8 @@ def _table(found: dict[str, Any], table: type[Table], place: Place, problems: li
     # What was meant is judged as if it were said: so it is not told a second time, as missing.
     given = misspelt | spelled
     return {
-        alias: _value(given[alias], _table_of(field), (*place, alias), problems)
-        for alias, field in _fields(table).items()
+        alias: _value(given[alias], table_of(field), (*place, alias), problems)
+        for alias, field in fields_of(table).items()
         if alias in given
     }
 
@@ -78,23 +78,25 @@ def _unknown(key: str, meant: str | None, table: type[Table], place: Place) -> P
     shown = f"`{key}`" if _SHOWABLE.fullmatch(key) else "one of its keys"
     if homes := [home for home, alias in _homes(File, "") if alias.casefold() == key.casefold()]:
         return Problem(place, f"{shown} is not a key of this table: it belongs in {' or '.join(homes)}")
-    remedy = f"did you mean `{meant}`?" if meant else f"known are {', '.join(_fields(table))}"
+    remedy = f"did you mean `{meant}`?" if meant else f"known are {', '.join(fields_of(table))}"
     return Problem(place, f"{shown} is not a known key: {remedy}")
 
 
 def _homes(table: type[Table], prefix: str) -> Iterator[tuple[str, str]]:
-    for alias, field in _fields(table).items():
+    for alias, field in fields_of(table).items():
         if prefix:
             yield f"[{prefix}]" if prefix != "Servers" else "[[Servers]]", alias
-        if inner := _table_of(field):
+        if inner := table_of(field):
             yield from _homes(inner, f"{prefix}.{alias}".lstrip("."))
 
 
-def _fields(table: type[Table]) -> dict[str, FieldInfo]:
+def fields_of(table: type[Table]) -> dict[str, FieldInfo]:
+    """Return the fields of a table by their keys, as the schema spells them."""
     return {field.alias or name: field for name, field in table.model_fields.items()}
 
 
-def _table_of(field: FieldInfo) -> type[Table] | None:
+def table_of(field: FieldInfo) -> type[Table] | None:
+    """Return the table that stands in a field, or of which it is a list; None when it holds a plain value."""
     for kind in (field.annotation, *typing.get_args(field.annotation)):
         if isinstance(kind, type) and issubclass(kind, Table):
             return kind

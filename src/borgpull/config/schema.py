@@ -44,6 +44,12 @@ def _jump_host_problem(text: str) -> str | None:
 
 BorgPath = Annotated[str, _text(fields.borg_path)]
 Duration = Annotated[str, _text(amounts.duration_problem)]
+# No key, and plainly so: ssh-keygen refuses it.
+PLACEHOLDER = """\
+-----BEGIN OPENSSH PRIVATE KEY-----
+REPLACE THIS BY YOUR PRIVATE KEY
+-----END OPENSSH PRIVATE KEY-----
+"""
 BORG_PATH = "the path of borg there, when it is not on the PATH"
 
 
@@ -57,20 +63,32 @@ class ConnectionTable(Table):
     """How to reach a machine over ssh."""
 
     host: Annotated[str, _text(address.host_problem)] = Field(
-        alias="Host", description="the machine to connect to: `name`, `name:port`, IPv4 or `[IPv6]:port`"
+        alias="Host",
+        examples=["host.example.org", "host.example.org:2222", "[2001:db8::1]:2222"],
+        description="the machine to connect to: `name`, `name:port`, IPv4 or `[IPv6]:port`",
     )
-    username: Annotated[str, _text(address.user_problem)] = Field(alias="Username", description="the user to log in as")
+    username: Annotated[str, _text(address.user_problem)] = Field(
+        alias="Username", examples=["root"], description="the user to log in as"
+    )
     known_host: Annotated[str, _text(fields.known_host)] = Field(
-        alias="KnownHost", description="what `ssh-keyscan` prints for the host"
+        alias="KnownHost",
+        examples=["host.example.org ssh-ed25519 REPLACE-THIS-BY-WHAT-SSH-KEYSCAN-PRINTS"],
+        description="what `ssh-keyscan` prints for the host",
     )
     private_key: Annotated[SecretStr, _secret(fields.private_key)] = Field(
-        alias="PrivateKey", description="the private key to log in with, without a passphrase"
+        alias="PrivateKey", examples=[PLACEHOLDER], description="the private key to log in with, without a passphrase"
     )
     proxy_jump_host: Annotated[str, _text(_jump_host_problem)] = Field(
-        default="", alias="ProxyJumpHost", description="the host to go through; same user and key"
+        default="",
+        alias="ProxyJumpHost",
+        examples=["jump.example.org"],
+        description="the host to go through; same user and key",
     )
     proxy_jump_known_host: str = Field(
-        default="", alias="ProxyJumpKnownHost", description="what `ssh-keyscan` prints for ProxyJumpHost"
+        default="",
+        alias="ProxyJumpKnownHost",
+        examples=["jump.example.org ssh-ed25519 REPLACE-THIS-BY-WHAT-SSH-KEYSCAN-PRINTS"],
+        description="what `ssh-keyscan` prints for ProxyJumpHost",
     )
 
 
@@ -84,15 +102,22 @@ class OptionsTable(Table):
     """What can be set for each target, and for all in `[Borg.Defaults]`. None: as the defaults say, or borgpull."""
 
     timeout: Duration | None = Field(
-        default=None, alias="Timeout", description="how long a whole target may take, such as `26h`; `48h` if not set"
+        default=None,
+        alias="Timeout",
+        examples=["48h"],
+        description="how long a whole target may take, such as `26h`; `48h` if not set",
     )
     stall_timeout: Duration | None = Field(
         default=None,
         alias="StallTimeout",
+        examples=["30m"],
         description="how long `borg create` may move no byte, such as `30m`, which it is if not set",
     )
     quota: Annotated[str, _text(amounts.quota_problem)] | None = Field(
-        default=None, alias="Quota", description="how large the repository may get, such as `50G`; no limit if not set"
+        default=None,
+        alias="Quota",
+        examples=["50G"],
+        description="how large the repository may get, such as `50G`; no limit if not set",
     )
 
 
@@ -100,10 +125,14 @@ class BorgTable(Table):
     """The repositories, what they keep, and where they are."""
 
     root_dir: Annotated[str, _text(fields.root_dir)] = Field(
-        alias="RootDir", description="the folder on the backup server with all repositories, an absolute path"
+        alias="RootDir",
+        examples=["/home/backups"],
+        description="the folder on the backup server with all repositories, an absolute path",
     )
     prune_setting: Annotated[str, _text(retention.problem)] = Field(
-        alias="PruneSetting", description="what to keep, e.g. `--keep-daily 7 --keep-weekly 8`"
+        alias="PruneSetting",
+        examples=["--keep-daily 7 --keep-weekly 20 --keep-monthly 12"],
+        description="what to keep, e.g. `--keep-daily 7 --keep-weekly 8`",
     )
     jobs: int = Field(default=8, alias="Jobs", ge=1, le=1000, description="how many targets run side by side")
     retries: int = Field(
@@ -119,7 +148,7 @@ class RepositoryTable(Table):
     """The repository of a target."""
 
     sub_dir: Annotated[str, _text(fields.sub_dir)] = Field(
-        alias="SubDir", description="the path of the repository below RootDir"
+        alias="SubDir", examples=["web/web1"], description="the path of the repository below RootDir"
     )
     passphrase: Annotated[SecretStr, _secret(fields.passphrase)] = Field(
         alias="Passphrase", description="the passphrase of the repository"
@@ -129,12 +158,20 @@ class RepositoryTable(Table):
 class TargetTable(OptionsTable):
     """A host to be backed up."""
 
-    name: Annotated[str, _text(fields.name)] = Field(alias="Name", description="what messages call the target")
+    name: Annotated[str, _text(fields.name)] = Field(
+        alias="Name", examples=["web1"], description="what messages call the target"
+    )
     source_paths: list[Annotated[str, _text(fields.source_path)]] = Field(
-        alias="SourcePaths", min_length=1, description='the paths to back up, e.g. ["/etc", "/srv"]'
+        alias="SourcePaths",
+        examples=[["/etc", "/srv"]],
+        min_length=1,
+        description='the paths to back up, e.g. ["/etc", "/srv"]',
     )
     excludes: list[Annotated[str, _text(fields.exclude)]] = Field(
-        default=[], alias="Excludes", description='patterns to leave out, e.g. ["*.tmp"]'
+        default=[],
+        alias="Excludes",
+        examples=[["*.tmp", "/srv/cache"]],
+        description='patterns to leave out, e.g. ["*.tmp"]',
     )
     borg_path: BorgPath = Field(default="borg", alias="BorgPath", description=BORG_PATH)
     borg_target: RepositoryTable = Field(alias="BorgTarget", description="the repository of this target")
