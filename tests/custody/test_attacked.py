@@ -1,6 +1,7 @@
 """Attacks of a T that was taken over, through the real road: noticed, named, nothing made permanent, and undone.
 
-A part of the list, each kind of damage at least once; `make attacks` runs all of it, with both versions of borg.
+One for each of the law's three rules, always; `make slow` takes each kind of damage at least once, and `make attacks`
+runs all of the list, with both versions of borg.
 """
 
 import re
@@ -10,7 +11,8 @@ import pytest
 from custody.catalogue import ATTACKS, CORE, NOTHING_WRITTEN, REFUSED
 from custody.story import BYSTANDER, Ending, Story, told
 
-pytestmark = pytest.mark.slow
+# One for each rule of the law: archives, objects, key and settings.
+BRIEF = ("delete-archive", "hide-deletion", "replace-key")
 
 
 def problems_of(ending: Ending) -> list[str]:
@@ -38,16 +40,24 @@ def assert_all_is_well(story: Story, how_many: int) -> None:
     assert set(story.after.values()) == {0}, story.after
 
 
+def test_what_breaks_a_rule_of_the_law_is_noticed_named_contained_and_undone(tmp_path):
+    attacks = [attack for attack in ATTACKS if attack.title in BRIEF]
+    assert_all_is_well(told(attacks, tmp_path, targets=len(BRIEF)), len(BRIEF))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("half", [0, 1])
-def test_is_noticed_named_contained_and_undone(half, tmp_path):
+def test_each_kind_of_damage_is_noticed_named_contained_and_undone(half, tmp_path):
     attacks = [attack for attack in ATTACKS if attack.title in CORE][half::2]
     assert_all_is_well(told(attacks, tmp_path, targets=3, shift=half), len(CORE) // 2)
 
 
+@pytest.mark.slow
 def test_a_claimed_success_is_not_believed_and_does_no_harm(tmp_path):
     assert_all_is_well(told(NOTHING_WRITTEN, tmp_path, targets=2), len(NOTHING_WRITTEN))
 
 
+@pytest.mark.slow
 def test_a_second_client_of_the_socket_gets_nowhere(tmp_path):
     story = told(REFUSED, tmp_path, targets=1)
     assert_all_is_well(story, 1)
