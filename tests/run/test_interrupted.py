@@ -1,11 +1,12 @@
 """A run that is stopped or cut off in the middle tidies up everywhere, says so, and the next one works."""
 
+import os
 import signal
 import subprocess
 from pathlib import Path
 
 import pytest
-from reading import connections, events, only, until
+from reading import connections, entry, events, only, row, script, until
 
 from borgpull.lab import processes
 from world import World, loopback_world
@@ -58,6 +59,27 @@ def test_a_run_stopped_while_a_target_is_read_leaves_nothing_behind(busy, number
     assert "interrupted" in said
     assert outcome(told, "web") == "interrupted"
     assert busy.leftovers() == []
+
+
+def test_what_was_sent_before_an_interrupt_is_not_sent_again(world, tmp_path):
+    target, told = world.target("web"), tmp_path / "events"
+    for number in range(12):
+        (target.source / f"large {number:02}").write_bytes(os.urandom(2_000_000))
+    config = world.memory / "config.toml"
+    slow = script(tmp_path / "borg", 'shift\nexec borg create --upload-ratelimit=4000 "$@"\n')
+    slowly = only(world.lab.config(), "web")
+    entry(slowly, "web")["BorgPath"] = slow
+    config.write_text(world.lab.config_text(slowly))
+    with world.start("--events", str(told), "--config", str(config)) as run:
+        until(lambda: any(e.get("original_size", 0) > 9_000_000 for e in events(told)), process=run)
+        run.send_signal(signal.SIGINT)
+        _, said = run.communicate(timeout=DEADLINE)
+    assert run.returncode == 130, said
+    assert world.lab.archives(target) == []
+    again = world.run("--json", config=only(world.lab.config(), "web"))
+    assert again.returncode == 0, again.stderr
+    assert row(again, "web")["original_size"] > 24_000_000
+    assert row(again, "web")["deduplicated_size"] < 18_000_000
 
 
 @pytest.mark.parametrize("step", ["connect", "inspect", "prune"])

@@ -67,8 +67,8 @@ class Master:
 
     def failure(self, said: str, *, doing: str) -> Failure:
         """Say why something over this connection failed: what the client said, else what the master said."""
-        if self._stuck is not None:
-            return self._stuck
+        if known := self._stuck or self._killed():
+            return known
         if _REFUSED in said:
             # Those that still run when this is said are about as many as its sshd allows.
             self.limit = max(1, min(self.limit, self._running))
@@ -96,7 +96,17 @@ class Master:
 
     def cause(self, *, jump: bool) -> Failure:
         """Say why the master ended before it was up, by what it said itself."""
-        return self._unheard((diagnose_jump if jump else diagnose)(self.party, self._said.text), "")
+        return self._killed() or self._unheard((diagnose_jump if jump else diagnose)(self.party, self._said.text), "")
+
+    def _killed(self) -> Failure | None:
+        if self.alive or (number := -(self._child.returncode or 0)) <= 0:
+            return None
+        return Failure(
+            CONTROLLER,
+            f"our ssh connection to {self.party} was killed here (signal {number})",
+            hint="see in the kernel log here (dmesg) whether memory ran out; then give it more, or lower Jobs",
+            transient=True,
+        )
 
     @staticmethod
     def _unheard(failure: Failure, said: str) -> Failure:
