@@ -14,10 +14,12 @@ from ..events import Emit, Event, Outcome, Warned
 from .command import awaited
 from .exits import exit_code
 from .selecting import SelectingCommand
+from .textfile import Textfile
 
 if TYPE_CHECKING:
     from ..config import Config, Target
     from ..fleet import Interrupt
+    from ..ui.board import Board
 
 
 class Run(SelectingCommand):
@@ -28,29 +30,53 @@ class Run(SelectingCommand):
     verbose = cli.Flag(["-v", "--verbose"], excludes=["--quiet"], help="print what borg and ssh said")
     json = cli.Flag(["--json"], help="print one JSON report on stdout when all is done")
     events_file = cli.SwitchAttr(["--events"], str, argname="FILE", help="write each event to FILE as a line of JSON")
+    metrics_file = cli.SwitchAttr(
+        ["--metrics"], str, argname="FILE", help="write a textfile for Prometheus' node_exporter to FILE at the end"
+    )
 
     def main(self) -> int:
         """Run; return the exit code."""
-        from .. import rundir, ui  # noqa: PLC0415 - `--help` shall answer at once
-        from ..ui import console, report  # noqa: PLC0415
+        from .. import rundir  # noqa: PLC0415 - `--help` shall answer at once
 
         rundir.harden()
+        textfile = Textfile(self.metrics_file) if self.metrics_file else None
         with rundir.private_directory() as directory:
             config = self.config(directory)
-            targets = self.selected(config, quiet=self.quiet)
-            cache = self.cache()
-            with self._events() as write, ui.open_display(quiet=self.quiet, verbose=self.verbose) as display:
+            board, code = self._back_up(config, directory)
+        if textfile:
+            self._write_metrics(textfile, board, code, config)
+        if self.json:
+            from ..ui import console, report  # noqa: PLC0415
 
-                def emit(event: Event) -> None:
-                    lost = write(event)
-                    display.handle(event)
-                    if lost:
-                        display.handle(lost)
+            console.data(report.dumps(board))
+        return code
 
-                outcome, interrupt = awaited(_run(config, targets, directory, cache, emit))
-            if self.json:
-                console.data(report.dumps(display.board))
-            return exit_code(outcome, interrupt.number)
+    def _back_up(self, config: Config, directory: Path) -> tuple[Board, int]:
+        from .. import ui  # noqa: PLC0415
+
+        targets = self.selected(config, quiet=self.quiet)
+        cache = self.cache()
+        with self._events() as write, ui.open_display(quiet=self.quiet, verbose=self.verbose) as display:
+
+            def emit(event: Event) -> None:
+                lost = write(event)
+                display.handle(event)
+                if lost:
+                    display.handle(lost)
+
+            outcome, interrupt = awaited(_run(config, targets, directory, cache, emit))
+        return display.board, exit_code(outcome, interrupt.number)
+
+    def _write_metrics(self, textfile: Textfile, board: Board, code: int, config: Config) -> None:
+        from ..ui import metrics  # noqa: PLC0415
+        from ..ui.console import message_warning  # noqa: PLC0415
+
+        every = [target.name for target in self.selection().of_shard(config)]
+        text = metrics.text(board, targets=every, exit_code=code, previous=textfile.read())
+        try:
+            textfile.replace(text)
+        except OSError as error:
+            message_warning(f"--metrics {self.metrics_file}: {error.strerror}", "the file is as it was before this run")
 
     @contextlib.contextmanager
     def _events(self) -> Iterator[Callable[[Event], Warned | None]]:

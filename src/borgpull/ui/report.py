@@ -78,7 +78,7 @@ def _target(row: Row) -> dict[str, Any]:
         "started": _time(row.started),
         "finished": _time(row.finished),
         "duration": _duration(row.started, row.finished),
-        "verdict": _verdict(row),
+        "verdict": verdict(row),
         "archive": {"name": row.archive.name, "id": row.archive.archive_id} if row.archive else None,
         "original_size": row.sizes.original if row.sizes else None,
         "deduplicated_size": row.sizes.new if row.sizes else None,
@@ -91,7 +91,7 @@ def _target(row: Row) -> dict[str, Any]:
     }
 
 
-def _verdict(row: Row) -> str | None:
+def verdict(row: Row) -> str | None:
     """Return what the look at B's records found, None where nobody looked."""
     ends = {step.outcome for step in row.steps} | {row.outcome}
     for bad in (Outcome.TAMPERED, Outcome.UNVERIFIABLE):
