@@ -7,6 +7,7 @@ KNOWN_B = "[backup.example.org]:2222 {HOST_KEY}\n[backup.example.org]:2222 {HOST
 ONE = "Servers[0]"
 TWO = "Servers[1]"
 TIMEOUT = f'{ONE}.Timeout ("web1")'
+GATE = f'{ONE}.Gate ("web1")'
 QUOTA = f'{ONE}.Quota ("web1")'
 SUB = f"{TWO}.BorgTarget.SubDir {DB1}"
 PASS = f"{TWO}.BorgTarget.Passphrase {DB1}"
@@ -84,6 +85,7 @@ BROKEN = {
     "endless Timeout": ('Name = "web1"', 'Name = "web1"\nTimeout = "9999d"', TIMEOUT, "than a year"),
     "Quota of nothing known": ('Name = "web1"', 'Name = "web1"\nQuota = "50"', QUOTA, "`50G`"),
     "Quota too small for borg": ('Name = "web1"', 'Name = "web1"\nQuota = "9.9M"', QUOTA, "than 10M"),
+    "Gate that is no truth value": ('Name = "web1"', 'Name = "web1"\nGate = "true"', GATE, "true or false"),
     # RootDir, SubDir
     "relative RootDir": ('"/home/backups"', '"home/backups"', ROOT, "absolute"),
     "home as RootDir": ('"/home/backups"', '"~/backups"', ROOT, "absolute"),

@@ -108,6 +108,13 @@ def test_options_of_a_target_come_before_the_defaults_for_all(keys, checks):
     assert two.options == Options(timeout=26 * 3600, stall_timeout=30 * 60, quota="50G")
 
 
+def test_a_target_can_do_without_what_the_defaults_ask_for(keys, checks):
+    text = GOOD.replace("[Borg.Server]", "[Borg.Defaults]\ngate = true\n\n[Borg.Server]")
+    text = text.replace('Name = "web1"', 'Name = "web1"\nGate = false')
+    one, two = read(filled(text, keys), **checks).targets
+    assert (one.options.gate, two.options.gate) == (False, True)
+
+
 def test_empty_jump_keys_mean_no_jump(keys, checks):
     text = GOOD.replace('"jump.example.org"', '""').replace('"jump.example.org {HOST_KEY}"', '""')
     assert read(filled(text, keys), **checks).targets[1].connection.jump is None
@@ -191,7 +198,7 @@ def test_the_schema_spells_the_keys_as_the_config_does():
     keys = {key for table in tables.values() for key in table["properties"]}
     assert keys == {
         *("Borg", "Servers", "RootDir", "PruneSetting", "Jobs", "Server", "BorgPath"),
-        *("Retries", "Defaults", "Timeout", "StallTimeout", "Quota"),
+        *("Retries", "Defaults", "Timeout", "StallTimeout", "Quota", "Gate"),
         *("Host", "Username", "KnownHost", "PrivateKey", "ProxyJumpHost", "ProxyJumpKnownHost"),
         *("Name", "SourcePaths", "Excludes", "BorgTarget", "Connection", "SubDir", "Passphrase"),
     }

@@ -65,6 +65,7 @@ def _options(table: OptionsTable, defaults: OptionsTable) -> Options:
         timeout=amounts.seconds(timeout) if timeout else built_in.timeout,
         stall_timeout=amounts.seconds(stall_timeout) if stall_timeout else built_in.stall_timeout,
         quota=table.quota or defaults.quota or built_in.quota,
+        gate=next((gate for gate in (table.gate, defaults.gate) if gate is not None), built_in.gate),
     )
 
 

@@ -119,6 +119,13 @@ class OptionsTable(Table):
         examples=["50G"],
         description="how large the repository may get, such as `50G`; no limit if not set",
     )
+    gate: bool | None = Field(
+        default=None,
+        alias="Gate",
+        examples=[True],
+        description="whether C reads what the target's borg asks of the backup server, and stops what no honest backup "
+        "asks for; false if not set",
+    )
 
 
 class BorgTable(Table):

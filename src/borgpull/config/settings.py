@@ -43,12 +43,14 @@ class Options:
     """What can be set for each target. Times are in seconds; `quota` is as borg reads it, empty for none.
 
     `timeout` is for a whole target, `stall_timeout` for a `borg create` that moves no byte: longer than borg waits for
-    a lock, and than it takes to write its caches.
+    a lock, and than it takes to write its caches. With `gate` C reads what T's borg asks of B, and stops what no honest
+    one asks.
     """
 
     timeout: float = 48 * 3600.0
     stall_timeout: float = 30 * 60.0
     quota: str = ""
+    gate: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -51,6 +51,8 @@ def _wrong_type(kind: str, place: Place) -> str:
         return f"must be a table: write {_header(place)}"
     if kind == "list_type":
         return f"must be a list: {_description(place)}"
+    if kind == "bool_type":
+        return "must be true or false, without quotes"
     return "must be a text in quotes"
 
 

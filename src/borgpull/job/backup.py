@@ -136,6 +136,7 @@ class _Job:
                         pid_file=subject.place.pid_file,
                         passphrase=self._target.passphrase.get_secret_value(),
                         quota=self._target.options.quota,
+                        gated=self._target.options.gate,
                         heard=self._watch.hearing(f"borg {subject.party}", Step.CREATE),
                         server_heard=self._watch.hearing(f"borg {BACKUP_SERVER}", Step.CREATE),
                     )

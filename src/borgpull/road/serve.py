@@ -1,7 +1,8 @@
 """The end of every road: a unix socket on C that is accepted once and handed to a `borg serve` on B.
 
 The accepted socket becomes stdin and stdout of the session on B; the ssh client passes the descriptors on to the
-master, so no byte goes through Python. Nobody but the process that `admits` names is let in.
+master, so no byte goes through Python, but where a gate is asked for. Nobody but the process that `admits` names is
+let in.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from ..borg import command as borg_command
 from ..borg.failure import missing_borg
 from ..borg.output import Line, Message, Messages, read_line
 from ..errors import Failure
+from ..gate import Account, through_gate
 
 # How long a serve may take to see that its client has gone: it commits or drops what it holds.
 END_SECONDS = 60.0
@@ -50,13 +52,14 @@ class BackupServer:
 class Served:
     """One `borg serve` on B: whether a client came, its pid on B, what it said, and its exit status when it ended.
 
-    `over` is set when it has ended, or its connection.
+    `over` is set when it has ended, or its connection. `gate` is what the gate has to tell, where there is one.
     """
 
     came: bool = False
     pid: int | None = None
     status: int | None = None
     said: Messages = field(default_factory=Messages)
+    gate: Account = field(default_factory=Account)
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -65,7 +68,8 @@ class Request:
     """What a road leads to: the repository at `path` on B, for the one peer whose pid `admits` accepts.
 
     `heard` is given what the serve says; `pid_file` is where B keeps the pid of the serve, if anywhere; `quota` is how
-    large the repository may get, empty for no limit.
+    large the repository may get, empty for no limit. `gated` has what the client asks for read on its way, and stopped
+    where it is more than an honest `borg create` asks for.
     """
 
     server: BackupServer
@@ -75,6 +79,7 @@ class Request:
     heard: Heard
     pid_file: str = ""
     quota: str = ""
+    gated: bool = False
 
 
 @contextlib.asynccontextmanager
@@ -125,24 +130,35 @@ def _listening(place: Path) -> Iterator[socket.socket]:
 
 
 async def _answer(request: Request, place: Path, listener: socket.socket, served: Served) -> None:
-    server = request.server
     with await _accept_once(listener, request.admits) as connection:
         served.came = True
         place.unlink(missing_ok=True)  # noqa: ASYNC240 - on the tmpfs
         listener.close()
-        mark = secrets.token_hex(16)
-        words = borg_command.serve(server.borg, request.path, append_only=request.append_only, quota=request.quota)
-        command = proc.Command("exec")["sh", "-c", _SCRIPT, "sh", mark, request.pid_file, words]
         try:
-            async with ssh.session(
-                server.master, command, stdin=connection.fileno(), stdout=connection.fileno()
-            ) as child:
-                connection.close()
-                await _listen(child, mark, served, request.heard)
-                served.status = await child.wait()
+            async with _gate(request, connection, served) as end:
+                await _serving(request, end, served)
         finally:
             served.over.set()
-    await _explain(server, served)
+    await _explain(request.server, served)
+
+
+def _gate(
+    request: Request, connection: socket.socket, served: Served
+) -> contextlib.AbstractAsyncContextManager[socket.socket]:
+    if request.gated:
+        return through_gate(connection, request.path, served.gate)
+    return contextlib.nullcontext(connection)
+
+
+async def _serving(request: Request, connection: socket.socket, served: Served) -> None:
+    server = request.server
+    mark = secrets.token_hex(16)
+    words = borg_command.serve(server.borg, request.path, append_only=request.append_only, quota=request.quota)
+    command = proc.Command("exec")["sh", "-c", _SCRIPT, "sh", mark, request.pid_file, words]
+    async with ssh.session(server.master, command, stdin=connection.fileno(), stdout=connection.fileno()) as child:
+        connection.close()
+        await _listen(child, mark, served, request.heard)
+        served.status = await child.wait()
 
 
 async def _accept_once(listener: socket.socket, admits: Callable[[int], bool]) -> socket.socket:
@@ -179,3 +195,9 @@ async def _explain(server: BackupServer, served: Served) -> None:
         raise server.master.failure(said, doing="start borg serve")
     if served.status == _SHELL_NOT_FOUND:
         raise missing_borg(server.master.party, server.borg)
+    if served.gate.broken:
+        raise Failure(
+            server.master.party,
+            f"borg serve does not say which objects the repository holds: {served.gate.broken}",
+            hint="run `borg check` on it there; only the gate (Gate = true) asks this",
+        )

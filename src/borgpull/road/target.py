@@ -14,7 +14,7 @@ import re
 import secrets
 import subprocess
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
 from plumbum.commands.base import BaseCommand
@@ -23,7 +23,7 @@ from .. import proc, ssh
 from ..borg import command as borg_command
 from ..borg.command import Repository
 from ..borg.failure import missing_borg
-from ..errors import Failure
+from ..errors import Failure, TamperedError
 from ..hostile import clean, last_lines
 from .controller import Ended, attend
 from .obstacles import LONGEST_FOLDER, agreed_folder, missing_socat, refuse_clock, refuse_missing, refuse_too_long
@@ -177,14 +177,17 @@ class TargetSession:
         pid_file: str,
         passphrase: str,
         quota: str,
+        gated: bool,
         heard: Heard,
         server_heard: Heard,
     ) -> Ended:
         """Let T's borg do its one errand; return what it said when it and the serve on B have ended.
 
         `pid_file` is where B keeps the pid of the serve, out of T's reach; `quota` is how large the repository may get.
+        `gated` has the gate read what T's borg asks for.
 
-        Raises Failure when the road cannot be laid, or breaks. Cancelled, it has borg write its checkpoint first.
+        Raises Failure when the road cannot be laid, or breaks, and TamperedError when the gate stopped the session.
+        Cancelled, it has borg write its checkpoint first.
         """
         ended = Ended()
         request = Request(
@@ -193,9 +196,17 @@ class TargetSession:
             append_only=True,
             pid_file=pid_file,
             quota=quota,
+            gated=gated,
             admits=lambda pid: pid == self._master.pid,
             heard=server_heard,
         )
+        with _stopped(self._master.party, ended):
+            await self._travel(request, ended, passphrase, heard)
+        if ended.status == ssh.SSH_FAILED and (lost := await self._master.lost()):
+            raise lost
+        return ended
+
+    async def _travel(self, request: Request, ended: Ended, passphrase: str, heard: Heard) -> None:
         async with serve(request) as (place, served):
             ended.served = served
             await self._master.forward(self.socket, place)
@@ -208,9 +219,6 @@ class TargetSession:
                 raise
             finally:
                 await self._master.cancel(self.socket, place)
-        if ended.status == ssh.SSH_FAILED and (lost := await self._master.lost()):
-            raise lost
-        return ended
 
     def moved(self) -> int:
         """Return how many bytes the connection to T has moved so far; -1 when it cannot be told."""
@@ -256,6 +264,24 @@ class TargetSession:
         async for line in self._output:
             kept += (line + b"\n")[: proc.MOST_OUTPUT - len(kept)]
         return bytes(kept)
+
+
+@contextlib.contextmanager
+def _stopped(party: str, ended: Ended) -> Iterator[None]:
+    """Raise TamperedError when the gate stopped the session, whatever else came of that."""
+    try:
+        yield
+    except Failure:
+        if not ended.served.gate.refused:
+            raise
+    if ended.served.gate.refused:
+        raise TamperedError(
+            party,
+            "its borg was stopped by the gate",
+            rules=(ended.served.gate.refused,),
+            hint="no older object was touched, and its repository stays open: find out who controls that host before "
+            "the next run; nothing was pruned or compacted",
+        )
 
 
 @contextlib.asynccontextmanager

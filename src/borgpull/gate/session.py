@@ -1,0 +1,185 @@
+"""What an honest session of `borg create` asks for, and in which order. Pure: a message in, the bytes for B out.
+
+Arguments that `borg serve` would not know are left out, as it does itself; those that C has decided are written by C,
+whatever T said of them.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable
+from enum import Enum, auto
+from typing import Any
+
+import msgpack  # type: ignore[import-untyped]
+
+from .ids import LENGTH, MANIFEST, Ids
+from .messages import MOST_DATA, Message, Refused
+
+# A reservation is 2**28 AES blocks and what is to be encrypted (nonces.py). All of a session may take 4 PiB: beyond
+# 2**64 nobody could encrypt anything for this repository any more, C neither.
+MOST_NONCES = 1 << 48
+_LONGEST_WAIT = 366 * 86400
+_LONGEST_PATH = 4096
+_LONGEST_VERSION = 8
+
+_NEVER = {
+    "save_key": "replace the repository key",
+    "break_lock": "break the lock of the repository",
+    "destroy": "remove the repository",
+    "check": "check the repository, which may repair it",
+    "inject_exception": "have borg serve fail",
+    "negotiate": "begin anew",
+    "open": "open a repository a second time",
+}
+
+
+class _Phase(Enum):
+    NEW = auto()
+    NEGOTIATED = auto()
+    OPENING = auto()
+    OPEN = auto()
+
+
+class Session:
+    """One session of T with the repository at `path` on B."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._phase = _Phase.NEW
+        self._old = Ids()
+        self._nonces = 0
+        self._packer = msgpack.Packer(use_bin_type=False)
+        self.wrote_manifest = False
+        self._allowed: dict[str, Callable[[dict[bytes, Any]], dict[str, Any]]] = {
+            "__len__": _nothing,
+            "load_key": _nothing,
+            "get_free_nonce": _nothing,
+            "rollback": _nothing,
+            "get": lambda given: {"id": _id(given)},
+            "list": _range,
+            "scan": _range,
+            "put": self._put,
+            "delete": self._delete,
+            # A client of 1.1 knows no `compact`; append-only serve would leave it be in any case.
+            "commit": lambda _: {"save_space": False, "compact": False},
+            "commit_nonce_reservation": self._reserve,
+        }
+
+    def begin(self, old: Ids) -> None:
+        """The repository was opened, and these are the objects that it holds."""
+        self._old = old
+        self._phase = _Phase.OPEN
+
+    def admit(self, message: Message) -> bytes:
+        """Return what B is told for a message of T's. Raises Refused, naming the method."""
+        match (self._phase, message.method):
+            case (_Phase.NEW, "negotiate"):
+                self._phase = _Phase.NEGOTIATED
+                return self._pack((1, message.number, "negotiate", (_version(message.arguments),)))
+            case (_Phase.NEGOTIATED, "open"):
+                self._phase = _Phase.OPENING
+                return self._call(message, self._open(message.arguments))
+            case (_Phase.OPEN, method) if method in self._allowed:
+                return self._call(message, self._allowed[method](message.arguments))
+            case (_, method) if method in _NEVER:
+                raise Refused(f"it asked to {_NEVER[method]} ({method})")
+            case (_, method) if method in self._allowed:
+                raise Refused(f"it called {method} without an open repository")
+        raise Refused(f"it called {message.method}, which no borg create does")
+
+    def _call(self, message: Message, arguments: dict[str, Any]) -> bytes:
+        return self._pack({"i": message.number, "m": message.method, "a": arguments})
+
+    def _pack(self, value: object) -> bytes:
+        packed: bytes = self._packer.pack(value)
+        return packed
+
+    def _open(self, given: dict[bytes, Any]) -> dict[str, Any]:
+        path, wait = given.get(b"path"), given.get(b"lock_wait")
+        if not isinstance(path, bytes) or len(path) > _LONGEST_PATH or not _same(path, self._path):
+            raise Refused("it asked for another path than that of its repository (open)")
+        for name, words in ((b"create", "create a repository"), (b"append_only", "change how a repository is kept")):
+            if given.get(name, False) is not False:
+                raise Refused(f"it asked to {words} (open)")
+        if given.get(b"lock", True) is not True:
+            raise Refused("it asked to work without a lock (open)")
+        exclusive = given.get(b"exclusive")
+        if exclusive not in (None, False, True) or not _is_wait(wait):
+            raise Refused("it asked for a lock in a way that borg does not (open)")
+        return {
+            "path": self._path,
+            "create": False,
+            "lock_wait": wait,
+            "lock": True,
+            "exclusive": bool(exclusive),
+            "append_only": False,
+        }
+
+    def _put(self, given: dict[bytes, Any]) -> dict[str, Any]:
+        id_, data = _id(given), given.get(b"data")
+        if not isinstance(data, bytes) or len(data) > MOST_DATA:
+            raise Refused("it asked to store what is no object of borg's (put)")
+        if id_ in self._old:
+            raise Refused("it asked to overwrite an older object (put)")
+        self.wrote_manifest = self.wrote_manifest or id_ == MANIFEST
+        return {"id": id_, "data": data}
+
+    def _delete(self, given: dict[bytes, Any]) -> dict[str, Any]:
+        # What is not old was put by this very session: nobody else writes while it holds the lock.
+        id_ = _id(given)
+        if id_ == MANIFEST:
+            raise Refused("it asked to delete the list of archives (delete)")
+        if id_ in self._old:
+            raise Refused("it asked to delete an older object (delete)")
+        return {"id": id_}
+
+    def _reserve(self, given: dict[bytes, Any]) -> dict[str, Any]:
+        first, start = given.get(b"next_unreserved"), given.get(b"start_nonce")
+        if type(first) is not int or not (start is None or type(start) is int):
+            raise Refused("it asked for a nonce that is no number (commit_nonce_reservation)")
+        # serve refuses a start that is not the present nonce, so that this alone keeps it from going back.
+        taken = first - (start or 0)
+        if taken < 0 or first < 0:
+            raise Refused("it asked to lower the nonce (commit_nonce_reservation)")
+        self._nonces += taken
+        if self._nonces > MOST_NONCES:
+            raise Refused("it asked for more nonces than it can use (commit_nonce_reservation)")
+        return {"next_unreserved": first, "start_nonce": start}
+
+
+def _nothing(_: dict[bytes, Any]) -> dict[str, Any]:
+    return {}
+
+
+def _id(given: dict[bytes, Any]) -> bytes:
+    id_ = given.get(b"id")
+    if not isinstance(id_, bytes) or len(id_) != LENGTH:
+        raise Refused("it named an object by what is no id of borg's")
+    return id_
+
+
+def _range(given: dict[bytes, Any]) -> dict[str, Any]:
+    limit, marker = given.get(b"limit"), given.get(b"marker")
+    if limit is not None and (type(limit) is not int or not 1 <= limit < 1 << 63):
+        raise Refused("it asked for a list of no length (list)")
+    return {"limit": limit, "marker": None if marker is None else _id({b"id": marker})}
+
+
+def _version(given: dict[bytes, Any]) -> dict[str, Any]:
+    client_data = given.get(b"client_data")
+    version = client_data.get(b"client_version") if isinstance(client_data, dict) else None
+    if not isinstance(version, tuple) or not 1 <= len(version) <= _LONGEST_VERSION:
+        raise Refused("it says no version, as borg before 1.1 did not (negotiate)")
+    if any(type(number) is not int or not -1000 < number < 1 << 31 for number in version):
+        raise Refused("it says a version that is none (negotiate)")
+    return {"client_version": version}
+
+
+def _same(path: bytes, pinned: str) -> bool:
+    # A URL with two slashes after its host leaves both of them in the path.
+    return b"/" + posixpath.normpath(path).lstrip(b"/") == pinned.encode("utf-8", "surrogateescape")
+
+
+def _is_wait(wait: object) -> bool:
+    return wait is None or (type(wait) in (int, float) and 0 <= wait <= _LONGEST_WAIT)  # type: ignore[operator]

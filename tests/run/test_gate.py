@@ -1,0 +1,61 @@
+"""A target with `Gate = true`: honest runs are as ever; a dishonest one is stopped and told, and closes nothing."""
+
+import json
+
+import pytest
+from reading import ends, entry, only, row, said_of
+
+from attacks.attack import plant as plant_attack
+from borgpull.lab.trees import differences, plant
+from world import World, loopback_world
+
+
+@pytest.fixture(scope="module")
+def world():
+    """B and a target."""
+    with loopback_world(["web"]) as made:
+        yield made
+
+
+def config_of(world: World, **changes: object) -> dict:
+    config = only(world.lab.config(), "web")
+    config["Borg"]["Defaults"] = {"Gate": True}
+    entry(config, "web").update(changes)
+    return config
+
+
+def test_honest_runs_pass_a_dishonest_one_is_stopped_and_the_next_goes_on(world, tmp_path):
+    target = world.target("web")
+    first = row(world.run("--json", config=config_of(world)), "web")
+    assert first["outcome"] == "done", said_of(first)
+    plant(target.source / "more", files=2, size=30_000)
+
+    place = target.host.directory / "hostile borg"
+    plant_attack(place, "delete_chunks")
+    done = world.run("--json", config=config_of(world, BorgPath=str(place)))
+    attacked = row(done, "web")
+    assert (done.returncode, attacked["outcome"]) == (3, "tampered")
+    (error,) = attacked["errors"]
+    assert (error["party"], error["cause"]) == ("T web", "its borg was stopped by the gate")
+    assert error["rules"] == ["it asked to delete an older object (delete)"]
+    assert ends(attacked) | {"create": "tampered", "verify": "done"} == ends(attacked)
+    assert "prune" not in ends(attacked)
+    assert json.loads(done.stdout)["outcome"] == "tampered"
+    assert world.leftovers() == []
+
+    assert world.run("status", config=config_of(world)).returncode == 0, "the repository stays open"
+    after = row(world.run("--json", config=config_of(world)), "web")
+    assert after["outcome"] == "done", said_of(after)
+    out = tmp_path / "out"
+    out.mkdir()
+    assert differences(target.source, world.lab.extracted(target, after["archive"]["name"], out)) == []
+    assert world.leftovers() == []
+
+
+def test_one_target_can_do_without_the_gate_of_the_others(world):
+    place = world.target("web").host.directory / "another hostile borg"
+    plant_attack(place, "delete_beside_manifest")
+    done = world.run("--json", config=config_of(world, Gate=False, BorgPath=str(place)))
+    assert row(done, "web")["errors"][0]["rules"] == [
+        "1 older object was deleted or overwritten; only the list of archives may be rewritten, once"
+    ]
