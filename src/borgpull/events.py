@@ -67,6 +67,14 @@ class StepFinished(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class StepSkipped(Event):
+    """A step of a target is left out of this run; `reason` is a few words, such as "due from 2026-11-28 14:05 UTC"."""
+
+    step: Step
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Estimated(Event):
     """What the last archive of this target held: the only honest guess at how much there is to read."""
 

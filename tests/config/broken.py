@@ -19,6 +19,7 @@ BORG = f"{TWO}.BorgPath {DB1}"
 KEY = f"{B}.PrivateKey"
 ROOT = "Borg.RootDir"
 JOBS = "Borg.Jobs"
+CHECK = "Borg.CheckEvery"
 USER = f"{B}.Username"
 NAME = f"{TWO}.Name"
 ENTRY = '"10.0.0.7 {HOST_KEY}"'
@@ -77,6 +78,10 @@ BROKEN = {
     "absurdly many Jobs": ("Jobs = 4", f"Jobs = 1{'0' * 40}", JOBS, "from 1 to 1000"),
     "too many Retries": ("Jobs = 4", "Retries = 11", "Borg.Retries", "from 0 to 10"),
     "fewer Retries than none": ("Jobs = 4", "Retries = -1", "Borg.Retries", "from 0 to 10"),
+    "CheckEvery without a unit": ("Jobs = 4", 'CheckEvery = "7"', CHECK, "`always`"),
+    "CheckEvery as a number": ("Jobs = 4", "CheckEvery = 7", CHECK, "text in quotes"),
+    "CheckEvery in another case": ("Jobs = 4", 'CheckEvery = "Never"', CHECK, "`never`"),
+    "CheckEvery once in a blue moon": ("Jobs = 4", 'CheckEvery = "400d"', CHECK, "than a year"),
     "Defaults that are no table": ("Jobs = 4", "Defaults = 4", "Borg.Defaults", "write [Borg.Defaults]"),
     "Name among the defaults": ("[Borg.Server]", '[Borg.Defaults]\nName = "a"\n[Borg.Server]', "Borg.Defaults", "[[Se"),
     "Timeout without a unit": ('Name = "web1"', 'Name = "web1"\nTimeout = "90"', TIMEOUT, "`90m`"),

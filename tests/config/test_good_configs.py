@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 
 import pydantic
 import pytest
@@ -96,6 +97,7 @@ def test_what_may_be_left_out(keys, checks):
     config = read(filled(text, keys), **checks)
     assert config.jobs == 8
     assert config.retries == 2
+    assert config.check_every == 7 * 86400
     assert config.targets[0].excludes == ()
     assert config.targets[0].options == Options(timeout=48 * 3600, stall_timeout=30 * 60, quota="")
 
@@ -113,6 +115,11 @@ def test_a_target_can_do_without_what_the_defaults_ask_for(keys, checks):
     text = text.replace('Name = "web1"', 'Name = "web1"\nGate = false')
     one, two = read(filled(text, keys), **checks).targets
     assert (one.options.gate, two.options.gate) == (False, True)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("always", 0), ("never", math.inf), ("36h", 36 * 3600)])
+def test_how_often_a_repository_is_checked(text, seconds):
+    assert read_pure(GOOD.replace("Jobs = 4", f'Jobs = 4\ncheckevery = "{text}"')).check_every == seconds
 
 
 def test_empty_jump_keys_mean_no_jump(keys, checks):
@@ -198,7 +205,7 @@ def test_the_schema_spells_the_keys_as_the_config_does():
     keys = {key for table in tables.values() for key in table["properties"]}
     assert keys == {
         *("Borg", "Servers", "RootDir", "PruneSetting", "Jobs", "Server", "BorgPath"),
-        *("Retries", "Defaults", "Timeout", "StallTimeout", "Quota", "Gate"),
+        *("Retries", "CheckEvery", "Defaults", "Timeout", "StallTimeout", "Quota", "Gate"),
         *("Host", "Username", "KnownHost", "PrivateKey", "ProxyJumpHost", "ProxyJumpKnownHost"),
         *("Name", "SourcePaths", "Excludes", "BorgTarget", "Connection", "SubDir", "Passphrase"),
     }

@@ -16,6 +16,7 @@ from borgpull.events import (
     RunStarted,
     Step,
     StepFinished,
+    StepSkipped,
     StepStarted,
     TargetFinished,
     Warned,
@@ -69,6 +70,7 @@ def done(name: str, *, at: float = START, outcome: Outcome = Outcome.DONE) -> li
         StepFinished(target=name, at=at + 190, step=Step.CREATE, outcome=Outcome.DONE),
         StepStarted(target=name, at=at + 190, step=Step.VERIFY),
         StepFinished(target=name, at=at + 192, step=Step.VERIFY, outcome=Outcome.DONE),
+        StepSkipped(target=name, at=at + 192, step=Step.CHECK, reason="due from 2026-11-28 14:05 UTC"),
         TargetFinished(target=name, at=at + 192, outcome=outcome),
     ]
 

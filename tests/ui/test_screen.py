@@ -72,8 +72,8 @@ def test_at_the_end_the_table_is_gone_and_the_summary_stays():
         assert terminal.is_whole()
         lines = terminal.lines
         assert lines[0] == "$ borgpull run"
-        assert lines[1].split() == ["target", "outcome", "files", "read", "new", "time"]
-        assert lines[2].split() == ["host000", "done", "4321", "1.2", "GB", "3.4", "MB", "3m12s"]
+        assert lines[1].split() == ["target", "outcome", "files", "read", "new", "check", "time"]
+        assert lines[2].split() == ["host000", "done", "4321", "1.2", "GB", "3.4", "MB", "skipped", "3m12s"]
         assert not any("total" in line for line in lines)
         assert lines.count("error: T host010: connection refused on port 22") == 1
         assert lines.count("hint: is sshd running there? try: ssh -p 22 root@host") == 2

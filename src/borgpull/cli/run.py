@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -28,6 +30,8 @@ class Run(SelectingCommand):
     PROGNAME = "borgpull run"
     quiet = cli.Flag(["-q", "--quiet"], help="print only what went wrong")
     verbose = cli.Flag(["-v", "--verbose"], excludes=["--quiet"], help="print what borg and ssh said")
+    check = cli.Flag(["--check"], excludes=["--no-check"], help="check every repository, due or not (CheckEvery)")
+    no_check = cli.Flag(["--no-check"], help="check no repository in this run")
     json = cli.Flag(["--json"], help="print one JSON report on stdout when all is done")
     events_file = cli.SwitchAttr(["--events"], str, argname="FILE", help="write each event to FILE as a line of JSON")
     metrics_file = cli.SwitchAttr(
@@ -41,7 +45,7 @@ class Run(SelectingCommand):
         rundir.harden()
         textfile = Textfile(self.metrics_file) if self.metrics_file else None
         with rundir.private_directory() as directory:
-            config = self.config(directory)
+            config = self._config(directory)
             board, code = self._back_up(config, directory)
         if textfile:
             self._write_metrics(textfile, board, code, config)
@@ -77,6 +81,12 @@ class Run(SelectingCommand):
             textfile.replace(text)
         except OSError as error:
             message_warning(f"--metrics {self.metrics_file}: {error.strerror}", "the file is as it was before this run")
+
+    def _config(self, directory: Path) -> Config:
+        config = self.config(directory)
+        if self.check or self.no_check:
+            config = dataclasses.replace(config, check_every=0.0 if self.check else math.inf)
+        return config
 
     @contextlib.contextmanager
     def _events(self) -> Iterator[Callable[[Event], Warned | None]]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 _DURATION = re.compile(r"([1-9][0-9]{0,6})([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _LONGEST_SECONDS = 366 * 86400
+_CADENCES = {"always": 0.0, "never": math.inf}
 _SIZE = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)([KMGTP])B?", re.IGNORECASE)
 _POWERS = " KMGTP"
 # What `borg serve --storage-quota` asks for (1.2.4, 1.4.5).
@@ -28,6 +30,22 @@ def duration_problem(text: str) -> str | None:
     except ValueError:
         return "is not a duration: write a number and s, m, h or d, such as `90m` or `26h`"
     return "is longer than a year: write a shorter one" if long else None
+
+
+def cadence(text: str) -> float:
+    """Return a cadence in seconds: 0 for `always`, infinity for `never`. Raises ValueError when it is none."""
+    return _CADENCES[text] if text in _CADENCES else float(seconds(text))
+
+
+def cadence_problem(text: str) -> str | None:
+    """Return what is wrong with a cadence, or None."""
+    if text in _CADENCES:
+        return None
+    try:
+        long = seconds(text) > _LONGEST_SECONDS
+    except ValueError:
+        return "is not a cadence: write `always`, `never`, or a number and s, m, h or d, such as `7d`"
+    return "is longer than a year: write a shorter one, or `never`" if long else None
 
 
 def quota_problem(text: str) -> str | None:

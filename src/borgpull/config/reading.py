@@ -38,6 +38,7 @@ def _settings(file: File) -> Config:
         prune_options=retention.options(file.borg.prune_setting),
         jobs=file.borg.jobs,
         retries=file.borg.retries,
+        check_every=amounts.cadence(file.borg.check_every),
         server=_connection(file.borg.server),
         server_borg_path=file.borg.server.borg_path,
         targets=tuple(_target(table, file.borg.defaults) for table in file.servers),

@@ -145,6 +145,11 @@ class BorgTable(Table):
     retries: int = Field(
         default=2, alias="Retries", ge=0, le=10, description="how often a target is tried again after a passing failure"
     )
+    check_every: Annotated[str, _text(amounts.cadence_problem)] = Field(
+        default="7d",
+        alias="CheckEvery",
+        description="how often `borg check` reads a repository: `always`, `never`, or a duration such as `7d`",
+    )
     defaults: OptionsTable = Field(
         default=OptionsTable(), alias="Defaults", description="options for all targets that do not set their own"
     )

@@ -71,13 +71,15 @@ class Target:
 class Config:
     """All of it. `root_dir` is as written; `prune_options` an argv; at most `jobs` targets run at once.
 
-    A target that failed for a reason that may pass is tried up to `retries` times more.
+    A target that failed for a reason that may pass is tried up to `retries` times more. `check_every` is in seconds:
+    how often a repository is checked, 0 for in every run and infinity for never.
     """
 
     root_dir: str
     prune_options: tuple[str, ...]
     jobs: int
     retries: int
+    check_every: float
     server: Connection
     server_borg_path: str
     targets: tuple[Target, ...]

@@ -1,21 +1,20 @@
 """The backup of one target: connect, inspect, create, verify, check, prune, compact. Each step is told as it goes.
 
-Prune, check and compact run on C. However T's session ended, its repository is verified before anything else is done.
+However T's session ended, its repository is verified before anything else is done.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 from .. import ledger
 from ..borg import command as borg_command
-from ..borg.output import Archive, Message, read_created
+from ..borg.output import Archive, read_created
 from ..config import Target
-from ..errors import BACKUP_SERVER, CONTROLLER, Failure, TamperedError
+from ..errors import BACKUP_SERVER, Failure, TamperedError
 from ..events import ArchiveCreated, ArchiveProgress, Estimated, Outcome, Step
 from ..guard import Verdict
 from ..hostile import clean
@@ -23,12 +22,8 @@ from ..road import Backup, Ended, TargetSession, open_target
 from ..ssh import Master, open_master
 from .custody import Custody
 from .plan import Plan, Subject
-from .watch import StepReport
+from .upkeep import Upkeep
 
-_WARNING = 1
-_FREED = re.compile(r"compaction freed about (.{1,20}) repository space")
-# Every commit leaves a few bytes; to move segments for less than this costs more than it frees.
-_WORTH_COMPACTING = 1024 * 1024
 # In an idle connection a master of ours reads and writes about 20 bytes a second, one keepalive in 15 seconds.
 _KEEPALIVES = 60.0
 _SAMPLE_SECONDS = 20.0
@@ -62,7 +57,8 @@ class _Job:
         self._emit = subject.plan.emit
         self._custody = Custody(subject)
         self._archive = borg_command.archive_name(time.time())
-        self._worst = Outcome.DONE
+        self._upkeep = Upkeep(subject, self._custody)
+        self._check_due = False
 
     async def run(self, deadline: float) -> Outcome:
         try:
@@ -73,7 +69,7 @@ class _Job:
                 raise
             span = round(self._target.options.timeout)
             raise await self._hung(f"was not done within {span} s in all (Timeout)") from None
-        return self._worst
+        return self._watch.worst
 
     async def _steps(self) -> None:
         async with AsyncExitStack() as lock:
@@ -81,8 +77,9 @@ class _Job:
                 await self._inspect(lock)
                 ended = await self._create(session)
             await self._verify(ended)
-            await self._check()
-            await self._prune_and_compact()
+            await self._upkeep.check(due=self._check_due)
+            await self._upkeep.prune()
+            await self._upkeep.compact()
 
     async def _hung(self, how: str) -> Failure:
         """Say who hangs: what T's borg waits for may be the serve on B."""
@@ -141,7 +138,7 @@ class _Job:
                         server_heard=self._watch.hearing(f"borg {BACKUP_SERVER}", Step.CREATE),
                     )
                 self._show_claim(ended)
-                self._settle(report, ended, "create", party=subject.party)
+                self._watch.settle(report, ended, "create", party=subject.party)
                 return ended
         except Failure as failure:
             # What it left on B is judged all the same.
@@ -179,7 +176,8 @@ class _Job:
         with self._watch.step(Step.VERIFY) as report:
             verdict = await self._judged(ended)
             claimed = None if isinstance(ended, Failure) else read_created(ended.stdout)
-            await self._custody.settle(claimed)
+            self._check_due = isinstance(ended, Ended) and self._upkeep.check_is_due()
+            await self._custody.settle(claimed, checking=self._check_due)
             if isinstance(ended, Ended):
                 self._believe(ended, claimed, verdict)
             else:
@@ -242,44 +240,6 @@ class _Job:
                     hint="let the user of the connection read it, or take it out of SourcePaths",
                 )
 
-    def _settle(self, report: StepReport, ended: Ended, command: str, *, party: str = CONTROLLER) -> None:
-        if ended.status not in (0, _WARNING):
-            raise ended.failure(party, command)
-        if ended.status == _WARNING:
-            report.outcome = self._worst = Outcome.WARNING
-            self._watch.warn(ended.said.warnings, ended.said.warned, of=command)
-
-    async def _check(self) -> None:
-        with self._watch.step(Step.CHECK):
-            ended = await self._subject.borg(Step.CHECK, borg_command.check())
-            # Borg reports damage with the exit status of a warning.
-            if ended.status == _WARNING:
-                raise Failure(
-                    BACKUP_SERVER,
-                    f"borg check found damage in the repository: {_first(ended)}",
-                    hint="nothing was pruned or compacted; read borg's manual on `check --repair` before you act",
-                )
-            if ended.status != 0:
-                raise ended.failure(CONTROLLER, "check")
-            self._custody.passed_check()
-
-    async def _prune_and_compact(self) -> None:
-        with self._watch.step(Step.PRUNE) as report:
-            await self._custody.begin_own()
-            ended = await self._subject.borg(Step.PRUNE, borg_command.prune(self._subject.plan.config.prune_options))
-            self._settle(report, ended, "prune")
-            gone = sum(message.text.startswith("Pruning archive") for message in ended.said.others)
-            report.detail = f"{gone} removed" if gone else ""
-        with self._watch.step(Step.COMPACT) as report:
-            if await self._custody.freeable() >= _WORTH_COMPACTING:
-                ended = await self._subject.borg(Step.COMPACT, borg_command.compact())
-                self._settle(report, ended, "compact")
-                freed = [found[1] for m in ended.served.said.others if (found := _FREED.search(m.text))]
-                report.detail = f"freed {freed[-1]}" if freed else ""
-            else:
-                report.detail = "nothing to free"
-            await self._custody.end_own()
-
 
 async def _prolong(limit: asyncio.Timeout, moved: Callable[[], int], seconds: float) -> None:
     every = min(_SAMPLE_SECONDS, seconds / 3)
@@ -289,8 +249,3 @@ async def _prolong(limit: asyncio.Timeout, moved: Callable[[], int], seconds: fl
         if (now := moved()) - before > _KEEPALIVES * every or now < 0:
             limit.reschedule(asyncio.get_running_loop().time() + seconds)
             before = now
-
-
-def _first(ended: Ended) -> str:
-    said: list[Message] = [*ended.served.said.errors, *ended.said.errors, *ended.said.warnings]
-    return said[0].text if said else "it does not say what"

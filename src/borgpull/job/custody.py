@@ -105,9 +105,12 @@ class Custody:
         self._ledger = replace(opened, phase=Phase.CLEAN, evidence=now)
         return verdict
 
-    async def settle(self, archive: Archive | None) -> None:
-        """Write down the verified state; `archive` is what T's borg said of the archive that was added."""
-        settled = self.verified
+    async def settle(self, archive: Archive | None, *, checking: bool = False) -> None:
+        """Write down the verified state; `archive` is what T's borg said of the archive that was added.
+
+        `checking` says that a check begins now: until it has passed, one is due.
+        """
+        settled = replace(self.verified, checking=checking or self.verified.checking)
         if archive is not None:
             settled = replace(settled, size=archive.original_size, files=archive.files)
         await ledger.write(self._master, self._subject.place, settled, snapshot="keep")
@@ -115,7 +118,7 @@ class Custody:
 
     def passed_check(self) -> None:
         """Remember that borg check found nothing; it is written down with whatever C does next."""
-        self._ledger = replace(self.verified, checked=time.time())
+        self._ledger = replace(self.verified, checked=time.time(), checking=False)
 
     async def begin_own(self) -> None:
         """Write down that C itself will change the repository, and drop the snapshot."""

@@ -99,7 +99,8 @@ class Settlement:
             )
         known = Ledger(phase=Phase.CLEAN, evidence=case.now)
         if case.known is not None:
-            known = replace(case.known, phase=Phase.CLEAN, evidence=case.now, cause="", rules=())
+            # Whatever was checked, it was not this state.
+            known = replace(case.known, phase=Phase.CLEAN, evidence=case.now, cause="", rules=(), checked=0.0)
         await ledger.write(self._master, self._subject.place, known, snapshot="drop")
 
     async def rollback(self, case: Case) -> None:
@@ -112,7 +113,8 @@ class Settlement:
         self._forget_here(known.evidence.repository_id)
         await ledger.restore(self._master, self._subject.place, known.evidence, linked=linked)
         evidence = await self._proven(known.evidence)
-        settled = replace(known, phase=Phase.CLEAN, evidence=evidence, cause="", rules=(), checked=time.time())
+        settled = replace(known, phase=Phase.CLEAN, evidence=evidence, cause="", rules=())
+        settled = replace(settled, checked=time.time(), checking=False)
         await ledger.write(self._master, self._subject.place, settled, snapshot="drop")
 
     def _known(self, case: Case) -> Ledger:

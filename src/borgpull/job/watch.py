@@ -19,10 +19,13 @@ from ..events import (
     Said,
     Step,
     StepFinished,
+    StepSkipped,
     StepStarted,
     Warned,
 )
+from ..road import Ended
 
+_WARNING = 1
 # More are counted, not shown: a million changed files are one thing to know.
 MOST_WARNINGS = 20
 NO_LINKS = "B's file system has no hard links: no snapshot; a rollback can only remove what came"
@@ -38,12 +41,13 @@ class StepReport:
 
 
 class Watch:
-    """The events of one target. `latest` is the step that began last."""
+    """The events of one target. `latest` is the step that began last, `worst` is WARNING once a borg warned."""
 
     def __init__(self, target: str, emit: Emit) -> None:
         self._target = target
         self._emit = emit
         self.latest = Step.CONNECT
+        self.worst = Outcome.DONE
 
     @contextmanager
     def step(self, step: Step) -> Iterator[StepReport]:
@@ -58,6 +62,10 @@ class Watch:
             raise
         finally:
             self._emit(StepFinished(target=self._target, step=step, outcome=report.outcome, detail=report.detail))
+
+    def skip(self, step: Step, reason: str) -> None:
+        """Tell that a step is left out."""
+        self._emit(StepSkipped(target=self._target, step=step, reason=reason))
 
     def hearing(self, party: str, step: Step) -> Callable[[Line], None]:
         """Return what a borg's lines are given to."""
@@ -96,6 +104,14 @@ class Watch:
     def said(self, party: str, text: str) -> None:
         """Pass on a line that somebody said."""
         self._emit(Said(target=self._target, party=party, text=text))
+
+    def settle(self, report: StepReport, ended: Ended, command: str, *, party: str) -> None:
+        """Tell the warnings of a borg that has ended. Raises Failure, naming `party`, when it failed."""
+        if ended.status not in (0, _WARNING):
+            raise ended.failure(party, command)
+        if ended.status == _WARNING:
+            report.outcome = self.worst = Outcome.WARNING
+            self.warn(ended.said.warnings, ended.said.warned, of=command)
 
     def warn(self, warnings: list[Message], count: int, *, of: str) -> None:
         """Pass on the first warnings of borg, and how many more there were."""

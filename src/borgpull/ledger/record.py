@@ -43,7 +43,7 @@ class Ledger:
     `cause` and the broken `rules` are in words, when the phase is CLOSED. `size` and `files` are what the last archive
     held, in bytes and number: the one honest guess at what the next will. `linked` is false where B's file system
     has no hard links. `taken` are the bytes that the repository took on B when T's last session began, 0 where that is
-    not known. `checked` is when borg check last passed, 0 for never.
+    not known. `checked` is when borg check last passed, 0 for never; `checking`: one began since, and did not pass.
     """
 
     phase: Phase
@@ -57,6 +57,7 @@ class Ledger:
     files: int = 0
     taken: int = 0
     checked: float = 0.0
+    checking: bool = False
 
     def dump(self) -> bytes:
         """Return the ledger as JSON text."""
@@ -72,6 +73,7 @@ class Ledger:
             "files": self.files,
             "taken": self.taken,
             "checked": self.checked,
+            "checking": self.checking,
             "evidence": to_json(self.evidence),
         }
         return json.dumps(record, separators=(",", ":")).encode() + b"\n"
@@ -102,9 +104,10 @@ def load(text: bytes) -> Ledger:
             linked=_is(record["linked"], bool),
             size=_within(_MOST_NUMBER, _is(record["size"], int)),
             files=_within(_MOST_NUMBER, _is(record["files"], int)),
-            # The first ledgers have neither.
+            # The first ledgers have none of these.
             taken=_within(_MOST_NUMBER, _is(record.get("taken", 0), int)),
             checked=float(_within(_MOST_SECONDS, _is(record.get("checked", 0.0), (int, float)))),
+            checking=_is(record.get("checking", False), bool),
             evidence=from_json(record["evidence"]),
         )
     except (ValueError, KeyError, TypeError, RecursionError) as error:

@@ -23,6 +23,7 @@ from borgpull.events import (
     RunStarted,
     Step,
     StepFinished,
+    StepSkipped,
     StepStarted,
     TargetFinished,
     Warned,
@@ -54,13 +55,19 @@ SAMPLE_EVERY = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class StepRecord:
-    """One step of a target; open while `outcome` is None."""
+    """One step of a target; a `skipped` one has no outcome."""
 
     step: Step
     started: float
     finished: float | None = None
     outcome: Outcome | None = None
     detail: str = ""
+    skipped: bool = False
+
+    @property
+    def open(self) -> bool:
+        """Whether it runs still."""
+        return self.outcome is None and not self.skipped
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +103,7 @@ class Row:
     @property
     def current(self) -> StepRecord | None:
         """The step that runs now."""
-        return self.steps[-1] if self.steps and self.steps[-1].outcome is None else None
+        return self.steps[-1] if self.steps and self.steps[-1].open else None
 
     @property
     def state(self) -> str:
@@ -176,8 +183,14 @@ def _step_finished(row: Row, event: StepFinished) -> Row:
     return replace(row, steps=steps, percent=None, note=ended.detail)
 
 
+def _step_skipped(row: Row, event: StepSkipped) -> Row:
+    reason = shown(event.reason)
+    skipped = StepRecord(step=event.step, started=event.at, finished=event.at, detail=reason, skipped=True)
+    return replace(row, steps=(*row.steps, skipped), percent=None, note=f"{event.step} skipped: {reason}")
+
+
 def _open_place(steps: tuple[StepRecord, ...], step: Step) -> int | None:
-    places = (n for n in reversed(range(len(steps))) if steps[n].step is step and steps[n].outcome is None)
+    places = (n for n in reversed(range(len(steps))) if steps[n].step is step and steps[n].open)
     return next(places, None)
 
 
@@ -254,6 +267,7 @@ def _count(number: int) -> int:
 _CHANGES: dict[type[Event], Callable[[Row, Any], Row]] = {
     StepStarted: _step_started,
     StepFinished: _step_finished,
+    StepSkipped: _step_skipped,
     Estimated: _estimated,
     ArchiveProgress: _archive_progress,
     PercentProgress: _percent_progress,

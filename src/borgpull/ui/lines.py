@@ -15,6 +15,7 @@ from borgpull.events import (
     Said,
     Step,
     StepFinished,
+    StepSkipped,
     StepStarted,
     TargetFinished,
     Warned,
@@ -83,6 +84,8 @@ def _bodies(board: Board, event: Event, *, verbose: bool) -> list[Text]:
             bodies = [Text(f"{event.step}: started")]
         case StepFinished():
             bodies = [Text(_step_words(_row(board, event), event))]
+        case StepSkipped():
+            bodies = [Text(f"{event.step}: skipped, {shown(event.reason)}")]
         case TargetFinished():
             bodies = [what_it_did(_row(board, event), event.outcome, event.at)]
         case Warned():

@@ -19,6 +19,7 @@ from borgpull.ui.figures import shown, stamp
 
 SCHEMA = 1
 NOT_STARTED = "not-started"
+SKIPPED = "skipped"
 
 
 def build(board: Board) -> dict[str, Any]:
@@ -106,7 +107,7 @@ def _step(step: StepRecord) -> dict[str, Any]:
         "step": step.step,
         "started": _time(step.started),
         "duration": _duration(step.started, step.finished),
-        "outcome": step.outcome or Outcome.INTERRUPTED,
+        "outcome": SKIPPED if step.skipped else step.outcome or Outcome.INTERRUPTED,
         "detail": step.detail,
     }
 

@@ -11,6 +11,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from borgpull.events import Step
 from borgpull.ui import pace
 from borgpull.ui.board import WAITING, WORST_FIRST, Board, Row, closed
 from borgpull.ui.console import STYLES, error_lines, warning_lines
@@ -55,7 +56,7 @@ def _table(board: Board, now: float, *, wide: bool) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("target", overflow="fold")
     table.add_column("outcome", no_wrap=True)
-    for title in ("files", "read", "new", "time"):
+    for title in ("files", "read", "new", "check", "time"):
         table.add_column(title, justify="right", no_wrap=True)
     if wide:
         table.add_column("archive", overflow="fold")
@@ -68,11 +69,20 @@ def _table(board: Board, now: float, *, wide: bool) -> Table:
             Text(number(sizes.files) if sizes else ""),
             Text(size(sizes.original) if sizes else ""),
             Text(size(sizes.new) if sizes else ""),
+            Text(_checked(row)),
             Text(span(spent) if spent is not None else ""),
             *([Text(row.archive.name if row.archive else "")] if wide else []),
         ]
         table.add_row(*cells)
     return table
+
+
+def _checked(row: Row) -> str:
+    """Return how `borg check` ended, "skipped" where it was not due, nothing where the target never came to it."""
+    checks = [step for step in row.steps if step.step is Step.CHECK]
+    if not checks or checks[-1].open:
+        return ""
+    return "skipped" if checks[-1].skipped else str(checks[-1].outcome)
 
 
 def _troubles(row: Row) -> list[Text]:

@@ -1,0 +1,89 @@
+"""What C does to a repository once T's session was found clean: check it when that is due, prune it, compact it.
+
+T has no part in it. Nothing is pruned while a check finds damage, and nothing changes but between the custody's
+`begin_own` and `end_own`.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+
+from ..borg import command as borg_command
+from ..borg.output import Message
+from ..errors import BACKUP_SERVER, CONTROLLER, Failure
+from ..events import Step
+from ..road import Ended
+from .cadence import check_due, next_check
+from .custody import Custody
+from .plan import Subject
+
+_WARNING = 1
+_FREED = re.compile(r"compaction freed about (.{1,20}) repository space")
+# Every commit leaves a few bytes; to move segments for less than this costs more than it frees.
+_WORTH_COMPACTING = 1024 * 1024
+
+
+class Upkeep:
+    """The repository of one target, between T's session and the next one."""
+
+    def __init__(self, subject: Subject, custody: Custody) -> None:
+        self._subject = subject
+        self._watch = subject.watch
+        self._custody = custody
+        self._every = subject.plan.config.check_every
+
+    def check_is_due(self) -> bool:
+        """Tell whether `borg check` is due now."""
+        return check_due(self._custody.verified, every=self._every, now=time.time())
+
+    async def check(self, *, due: bool) -> None:
+        """Check the repository, or tell why not. Raises Failure when there is damage."""
+        if not due:
+            self._watch.skip(Step.CHECK, self._reason())
+            return
+        with self._watch.step(Step.CHECK):
+            ended = await self._subject.borg(Step.CHECK, borg_command.check())
+            # Borg reports damage with the exit status of a warning.
+            if ended.status == _WARNING:
+                raise Failure(
+                    BACKUP_SERVER,
+                    f"borg check found damage in the repository: {_first(ended)}",
+                    hint="nothing was pruned or compacted; read borg's manual on `check --repair` before you act",
+                )
+            if ended.status != 0:
+                raise ended.failure(CONTROLLER, "check")
+            self._custody.passed_check()
+
+    def _reason(self) -> str:
+        due = next_check(self._custody.verified, every=self._every, now=time.time())
+        # Farther than a year ahead lies only "never".
+        if due > time.time() + 2 * 366 * 86400:
+            return "switched off"
+        return time.strftime("due from %Y-%m-%d %H:%M UTC", time.gmtime(due))
+
+    async def prune(self) -> None:
+        """Remove the archives that the operator's rules do not keep. Raises Failure."""
+        with self._watch.step(Step.PRUNE) as report:
+            await self._custody.begin_own()
+            ended = await self._subject.borg(Step.PRUNE, borg_command.prune(self._subject.plan.config.prune_options))
+            self._watch.settle(report, ended, "prune", party=CONTROLLER)
+            gone = sum(message.text.startswith("Pruning archive") for message in ended.said.others)
+            report.detail = f"{gone} removed" if gone else ""
+
+    async def compact(self) -> None:
+        """Free what no archive needs any more, when that is worth it, and write down what C made. Raises Failure."""
+        with self._watch.step(Step.COMPACT) as report:
+            if await self._custody.freeable() >= _WORTH_COMPACTING:
+                ended = await self._subject.borg(Step.COMPACT, borg_command.compact())
+                self._watch.settle(report, ended, "compact", party=CONTROLLER)
+                freed = [found[1] for m in ended.served.said.others if (found := _FREED.search(m.text))]
+                report.detail = f"freed {freed[-1]}" if freed else ""
+            else:
+                report.detail = "nothing to free"
+            await self._custody.end_own()
+
+
+def _first(ended: Ended) -> str:
+    said: list[Message] = [*ended.served.said.errors, *ended.said.errors, *ended.said.warnings]
+    return said[0].text if said else "it does not say what"

@@ -1,0 +1,121 @@
+"""What a run costs: how often borg is started, and when a check is among it."""
+
+import json
+import os
+from collections import Counter
+from pathlib import Path
+
+import jsonschema
+import pytest
+from reading import ends, entry, events, row, script
+
+from world import ROOT, World, loopback_world
+
+SCHEMA = jsonschema.Draft202012Validator(json.loads((ROOT / "docs" / "report.schema.json").read_text()))
+# Notes who was started to do what, and fails where it is told to.
+COUNTING = """\
+for word do case $word in -*) ;; *) break ;; esac; done
+echo "{party} $word" >>{log}
+[ ! -e {log}.no-"$word" ] || {{ echo "no $word today" >&2; exit 2; }}
+exec borg "$@"
+"""
+
+
+class Counted:
+    """A world whose borgs are counted."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.log = world.lab.directory / "starts"
+        self.borgs = {party: self._borg(party) for party in ("C", "B", "T")}
+        self.config = world.lab.config()
+        self.config["Borg"]["Server"]["BorgPath"] = self.borgs["B"]
+        entry(self.config, "web")["BorgPath"] = self.borgs["T"]
+
+    def _borg(self, party: str) -> str:
+        folder = self.world.lab.directory / f"counting {party}"
+        folder.mkdir()
+        rest = os.environ["PATH"]
+        return script(folder / "borg", f"PATH={rest}\n" + COUNTING.format(party=party, log=self.log))
+
+    def forbid(self, command: str) -> Path:
+        """Have borg refuse a command, until the file that is returned is gone."""
+        marker = Path(f"{self.log}.no-{command}")
+        marker.touch()
+        return marker
+
+    def run(self, *arguments: str):
+        """Run borgpull; return its result and how often each borg client was started."""
+        self.log.unlink(missing_ok=True)
+        done = self.world.run("--json", *arguments, config=self.config, borg=self.borgs["C"])
+        SCHEMA.validate(json.loads(done.stdout))
+        starts = Counter(self.log.read_text().splitlines())
+        served = starts.pop("B serve")
+        refused = done.returncode != 0
+        assert served == starts.total() - refused, "one `borg serve` on B for each client, and none besides"
+        return done, starts
+
+
+@pytest.fixture(scope="module")
+def counted():
+    """A repository with its first archive: a small one."""
+    with loopback_world(("web",)) as world:
+        made = Counted(world)
+        first, starts = made.run()
+        assert first.returncode == 0, first.stderr
+        assert (starts["C init"], starts["C check"]) == (1, 1), "what was never checked is due"
+        yield made
+
+
+def test_a_run_with_nothing_changed_to_check_or_to_free_starts_borg_three_times(counted, tmp_path):
+    told = tmp_path / "events"
+    done, starts = counted.run("--events", str(told))
+    assert done.returncode == 0, done.stderr
+    assert starts == Counter({"T create": 1, "C list": 1, "C prune": 1})
+    (skipped,) = (step for step in row(done, "web")["steps"] if step["outcome"] == "skipped")
+    assert (skipped["step"], skipped["detail"][:11]) == ("check", "due from 20")
+    assert f"web: check: skipped, {skipped['detail']}" in done.stderr
+    assert [e["step"] for e in events(told) if e["event"] == "step_skipped"] == ["check"]
+    assert "check" not in [e["step"] for e in events(told) if e["event"].startswith("step_") and "outcome" in e]
+
+
+def test_a_check_that_did_not_end_well_is_due_again_and_compact_is_started_when_there_is_something_to_free(counted):
+    junk = counted.world.target("web").source / "junk"
+    junk.write_bytes(os.urandom(3_000_000))
+    broken = counted.forbid("check")
+    done, starts = counted.run("--check")
+    assert done.returncode == 2, done.stderr
+    assert starts == Counter({"T create": 1, "C list": 1, "C check": 1}), "nothing is pruned when a check fails"
+    broken.unlink()
+    junk.unlink()
+    counted.config["Borg"]["PruneSetting"] = "--keep-last 1"
+    done, starts = counted.run()
+    assert (done.returncode, starts["C check"]) == (0, 1), done.stderr
+    assert starts["C compact"] == 1, "an archive with three megabytes of its own went"
+    assert "compact: done, freed" in done.stderr
+    done, starts = counted.run("--no-check")
+    assert (done.returncode, starts["C check"], starts["C compact"]) == (0, 0, 0)
+    assert "check: skipped, switched off" in done.stderr
+
+
+@pytest.mark.slow
+def test_the_command_line_decides_over_the_config(counted):
+    counted.config["Borg"]["CheckEvery"] = "always"
+    done, starts = counted.run("--no-check")
+    assert (done.returncode, starts["C check"]) == (0, 0)
+    assert counted.run()[1]["C check"] == 1
+    counted.config["Borg"]["CheckEvery"] = "never"
+    assert counted.run()[1]["C check"] == 0
+    done, starts = counted.run("--check")
+    assert (done.returncode, starts["C check"]) == (0, 1)
+    assert ends(row(done, "web"))["check"] == "done"
+    del counted.config["Borg"]["CheckEvery"]
+
+
+@pytest.mark.slow
+def test_what_was_accepted_is_checked_in_the_next_run(counted):
+    web = counted.world.target("web")
+    assert counted.run()[1]["C check"] == 0
+    counted.world.lab.borg(web, "delete", f"::{counted.world.lab.archives(web)[0]}")
+    assert counted.world.run("accept", "web", "--yes").returncode == 0
+    assert counted.run()[1]["C check"] == 1
