@@ -27,7 +27,7 @@ def lone():
 
 def keeping_one(world: World, **changes: str) -> dict:
     config = only(world.lab.config(), "web", **changes)
-    config["Borg"]["PruneSetting"] = "--keep-last 1"
+    config["Borg"] |= {"PruneSetting": "--keep-last 1", "CheckEvery": "always"}
     return config
 
 

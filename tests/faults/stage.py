@@ -33,7 +33,7 @@ class Stage:
         """Return the config of a run of these targets, side by side, with borgs that come to the gates."""
         config = only(self.world.lab.config(), *(names or _TARGETS), BorgPath=self.gates.borg)
         config["Borg"]["Server"]["BorgPath"] = self.gates.borg
-        config["Borg"] |= {"Jobs": len(_TARGETS), "PruneSetting": "--keep-last 1"}
+        config["Borg"] |= {"Jobs": len(_TARGETS), "PruneSetting": "--keep-last 1", "CheckEvery": "always"}
         return config
 
     def start(self, *names: str) -> Run:
