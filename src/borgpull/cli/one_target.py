@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TextIO
+from typing import TYPE_CHECKING
 
 from plumbum import cli
 
-from ..errors import UsageError
+from . import asking
 from .command import ConfiguredCommand, awaited
 
 if TYPE_CHECKING:
@@ -64,17 +63,4 @@ class DecidingCommand(OneTargetCommand):
         """Ask on the terminal, for standard input may hold the config. Raises UsageError without a terminal."""
         if self.yes:
             return True
-        with _terminal("w") as screen, _terminal("r") as keyboard:
-            print(f"{question} [y/N] ", end="", file=screen, flush=True)
-            return keyboard.readline().strip().lower() in {"y", "yes"}
-
-
-@contextlib.contextmanager
-def _terminal(mode: Literal["r", "w"]) -> Iterator[TextIO]:
-    # Once for each way: Python cannot open for both what cannot be sought in.
-    try:
-        terminal = Path("/dev/tty").open(mode, encoding="utf-8", errors="replace")  # noqa: SIM115
-    except OSError:
-        raise UsageError("there is no terminal to ask on", hint="add --yes when you know what it will do") from None
-    with terminal:
-        yield terminal
+        return asking.agreed(question, otherwise="add --yes when you know what it will do")

@@ -4,9 +4,10 @@ It starts no process, opens no file and contacts nobody; what needs ssh's own to
 No value of a config is ever quoted in a message, names of targets apart.
 """
 
+from .block import NewTarget, added
 from .example import example
 from .published import json_schema
 from .reading import read
 from .settings import Config, Connection, Host, Jump, Target
 
-__all__ = ["Config", "Connection", "Host", "Jump", "Target", "example", "json_schema", "read"]
+__all__ = ["Config", "Connection", "Host", "Jump", "NewTarget", "Target", "added", "example", "json_schema", "read"]

@@ -52,7 +52,7 @@ def problems(sound: Sound, *, check_key: CheckKey, check_known_host: CheckKnownH
         yield from _key_problems(sound, place, key_problem)
         yield from _known_host_problems(sound, place, known_host_problem)
     yield from _name_problems(sound)
-    yield from _repository_problems(sound)
+    yield from repository_problems(sound)
 
 
 def _jump_problems(sound: Sound, place: Place) -> Iterator[Problem]:
@@ -91,7 +91,8 @@ def _name_problems(sound: Sound) -> Iterator[Problem]:
             yield Problem(("Servers", number, "Name"), words)
 
 
-def _repository_problems(sound: Sound) -> Iterator[Problem]:
+def repository_problems(sound: Sound) -> Iterator[Problem]:
+    """Yield which repositories are in each other's way."""
     paths = {number: path for number in sound.targets if (path := _repository(sound, number))}
     first: dict[str, int] = {}
     for number, path in paths.items():

@@ -6,14 +6,19 @@ below it, and does not give back the order of a file whose [[Servers]] do not st
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import dataclasses
+from dataclasses import dataclass
 from typing import Any
 
 import tomlkit
 from tomlkit.items import AoT, Array, Item, Table
 
 from ..errors import UsageError
+from . import fields
+from .between import Sound, repository_problems
 from .document import parsed
+from .keys import folded
+from .problem import named
 
 _SERVERS = "Servers"
 
@@ -26,11 +31,11 @@ class NewTarget:
     source_paths: tuple[str, ...]
     excludes: tuple[str, ...]
     sub_dir: str
-    passphrase: str = field(repr=False)
+    passphrase: str = dataclasses.field(repr=False)
     host: str
     username: str
     known_host: str
-    private_key: str = field(repr=False)
+    private_key: str = dataclasses.field(repr=False)
 
 
 def added(text: str, target: NewTarget) -> str:
@@ -48,6 +53,38 @@ def added(text: str, target: NewTarget) -> str:
     line_end = "\r\n" if "\r\n" in text else "\n"
     before = text if text.endswith("\n") else text + line_end
     return before + line_end + tomlkit.dumps(block).strip("\n").replace("\n", line_end) + line_end
+
+
+def name_problem(text: str, name: str) -> str | None:
+    """Return why a new target in the config `text`, a good one, cannot have this name, or None."""
+    taken = {str(table.get("Name", "")).strip() for table in _targets(text)}
+    words = "is the name of a target already: give each target a name of its own"
+    return fields.name(name) or (words if name.strip() in taken else None)
+
+
+def sub_dir_problem(text: str, sub_dir: str) -> str | None:
+    """Return why a new target in the config `text`, a good one, cannot have this SubDir, or None."""
+    if words := fields.sub_dir(sub_dir):
+        return words
+    targets = _targets(text)
+    tree, _ = folded(parsed(text))
+    tree["Servers"] = [*targets, {"BorgTarget": {"SubDir": sub_dir}}]
+    for problem in repository_problems(Sound(tree=tree)):
+        if problem.place[1] == len(targets):
+            return problem.words
+        return f"holds the repository of {named(problem.place[:2], tree)}: choose a folder beside that one"
+    return None
+
+
+def last_username(text: str) -> str:
+    """Return the user by whom the last target of a good config is reached; none when it has no target."""
+    targets = _targets(text)
+    return str(targets[-1]["Connection"]["Username"]) if targets else ""
+
+
+def _targets(text: str) -> list[dict[str, Any]]:
+    tree, _ = folded(parsed(text))
+    return list(tree.get("Servers", ()))
 
 
 def lines(text: str) -> Item:

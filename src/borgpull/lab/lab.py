@@ -17,8 +17,7 @@ import tomlkit
 from .. import proc
 from ..errors import Failure
 from . import processes
-from .keys import LAB
-from .sshd import Host, Spot, find_program, host_running
+from .sshd import LAB, Host, Spot, find_program, host_running
 
 PREFIX = "bplab-"
 _PACKAGES = {

@@ -17,9 +17,10 @@ from pathlib import Path
 
 from .. import proc
 from ..errors import Failure
+from ..ssh import Key, make_key
 from . import processes
-from .keys import LAB, Key, make_key
 
+LAB = "lab"
 _SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
 _SECONDS_TO_START = 10.0
 _ATTEMPTS = 5

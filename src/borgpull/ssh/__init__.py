@@ -3,7 +3,9 @@
 This room knows hosts, keys and sockets; it knows nothing of borg.
 """
 
+from .hostkey import HostKey, scan
 from .identity import key_problem, known_host_problem
+from .keypair import Key, make_key, new_key, public_key
 from .lifeline import FIND_SSHD, LIFELINE
 from .master import SESSIONS, Master, open_master
 from .session import SSH_FAILED, execute, no_shell, session
@@ -13,11 +15,17 @@ __all__ = [
     "LIFELINE",
     "SESSIONS",
     "SSH_FAILED",
+    "HostKey",
+    "Key",
     "Master",
     "execute",
     "key_problem",
     "known_host_problem",
+    "make_key",
+    "new_key",
     "no_shell",
     "open_master",
+    "public_key",
+    "scan",
     "session",
 ]

@@ -32,8 +32,8 @@ def key_problem(key: str, directory: Path) -> str | None:
 
     Raises Failure when ssh-keygen cannot be run.
     """
-    with _file(key, directory) as path:
-        done = _keygen("-y", "-P", "", "-f", str(path))
+    with key_file(key, directory) as path:
+        done = keygen("-y", "-P", "", "-f", str(path))
     if done.returncode == 0:
         return None
     # "incorrect passphrase" and "error in libcrypto" or "invalid format": OpenSSH 8.4 to 10.5.
@@ -62,7 +62,7 @@ def known_host_problem(host: str, port: int, known_host: str, directory: Path) -
     """
     names = [host] if port == 22 else [f"[{host}]:{port}", host]
     revoked: set[bytes] = set()
-    with _file(known_host, directory) as path:
+    with key_file(known_host, directory) as path:
         for name in names:
             trusted, refused = _lookup(name, path)
             revoked |= refused
@@ -75,7 +75,7 @@ def known_host_problem(host: str, port: int, known_host: str, directory: Path) -
 
 def _lookup(name: str, path: Path) -> tuple[set[bytes], set[bytes]]:
     # Without -l ssh-keygen matches lines whose key it cannot parse, and which ssh therefore skips (9.2).
-    lines = _keygen("-l", "-F", name, "-f", str(path)).stdout.splitlines()
+    lines = keygen("-l", "-F", name, "-f", str(path)).stdout.splitlines()
     trusted: set[bytes] = set()
     revoked: set[bytes] = set()
     for header, key in itertools.pairwise(lines):
@@ -118,8 +118,8 @@ def _remedy(host: str, port: int) -> str:
 
 
 @contextlib.contextmanager
-def _file(text: str, directory: Path) -> Iterator[Path]:
-    # mkstemp makes it 0600, which ssh-keygen insists on.
+def key_file(text: str, directory: Path) -> Iterator[Path]:
+    """Keep a text in a file of mode 0600, which ssh-keygen insists on, for as long as the context lasts."""
     descriptor, name = tempfile.mkstemp(dir=directory)
     path = Path(name)
     try:
@@ -130,7 +130,8 @@ def _file(text: str, directory: Path) -> Iterator[Path]:
         path.unlink(missing_ok=True)
 
 
-def _keygen(*arguments: str) -> Completed:
+def keygen(*arguments: str) -> Completed:
+    """Run ssh-keygen. Raises Failure when it cannot be run."""
     problem, hint = "", ""
     try:
         return run_now(["ssh-keygen", *arguments])

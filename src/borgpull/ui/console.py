@@ -16,6 +16,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from typing import IO, TextIO, cast
 
@@ -125,8 +126,10 @@ def _never_refuse(stream: TextIO) -> None:
 
 
 def data(text: str) -> None:
-    """Print `text` on stdout, for programs. Raises Failure when stdout does not take it."""
+    """Print `text` on stdout, for programs: UTF-8 in any locale. Raises Failure when stdout does not take it."""
     try:
+        if isinstance(sys.stdout, TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8")
         sys.stdout.write(text if text.endswith("\n") else text + "\n")
         sys.stdout.flush()
     except OSError as error:

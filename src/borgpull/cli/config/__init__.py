@@ -17,3 +17,4 @@ class ConfigCommands(Group):
 ConfigCommands.subcommand("check", "borgpull.cli.config.check.Check")
 ConfigCommands.subcommand("schema", "borgpull.cli.config.schema.Schema")
 ConfigCommands.subcommand("example", "borgpull.cli.config.example.Example")
+ConfigCommands.subcommand("add", "borgpull.cli.config.add.Add")

@@ -1,0 +1,48 @@
+"""Questions on the terminal. Standard input is not asked: it holds the config."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Literal, TextIO
+
+from ..errors import UsageError
+
+Rule = Callable[[str], str | None]
+
+
+def agreed(question: str, *, otherwise: str) -> bool:
+    """Ask for a yes. Raises UsageError without a terminal; `otherwise` is the hint."""
+    with _terminal("w", otherwise) as screen, _terminal("r", otherwise) as keyboard:
+        print(f"{question} [y/N] ", end="", file=screen, flush=True)
+        return keyboard.readline().strip().lower() in {"y", "yes"}
+
+
+def answer(question: str, *, default: str = "", rule: Rule, otherwise: str) -> str:
+    """Ask for a text, again and again until `rule` finds nothing wrong with it; nothing typed is `default`.
+
+    Raises UsageError without a terminal; `otherwise` is the hint.
+    """
+    with _terminal("w", otherwise) as screen, _terminal("r", otherwise) as keyboard:
+        while True:
+            print(f"{question}{f' [{default}]' if default else ''}: ", end="", file=screen, flush=True)
+            line = keyboard.readline()
+            if not line:
+                raise UsageError("the terminal gave no answer", hint=otherwise)
+            text = line.strip() or default
+            problem = rule(text)
+            if problem is None:
+                return text
+            print(f"  That {problem}.", file=screen, flush=True)
+
+
+@contextlib.contextmanager
+def _terminal(mode: Literal["r", "w"], otherwise: str) -> Iterator[TextIO]:
+    # Once for each way: Python cannot open for both what cannot be sought in.
+    try:
+        terminal = Path("/dev/tty").open(mode, encoding="utf-8", errors="replace")  # noqa: SIM115
+    except OSError:
+        raise UsageError("there is no terminal to ask on", hint=otherwise) from None
+    with terminal:
+        yield terminal

@@ -1,0 +1,150 @@
+"""`borgpull config add NEW-NAME`: put a new target into the text of a config, and change nothing else in it.
+
+Nothing is printed before the new config was found to be right. Its keys and passphrases go where the config goes, and
+are never shown.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shlex
+import stat
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from plumbum import cli
+
+from ...errors import ConfigError, UsageError
+from ..command import ConfiguredCommand, checked
+from ..exits import DONE
+
+if TYPE_CHECKING:
+    from ...config import NewTarget
+    from .questions import Questions
+
+_BYTES_OF_A_PASSPHRASE = 32
+
+
+class Add(ConfiguredCommand):
+    """Print the config with a new target NEW-NAME at its end; all else in it stays as it was, comments too.
+
+    What no option says is asked for on the terminal. The host is asked for its key, and you for whether it is the right
+    one. The passphrase of the new repository is made here. Nothing is printed unless the new config is right.
+    """
+
+    PROGNAME = "borgpull config add"
+    EXIT_CODES = (
+        "Exit codes: 0 the new config was written; 2 the host could not be asked, or its key was not confirmed; 4 the "
+        "config or the command line is wrong."
+    )
+    host = cli.SwitchAttr(["--host"], str, argname="HOST", help="the machine: name, name:port, IPv4 or [IPv6]:port")
+    user = cli.SwitchAttr(["--user"], str, argname="USER", help="the user to log in as")
+    source = cli.SwitchAttr(["--source"], str, argname="PATH", list=True, help="a path to back up")
+    exclude = cli.SwitchAttr(["--exclude"], str, argname="PATTERN", list=True, help="what to leave out, e.g. *.tmp")
+    sub_dir = cli.SwitchAttr(["--sub-dir"], str, argname="PATH", help="the repository's path below RootDir")
+    key_file = cli.SwitchAttr(["--key"], str, argname="FILE", help="the private key to log in with")
+    new_key = cli.Flag(["--new-key"], excludes=["--key"], help="make a new key to log in with")
+    fingerprint = cli.SwitchAttr(
+        ["--fingerprint"], str, argname="SHA256:...", help="the host key's fingerprint; nobody is asked then"
+    )
+    in_place = cli.Flag(
+        ["-i", "--in-place"], requires=["--config"], help="write to the FILE of --config instead of stdout"
+    )
+
+    def main(self, new_name: str) -> int:
+        """Add; return the exit code."""
+        from ... import config, rundir  # noqa: PLC0415 - `--help` shall answer at once
+        from .questions import Questions  # noqa: PLC0415
+
+        if not self.in_place and sys.stdout is not None and sys.stdout.isatty():
+            cause = "the new config, with all its keys and passphrases, would be shown on this terminal"
+            raise UsageError(cause, hint="lead it elsewhere, as in `| age -e ...`, or give --in-place with --config")
+        rundir.harden()
+        with rundir.private_directory() as directory:
+            text = self.text()
+            _refuse_what_is_wrong_already(text, directory)
+            target, public = self._target(Questions(self, text, directory), new_name.strip())
+            new_text = config.added(text, target)
+            checked(new_text, directory)
+            self._write(new_text)
+        self._tell(target, public)
+        return DONE
+
+    @staticmethod
+    def _target(questions: Questions, name: str) -> tuple[NewTarget, str]:
+        """Return the new target and the public half of its key."""
+        from ...config import NewTarget  # noqa: PLC0415
+
+        questions.refuse_name(name)
+        host = questions.host(name)
+        username = questions.username()
+        source_paths = questions.source_paths()
+        sub_dir = questions.sub_dir(name)
+        key = questions.key()
+        return NewTarget(
+            name=name,
+            source_paths=source_paths,
+            excludes=questions.excludes(),
+            sub_dir=sub_dir,
+            passphrase=secrets.token_urlsafe(_BYTES_OF_A_PASSPHRASE),
+            host=host,
+            username=username,
+            known_host=questions.known_host(name, host),
+            private_key=key.private,
+        ), key.public
+
+    def _write(self, text: str) -> None:
+        from ...ui import console  # noqa: PLC0415
+
+        if self.in_place:
+            _replace(Path(self.config_file).resolve(), text)
+        else:
+            console.data(text)
+
+    @staticmethod
+    def _tell(target: NewTarget, public: str) -> None:
+        from ...ui.console import message_note  # noqa: PLC0415
+
+        message_note(f"{target.name} was added. Put this line into ~{target.username}/.ssh/authorized_keys there:")
+        message_note(f"restrict,port-forwarding {public} borgpull")
+        message_note(
+            f"Then see whether a backup would go: `borgpull doctor {shlex.quote(target.name)}`, with the new config."
+        )
+
+
+def _refuse_what_is_wrong_already(text: str, directory: Path) -> None:
+    """Raise ConfigError for what is wrong with a config, but not for having no target yet."""
+    if not text.strip():
+        raise UsageError("the config is empty", hint="begin with `borgpull config example > config.toml`")
+    try:
+        checked(text, directory)
+    except ConfigError as error:
+        problems = [problem for problem in error.problems if not problem.startswith("Servers: ")]
+        if problems:
+            raise ConfigError(problems) from None
+
+
+def _replace(file: Path, text: str) -> None:
+    """Put `text` into the place of a file, whole or not at all, with its mode and owner. Raises UsageError."""
+    new = None
+    try:
+        found = file.stat()
+        with tempfile.NamedTemporaryFile("wb", dir=file.parent, prefix=f".{file.name}.", delete=False) as writing:
+            new = Path(writing.name)
+            os.fchown(writing.fileno(), found.st_uid, found.st_gid)
+            os.fchmod(writing.fileno(), stat.S_IMODE(found.st_mode))
+            writing.write(text.encode())
+            writing.flush()
+            os.fsync(writing.fileno())
+        new.replace(file)
+    except OSError as error:
+        if new is not None:
+            new.unlink(missing_ok=True)
+        cause = f"--in-place {file}: {error.strerror}; it is as it was"
+        raise UsageError(cause, hint="leave --in-place out, and write to another file") from None
+
+
+Add.unbind_switches("--cache-dir")
