@@ -205,6 +205,24 @@ async def started(
         child.close_stdin()
 
 
+@contextlib.asynccontextmanager
+async def pipe() -> AsyncIterator[tuple[asyncio.StreamReader, IO[bytes]]]:
+    """Make a pipe for a child to write to; yields its two ends, the second to be closed once the child has it.
+
+    A child whose pipe asyncio made has not ended for it until that pipe has (3.11.7); ssh gives it to a master to keep.
+    """
+    reading, writing = os.pipe()
+    reader = asyncio.StreamReader()
+    with os.fdopen(reading, "rb", 0) as source, os.fdopen(writing, "wb", 0) as end:
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), source
+        )
+        try:
+            yield reader, end
+        finally:
+            transport.close()
+
+
 async def lines(stream: asyncio.StreamReader, *, longest: int = LONGEST_LINE) -> AsyncIterator[bytes]:
     """Yield the lines of a stream without their ends; of a longer one only its first `longest` bytes."""
     held = bytearray()

@@ -89,6 +89,7 @@ BROKEN = {
     "no Timeout at all": ('Name = "web1"', 'Name = "web1"\nTimeout = "0s"', TIMEOUT, "`90m`"),
     "endless Timeout": ('Name = "web1"', 'Name = "web1"\nTimeout = "9999d"', TIMEOUT, "than a year"),
     "Quota of nothing known": ('Name = "web1"', 'Name = "web1"\nQuota = "50"', QUOTA, "`50G`"),
+    "Road to nowhere": ('Name = "web1"', 'Name = "web1"\nRoad = "north"', f'{ONE}.Road ("web1")', "`forward` or"),
     "Quota too small for borg": ('Name = "web1"', 'Name = "web1"\nQuota = "9.9M"', QUOTA, "than 10M"),
     "Gate that is no truth value": ('Name = "web1"', 'Name = "web1"\nGate = "true"', GATE, "true or false"),
     # RootDir, SubDir

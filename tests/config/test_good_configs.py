@@ -8,7 +8,7 @@ import pydantic
 import pytest
 from sample import GOOD, filled, read_pure
 
-from borgpull.config import Host, read
+from borgpull.config import Host, Road, read
 from borgpull.config.schema import File
 from borgpull.config.settings import Options
 
@@ -99,15 +99,16 @@ def test_what_may_be_left_out(keys, checks):
     assert config.retries == 2
     assert config.check_every == 7 * 86400
     assert config.targets[0].excludes == ()
-    assert config.targets[0].options == Options(timeout=48 * 3600, stall_timeout=30 * 60, quota="")
+    assert config.targets[0].options == Options(timeout=48 * 3600, stall_timeout=30 * 60, quota="", road=None)
 
 
 def test_options_of_a_target_come_before_the_defaults_for_all(keys, checks):
-    text = GOOD.replace("[Borg.Server]", '[Borg.Defaults]\nTimeout = "26h"\nQuota = "50G"\n\n[Borg.Server]')
-    text = text.replace('Name = "web1"', 'Name = "web1"\ntimeout = "90m"\nStallTimeout = "45s"')
+    defaults = '[Borg.Defaults]\nTimeout = "26h"\nQuota = "50G"\nroad = "stdio"\n\n'
+    text = GOOD.replace("[Borg.Server]", f"{defaults}[Borg.Server]")
+    text = text.replace('Name = "web1"', 'Name = "web1"\ntimeout = "90m"\nStallTimeout = "45s"\nRoad = "forward"')
     one, two = read(filled(text, keys), **checks).targets
-    assert one.options == Options(timeout=90 * 60, stall_timeout=45, quota="50G")
-    assert two.options == Options(timeout=26 * 3600, stall_timeout=30 * 60, quota="50G")
+    assert one.options == Options(timeout=90 * 60, stall_timeout=45, quota="50G", road=Road.FORWARD)
+    assert two.options == Options(timeout=26 * 3600, stall_timeout=30 * 60, quota="50G", road=Road.STDIO)
 
 
 def test_a_target_can_do_without_what_the_defaults_ask_for(keys, checks):
@@ -205,7 +206,7 @@ def test_the_schema_spells_the_keys_as_the_config_does():
     keys = {key for table in tables.values() for key in table["properties"]}
     assert keys == {
         *("Borg", "Servers", "RootDir", "PruneSetting", "Jobs", "Server", "BorgPath"),
-        *("Retries", "CheckEvery", "Defaults", "Timeout", "StallTimeout", "Quota", "Gate"),
+        *("Retries", "CheckEvery", "Defaults", "Timeout", "StallTimeout", "Quota", "Gate", "Road"),
         *("Host", "Username", "KnownHost", "PrivateKey", "ProxyJumpHost", "ProxyJumpKnownHost"),
         *("Name", "SourcePaths", "Excludes", "BorgTarget", "Connection", "SubDir", "Passphrase"),
     }

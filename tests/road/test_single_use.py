@@ -19,7 +19,7 @@ from borgpull.errors import Failure
 from borgpull.lab import Lab, Spot, lab_running, processes
 from borgpull.road import BackupServer
 from borgpull.road.controller import descends
-from borgpull.road.serve import Request, serve
+from borgpull.road.serve import Request, listening, serve
 from borgpull.ssh import open_master
 
 
@@ -43,8 +43,12 @@ async def server_of(lab: Lab):
             yield BackupServer(master, "borg", Path(memory))
 
 
-def request(server: BackupServer, lab: Lab, *, admits) -> Request:
-    return Request(server=server, path=str(lab.root / "r"), append_only=True, admits=admits, heard=lambda line: None)
+@asynccontextmanager
+async def serving(server: BackupServer, lab: Lab, *, admits):
+    request = Request(server=server, path=str(lab.root / "r"), append_only=True, heard=lambda line: None)
+    with listening(server.directory, admits=admits) as (place, entrance):
+        async with serve(request, entrance) as served:
+            yield place, served
 
 
 def connected(place: Path) -> socket.socket:
@@ -60,7 +64,7 @@ def connected(place: Path) -> socket.socket:
 
 def test_a_stranger_on_this_machine_gets_nothing(lab):
     async def intrude() -> tuple[bytes, bool]:
-        async with server_of(lab) as server, serve(request(server, lab, admits=lambda pid: False)) as (place, served):
+        async with server_of(lab) as server, serving(server, lab, admits=lambda pid: False) as (place, served):
             with connected(place) as stranger:
                 async with asyncio.timeout(10):
                     return await asyncio.get_running_loop().sock_recv(stranger, 100), served.came
@@ -72,7 +76,7 @@ def test_after_the_right_one_there_is_no_second(lab):
     async def come_twice() -> tuple[bool, bool, int | None]:
         mine = lambda pid: pid == os.getpid()  # noqa: E731
         async with server_of(lab) as server:
-            async with serve(request(server, lab, admits=mine)) as (place, served):
+            async with serving(server, lab, admits=mine) as (place, served):
                 with connected(place):
                     async with asyncio.timeout(10):
                         while served.pid is None:
@@ -91,7 +95,7 @@ def test_after_the_right_one_there_is_no_second(lab):
 def test_the_socket_is_private_and_gone_afterwards_even_if_nobody_came(lab):
     async def wait() -> Path:
         async with server_of(lab) as server:
-            async with serve(request(server, lab, admits=lambda pid: True)) as (place, _):
+            async with serving(server, lab, admits=lambda pid: True) as (place, _):
                 assert place.is_socket()
                 assert place.parent.stat().st_mode & 0o077 == 0
             return place
@@ -101,7 +105,7 @@ def test_the_socket_is_private_and_gone_afterwards_even_if_nobody_came(lab):
 
 def test_when_the_way_is_left_early_nothing_runs_on(lab):
     async def leave() -> None:
-        async with server_of(lab) as server, serve(request(server, lab, admits=lambda pid: True)) as (place, served):
+        async with server_of(lab) as server, serving(server, lab, admits=lambda pid: True) as (place, served):
             with connected(place):
                 async with asyncio.timeout(10):
                     while served.pid is None:
@@ -117,7 +121,7 @@ def test_a_borg_that_is_not_there_is_named(lab):
     async def come() -> None:
         async with server_of(lab) as server:
             other = BackupServer(server.master, "/nowhere/borg", server.directory)
-            async with serve(request(other, lab, admits=lambda pid: True)) as (place, served):
+            async with serving(other, lab, admits=lambda pid: True) as (place, served):
                 with connected(place):
                     async with asyncio.timeout(10):
                         while not served.came:

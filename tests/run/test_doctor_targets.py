@@ -16,7 +16,7 @@ from world import Result, World, loopback_world
 from world.place import ROOT
 
 SCHEMA = jsonschema.Draft202012Validator(json.loads((ROOT / "docs" / "doctor.schema.json").read_text()))
-ROWS = ["connect", "shell", "borg", "socat", "tmp", "forward", "sources", "clock", "ledger"]
+ROWS = ["connect", "shell", "borg", "socat", "tmp", "road", "sources", "clock", "ledger"]
 TOOLS = ("cat", "date", "env", "grep", "head", "ls", "mktemp", "rm", "rmdir", "sed", "sh", "sleep", "socat")
 POWERLESS = "exec setpriv --bounding-set=-dac_override,-dac_read_search"
 
@@ -31,8 +31,8 @@ class Trouble:
     mark: str = "failed"
 
 
-NOT_CONNECTED = ("shell", "borg", "socat", "tmp", "forward", "sources", "clock")
-NO_SHELL = ("borg", "socat", "tmp", "forward", "sources", "clock")
+NOT_CONNECTED = ("shell", "borg", "socat", "tmp", "road", "sources", "clock")
+NO_SHELL = ("borg", "socat", "tmp", "road", "sources", "clock")
 TROUBLES = {
     "changed-key": Trouble("connect", ("its host key is not the one in KnownHost", "find out why"), NOT_CONNECTED),
     "other-key": Trouble("connect", ("it refused the key", "authorized_keys"), NOT_CONNECTED),
@@ -44,11 +44,11 @@ TROUBLES = {
     "new-borg": Trouble("borg", ("borg 2.0.0b22 makes another kind of repository", "borg 1.2 or 1.4")),
     "rude-borg": Trouble("borg", ("does not say its version: �[2J[bold]�fools", "borg --version")),
     "no-socat": Trouble("socat", ("socat is not installed there", "apt install socat")),
-    "no-tcp-forwarding": Trouble("forward", ("refuses to forward", "AllowTcpForwarding yes")),
-    "no-unix-forwarding": Trouble("forward", ("refuses to forward", "AllowStreamLocalForwarding yes")),
-    "restricted-key": Trouble("forward", ("refuses to forward", "port-forwarding")),
-    "no-folder": Trouble("tmp", ("no folder can be made", "writable /tmp"), ("forward",)),
-    "lying-folder": Trouble("tmp", ("a directory that it was not asked for: /", "precious"), ("forward",)),
+    "no-forwarding": Trouble("road", ("refuses to forward", "over stdio", 'Road = "stdio"'), mark="note"),
+    "forward-alone": Trouble("road", ("refuses to forward", "AllowStreamLocalForwarding yes", "port-forwarding")),
+    "one-session": Trouble("road", ("refused another session", "MaxSessions", "or let it forward: ")),
+    "no-folder": Trouble("tmp", ("no folder can be made", "writable /tmp"), ("road",)),
+    "lying-folder": Trouble("tmp", ("a directory that it was not asked for: /", "precious"), ("road",)),
     "missing-source": Trouble("sources", ("not there", "/nowhere/at all", "SourcePaths")),
     "closed-source": Trouble("sources", ("root may not read", "setfacl")),
     "empty-source": Trouble("sources", ("would hold no file at all", "SourcePaths")),
@@ -58,8 +58,9 @@ TROUBLES = {
     "slow-clock": Trouble("clock", ("5 minutes behind", "NTP"), mark="warning"),
 }
 SSHD = {
-    "no-tcp-forwarding": "AllowTcpForwarding no",
-    "no-unix-forwarding": "AllowStreamLocalForwarding no",
+    "no-forwarding": "AllowTcpForwarding no",
+    "forward-alone": "AllowStreamLocalForwarding no",
+    "one-session": "AllowStreamLocalForwarding no\nMaxSessions 1",
     "no-shell": "ForceCommand /bin/false",
     "noisy": forced_shell("head -c 100000 /dev/zero | tr '\\0' x; echo; echo end; echo Beware >&2"),
     "closed-source": f'ForceCommand {POWERLESS} /bin/sh -c "$SSH_ORIGINAL_COMMAND"',
@@ -119,6 +120,7 @@ def _broken(world: World) -> dict:
     del entry(config, "good")["BorgPath"]
     entry(config, "no-borg")["BorgPath"] = "/nowhere/borg"
     _break_connections(world, config, good)
+    entry(config, "forward-alone")["Road"] = "forward"
     entry(config, "missing-source")["SourcePaths"] += ["/nowhere/at all", "/etc"]
     entry(config, "too-many-sources")["SourcePaths"] += ["/etc/" + "x" * 1000] * 140
     for name in ("empty-source", "half-empty"):
@@ -135,9 +137,8 @@ def _break_connections(world: World, config: dict, good) -> None:
     other["PrivateKey"] = good.key.private
     nobody = {"Host": "127.0.0.1:1", "KnownHost": f"[127.0.0.1]:1 {good.host_key.public}"}
     entry(config, "nobody-listens")["Connection"] |= nobody
-    for name, option in (("restricted-key", "restrict"), ("forced-command", 'command="borg serve"')):
-        host = world.target(name).host
-        (host.directory / "authorized_keys").write_text(f"{option} {host.key.public}\n")
+    host = world.target("forced-command").host
+    (host.directory / "authorized_keys").write_text(f'command="borg serve" {host.key.public}\n')
 
 
 def found(result: Result, party: str) -> dict[str, dict]:

@@ -36,9 +36,7 @@ TROUBLES = {
     "no-such-name": Trouble(("cannot be resolved", "DNS")),
     "no-borg": Trouble(("borg is not installed there (/nowhere/borg)", "apt install borgbackup", "BorgPath")),
     "no-socat": Trouble(("socat is not installed there", "apt install socat")),
-    "no-tcp-forwarding": Trouble(("refuses to forward", "AllowTcpForwarding yes"), step="create"),
-    "no-unix-forwarding": Trouble(("refuses to forward", "AllowStreamLocalForwarding yes"), step="create"),
-    "restricted-key": Trouble(("refuses to forward", "port-forwarding"), step="create"),
+    "forward-alone": Trouble(("refuses to forward", "AllowTcpForwarding yes", "port-forwarding")),
     "no-shell": Trouble(("no shell", "/bin/sh")),
     "forced-command": Trouble(("no shell", "`command=`")),
     "missing-source": Trouble(("not there", "/nowhere/at all", "nothing was backed up")),
@@ -54,8 +52,7 @@ TROUBLES = {
     "stolen-repository": Trouble(("refuses the path",), step="create", party="B"),
 }
 SSHD = {
-    "no-tcp-forwarding": "AllowTcpForwarding no",
-    "no-unix-forwarding": "AllowStreamLocalForwarding no",
+    "forward-alone": "AllowTcpForwarding no",
     "no-shell": "ForceCommand /bin/false",
     "noisy": forced_shell("echo Welcome to this host; echo '{\"archive\": 1}'; echo Beware >&2"),
 }
@@ -102,6 +99,7 @@ def _broken(world: World) -> dict:
         }[replaced]
     move(config, "nobody-listens", nobody_listens(), good.host_key.public)
     move(config, "no-such-name", "host.invalid:2222", good.host_key.public)
+    entry(config, "forward-alone")["Road"] = "forward"
     entry(config, "missing-source")["SourcePaths"] += ["/nowhere/at all"]
     entry(config, "all-excluded")["Excludes"] = ["*"]
     entry(config, "wrong-passphrase")["BorgTarget"]["Passphrase"] = "not the right one"
@@ -123,9 +121,8 @@ def _prepare_hosts(world: World) -> None:
     world.target("empty-source").source.mkdir()
     world.target("not-a-repository").repository.mkdir()
     (world.target("not-a-repository").repository / "letter").write_text("dear diary")
-    for name, option in (("restricted-key", "restrict"), ("forced-command", 'command="borg serve"')):
-        host = world.target(name).host
-        (host.directory / "authorized_keys").write_text(f"{option} {host.key.public}\n")
+    host = world.target("forced-command").host
+    (host.directory / "authorized_keys").write_text(f'command="borg serve" {host.key.public}\n')
 
 
 def _borg(world: World, name: str, text: str) -> str:

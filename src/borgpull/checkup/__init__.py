@@ -1,6 +1,6 @@
 """What `doctor` looks at on C, on B and on each T, and what it makes of it. Nothing is changed anywhere.
 
-On T a folder below its TMPDIR comes and goes, for a forward can only be tried with a fresh socket.
+On T a folder below its TMPDIR comes and goes, for a road can only be tried with a fresh socket.
 """
 
 from .controller import can_go_on, look_at_controller

@@ -1,6 +1,6 @@
 """One T: whether it can be reached and lets a backup of its sources out. What it says is hostile.
 
-The folder that a forward is tried in goes with its session, however that ends.
+The folder that the road is tried in goes with its session, however that ends.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ..borg.version import read_version
 from ..config import Config, Target
 from ..errors import Failure
 from ..hostile import clean
-from ..road import Backup
+from ..road import Backup, FirstLeg, first_leg
 from ..road.obstacles import (
     CLOCK_HINT,
     agreed_folder,
@@ -35,7 +35,7 @@ from ..road.target import BASE, END_SECONDS, FOLDER
 from .repository import ROW as LEDGER
 from .sheet import MOST_FACTS, Facts, Sheet
 
-ROWS = ("connect", "shell", "borg", "socat", "tmp", "forward", "sources", "clock", LEDGER)
+ROWS = ("connect", "shell", "borg", "socat", "tmp", "road", "sources", "clock", LEDGER)
 SECONDS = 60.0
 # More than the way to T and back takes.
 _CLOCK_WARNING = 90.0
@@ -92,7 +92,7 @@ async def look_at_target(sheet: Sheet, master: ssh.Master, config: Config, targe
             _judge_clock(sheet, facts)
     if facts is not None:
         with sheet.attempt("tmp"):
-            await _try_forward(sheet, master, directory)
+            await _try_road(sheet, master, target, directory)
 
 
 async def _asked(master: ssh.Master, config: Config, target: Target) -> Facts:
@@ -155,7 +155,7 @@ def _judge_clock(sheet: Sheet, facts: Facts) -> None:
         sheet.ok("clock", "as on this machine")
 
 
-async def _try_forward(sheet: Sheet, master: ssh.Master, directory: Path) -> None:
+async def _try_road(sheet: Sheet, master: ssh.Master, target: Target, directory: Path) -> None:
     mark = secrets.token_hex(16)
     command = proc.Command("exec")["sh", "-c", _FOLDER, "sh", mark]
     async with ssh.session(master, command, stdin=subprocess.PIPE) as child:
@@ -163,16 +163,25 @@ async def _try_forward(sheet: Sheet, master: ssh.Master, directory: Path) -> Non
             with sheet.attempt("tmp"):
                 folder = await _folder(master, child, mark)
                 sheet.ok("tmp", str(Path(folder).parent))
-                with sheet.attempt("forward"):
-                    # Nobody listens on the socket here: that T's sshd listens on the one there is what is asked.
-                    here = directory / f"d{secrets.token_hex(8)}"
-                    await master.forward(f"{folder}/borg", here)
-                    await master.cancel(f"{folder}/borg", here)
-                    sheet.ok("forward", "tried with a fresh socket")
+                with sheet.attempt("road"):
+                    # That something listens on a socket there is what is asked: nobody comes.
+                    async with first_leg(master, folder, road=target.options.road, directory=directory) as leg:
+                        _tell_road(sheet, leg)
         finally:
             child.close_stdin()
             with contextlib.suppress(TimeoutError):
                 await child.wait(END_SECONDS)
+
+
+def _tell_road(sheet: Sheet, leg: FirstLeg) -> None:
+    if leg.fell_back:
+        sheet.note(
+            "road",
+            "its sshd refuses to forward a unix socket: backups go over stdio, through socat in a session of its own",
+            'Road = "stdio" for this target says that it is meant so',
+        )
+    else:
+        sheet.ok("road", f"{leg.road}, tried with a fresh socket")
 
 
 async def _folder(master: ssh.Master, child: proc.Child, mark: str) -> str:

@@ -8,6 +8,18 @@ from .block import NewTarget, added
 from .example import example
 from .published import json_schema
 from .reading import read
-from .settings import Config, Connection, Host, Jump, Target
+from .settings import Config, Connection, Host, Jump, Road, Target
 
-__all__ = ["Config", "Connection", "Host", "Jump", "NewTarget", "Target", "added", "example", "json_schema", "read"]
+__all__ = [
+    "Config",
+    "Connection",
+    "Host",
+    "Jump",
+    "NewTarget",
+    "Road",
+    "Target",
+    "added",
+    "example",
+    "json_schema",
+    "read",
+]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import unicodedata
 
 from ..hostile import clean
+from .settings import Road
 
 LONGEST_NAME = 100
 RESERVED = ".borgpull"
@@ -71,6 +72,11 @@ def _argument(text: str, *, what: str) -> str | None:
     if "\0" in text:
         return f"has a NUL character in it, which no {what} can hold: remove it"
     return None
+
+
+def road(text: str) -> str | None:
+    """Judge the word for a way to a target."""
+    return None if text in set(Road) else "is no road: write `forward` or `stdio`, or leave it out for what goes"
 
 
 def passphrase(text: str) -> str | None:

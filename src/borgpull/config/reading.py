@@ -11,7 +11,7 @@ from .document import parsed
 from .keys import folded
 from .problem import told
 from .schema import ConnectionTable, File, OptionsTable, TargetTable
-from .settings import Config, Connection, Jump, Options, Target
+from .settings import Config, Connection, Jump, Options, Road, Target
 from .wording import validated
 
 
@@ -62,11 +62,13 @@ def _options(table: OptionsTable, defaults: OptionsTable) -> Options:
     built_in = Options()
     timeout = table.timeout or defaults.timeout
     stall_timeout = table.stall_timeout or defaults.stall_timeout
+    road = table.road or defaults.road
     return Options(
         timeout=amounts.seconds(timeout) if timeout else built_in.timeout,
         stall_timeout=amounts.seconds(stall_timeout) if stall_timeout else built_in.stall_timeout,
         quota=table.quota or defaults.quota or built_in.quota,
         gate=next((gate for gate in (table.gate, defaults.gate) if gate is not None), built_in.gate),
+        road=Road(road) if road else built_in.road,
     )
 
 

@@ -126,6 +126,12 @@ class OptionsTable(Table):
         description="whether C reads what the target's borg asks of the backup server, and stops what no honest backup "
         "asks for; false if not set",
     )
+    road: Annotated[str, _text(fields.road)] | None = Field(
+        default=None,
+        alias="Road",
+        examples=["stdio"],
+        description="how its borg gets here: `forward` by its sshd, `stdio` through socat; if not set, what it allows",
+    )
 
 
 class BorgTable(Table):

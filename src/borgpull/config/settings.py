@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import posixpath
 from dataclasses import dataclass
+from enum import StrEnum
 
 from pydantic import SecretStr
 
@@ -38,9 +39,18 @@ class Connection:
     jump: Jump | None = None
 
 
+class Road(StrEnum):
+    """How T's borg gets to C: over a unix socket that T's sshd forwards, or through socat in a session of its own."""
+
+    FORWARD = "forward"
+    STDIO = "stdio"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """What can be set for each target. Times are in seconds; `quota` is as borg reads it, empty for none.
+
+    Without a `road` it is a forward, and stdio where the target refuses one.
 
     `timeout` is for a whole target, `stall_timeout` for a `borg create` that moves no byte: longer than borg waits for
     a lock, and than it takes to write its caches. With `gate` C reads what T's borg asks of B, and stops what no honest
@@ -51,6 +61,7 @@ class Options:
     stall_timeout: float = 30 * 60.0
     quota: str = ""
     gate: bool = False
+    road: Road | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ from ..errors import BACKUP_SERVER, Failure, TamperedError
 from ..events import ArchiveCreated, ArchiveProgress, Estimated, Outcome, Step
 from ..guard import Verdict
 from ..hostile import clean
-from ..road import Backup, Ended, TargetSession, open_target
+from ..road import Backup, Ended, FirstLeg, TargetSession, first_leg, open_target
 from ..ssh import Master, open_master
 from .custody import Custody
 from .plan import Plan, Subject
@@ -73,9 +73,9 @@ class _Job:
 
     async def _steps(self) -> None:
         async with AsyncExitStack() as lock:
-            async with self._connected() as session:
+            async with self._connected() as (session, leg):
                 await self._inspect(lock)
-                ended = await self._create(session)
+                ended = await self._create(session, leg)
             await self._verify(ended)
             await self._upkeep.check(due=self._check_due)
             await self._upkeep.prune()
@@ -95,14 +95,17 @@ class _Job:
         )
 
     @asynccontextmanager
-    async def _connected(self) -> AsyncIterator[TargetSession]:
+    async def _connected(self) -> AsyncIterator[tuple[TargetSession, FirstLeg]]:
         subject, target = self._subject, self._target
         backup = Backup(target.borg_path, subject.repository, self._archive, target.source_paths, target.excludes)
         async with AsyncExitStack() as stack:
-            with self._watch.step(Step.CONNECT):
+            with self._watch.step(Step.CONNECT) as report:
                 master = await stack.enter_async_context(connected_target(subject))
                 session = await stack.enter_async_context(open_target(master, backup))
-            yield session
+                road, directory = target.options.road, subject.plan.server.directory
+                leg = await stack.enter_async_context(first_leg(master, session.folder, road=road, directory=directory))
+                report.detail = "over stdio: its sshd refuses to forward" if leg.fell_back else ""
+            yield session, leg
 
     async def _inspect(self, lock: AsyncExitStack) -> None:
         with self._watch.step(Step.INSPECT) as report:
@@ -122,7 +125,7 @@ class _Job:
             if not self._custody.verified.linked:
                 self._watch.warn_without_links()
 
-    async def _create(self, session: TargetSession) -> Ended | Failure:
+    async def _create(self, session: TargetSession, leg: FirstLeg) -> Ended | Failure:
         subject = self._subject
         try:
             with self._watch.step(Step.CREATE) as report:
@@ -130,6 +133,7 @@ class _Job:
                     ended = await session.run(
                         subject.plan.server,
                         subject.repository,
+                        entrance=leg.entrance,
                         pid_file=subject.place.pid_file,
                         passphrase=self._target.passphrase.get_secret_value(),
                         quota=self._target.options.quota,

@@ -4,7 +4,18 @@ Each road takes one connection, once. The bytes go from socket to ssh master wit
 """
 
 from .controller import Ended, borg_on_controller
+from .first_leg import FirstLeg, first_leg
 from .serve import BackupServer
 from .target import Backup, Extraction, TargetSession, open_target
 
-__all__ = ["Backup", "BackupServer", "Ended", "Extraction", "TargetSession", "borg_on_controller", "open_target"]
+__all__ = [
+    "Backup",
+    "BackupServer",
+    "Ended",
+    "Extraction",
+    "FirstLeg",
+    "TargetSession",
+    "borg_on_controller",
+    "first_leg",
+    "open_target",
+]

@@ -20,7 +20,7 @@ from ..borg.failure import explain, missing_borg, speaks_against_repository
 from ..borg.output import Message, Messages, read_line
 from ..errors import CONTROLLER, Failure
 from .cache import cache_in_use
-from .serve import BackupServer, Heard, Request, Served, serve
+from .serve import BackupServer, Heard, Request, Served, listening, serve
 
 BORG = "borg"
 # What `borg list` may print: about 300 bytes an archive.
@@ -63,19 +63,14 @@ async def borg_on_controller(
     `cache` becomes BORG_BASE_DIR. Raises Failure when it cannot be run; a borg that failed is not raised.
     """
     started: list[int] = []
-    request = Request(
-        server=server,
-        path=repository.path,
-        append_only=False,
-        admits=lambda pid: bool(started) and descends(pid, started[0]),
-        heard=server_heard,
-    )
+    request = Request(server=server, path=repository.path, append_only=False, heard=server_heard)
     ended = Ended()
-    async with serve(request) as (place, served):
-        ended.served = served
-        async with _client(repository, arguments, place, passphrase, cache) as child:
-            started.append(child.pid)
-            await attend(child, ended, heard, _output(child))
+    with listening(server.directory, admits=lambda pid: bool(started) and descends(pid, started[0])) as (place, door):
+        async with serve(request, door) as served:
+            ended.served = served
+            async with _client(repository, arguments, place, passphrase, cache) as child:
+                started.append(child.pid)
+                await attend(child, ended, heard, _output(child))
     return ended
 
 

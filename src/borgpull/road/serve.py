@@ -1,8 +1,8 @@
-"""The end of every road: a unix socket on C that is accepted once and handed to a `borg serve` on B.
+"""The end of every road: one connection on C, from the one entrance there is, handed to a `borg serve` on B.
 
-The accepted socket becomes stdin and stdout of the session on B; the ssh client passes the descriptors on to the
-master, so no byte goes through Python, but where a gate is asked for. Nobody but the process that `admits` names is
-let in.
+The connection becomes stdin and stdout of the session on B; the ssh client passes the descriptors on to the master, so
+no byte goes through Python, but where a gate is asked for. At an entrance that is a socket nobody but the process that
+`admits` names is let in.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 import secrets
 import socket
 import struct
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,6 +37,8 @@ _SCRIPT = (
 )
 
 Heard = Callable[[Line], None]
+# Waits for the one client of a road, and returns the connection with it; None when nobody can come any more.
+Entrance = Callable[[], Awaitable[socket.socket | None]]
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Served:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What a road leads to: the repository at `path` on B, for the one peer whose pid `admits` accepts.
+    """What a road leads to: the repository at `path` on B.
 
     `heard` is given what the serve says; `pid_file` is where B keeps the pid of the serve, if anywhere; `quota` is how
     large the repository may get, empty for no limit. `gated` has what the client asks for read on its way, and stopped
@@ -75,7 +77,6 @@ class Request:
     server: BackupServer
     path: str
     append_only: bool
-    admits: Callable[[int], bool]
     heard: Heard
     pid_file: str = ""
     quota: str = ""
@@ -83,27 +84,25 @@ class Request:
 
 
 @contextlib.asynccontextmanager
-async def serve(request: Request) -> AsyncIterator[tuple[Path, Served]]:
-    """Listen on a fresh socket for one client; yields the socket, and what becomes of the serve behind it.
+async def serve(request: Request, entrance: Entrance) -> AsyncIterator[Served]:
+    """Have a serve on B for the one client that comes through `entrance`; yields what becomes of it.
 
     On leaving, the serve has ended: its client is gone by then, so its input is at its end. Raises Failure when it
     does not end, or could not be started.
     """
-    place = request.server.directory / f"s{secrets.token_hex(8)}"
     served = Served()
-    with _listening(place) as listener:
-        answer = asyncio.create_task(_answer(request, place, listener, served))
-        try:
-            yield place, served
-            if served.came:
-                await _ended(answer, request.server)
-        except BaseException:
-            if served.came:
-                await asyncio.wait({answer}, timeout=_LAST_SECONDS)
-            raise
-        finally:
-            answer.cancel()
-            await asyncio.wait({answer})
+    answer = asyncio.create_task(_answer(request, entrance, served))
+    try:
+        yield served
+        if served.came:
+            await _ended(answer, request.server)
+    except BaseException:
+        if served.came:
+            await asyncio.wait({answer}, timeout=_LAST_SECONDS)
+        raise
+    finally:
+        answer.cancel()
+        await asyncio.wait({answer})
 
 
 async def _ended(answer: asyncio.Task[None], server: BackupServer) -> None:
@@ -119,21 +118,34 @@ async def _ended(answer: asyncio.Task[None], server: BackupServer) -> None:
 
 
 @contextlib.contextmanager
-def _listening(place: Path) -> Iterator[socket.socket]:
+def listening(directory: Path, *, admits: Callable[[int], bool]) -> Iterator[tuple[Path, Entrance]]:
+    """Listen on a fresh socket in `directory`, for one client whose pid `admits` accepts; yields it, and the entrance.
+
+    A client that was let in closes the door: the socket is gone, and nobody comes after it.
+    """
+    place = directory / f"s{secrets.token_hex(8)}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as listener:
         listener.bind(str(place))
         listener.listen(1)
+
+        async def accept_once() -> socket.socket:
+            connection = await _accept(listener, admits)
+            place.unlink(missing_ok=True)
+            listener.close()
+            return connection
+
         try:
-            yield listener
+            yield place, accept_once
         finally:
             place.unlink(missing_ok=True)
 
 
-async def _answer(request: Request, place: Path, listener: socket.socket, served: Served) -> None:
-    with await _accept_once(listener, request.admits) as connection:
+async def _answer(request: Request, entrance: Entrance, served: Served) -> None:
+    connection = await entrance()
+    if connection is None:
+        return
+    with connection:
         served.came = True
-        place.unlink(missing_ok=True)  # noqa: ASYNC240 - on the tmpfs
-        listener.close()
         try:
             async with _gate(request, connection, served) as end:
                 await _serving(request, end, served)
@@ -161,7 +173,7 @@ async def _serving(request: Request, connection: socket.socket, served: Served) 
         served.status = await child.wait()
 
 
-async def _accept_once(listener: socket.socket, admits: Callable[[int], bool]) -> socket.socket:
+async def _accept(listener: socket.socket, admits: Callable[[int], bool]) -> socket.socket:
     while True:
         connection, _ = await asyncio.get_running_loop().sock_accept(listener)
         credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))

@@ -2,8 +2,8 @@
 
 That borg creates an archive or extracts one; through either session T can only add, and the road is the same.
 
-T's socket leads through the ssh forward to a socket on C that T's master alone may use, once. What T says is hostile:
-it is bounded, and a borg that claims success is not believed here.
+T's socket leads to C over the first leg of the road, once. What T says is hostile: it is bounded, and a borg that
+claims success is not believed here.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ..errors import Failure, TamperedError
 from ..hostile import clean, last_lines
 from .controller import Ended, attend
 from .obstacles import LONGEST_FOLDER, agreed_folder, missing_socat, refuse_clock, refuse_missing, refuse_too_long
-from .serve import BackupServer, Heard, Request, Served, serve
+from .serve import BackupServer, Entrance, Heard, Request, Served, serve
 
 LOOK_SECONDS = 60.0
 # A checkpoint is written after the interrupt: that may take some seconds on a slow link.
@@ -41,7 +41,12 @@ BASE = r"""
 base=${TMPDIR:-/tmp}
 case $base in *[!A-Za-z0-9._/-]*) base=/tmp ;; esac
 [ "${#base}" -le 70 ] || base=/tmp
-clear_away() { rm -f "$1/borg" "$1/pid"; rmdir "$1"; }
+clear_away() {
+  read -r socat 2>/dev/null <"$1/socat" && { [ ! -e "/proc/$socat" ] || grep -q "$1" "/proc/$socat/cmdline"; } &&
+    kill "$socat" 2>/dev/null
+  rm -f "$1/borg" "$1/pid" "$1/socat"
+  rmdir "$1"
+}
 """
 
 # Makes $dir below $base, which goes with the session however it ends; standard input is descriptor 3. Nothing is
@@ -161,10 +166,10 @@ def _command(errand: Errand, mark: str, words: list[str], *, folder: str) -> Bas
 
 
 class TargetSession:
-    """A session on T that has looked around and waits. `socket` is where its borg will look for the repository."""
+    """A session on T that has looked around and waits. Its borg will look for the repository at `borg` in `folder`."""
 
-    def __init__(self, master: ssh.Master, child: proc.Child, output: AsyncIterator[bytes], place: str) -> None:
-        self.socket = f"{place}/borg"
+    def __init__(self, master: ssh.Master, child: proc.Child, output: AsyncIterator[bytes], folder: str) -> None:
+        self.folder = folder
         self._master = master
         self._child = child
         self._output = output
@@ -174,6 +179,7 @@ class TargetSession:
         server: BackupServer,
         repository: Repository,
         *,
+        entrance: Entrance,
         pid_file: str,
         passphrase: str,
         quota: str,
@@ -183,11 +189,12 @@ class TargetSession:
     ) -> Ended:
         """Let T's borg do its one errand; return what it said when it and the serve on B have ended.
 
+        `entrance` is that of a first leg that leads here from `folder`;
         `pid_file` is where B keeps the pid of the serve, out of T's reach; `quota` is how large the repository may get.
         `gated` has the gate read what T's borg asks for.
 
-        Raises Failure when the road cannot be laid, or breaks, and TamperedError when the gate stopped the session.
-        Cancelled, it has borg write its checkpoint first.
+        Raises Failure when the road breaks, and TamperedError when the gate stopped the session. Cancelled, it has borg
+        write its checkpoint first.
         """
         ended = Ended()
         request = Request(
@@ -197,19 +204,17 @@ class TargetSession:
             pid_file=pid_file,
             quota=quota,
             gated=gated,
-            admits=lambda pid: pid == self._master.pid,
             heard=server_heard,
         )
         with _stopped(self._master.party, ended):
-            await self._travel(request, ended, passphrase, heard)
+            await self._travel(request, entrance, ended, passphrase, heard)
         if ended.status == ssh.SSH_FAILED and (lost := await self._master.lost()):
             raise lost
         return ended
 
-    async def _travel(self, request: Request, ended: Ended, passphrase: str, heard: Heard) -> None:
-        async with serve(request) as (place, served):
+    async def _travel(self, request: Request, entrance: Entrance, ended: Ended, passphrase: str, heard: Heard) -> None:
+        async with serve(request, entrance) as served:
             ended.served = served
-            await self._master.forward(self.socket, place)
             try:
                 await self._child.write(passphrase.encode() + b"\n")
                 async with self._outliving(served):
@@ -217,8 +222,6 @@ class TargetSession:
             except BaseException:
                 await self._interrupt()
                 raise
-            finally:
-                await self._master.cancel(self.socket, place)
 
     def moved(self) -> int:
         """Return how many bytes the connection to T has moved so far; -1 when it cannot be told."""

@@ -7,7 +7,7 @@ from .hostkey import HostKey, scan
 from .identity import key_problem, known_host_problem
 from .keypair import Key, make_key, new_key, public_key
 from .lifeline import FIND_SSHD, LIFELINE
-from .master import SESSIONS, Master, open_master
+from .master import SESSIONS, ForwardRefused, Master, open_master
 from .session import SSH_FAILED, execute, no_shell, session
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "LIFELINE",
     "SESSIONS",
     "SSH_FAILED",
+    "ForwardRefused",
     "HostKey",
     "Key",
     "Master",

@@ -33,6 +33,10 @@ LOST_SECONDS = 1.0
 _REFUSED = "Session open refused by peer"
 
 
+class ForwardRefused(Failure):
+    """The host's sshd does not let a unix socket be forwarded."""
+
+
 class Master:
     """A connection that is up. `party` is whose it is, `pid` the pid of the master process.
 
@@ -123,14 +127,14 @@ class Master:
     async def forward(self, remote: str, local: Path) -> None:
         """Have the host listen on the unix socket `remote` and lead every connection to `local` here.
 
-        Raises Failure when the host refuses: with a fresh path in a directory of our own that is policy.
+        Raises ForwardRefused when the host refuses: with a fresh path in a directory of our own that is policy.
         """
         done = await self._operate("forward", "-R", f"{remote}:{local}")
         if done.returncode != 0:
             said = done.stderr.decode("utf-8", "replace")
             if "port forwarding failed" not in said:
                 raise self.failure(said, doing="ask for a forward")
-            raise Failure(
+            raise ForwardRefused(
                 self.party,
                 "its sshd refuses to forward a unix socket",
                 hint="in its sshd_config set `AllowStreamLocalForwarding yes` and `AllowTcpForwarding yes` "

@@ -28,6 +28,7 @@ async def session(
     *,
     stdin: int | IO[bytes] = subprocess.DEVNULL,
     stdout: int | IO[bytes] = subprocess.PIPE,
+    stderr: int | IO[bytes] = subprocess.PIPE,
 ) -> AsyncIterator[proc.Child]:
     """Run `command`, a plumbum command, on the master's host for as long as the context lasts.
 
@@ -35,7 +36,7 @@ async def session(
     """
     async with (
         master.place(),
-        proc.started(argv.execute(master.control, command), stdin=stdin, stdout=stdout) as child,
+        proc.started(argv.execute(master.control, command), stdin=stdin, stdout=stdout, stderr=stderr) as child,
     ):
         yield child
 
