@@ -24,6 +24,13 @@ USER = f"{B}.Username"
 NAME = f"{TWO}.Name"
 ENTRY = '"10.0.0.7 {HOST_KEY}"'
 
+
+def option(lines: str, word: str, place: str = "") -> tuple[str, str, str, str]:
+    """Set an option of the first target."""
+    name = place or lines.partition(" ")[0]
+    return 'Name = "web1"', f'Name = "web1"\n{lines}', f"{ONE}.{name} {WEB1}", word
+
+
 # fmt: off
 BROKEN = {
     # TOML
@@ -88,6 +95,31 @@ BROKEN = {
     "Timeout as a number": ('Name = "web1"', 'Name = "web1"\nTimeout = 90', TIMEOUT, "text in quotes"),
     "no Timeout at all": ('Name = "web1"', 'Name = "web1"\nTimeout = "0s"', TIMEOUT, "`90m`"),
     "endless Timeout": ('Name = "web1"', 'Name = "web1"\nTimeout = "9999d"', TIMEOUT, "than a year"),
+    "Compression unknown to borg": option('Compression = "brotli"', "`zstd`"),
+    "Compression too strong": option('Compression = "zstd,23"', "`zstd,22`"),
+    "Compression with more in it": option('Compression = "lz4 --list"', "`lz4`"),
+    "OneFileSystem in quotes": option('OneFileSystem = "yes"', "true or false"),
+    "ExcludeCaches as a number": option("ExcludeCaches = 1", "true or false"),
+    "ExcludeIfPresent as a text": option('ExcludeIfPresent = ".nobackup"', "must be a list"),
+    "ExcludeIfPresent of a path": option('ExcludeIfPresent = ["a/b"]', "is a path", "ExcludeIfPresent[0]"),
+    "ExcludeIfPresent of nothing": option('ExcludeIfPresent = [""]', "names no file", "ExcludeIfPresent[0]"),
+    "PatternsFrom a relative path": option('PatternsFrom = "patterns"', "begin it with `/`"),
+    "PatternsFrom an option": option('PatternsFrom = "--repository"', "begin it with `/`"),
+    "UploadRateLimit without a unit": option('UploadRateLimit = "500"', "`2M`"),
+    "UploadRateLimit that borg takes for none": option('UploadRateLimit = "0K"', "slower than 10K"),
+    "FilesCache unknown to borg": option('FilesCache = "size"', "`ctime,size`"),
+    "CheckpointInterval as a number": option("CheckpointInterval = 1800", "text in quotes"),
+    "CheckpointInterval of nothing": option('CheckpointInterval = "0s"', "`90m`"),
+    "LockWait without a unit": option('LockWait = "60"', "`90m`"),
+    "LockWait longer than a stall": option('LockWait = "30m"', "raise StallTimeout"),
+    "LockWait longer than the stall of this target": option('LockWait = "50s"\nStallTimeout = "45s"', "StallTimeout"),
+    "Encryption of nothing": option('Encryption = "none"', "let the backup server read"),
+    "Encryption of names alone": option('Encryption = "authenticated-blake2"', "let the backup server read"),
+    "Encryption with a key in a file": option('Encryption = "keyfile"', "of one machine"),
+    "Encryption unknown here": option('Encryption = "repokey-aes-ocb"', "`repokey-blake2`"),
+    "Nice beyond what there is": option("Nice = 20", "from 0 to 19"),
+    "Nice in quotes": option('Nice = "10"', "from 0 to 19"),
+    "Nice that is not nice": option("Nice = -5", "from 0 to 19"),
     "Quota of nothing known": ('Name = "web1"', 'Name = "web1"\nQuota = "50"', QUOTA, "`50G`"),
     "Road to nowhere": ('Name = "web1"', 'Name = "web1"\nRoad = "north"', f'{ONE}.Road ("web1")', "`forward` or"),
     "Quota too small for borg": ('Name = "web1"', 'Name = "web1"\nQuota = "9.9M"', QUOTA, "than 10M"),
@@ -208,6 +240,6 @@ BROKEN = {
     "BorgPath is an option": ('"/opt/borg/bin/borg"', '"-c"', BORG, "dash"),
     "BorgPath below a home": ('"/opt/borg/bin/borg"', '"~/bin/borg"', BORG, "not expanded"),
     "BorgPath of two lines": ('"/opt/borg/bin/borg"', r'"borg\n"', BORG, "control character"),
-    "BorgPath of the server": ("Jobs = 4", 'Jobs = 4\nBorgPath = "borg"', "Borg", "belongs in [Borg.Server]"),
+    "BorgPath of the server": ("Jobs = 4", 'Jobs = 4\nBorgPath = "borg"', "Borg", "or [Borg.Server]"),
 }
 # fmt: on

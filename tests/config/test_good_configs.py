@@ -111,6 +111,42 @@ def test_options_of_a_target_come_before_the_defaults_for_all(keys, checks):
     assert two.options == Options(timeout=26 * 3600, stall_timeout=30 * 60, quota="50G", road=Road.STDIO)
 
 
+def test_a_list_of_a_target_replaces_that_of_the_defaults_and_no_option_is_lost_on_the_way(keys, checks):
+    defaults = """[Borg.Defaults]
+borgpath = "/opt/borg"
+Compression = "auto,zstd,6"
+OneFileSystem = true
+ExcludeCaches = true
+ExcludeIfPresent = [".nobackup", "no backup"]
+PatternsFrom = "/etc/patterns"
+UploadRateLimit = "1.5M"
+FilesCache = "mtime,size"
+CheckpointInterval = "10m"
+LockWait = "2m"
+Encryption = "repokey"
+Nice = 0
+
+"""
+    text = GOOD.replace("[Borg.Server]", defaults + "[Borg.Server]")
+    text = text.replace('Name = "web1"', 'Name = "web1"\nExcludeIfPresent = []\nOneFileSystem = false\nNice = 19')
+    one, two = read(filled(text, keys), **checks).targets
+    same = Options(
+        compression="auto,zstd,6",
+        exclude_caches=True,
+        patterns_from="/etc/patterns",
+        upload_rate_limit=1465,
+        files_cache="mtime,size",
+        checkpoint_interval=600,
+        lock_wait=120,
+        encryption="repokey",
+    )
+    assert one.options == dataclasses.replace(same, nice=19)
+    assert two.options == dataclasses.replace(
+        same, one_file_system=True, exclude_if_present=(".nobackup", "no backup"), nice=0
+    )
+    assert (one.borg_path, two.borg_path) == ("/opt/borg", "/opt/borg/bin/borg")
+
+
 def test_a_target_can_do_without_what_the_defaults_ask_for(keys, checks):
     text = GOOD.replace("[Borg.Server]", "[Borg.Defaults]\ngate = true\n\n[Borg.Server]")
     text = text.replace('Name = "web1"', 'Name = "web1"\nGate = false')
@@ -207,6 +243,8 @@ def test_the_schema_spells_the_keys_as_the_config_does():
     assert keys == {
         *("Borg", "Servers", "RootDir", "PruneSetting", "Jobs", "Server", "BorgPath"),
         *("Retries", "CheckEvery", "Defaults", "Timeout", "StallTimeout", "Quota", "Gate", "Road"),
+        *("Compression", "OneFileSystem", "ExcludeCaches", "ExcludeIfPresent", "PatternsFrom", "UploadRateLimit"),
+        *("FilesCache", "CheckpointInterval", "LockWait", "Encryption", "Nice"),
         *("Host", "Username", "KnownHost", "PrivateKey", "ProxyJumpHost", "ProxyJumpKnownHost"),
         *("Name", "SourcePaths", "Excludes", "BorgTarget", "Connection", "SubDir", "Passphrase"),
     }

@@ -7,8 +7,17 @@ from pathlib import Path
 import pytest
 from sample import GOOD, read_pure
 
-from borgpull.config import retention
+from borgpull.config import creation, retention
 from borgpull.config.settings import repository_path
+from world import borg_14
+from world.place import DISTRIBUTION_BORG
+
+# Has borg's own parser read each option of `borg create` that is given.
+PARSED = """
+for option in sys.argv[1:]:
+    Archiver(prog="borg").build_parser().parse_args(["create", option, "repository::archive", "path"])
+    print("taken")
+"""
 
 
 @pytest.fixture
@@ -82,3 +91,19 @@ def test_borg_takes_the_retention(setting, borg, tmp_path):
 def test_the_newer_quarterly_rules():
     assert retention.options("--keep-13weekly 4") == ("--keep-13weekly=4",)
     assert retention.options("--keep-3monthly 4") == ("--keep-3monthly=4",)
+
+
+COMPRESSIONS = ("none", "lz4", "zstd", "zstd,1", "zstd,22", "zlib,0", "zlib,9", "lzma,9", "auto,zstd,3", "auto,none")
+OBFUSCATIONS = ("obfuscate,1,lz4", "obfuscate,6,auto,zstd,5", "obfuscate,110,zlib,1", "obfuscate,123,none")
+
+
+@pytest.mark.parametrize("version", ["1.2", "1.4"])
+def test_both_borgs_take_what_passes_for_a_compression_and_a_files_cache(version, tmp_path):
+    borg = DISTRIBUTION_BORG if version == "1.2" else borg_14()
+    program = f"import sys; from borg.archiver import Archiver\n{PARSED}"
+    given = [f"--compression={text}" for text in (*COMPRESSIONS, *OBFUSCATIONS)]
+    given += [f"--files-cache={mode}" for mode in creation.FILES_CACHES]
+    assert [text for text in (*COMPRESSIONS, *OBFUSCATIONS) if creation.compression_problem(text)] == []
+    python = Path(borg).read_text().partition("\n")[0].removeprefix("#!").split()[0]
+    done = subprocess.run([python, "-c", program, *given], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.split()) == (0, ["taken"] * len(given)), done.stderr

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from borgpull import proc
 from borgpull.borg.command import Repository
 from borgpull.borg.output import Message
+from borgpull.config import Options
 from borgpull.errors import Failure
 from borgpull.road import target
 from borgpull.road.serve import Served, _listen
@@ -22,7 +23,7 @@ from borgpull.ssh.diagnose import diagnose
 MARK = "6d61726b" * 4
 PLACE = "/tmp/borgpull.AbCdEfGhI0"
 SOURCES = ("/etc", "/srv", ESCAPES, "/" + "x" * 600)
-BACKUP = Backup("borg", Repository("/b/r", "ssh://B/b/r"), "snapshot-1", SOURCES, ())
+BACKUP = Backup("borg", Repository("/b/r", "ssh://B/b/r"), "snapshot-1", SOURCES, (), Options())
 VALUES = [
     b"0",
     b"3",

@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from borgpull.borg.command import Repository
-from borgpull.config import Connection, Host, Road
+from borgpull.config import Connection, Host, Options, Road
 from borgpull.errors import Failure
 from borgpull.lab import Lab, Spot, lab_running, processes
 from borgpull.road import Backup, first_leg, open_target
@@ -27,7 +27,7 @@ REFUSING = {
     "restricted": "",
 }
 NOISE = "echo Welcome; printf 'no line end'; echo ' listening on' >&2\n"
-ERRAND = Backup("true", Repository("/r", "ssh://borg-server//r"), "now", ("/etc",), ())
+ERRAND = Backup("true", Repository("/r", "ssh://borg-server//r"), "now", ("/etc",), (), Options())
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from borgpull.borg.command import Repository
-from borgpull.config import Connection, Host
+from borgpull.config import Connection, Host, Options
 from borgpull.errors import Failure
 from borgpull.lab import Lab, Spot, lab_running
 from borgpull.road import Backup, open_target
@@ -52,7 +52,7 @@ async def master_of(lab: Lab):
 
 
 async def given_to_borg(lab: Lab, master, sources: list[str], excludes: list[str], passphrase: str) -> list[str]:
-    backup = Backup(str(lab.server.directory / "borg"), REPOSITORY, "now", tuple(sources), tuple(excludes))
+    backup = Backup(str(lab.server.directory / "borg"), REPOSITORY, "now", tuple(sources), tuple(excludes), Options())
     async with open_target(master, backup) as session:
         child = session._child
         await child.write(passphrase.encode() + b"\n")

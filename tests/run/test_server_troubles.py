@@ -11,23 +11,13 @@ from pathlib import Path
 import pytest
 from reading import ends, entry, only, row, said_of, script, until
 
-from borgpull.borg.command import LOCK_WAIT
 from world import World, loopback_world
-from world.place import DISTRIBUTION_BORG
 
 # As borg 1.1.18 on T and on C and borg 1.0 on B answer: with a usage message, and the exit status 2.
 OLD = """\
 echo 'usage: borg [-V] [-h] <command> ...' >&2
 echo 'borg: error: unrecognized arguments: {}' >&2
 exit 2
-"""
-LESS_PATIENT = f"""\
-for word do
-  shift
-  [ "$word" != {LOCK_WAIT[1]} ] || word=1
-  set -- "$@" "$word"
-done
-exec {DISTRIBUTION_BORG} "$@"
 """
 TROUBLES = {
     "full": ("create", "B: its disk is full", "free space below RootDir on B"),
@@ -85,9 +75,8 @@ def troubled() -> Iterator[dict]:
         lock(places["locked"])
         config = world.lab.config()
         entry(config, "old")["BorgPath"] = script(world.lab.directory / "old-borg", OLD.format("--noflags"))
-        own = world.lab.directory / "bin"
-        own.mkdir()
-        result = world.run("--json", config=config, borg=script(own / "borg", LESS_PATIENT))
+        config["Borg"]["Defaults"] = {"LockWait": "1s"}
+        result = world.run("--json", config=config)
         assert result.returncode == 2, result.stderr
         shutil.rmtree(places["locked"] / "lock.exclusive")
         assert world.leftovers() == []

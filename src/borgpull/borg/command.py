@@ -6,11 +6,13 @@ No secret goes in here: a passphrase reaches borg over the descriptor that BORG_
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-# Borg asks again after a tenth of it: a lock that a killed borg left is seen at once, and taken at the next try.
-LOCK_WAIT = ("--lock-wait", "60")
+from ..config import Options
+
+# What stands before the path of a file of patterns, by which a session on T looks for it.
+PATTERNS_FROM = "--patterns-from="
 _JSON = ("--log-json", "--progress")
 # socat copies 8 KiB at a time by default; 256 KiB makes the road a fifth faster.
 _SOCAT = "socat -b 262144 STDIO UNIX-CONNECT:"
@@ -51,29 +53,49 @@ def archive_name(now: float) -> str:
     return time.strftime("snapshot-%Y-%m-%dT%H:%M:%S", time.gmtime(now))
 
 
-def create(archive: str, *, sources: Iterable[str], excludes: Iterable[str]) -> list[str]:
-    """Return the arguments of `borg create`, with the options of the ancestor."""
+def create(archive: str, *, sources: Iterable[str], excludes: Iterable[str], options: Options) -> list[str]:
+    """Return the arguments of `borg create`; without options they are those of the ancestor.
+
+    Of all patterns the first one that fits counts: `excludes` come before those of a file on T.
+    """
     fixed = [
         "create",
         *_JSON,
         "--json",
-        *LOCK_WAIT,
-        "--files-cache=ctime,size",
+        f"--lock-wait={options.lock_wait}",
+        f"--files-cache={options.files_cache}",
         "--noctime",
         "--noflags",
         "--stats",
     ]
-    return [*fixed, *(f"--exclude={pattern}" for pattern in excludes), "--", f"::{archive}", *sources]
+    patterns = [f"--exclude={pattern}" for pattern in excludes]
+    if options.patterns_from:
+        patterns.append(f"{PATTERNS_FROM}{options.patterns_from}")
+    return [*fixed, *_chosen(options), *patterns, "--", f"::{archive}", *sources]
 
 
-def init() -> list[str]:
+def _chosen(options: Options) -> Iterator[str]:
+    if options.compression:
+        yield f"--compression={options.compression}"
+    if options.one_file_system:
+        yield "--one-file-system"
+    if options.exclude_caches:
+        yield "--exclude-caches"
+    yield from (f"--exclude-if-present={name}" for name in options.exclude_if_present)
+    if options.upload_rate_limit:
+        yield f"--upload-ratelimit={options.upload_rate_limit}"
+    if options.checkpoint_interval:
+        yield f"--checkpoint-interval={options.checkpoint_interval}"
+
+
+def init(encryption: str) -> list[str]:
     """Return the arguments that create a repository and its parent directories."""
-    return ["init", "--log-json", "--encryption=repokey-blake2", "--make-parent-dirs"]
+    return ["init", "--log-json", f"--encryption={encryption}", "--make-parent-dirs"]
 
 
 def list_archives() -> list[str]:
     """Return the arguments that list all archives, checkpoints too; borg hides them otherwise."""
-    return ["list", "--log-json", *LOCK_WAIT, "--json", "--consider-checkpoints"]
+    return ["list", "--log-json", "--json", "--consider-checkpoints"]
 
 
 def list_files(archive: str, *, patterns: Iterable[str], hashes: bool) -> list[str]:
@@ -82,13 +104,13 @@ def list_files(archive: str, *, patterns: Iterable[str], hashes: bool) -> list[s
     Letters of a path that are no UTF-8 come as "?" (1.2.4, 1.4.5): no format of borg's gives the bytes.
     """
     keys = "{type}{mode}{user}{group}{uid}{gid}{size}{isomtime}{path}{source}{health}" + ("{sha256}" if hashes else "")
-    return ["list", "--log-json", *LOCK_WAIT, "--json-lines", f"--format={keys}", "--", _of(archive), *patterns]
+    return ["list", "--log-json", "--json-lines", f"--format={keys}", "--", _of(archive), *patterns]
 
 
 def extract(archive: str, *, patterns: Iterable[str], numeric_ids: bool) -> list[str]:
     """Return the arguments that extract an archive into the working folder; long runs of zeros become holes."""
     ids = ["--numeric-ids"] if numeric_ids else []
-    return ["extract", *_JSON, *LOCK_WAIT, "--sparse", *ids, "--", _of(archive), *patterns]
+    return ["extract", *_JSON, f"--lock-wait={Options.lock_wait}", "--sparse", *ids, "--", _of(archive), *patterns]
 
 
 def _of(archive: str) -> str:
@@ -98,17 +120,17 @@ def _of(archive: str) -> str:
 
 def check() -> list[str]:
     """Return the arguments of a full check without --verify-data."""
-    return ["check", *_JSON, *LOCK_WAIT]
+    return ["check", *_JSON]
 
 
 def prune(options: Iterable[str]) -> list[str]:
     """Return the arguments of a prune by the operator's retention options."""
-    return ["prune", *_JSON, *LOCK_WAIT, "--list", *options]
+    return ["prune", *_JSON, "--list", *options]
 
 
 def compact() -> list[str]:
     """Return the arguments of a compact."""
-    return ["compact", *_JSON, *LOCK_WAIT]
+    return ["compact", *_JSON]
 
 
 def export_key(file: str, *, paper: bool) -> list[str]:

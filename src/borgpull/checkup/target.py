@@ -25,6 +25,7 @@ from ..road.obstacles import (
     CLOCK_HINT,
     agreed_folder,
     clock_words,
+    missing_patterns,
     missing_socat,
     refuse_clock,
     refuse_missing,
@@ -42,13 +43,14 @@ _CLOCK_WARNING = 90.0
 _SLOW = "log in there and see what is slow: the host, or a ~/.bashrc that waits"
 _SOCAT = re.compile(r"socat version ([0-9][0-9A-Za-z.]{0,20}).*", re.ASCII)
 
-# $1 is the borg, then come the source paths. Prints a word and a value a line.
+# $1 is the borg, $2 the file of patterns (or empty), then come the source paths. Prints a word and a value a line.
 _LOOK = r"""
-borg=$1
-shift
+borg=$1 patterns=$2
+shift 2
 exec </dev/null
 if command -v "$borg" >/dev/null; then echo "borg $("$borg" --version 2>&1 | head -n 1)"; fi
 if command -v socat >/dev/null; then echo "socat $(socat -V 2>&1 | grep -m 1 '^socat version')"; fi
+[ -z "$patterns" ] || { [ -f "$patterns" ] && [ -r "$patterns" ]; } || echo "patterns missing"
 n=0
 for path do
   if [ ! -e "$path" ] && [ ! -L "$path" ]; then echo "missing $n"
@@ -97,10 +99,18 @@ async def look_at_target(sheet: Sheet, master: ssh.Master, config: Config, targe
 
 async def _asked(master: ssh.Master, config: Config, target: Target) -> Facts:
     repository = Repository(config.repository_path(target), config.repository_url(target))
-    backup = Backup(target.borg_path, repository, archive_name(0), target.source_paths, target.excludes)
+    backup = Backup(
+        borg=target.borg_path,
+        repository=repository,
+        archive=archive_name(0),
+        sources=target.source_paths,
+        excludes=target.excludes,
+        options=target.options,
+    )
     # What is too long for a backup is too long for us too.
     refuse_too_long(master.party, backup.command(secrets.token_hex(16)))
-    done = await ssh.execute(master, _LOOK, target.borg_path, *target.source_paths, seconds=SECONDS, most=MOST_FACTS)
+    arguments = (target.borg_path, target.options.patterns_from, *target.source_paths)
+    done = await ssh.execute(master, _LOOK, *arguments, seconds=SECONDS, most=MOST_FACTS)
     facts = Facts(done.stdout)
     if not facts.has("end"):
         raise ssh.no_shell(master.party, done.stderr.decode("utf-8", "replace"))
@@ -122,6 +132,8 @@ def _look_at_programs(sheet: Sheet, facts: Facts, borg: str) -> None:
 def _judge_sources(sheet: Sheet, facts: Facts, target: Target) -> None:
     paths = target.source_paths
     refuse_missing(sheet.party, facts.chosen("missing", paths))
+    if facts.has("patterns"):
+        raise missing_patterns(sheet.party, target.options.patterns_from)
     if closed := facts.chosen("closed", paths):
         user = target.connection.username
         raise Failure(

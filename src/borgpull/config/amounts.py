@@ -11,6 +11,8 @@ _LONGEST_SECONDS = 366 * 86400
 _CADENCES = {"always": 0.0, "never": math.inf}
 _SIZE = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)([KMGTP])B?", re.IGNORECASE)
 _POWERS = " KMGTP"
+_LEAST_RATE = 10_000
+_KIBIBYTE = 1024
 # What `borg serve --storage-quota` asks for (1.2.4, 1.4.5).
 _LEAST_QUOTA = 10_000_000
 
@@ -48,11 +50,28 @@ def cadence_problem(text: str) -> str | None:
     return "is longer than a year: write a shorter one, or `never`" if long else None
 
 
+def rate(text: str) -> int:
+    """Return an upload rate such as `500K` or `2M` (bytes a second) in KiB a second, as borg counts it."""
+    return round(_bytes(text) / _KIBIBYTE)
+
+
+def rate_problem(text: str) -> str | None:
+    """Return what is wrong with an upload rate, or None."""
+    if _SIZE.fullmatch(text) is None:
+        return "is not a rate: write how many bytes a second, with K, M or G (powers of 1000), such as `2M`"
+    # borg takes 0 for no limit at all.
+    return "is slower than 10K: nothing would ever be done; write a faster one" if _bytes(text) < _LEAST_RATE else None
+
+
 def quota_problem(text: str) -> str | None:
     """Return what is wrong with a quota of a repository, or None."""
+    if _SIZE.fullmatch(text) is None:
+        return "is not a size: write a number and K, M, G, T or P (powers of 1000), such as `50G`"
+    return "is smaller than 10M, the least that borg takes: write a larger one" if _bytes(text) < _LEAST_QUOTA else None
+
+
+def _bytes(text: str) -> float:
     found = _SIZE.fullmatch(text)
     if found is None:
-        return "is not a size: write a number and K, M, G, T or P (powers of 1000), such as `50G`"
-    if float(found[1]) * 1000 ** _POWERS.index(found[2].upper()) < _LEAST_QUOTA:
-        return "is smaller than 10M, the least that borg takes: write a larger one"
-    return None
+        raise ValueError
+    return float(found[1]) * 1000.0 ** _POWERS.index(found[2].upper())

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import address, keytext
+from . import address, amounts, keytext
 from .problem import Place, Problem, at, named
-from .settings import repository_path
+from .settings import Options, repository_path
 
 CheckKey = Callable[[str], str | None]
 CheckKnownHost = Callable[[str, int, str], str | None]
@@ -51,8 +51,22 @@ def problems(sound: Sound, *, check_key: CheckKey, check_known_host: CheckKnownH
         yield from _jump_problems(sound, place)
         yield from _key_problems(sound, place, key_problem)
         yield from _known_host_problems(sound, place, known_host_problem)
+    yield from _patience_problems(sound)
     yield from _name_problems(sound)
     yield from repository_problems(sound)
+
+
+def _patience_problems(sound: Sound) -> Iterator[Problem]:
+    """A borg that waits for a lock moves no byte: it must not be taken for one that hangs."""
+    for number in sound.targets:
+        places: list[Place] = [("Servers", number), ("Borg", "Defaults")]
+        waits = next((place for place in places if sound.text(*place, "LockWait")), None)
+        stalls = next((text for place in places if (text := sound.text(*place, "StallTimeout"))), "")
+        limit = amounts.seconds(stalls) if stalls else Options.stall_timeout
+        if waits and amounts.seconds(sound.text(*waits, "LockWait") or "") >= limit:
+            yield Problem((*waits, "LockWait"), "is not shorter than StallTimeout: shorten it, or raise StallTimeout")
+            if waits == places[1]:
+                return
 
 
 def _jump_problems(sound: Sound, place: Place) -> Iterator[Problem]:

@@ -46,7 +46,7 @@ def sub_dir(text: str) -> str | None:
 def _repository_part(text: str) -> str | None:
     if ".." in text.split("/"):
         return "has a `..` in it: write the path without"
-    if _has_unprintable(text):
+    if has_unprintable(text):
         return "has a control character in it: remove it"
     # What follows was seen in Location of borg 1.2.4 and 1.4.5.
     if "::" in text:
@@ -96,7 +96,7 @@ def borg_path(text: str) -> str | None:
         return "begins with a dash: write the path of borg there"
     if text.startswith("~"):
         return "begins with `~`, which is not expanded: write the whole path"
-    if _has_unprintable(text):
+    if has_unprintable(text):
         return "has a control character in it: remove it"
     return None
 
@@ -111,5 +111,6 @@ def known_host(text: str) -> str | None:
     return None if text.strip() else "is empty: paste what `ssh-keyscan` prints for the host"
 
 
-def _has_unprintable(text: str) -> bool:
+def has_unprintable(text: str) -> bool:
+    """Tell whether there is a letter in it that no name has: a control character, a line end."""
     return any(unicodedata.category(letter) in _UNPRINTABLE for letter in text)

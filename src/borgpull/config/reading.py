@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
 from pydantic import SecretStr
 
 from ..errors import ConfigError
@@ -13,6 +17,17 @@ from .problem import told
 from .schema import ConnectionTable, File, OptionsTable, TargetTable
 from .settings import Config, Connection, Jump, Options, Road, Target
 from .wording import validated
+
+# What an option means, where that is not what it says.
+_MEANT: dict[str, Callable[[Any], Any]] = {
+    "timeout": amounts.seconds,
+    "stall_timeout": amounts.seconds,
+    "checkpoint_interval": amounts.seconds,
+    "lock_wait": amounts.seconds,
+    "upload_rate_limit": amounts.rate,
+    "exclude_if_present": tuple,
+    "road": Road,
+}
 
 
 def read(text: str, *, check_key: CheckKey, check_known_host: CheckKnownHost) -> Config:
@@ -53,23 +68,23 @@ def _target(table: TargetTable, defaults: OptionsTable) -> Target:
         sub_dir=table.borg_target.sub_dir,
         passphrase=table.borg_target.passphrase,
         connection=_connection(table.connection),
-        borg_path=table.borg_path,
+        borg_path=table.borg_path or defaults.borg_path or "borg",
         options=_options(table, defaults),
     )
 
 
 def _options(table: OptionsTable, defaults: OptionsTable) -> Options:
-    built_in = Options()
-    timeout = table.timeout or defaults.timeout
-    stall_timeout = table.stall_timeout or defaults.stall_timeout
-    road = table.road or defaults.road
-    return Options(
-        timeout=amounts.seconds(timeout) if timeout else built_in.timeout,
-        stall_timeout=amounts.seconds(stall_timeout) if stall_timeout else built_in.stall_timeout,
-        quota=table.quota or defaults.quota or built_in.quota,
-        gate=next((gate for gate in (table.gate, defaults.gate) if gate is not None), built_in.gate),
-        road=Road(road) if road else built_in.road,
-    )
+    said: dict[str, Any] = {
+        option.name: value
+        for option in dataclasses.fields(Options)
+        if (value := _first(getattr(table, option.name), getattr(defaults, option.name))) is not None
+    }
+    return Options(**{name: _MEANT[name](value) if name in _MEANT else value for name, value in said.items()})
+
+
+def _first(*said: Any) -> Any:  # noqa: ANN401 - of whatever type an option is
+    """Return the first that is said at all: what a target says, be it "no", comes before the defaults for all."""
+    return next((value for value in said if value is not None), None)
 
 
 def _connection(table: ConnectionTable) -> Connection:

@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from pydantic_core import PydanticCustomError
 
-from . import address, amounts, fields, retention
+from . import address, amounts, creation, fields, retention
 
 RULE = "borgpull_rule"
 Rule = Callable[[str], str | None]
@@ -132,6 +132,77 @@ class OptionsTable(Table):
         examples=["stdio"],
         description="how its borg gets here: `forward` by its sshd, `stdio` through socat; if not set, what it allows",
     )
+    compression: Annotated[str, _text(creation.compression_problem)] | None = Field(
+        default=None,
+        alias="Compression",
+        examples=["zstd,6"],
+        description="how borg compresses, such as `zstd`, `auto,zstd,6` or `none`; `lz4` if not set",
+    )
+    one_file_system: bool | None = Field(
+        default=None,
+        alias="OneFileSystem",
+        examples=[True],
+        description="whether to stay on the file systems of the source paths; false if not set",
+    )
+    exclude_caches: bool | None = Field(
+        default=None,
+        alias="ExcludeCaches",
+        examples=[True],
+        description="whether to leave out folders with a CACHEDIR.TAG; false if not set",
+    )
+    exclude_if_present: list[Annotated[str, _text(creation.tag_problem)]] | None = Field(
+        default=None,
+        alias="ExcludeIfPresent",
+        examples=[[".nobackup"]],
+        description='names of files whose folder is left out, e.g. [".nobackup"]',
+    )
+    patterns_from: Annotated[str, _text(creation.patterns_file_problem)] | None = Field(
+        default=None,
+        alias="PatternsFrom",
+        examples=["/etc/borg-patterns"],
+        description="a file on the target with patterns of borg, an absolute path",
+    )
+    upload_rate_limit: Annotated[str, _text(amounts.rate_problem)] | None = Field(
+        default=None,
+        alias="UploadRateLimit",
+        examples=["5M"],
+        description="how many bytes a second may leave the target, such as `5M`; no limit if not set",
+    )
+    files_cache: Annotated[str, _text(creation.files_cache_problem)] | None = Field(
+        default=None,
+        alias="FilesCache",
+        examples=["ctime,size"],
+        description="by what borg knows that a file is unchanged, such as `mtime,size`; `ctime,size` if not set",
+    )
+    checkpoint_interval: Duration | None = Field(
+        default=None,
+        alias="CheckpointInterval",
+        examples=["30m"],
+        description="how often borg makes a checkpoint, from which an interrupted backup goes on; `30m` if not set",
+    )
+    lock_wait: Duration | None = Field(
+        default=None,
+        alias="LockWait",
+        examples=["60s"],
+        description="how long borg waits for a repository that another borg has locked; `60s` if not set",
+    )
+    encryption: Annotated[str, _text(creation.encryption_problem)] | None = Field(
+        default=None,
+        alias="Encryption",
+        examples=["repokey-blake2"],
+        description="how a new repository is encrypted: `repokey-blake2`, which it is if not set, or `repokey`",
+    )
+    nice: int | None = Field(
+        default=None,
+        alias="Nice",
+        ge=0,
+        le=19,
+        examples=[10],
+        description="how far borg on the target stands back behind other programs: 0 to 19, as `nice` counts",
+    )
+    borg_path: BorgPath | None = Field(
+        default=None, alias="BorgPath", examples=["/opt/borg/bin/borg"], description=BORG_PATH
+    )
 
 
 class BorgTable(Table):
@@ -191,7 +262,6 @@ class TargetTable(OptionsTable):
         examples=[["*.tmp", "/srv/cache"]],
         description='patterns to leave out, e.g. ["*.tmp"]',
     )
-    borg_path: BorgPath = Field(default="borg", alias="BorgPath", description=BORG_PATH)
     borg_target: RepositoryTable = Field(alias="BorgTarget", description="the repository of this target")
     connection: ConnectionTable = Field(alias="Connection", description="how to reach this target")
 

@@ -50,11 +50,10 @@ class Road(StrEnum):
 class Options:
     """What can be set for each target. Times are in seconds; `quota` is as borg reads it, empty for none.
 
-    Without a `road` it is a forward, and stdio where the target refuses one.
-
     `timeout` is for a whole target, `stall_timeout` for a `borg create` that moves no byte: longer than borg waits for
     a lock, and than it takes to write its caches. With `gate` C reads what T's borg asks of B, and stops what no honest
-    one asks.
+    one asks. Without a `road` it is a forward, and stdio where the target refuses one. `upload_rate_limit` is in KiB a
+    second. What else is empty, 0 or None is left to borg and to T.
     """
 
     timeout: float = 48 * 3600.0
@@ -62,6 +61,17 @@ class Options:
     quota: str = ""
     gate: bool = False
     road: Road | None = None
+    compression: str = ""
+    one_file_system: bool = False
+    exclude_caches: bool = False
+    exclude_if_present: tuple[str, ...] = ()
+    patterns_from: str = ""
+    upload_rate_limit: int = 0
+    files_cache: str = "ctime,size"
+    checkpoint_interval: int = 0
+    lock_wait: int = 60
+    encryption: str = "repokey-blake2"
+    nice: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

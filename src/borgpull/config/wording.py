@@ -14,7 +14,7 @@ from .problem import Place, Problem
 from .schema import RULE, File
 
 _TABLES = ("Server", "BorgTarget", "Connection", "Borg", "Defaults")
-_NUMBERS = {"Jobs": "1 to 1000", "Retries": "0 to 10"}
+_NUMBERS = {"Jobs": "1 to 1000", "Retries": "0 to 10", "Nice": "0 to 19"}
 
 
 def validated(tree: dict[str, Any]) -> File | list[Problem]:

@@ -97,7 +97,14 @@ class _Job:
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[tuple[TargetSession, FirstLeg]]:
         subject, target = self._subject, self._target
-        backup = Backup(target.borg_path, subject.repository, self._archive, target.source_paths, target.excludes)
+        backup = Backup(
+            borg=target.borg_path,
+            repository=subject.repository,
+            archive=self._archive,
+            sources=target.source_paths,
+            excludes=target.excludes,
+            options=target.options,
+        )
         async with AsyncExitStack() as stack:
             with self._watch.step(Step.CONNECT) as report:
                 master = await stack.enter_async_context(connected_target(subject))

@@ -80,7 +80,7 @@ class Custody:
         if listed.status != 0:
             if found.repository or MISSING_REPOSITORY not in listed.said.kinds():
                 raise listed.failure(CONTROLLER, "list")
-            init = await self._subject.borg(Step.INSPECT, borg_command.init())
+            init = await self._subject.borg(Step.INSPECT, borg_command.init(self._subject.target.options.encryption))
             if init.status != 0:
                 raise init.failure(CONTROLLER, "init")
             made = "made a new repository"

@@ -44,6 +44,7 @@ class Subject:
             self.plan.server,
             self.repository,
             arguments,
+            lock_wait=self.target.options.lock_wait,
             passphrase=self.target.passphrase.get_secret_value(),
             cache=self.plan.cache,
             heard=self.watch.hearing(f"borg {CONTROLLER}", step),

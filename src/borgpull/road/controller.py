@@ -53,6 +53,7 @@ async def borg_on_controller(
     repository: Repository,
     arguments: list[str],
     *,
+    lock_wait: int,
     passphrase: str,
     cache: Path,
     heard: Heard,
@@ -60,7 +61,8 @@ async def borg_on_controller(
 ) -> Ended:
     """Run borg here with full access to this one repository, and wait for its end and that of its serve.
 
-    `cache` becomes BORG_BASE_DIR. Raises Failure when it cannot be run; a borg that failed is not raised.
+    `cache` becomes BORG_BASE_DIR; it waits for the lock of the repository for `lock_wait` seconds. Raises Failure when
+    it cannot be run; a borg that failed is not raised.
     """
     started: list[int] = []
     request = Request(server=server, path=repository.path, append_only=False, heard=server_heard)
@@ -68,7 +70,7 @@ async def borg_on_controller(
     with listening(server.directory, admits=lambda pid: bool(started) and descends(pid, started[0])) as (place, door):
         async with serve(request, door) as served:
             ended.served = served
-            async with _client(repository, arguments, place, passphrase, cache) as child:
+            async with _client(repository, [f"--lock-wait={lock_wait}", *arguments], place, passphrase, cache) as child:
                 started.append(child.pid)
                 await attend(child, ended, heard, _output(child))
     return ended

@@ -41,6 +41,15 @@ def missing_socat(party: str) -> Failure:
     return Failure(party, "socat is not installed there", hint="apt install socat")
 
 
+def missing_patterns(party: str, path: str) -> Failure:
+    """Say that the file of patterns is not there, or not to be read."""
+    return Failure(
+        party,
+        f"the file of patterns is not there, or not to be read by this user: {clean(path)}",
+        hint="PatternsFrom names a file on the target: put it there, or correct PatternsFrom; nothing was backed up",
+    )
+
+
 def refuse_missing(party: str, paths: list[str], *, so: str = "") -> None:
     """Raise Failure when there are source paths that are not there; `so` are words on what came of it."""
     if paths:

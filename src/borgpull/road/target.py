@@ -23,10 +23,19 @@ from .. import proc, ssh
 from ..borg import command as borg_command
 from ..borg.command import Repository
 from ..borg.failure import missing_borg
+from ..config import Options
 from ..errors import Failure, TamperedError
 from ..hostile import clean, last_lines
 from .controller import Ended, attend
-from .obstacles import LONGEST_FOLDER, agreed_folder, missing_socat, refuse_clock, refuse_missing, refuse_too_long
+from .obstacles import (
+    LONGEST_FOLDER,
+    agreed_folder,
+    missing_patterns,
+    missing_socat,
+    refuse_clock,
+    refuse_missing,
+    refuse_too_long,
+)
 from .serve import BackupServer, Entrance, Heard, Request, Served, serve
 
 LOOK_SECONDS = 60.0
@@ -62,8 +71,8 @@ echo $$ >"$dir/pid"
 life=$!
 """
 
-# Arguments: mark, borg, the folder that borg works in (made if need be; empty for the home), how many arguments of borg
-# come before the source paths, and the arguments of borg.
+# Arguments: mark, borg, its niceness (empty for none), the folder that it works in (made if need be; empty for the
+# home), how many arguments of borg come before the source paths, and the arguments of borg.
 # Standard input is the lifeline: first the passphrase, then nothing; when it ends, borg is interrupted, and killed when
 # it does not end. `read` takes its input byte by byte, and it and `printf` are built in: no secret gets into an argv.
 # A directory whose session is no more was left behind by a kill or a crash.
@@ -72,15 +81,19 @@ _SCRIPT = (
     + r"""
 umask 077
 unset BORG_PASSPHRASE BORG_PASSCOMMAND BORG_NEW_PASSPHRASE BORG_REMOTE_PATH borgpull_secret
-mark=$1 borg=$2 folder=$3 skip=$4
-shift 4
+mark=$1 borg=$2 nice=$3 folder=$4 skip=$5
+shift 5
 exec 3<&0 </dev/null
 command -v "$borg" >/dev/null || echo "$mark lacks borg"
 command -v socat >/dev/null || echo "$mark lacks socat"
 n=0
 for path do
   n=$((n + 1))
-  [ "$n" -le "$skip" ] || [ -e "$path" ] || [ -L "$path" ] || echo "$mark missing $((n - skip - 1))"
+  if [ "$n" -gt "$skip" ]; then
+    [ -e "$path" ] || [ -L "$path" ] || echo "$mark missing $((n - skip - 1))"
+  else
+    case $path in --patterns-from=*) [ -f "${path#*=}" ] && [ -r "${path#*=}" ] || echo "$mark lacks patterns" ;; esac
+  fi
 done
 """
     + BASE
@@ -101,7 +114,12 @@ printf %s "$borgpull_secret" | {
   exec 4<&0 </dev/null 3<&-
   export BORG_PASSPHRASE_FD=4
   [ -z "$folder" ] || { mkdir -p "$folder" && cd "$folder"; } || exit 2
-  exec "$borg" "$@"
+  calmly=
+  if [ -n "$nice" ]; then
+    ! nice -n "$nice" true || calmly="nice -n $nice"
+    ! ionice -c 2 -n 7 true || calmly="$calmly ionice -c 2 -n 7"
+  fi 2>/dev/null
+  exec $calmly "$borg" "$@"
 } &
 p=$!
 unset borgpull_secret
@@ -131,11 +149,12 @@ class Backup:
     archive: str
     sources: tuple[str, ...]
     excludes: tuple[str, ...]
+    options: Options
 
     def command(self, mark: str) -> BaseCommand:
         """Return the command of the session, framed by `mark`."""
-        words = borg_command.create(self.archive, sources=self.sources, excludes=self.excludes)
-        return _command(self, mark, words, folder="")
+        words = borg_command.create(self.archive, sources=self.sources, excludes=self.excludes, options=self.options)
+        return _command(self, mark, words, folder="", nice=self.options.nice)
 
 
 @dataclass(frozen=True)
@@ -159,10 +178,13 @@ class Extraction:
 Errand = Backup | Extraction
 
 
-def _command(errand: Errand, mark: str, words: list[str], *, folder: str) -> BaseCommand:
+def _command(errand: Errand, mark: str, words: list[str], *, folder: str, nice: int | None = None) -> BaseCommand:
+    calm = "" if nice is None else str(nice)
     before = str(len(words) - len(errand.sources))
     settings = [f"{name}={value}" for name, value in borg_command.environment(errand.repository.url).items()]
-    return proc.Command("exec")["env", settings, "sh", "-c", _SCRIPT, "sh", mark, errand.borg, folder, before, words]
+    return proc.Command("exec")[
+        "env", settings, "sh", "-c", _SCRIPT, "sh", mark, errand.borg, calm, folder, before, words
+    ]
 
 
 class TargetSession:
@@ -357,6 +379,8 @@ def _refuse(party: str, errand: Errand, seen: list[tuple[str, str]]) -> None:
         raise missing_borg(party, errand.borg)
     if "socat" in lacks:
         raise missing_socat(party)
+    if "patterns" in lacks and isinstance(errand, Backup):
+        raise missing_patterns(party, errand.options.patterns_from)
     missing = [int(value) for word, value in seen if word == "missing" and re.fullmatch(r"[0-9]{1,9}", value)]
     paths = [errand.sources[index] for index in missing if index < len(errand.sources)]
     refuse_missing(party, paths, so="; nothing was backed up")
