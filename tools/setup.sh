@@ -39,6 +39,10 @@ missing_packages() {
     [ "$for_what" = work ] || return 0
     command -v ip >/dev/null || echo iproute2
     command -v jq >/dev/null || echo jq
+    command -v zsh >/dev/null || echo zsh
+    command -v fish >/dev/null || echo fish
+    command -v mandoc >/dev/null || echo mandoc
+    command -v groff >/dev/null || echo groff-base
     borg_14_is_made || missing_to_build_borg
 }
 

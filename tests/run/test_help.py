@@ -16,7 +16,15 @@ print("loaded:", *sys.modules)
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["run", "--help"], ["doctor", "--help"], ["status", "--help"], ["--version"]]
+    "arguments",
+    [
+        ["--help"],
+        ["run", "--help"],
+        ["doctor", "--help"],
+        ["status", "--help"],
+        ["config", "add", "--help"],
+        ["--version"],
+    ],
 )
 def test_help_loads_nothing_that_is_slow(arguments):
     argv = [sys.executable, "-c", ASK, *arguments]
@@ -41,6 +49,33 @@ def test_help_tells_the_exit_codes(command, words):
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert done.returncode == 0
     assert words in " ".join(done.stdout.split())
+
+
+def test_help_shows_the_command_line_as_it_is_typed():
+    argv = [sys.executable, "-m", "borgpull", "status", "--help"]
+    said = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+    assert said.startswith("Usage: borgpull status [OPTION]... [NAME]...\n")
+    assert "\n  -c, --config FILE  " in said
+    assert ":str" not in said
+    assert said.count("--help") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["statsu"], "hint: did you mean `borgpull status`?"),
+        (["config"], "needs one of its commands: example, check"),
+        (["config", "chekc"], "hint: did you mean `borgpull config check`?"),
+        (["status", "--nonsense"], "there is no option --nonsense\nhint: see `borgpull status --help`"),
+        (["key"], "`borgpull key [OPTION]... NAME`"),
+        (["-q", "-v"], "-v does not go with -q"),
+    ],
+)
+def test_what_is_wrong_with_a_command_line_is_told_in_its_own_terms(arguments, words):
+    argv = [sys.executable, "-m", "borgpull", *arguments]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    assert words in done.stderr
+    assert (done.returncode, done.stdout) == (4, "")
 
 
 @pytest.mark.parametrize("arguments", [["--nonsense"], ["nonsense"], ["run", "extra"], ["--quiet", "--verbose"]])

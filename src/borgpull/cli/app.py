@@ -8,10 +8,13 @@ from __future__ import annotations
 import signal
 from types import FrameType
 
+from plumbum import cli
+
 from .. import __version__
 from ..errors import ConfigError, Failure, TamperedError, UsageError
 from . import exits
 from .command import Group
+from .page import META
 
 
 class BorgPull(Group):
@@ -19,11 +22,17 @@ class BorgPull(Group):
 
     PROGNAME = "borgpull"
     VERSION = __version__
+    UNWANTED = ("completions", "help-all", "v")
     DESCRIPTION = (
-        "Back up many servers with BorgBackup in pull mode, close to zero trust. Without a subcommand it is "
+        "Back up many servers with BorgBackup in pull mode, close to zero trust. Without a COMMAND it is "
         "`borgpull run`: `borgpull < config.toml` backs up every target of the config."
     )
     DESCRIPTION_MORE = exits.TEXT
+
+    @cli.switch(["--version"], overridable=True, group=META, help="print the version")
+    def version(self) -> None:
+        """Print the version."""
+        super().version()
 
 
 BorgPull.subcommand("run", "borgpull.cli.run.Run")
@@ -33,9 +42,10 @@ BorgPull.subcommand("rollback", "borgpull.cli.rollback.Rollback")
 BorgPull.subcommand("accept", "borgpull.cli.accept.Accept")
 BorgPull.subcommand("key", "borgpull.cli.key.Key")
 BorgPull.subcommand("config", "borgpull.cli.config.ConfigCommands")
+BorgPull.subcommand("completion", "borgpull.cli.completion.Completion")
 BorgPull.subcommand("demo", "borgpull.cli.demo.Demo")
 
-_OF_THE_WHOLE = {"-h", "--help", "--help-all", "--version"}
+_OF_THE_WHOLE = {"-h", "--help", "--version"}
 
 
 def main(argv: list[str]) -> int:

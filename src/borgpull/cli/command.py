@@ -7,36 +7,48 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import stat
 import sys
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from plumbum import cli
-from plumbum.cli.switches import SwitchError
+from plumbum.cli.switches import PositionalArgumentsError, SwitchError
 
 from ..errors import ConfigError, UsageError
+from .page import META
 
 if TYPE_CHECKING:
     from ..config import Config
 
-_HELP_EXITS = {"ShowHelp", "ShowHelpAll", "ShowVersion", "ShowCompletion"}
+_HELP_EXITS = {"ShowHelp", "ShowVersion"}
 _Result = TypeVar("_Result")
 MOST_CONFIG = 64 * 1024 * 1024
 # where Docker, Podman and Compose put a secret of this name
 SECRET = Path("/run/secrets/borgpull")
 
 
-@contextmanager
-def _usage(see: str) -> Iterator[None]:
-    try:
-        yield
-    except SwitchError as error:
-        if type(error).__name__ in _HELP_EXITS:
-            raise
-        raise UsageError(str(error), hint=see) from None
+# plumbum's words (2.0.2), and ours. They show no word that was typed but names of options.
+_WORDS = (
+    (r"Unknown switch (.*)", r"there is no option \1"),
+    (r"Switch (.*) requires an argument", r"\1 needs a value"),
+    (r"Given -*(.*), the following are invalid \['-*(.*)'\]", r"--\1 does not go with --\2"),
+    (r"Given -*(.*), the following are missing \['-*(.*)'\]", r"--\1 needs --\2 too"),
+)
+
+
+def _in_our_words(error: SwitchError, command: type[Command]) -> str:
+    if isinstance(error, PositionalArgumentsError):
+        from .page import page_of  # noqa: PLC0415 - only where something is wrong
+
+        return f"too few words or too many: `{page_of(command).usage}`"
+    for theirs, ours in _WORDS:
+        if found := re.fullmatch(theirs, str(error)):
+            return re.sub(r"--(\w)(?= |$)", r"-\1", found.expand(ours))
+    return str(error)
 
 
 def awaited(work: Coroutine[Any, Any, _Result]) -> _Result:
@@ -56,6 +68,32 @@ class Command(cli.Application):
     """
 
     EXIT_CODES = ""
+    # What plumbum brings along: its own completion, help of everything at once, and a -v that stands for --version.
+    UNWANTED: ClassVar[tuple[str, ...]] = ("completions", "help-all", "version", "v")
+
+    def __init__(self, executable: str) -> None:
+        super().__init__(executable)
+        for name in self.UNWANTED:
+            if name in self.options and self.options[name].group == META:
+                del self.options[name]
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Return what plumbum knows of each option, by its name without dashes."""
+        return self._switches_by_name
+
+    @property
+    def subcommands(self) -> dict[str, type[Command]]:
+        """Return the commands that this one is made of, loaded, in the order in which they were named."""
+        return {name: cast("type[Command]", each.get()) for name, each in self._subcommands.items()}
+
+    @cli.switch(["-h", "--help"], overridable=True, group=META, help="print this help")
+    def help(self) -> None:
+        """Print the help of this command."""
+        from .help import help_text  # noqa: PLC0415
+        from .page import page_of  # noqa: PLC0415
+
+        sys.stdout.write(help_text(page_of(type(self))))
 
     def __init_subclass__(cls) -> None:
         first, _, rest = (cls.__doc__ or "").partition("\n\n")
@@ -65,15 +103,25 @@ class Command(cli.Application):
         )
 
     @property
-    def _see(self) -> str:
+    def see(self) -> str:
+        """Return the hint for a wrong command line."""
         return f"see `{self.PROGNAME} --help`"
 
+    @contextmanager
+    def _usage(self) -> Iterator[None]:
+        try:
+            yield
+        except SwitchError as error:
+            if type(error).__name__ in _HELP_EXITS:
+                raise
+            raise UsageError(_in_our_words(error, type(self)), hint=self.see) from None
+
     def _parse_args(self, argv: list[str]) -> Any:  # noqa: ANN401 - plumbum's own shape
-        with _usage(self._see):
+        with self._usage():
             return super()._parse_args(argv)
 
     def _validate_args(self, swfuncs: Any, tailargs: Sequence[str]) -> Any:  # noqa: ANN401
-        with _usage(self._see):
+        with self._usage():
             return super()._validate_args(swfuncs, tailargs)
 
 
@@ -86,9 +134,9 @@ class Group(Command):
             return 0
         names = list(self._subcommands)
         if not words:
-            raise UsageError(f"`{self.PROGNAME}` needs one of its commands: {', '.join(names)}", hint=self._see)
+            raise UsageError(f"`{self.PROGNAME}` needs one of its commands: {', '.join(names)}", hint=self.see)
         nearest = difflib.get_close_matches(words[0], names, n=1)
-        hint = f"did you mean `{self.PROGNAME} {nearest[0]}`?" if nearest else self._see
+        hint = f"did you mean `{self.PROGNAME} {nearest[0]}`?" if nearest else self.see
         raise UsageError(f"there is no command `{self.PROGNAME} {words[0]}`", hint=hint)
 
 

@@ -17,11 +17,9 @@ class SelectingCommand(ConfiguredCommand):
     """A command that is about all targets, or about those that its options choose."""
 
     only = cli.SwitchAttr(
-        ["--only"], str, list=True, argname="NAME", help="only targets of this name or glob, e.g. 'web*'; repeatable"
+        ["--only"], str, list=True, argname="NAME", help="only targets of this name or glob, e.g. 'web*'"
     )
-    skip = cli.SwitchAttr(
-        ["--skip"], str, list=True, argname="NAME", help="no targets of this name or glob; repeatable"
-    )
+    skip = cli.SwitchAttr(["--skip"], str, list=True, argname="NAME", help="no targets of this name or glob")
     shard = cli.SwitchAttr(
         ["--shard"],
         str,

@@ -14,7 +14,7 @@ class ConfigCommands(Group):
     PROGNAME = "borgpull config"
 
 
-ConfigCommands.subcommand("check", "borgpull.cli.config.check.Check")
-ConfigCommands.subcommand("schema", "borgpull.cli.config.schema.Schema")
 ConfigCommands.subcommand("example", "borgpull.cli.config.example.Example")
+ConfigCommands.subcommand("check", "borgpull.cli.config.check.Check")
 ConfigCommands.subcommand("add", "borgpull.cli.config.add.Add")
+ConfigCommands.subcommand("schema", "borgpull.cli.config.schema.Schema")
