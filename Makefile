@@ -1,5 +1,5 @@
 # Every target does its own set-up: `git clone` and `make demo` is all there is to it.
-.PHONY: demo test check screenshots slow attacks fuzz matrix clean
+.PHONY: demo test check screenshots slow attacks fuzz matrix image lock dist sbom clean
 
 demo:
 	@tools/setup.sh run && .venv/bin/borgpull demo
@@ -24,6 +24,12 @@ fuzz:
 
 matrix:
 	@tools/setup.sh work && .venv/bin/python tests/faults/table.py
+
+image:
+	@tools/setup.sh image && .venv/bin/pytest -m image tests/image
+
+lock:
+	@test -x .venv/bin/uv || tools/setup.sh work; tools/lock.sh
 
 clean:
 	rm -rf .venv .venv-borg14 .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build

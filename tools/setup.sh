@@ -1,10 +1,11 @@
 #!/bin/bash
-# Makes what is needed: `setup.sh run` to use borgpull from this folder, `setup.sh work` to test it as well.
+# Makes what is needed: `setup.sh run` to use borgpull from this folder, `setup.sh work` to test it as well,
+# `setup.sh image` to test its container image too.
 # On Debian and Ubuntu root gets missing packages installed; anybody else is told which. Quick when nothing is to do.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 for_what=${1:-run}
-case $for_what in run | work) ;; *) echo "usage: tools/setup.sh [run|work]" >&2 && exit 4 ;; esac
+case $for_what in run | work | image) ;; *) echo "usage: tools/setup.sh [run|work|image]" >&2 && exit 4 ;; esac
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
 say() { echo "setup: $*" >&2; }
@@ -20,8 +21,8 @@ newest_python() { # the newest that is at least 3.11 and can make a virtual envi
     return 1
 }
 
-wanted() { # what this set-up was made from; another pyproject.toml or another kind makes it anew
-    echo "$1 $(cksum <pyproject.toml)"
+wanted() { # what this set-up was made from; other requirements or another kind make it anew
+    echo "$1 $(cat pyproject.toml requirements/*.txt | cksum)"
 }
 
 is_made() { # is_made run|work: .venv is up to date for it, and its Python still there; `work` is good for `run`
@@ -31,6 +32,13 @@ is_made() { # is_made run|work: .venv is up to date for it, and its Python still
 borg_14_is_made() { .venv-borg14/bin/borg --version >/dev/null 2>&1; }
 
 missing_packages() {
+    if [ "$for_what" = image ]; then
+        for_what=work missing_packages
+        command -v buildah >/dev/null || echo buildah
+        command -v debootstrap >/dev/null || echo debootstrap
+        command -v runc >/dev/null || echo runc
+        return
+    fi
     command -v sshd >/dev/null || echo openssh-server
     command -v ssh >/dev/null || echo openssh-client
     command -v borg >/dev/null || echo borgbackup
@@ -43,6 +51,8 @@ missing_packages() {
     command -v fish >/dev/null || echo fish
     command -v mandoc >/dev/null || echo mandoc
     command -v groff >/dev/null || echo groff-base
+    command -v age >/dev/null || echo age
+    command -v systemd-analyze >/dev/null || echo systemd
     borg_14_is_made || missing_to_build_borg
 }
 
@@ -85,14 +95,24 @@ keep_services_off() { # the sshd program is needed, its service is not
     chmod 755 $policy
 }
 
-make_venv() { # make_venv FOLDER PIP_ARGUMENTS...
+make_venv() { # make_venv FOLDER
     local folder=$1 python
-    shift
     python=$(newest_python) || { say "there is no Python 3.11 or newer that can make a virtual environment" && exit 1; }
     say "making $folder"
     rm -rf "$folder"
     "$python" -m venv "$folder"
-    "$folder/bin/pip" install --quiet --disable-pip-version-check "$@"
+}
+
+install() { # install FOLDER PIP_ARGUMENTS...
+    "$1/bin/pip" install --quiet --disable-pip-version-check "${@:2}"
+}
+
+make_borgpull() { # make_borgpull run|work: what is not in requirements/ by its hash is not installed
+    local broken
+    make_venv .venv
+    install .venv --require-hashes -r "requirements/$1.txt" -r requirements/build.txt
+    install .venv --no-deps --no-build-isolation -e .
+    broken=$(.venv/bin/pip check) || { say "$broken; requirements/ is older than pyproject.toml: make lock" && exit 1; }
 }
 
 exec 9<tools/setup.sh
@@ -100,11 +120,13 @@ flock 9 # `make -j` starts this more than once
 
 mapfile -t missing < <(missing_packages | sort -u)
 [ ${#missing[@]} = 0 ] || install_packages "${missing[@]}"
+[ "$for_what" != image ] || for_what=work
 
 if ! is_made "$for_what"; then
-    if [ "$for_what" = work ]; then make_venv .venv -e '.[work]'; else make_venv .venv -e .; fi
+    make_borgpull "$for_what"
     wanted "$for_what" >.venv/made
 fi
 if [ "$for_what" = work ] && ! borg_14_is_made; then
-    make_venv .venv-borg14 'borgbackup==1.4.*'
+    make_venv .venv-borg14
+    install .venv-borg14 'borgbackup==1.4.*'
 fi

@@ -199,3 +199,10 @@ def test_real_borgs_of_both_versions_are_understood(version, state, words, tmp_p
     status, said = tell(version(), tmp_path, "list", "--json", place, passphrase=passphrase)
     assert status == 2
     assert words in explain("C", "list", status, said).cause
+
+
+def test_a_read_only_container_without_a_tmp_is_told_how_to_get_one():
+    said = "FileNotFoundError: [Errno 2] No usable temporary directory found in ['/tmp', '/var/tmp', '/usr/tmp', '/']"
+    failure = explain("C", "list", 2, plain(f"Local Exception\n{said}"))
+    assert failure.party == "C"
+    assert "--tmpfs /tmp" in failure.hint

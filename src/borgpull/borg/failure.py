@@ -123,6 +123,11 @@ _OLD = _Sign(
     "install borg 1.2 or 1.4",
 )
 
+_NO_TEMPORARY = _Sign(
+    "there is no folder for temporary files that borg may write to",
+    "set TMPDIR to one there, or make /tmp writable; in a read-only container: `--tmpfs /tmp`",
+)
+
 # Without message ids: tracebacks and plain text of 1.2, shells, the system. First what it means on B, then what it
 # means where the borg client runs, on T or on C: that one writes to its cache alone.
 _TEXTS: Mapping[str, tuple[_Sign, _Sign]] = {
@@ -142,6 +147,7 @@ _TEXTS: Mapping[str, tuple[_Sign, _Sign]] = {
         _Sign("a file or folder may not be written", "check who owns the repository below RootDir on B"),
         _Sign("a file or folder may not be written", "check who owns ~/.cache/borg and ~/.config/borg there"),
     ),
+    "No usable temporary directory found": (_NO_TEMPORARY, _NO_TEMPORARY),
     "unrecognized arguments": (_OLD, _OLD),
     "invalid choice": (_OLD, _OLD),
     "BrokenPipeError": (_LOST, _LOST),

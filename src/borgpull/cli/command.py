@@ -225,6 +225,7 @@ def _piped() -> bytes:
         # Never the secret instead: what should have decrypted another config into this pipe has failed.
         raise UsageError(
             "there is no config: stdin was empty",
-            hint="see why the command before the `|` wrote nothing; where nothing is piped in, leave out docker's -i",
+            hint=f"see why the command before the `|` wrote nothing, or give --config FILE; in a container: "
+            f"leave out `-i` where the config is the secret {SECRET}",
         )
     return text
