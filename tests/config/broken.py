@@ -22,6 +22,9 @@ JOBS = "Borg.Jobs"
 CHECK = "Borg.CheckEvery"
 USER = f"{B}.Username"
 NAME = f"{TWO}.Name"
+LAST = 'ProxyJumpKnownHost = "jump.example.org {HOST_KEY}"'
+JUMP = f'ProxyJumpHost = "jump.example.org"\n{LAST}'
+HOP = '[[Servers.Connection.Jumps]]\nHost = "hop"\nKnownHost = "hop {HOST_KEY}"\n'
 ENTRY = '"10.0.0.7 {HOST_KEY}"'
 
 
@@ -186,6 +189,16 @@ BROKEN = {
     # the jump host's half
     "jump without known host": ('ProxyJumpKnownHost = "jump.example.org {HOST_KEY}"\n', "",
                                 f"{TWO}.Connection.ProxyJumpKnownHost {DB1}", "is missing"),
+    "user of a jump without it": (JUMP, 'ProxyJumpUsername = "x"', f"{TWO}.Connection.ProxyJumpHost {DB1}",
+                                  "remove ProxyJumpUsername"),
+    "encrypted key of a jump": (JUMP, f'{JUMP}\nProxyJumpPrivateKey = """{{ENCRYPTED}}"""',
+                                f"{TWO}.Connection.ProxyJumpPrivateKey {DB1}", "encrypted"),
+    "jumps in both forms": (LAST, f"{LAST}\n{HOP}", f"{TWO}.Connection.Jumps {DB1}", "beside ProxyJumpHost"),
+    "jump of another name": (JUMP, HOP.replace('"hop ', '"x '), f"{TWO}.Connection.Jumps[0].KnownHost {DB1}", "x"),
+    "cut key of a jump": (JUMP, HOP + 'PrivateKey = """{TRUNCATED}"""', f"{TWO}.Connection.Jumps[0].PrivateKey {DB1}",
+                          "cut off"),
+    "jump without a host": (JUMP, HOP.replace('Host = "hop"\n', ""), f"{TWO}.Connection.Jumps[0].Host {DB1}",
+                            "is missing"),
     "known host without jump": ('ProxyJumpHost = "jump.example.org"\n', "",
                                 f"{TWO}.Connection.ProxyJumpHost {DB1}", "is missing"),
     # keys

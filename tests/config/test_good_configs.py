@@ -25,7 +25,7 @@ def test_everything_arrives(config, keys):
     assert config.server.host == Host("backup.example.org", 2222)
     assert config.server.username == "borg"
     assert config.server.private_key.get_secret_value() == keys["B_KEY"]
-    assert config.server.jump is None
+    assert config.server.jumps == ()
     assert config.server_borg_path == "borg"
     web1, db1 = config.targets
     assert (web1.name, web1.source_paths, web1.excludes) == (
@@ -37,8 +37,10 @@ def test_everything_arrives(config, keys):
     assert web1.connection.host == Host("web1.example.org")
     assert web1.borg_path == "borg"
     assert (db1.name, db1.excludes, db1.borg_path) == ("db1", (), "/opt/borg/bin/borg")
-    assert db1.connection.jump.host == Host("jump.example.org")
-    assert db1.connection.jump.known_host == f"jump.example.org {keys['HOST_KEY']}\n"
+    (jump,) = db1.connection.jumps
+    assert jump.host == Host("jump.example.org")
+    assert jump.known_host == f"jump.example.org {keys['HOST_KEY']}\n"
+    assert (jump.username, jump.private_key) == ("backup", db1.connection.private_key)
 
 
 def test_settings_show_no_secret_and_cannot_be_changed(config, secrets):
@@ -48,7 +50,7 @@ def test_settings_show_no_secret_and_cannot_be_changed(config, secrets):
         config.server,
         config.server.host,
         config.targets[1],
-        config.targets[1].connection.jump,
+        config.targets[1].connection.jumps[0],
     ):
         with pytest.raises(dataclasses.FrozenInstanceError):
             setattr(part, dataclasses.fields(part)[0].name, "x")
@@ -161,7 +163,38 @@ def test_how_often_a_repository_is_checked(text, seconds):
 
 def test_empty_jump_keys_mean_no_jump(keys, checks):
     text = GOOD.replace('"jump.example.org"', '""').replace('"jump.example.org {HOST_KEY}"', '""')
-    assert read(filled(text, keys), **checks).targets[1].connection.jump is None
+    assert read(filled(text, keys), **checks).targets[1].connection.jumps == ()
+
+
+def test_a_jump_host_can_have_a_user_key_and_port_of_its_own(keys, checks):
+    jump = 'ProxyJumpUsername = "jumper"\nProxyJumpPrivateKey = """{B_KEY}"""'
+    text = GOOD.replace('"jump.example.org"', '"jump.example.org:2222"').rstrip() + "\n" + jump
+    (found,) = read(filled(text, keys), **checks).targets[1].connection.jumps
+    assert (found.host, found.username) == (Host("jump.example.org", 2222), "jumper")
+    assert found.private_key.get_secret_value() == keys["B_KEY"]
+
+
+def test_several_jump_hosts_come_in_their_order_and_each_has_what_the_target_has_unless_it_says_so(keys, checks):
+    text = (
+        GOOD[: GOOD.index("ProxyJumpHost")]
+        + """
+[[Servers.Connection.Jumps]]
+Host = "first.example.org"
+KnownHost = "first.example.org {HOST_KEY}"
+Username = "jumper"
+PrivateKey = '''{B_KEY}'''
+
+[[Servers.Connection.Jumps]]
+Host = "second.example.org:2222"
+KnownHost = "[second.example.org]:2222 {HOST_KEY}"
+"""
+    )
+    connection = read(filled(text, keys), **checks).targets[1].connection
+    first, second = connection.jumps
+    assert (first.host, first.username) == (Host("first.example.org"), "jumper")
+    assert first.private_key.get_secret_value() == keys["B_KEY"]
+    assert (second.host, second.username) == (Host("second.example.org", 2222), "backup")
+    assert second.private_key == connection.private_key
 
 
 @pytest.mark.parametrize(
@@ -246,6 +279,7 @@ def test_the_schema_spells_the_keys_as_the_config_does():
         *("Compression", "OneFileSystem", "ExcludeCaches", "ExcludeIfPresent", "PatternsFrom", "UploadRateLimit"),
         *("FilesCache", "CheckpointInterval", "LockWait", "Encryption", "Nice"),
         *("Host", "Username", "KnownHost", "PrivateKey", "ProxyJumpHost", "ProxyJumpKnownHost"),
+        *("ProxyJumpUsername", "ProxyJumpPrivateKey", "Jumps"),
         *("Name", "SourcePaths", "Excludes", "BorgTarget", "Connection", "SubDir", "Passphrase"),
     }
     assert all(table["additionalProperties"] is False for table in tables.values())

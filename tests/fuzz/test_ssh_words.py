@@ -5,12 +5,14 @@ from bounds import MEGABYTE, fewer, in_linear_time, is_shown_safely, within_memo
 from hostile_bytes import ESCAPES, damaged, repeated
 from hypothesis import example, given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
+from borgpull.config import Host, Jump
 from borgpull.errors import Failure
 from borgpull.hostile import MOST_LINES, clean, last_lines
 from borgpull.proc import MOST_OUTPUT
 from borgpull.ssh import no_shell
-from borgpull.ssh.diagnose import diagnose, diagnose_jump
+from borgpull.ssh.diagnose import diagnose, of_jump
 
 # Of each pattern that is looked for, its beginning and its end; and what such a search stumbles over.
 WORDS = [
@@ -41,8 +43,12 @@ SAID = (
 ).encode()
 
 
+JUMP = Jump(host=Host("jump.example.org"), username="u", known_host="", private_key=SecretStr("k"), prefix="ProxyJump")
+
+
 def failures(said: str) -> list[Failure]:
-    return [diagnose("T x", said, doing="keep the connection"), diagnose_jump("T x", said), no_shell("T x", said)]
+    found = diagnose("T x", said, doing="keep the connection")
+    return [found, of_jump(found, JUMP), no_shell("T x", said)]
 
 
 def can_be_shown(failure: Failure) -> None:

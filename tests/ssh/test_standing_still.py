@@ -16,6 +16,7 @@ from borgpull import proc, ssh
 from borgpull.config import Connection, Host
 from borgpull.errors import Failure
 from borgpull.lab import Lab, Spot, lab_running
+from borgpull.ssh import connect
 from borgpull.ssh import master as limits
 
 
@@ -51,7 +52,7 @@ def failure_of(lab: Lab, port: int, use) -> Failure:
 
 def test_a_host_that_stops_in_the_key_exchange_is_given_up(lab, monkeypatch):
     # ConnectTimeout of ssh ends with the banner (seen on 8.4 to 10.5).
-    monkeypatch.setattr(limits, "START_SECONDS", 1.0)
+    monkeypatch.setattr(connect, "START_SECONDS", 1.0)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(20)
 

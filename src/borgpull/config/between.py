@@ -16,6 +16,8 @@ from . import address, amounts, keytext
 from .problem import Place, Problem, at, named
 from .settings import Options, repository_path
 
+_PROXY_JUMP = ("ProxyJumpHost", "ProxyJumpKnownHost", "ProxyJumpUsername", "ProxyJumpPrivateKey")
+
 CheckKey = Callable[[str], str | None]
 CheckKnownHost = Callable[[str, int, str], str | None]
 
@@ -39,6 +41,17 @@ class Sound:
         return range(len(servers) if isinstance(servers, list) else 0)
 
 
+@dataclass(frozen=True)
+class _HostKeys:
+    """Where the keys of one host stand: in the table at `table`, their names after `prefix`."""
+
+    table: Place
+    prefix: str = ""
+
+    def key(self, name: str) -> Place:
+        return (*self.table, f"{self.prefix}{name}")
+
+
 def problems(sound: Sound, *, check_key: CheckKey, check_known_host: CheckKnownHost) -> Iterator[Problem]:
     """Yield what is wrong between the fields of a config. The checks are asked once a distinct value."""
     key_problem = functools.cache(check_key)
@@ -49,8 +62,9 @@ def problems(sound: Sound, *, check_key: CheckKey, check_known_host: CheckKnownH
     ]
     for place in places:
         yield from _jump_problems(sound, place)
-        yield from _key_problems(sound, place, key_problem)
-        yield from _known_host_problems(sound, place, known_host_problem)
+        for host in _hosts(sound, place):
+            yield from _key_problems(sound, host, key_problem)
+            yield from _known_host_problems(sound, host, known_host_problem)
     yield from _patience_problems(sound)
     yield from _name_problems(sound)
     yield from repository_problems(sound)
@@ -70,27 +84,37 @@ def _patience_problems(sound: Sound) -> Iterator[Problem]:
 
 
 def _jump_problems(sound: Sound, place: Place) -> Iterator[Problem]:
-    host, known_host = (at(sound.tree, (*place, key)) for key in ("ProxyJumpHost", "ProxyJumpKnownHost"))
-    if host and not known_host:
+    given = [key for key in _PROXY_JUMP if at(sound.tree, (*place, key))]
+    if "ProxyJumpHost" in given and "ProxyJumpKnownHost" not in given:
         words = "is missing: add what `ssh-keyscan` prints for ProxyJumpHost"
         yield Problem((*place, "ProxyJumpKnownHost"), words)
-    if known_host and not host:
-        yield Problem((*place, "ProxyJumpHost"), "is missing: add it, or remove ProxyJumpKnownHost")
+    if given and "ProxyJumpHost" not in given:
+        yield Problem((*place, "ProxyJumpHost"), f"is missing: add it, or remove {given[0]}")
+    if given and at(sound.tree, (*place, "Jumps")):
+        yield Problem((*place, "Jumps"), f"stands beside {given[0]}: write that host as one of the Jumps")
 
 
-def _key_problems(sound: Sound, place: Place, check: CheckKey) -> Iterator[Problem]:
-    key = sound.text(*place, "PrivateKey")
+def _hosts(sound: Sound, place: Place) -> Iterator[_HostKeys]:
+    """Yield the places of the keys of each host that a connection reaches, those on its way too."""
+    yield _HostKeys(place)
+    yield _HostKeys(place, "ProxyJump")
+    jumps = at(sound.tree, (*place, "Jumps"))
+    for number in range(len(jumps) if isinstance(jumps, list) else 0):
+        yield _HostKeys((*place, "Jumps", number))
+
+
+def _key_problems(sound: Sound, host: _HostKeys, check: CheckKey) -> Iterator[Problem]:
+    key = sound.text(*host.key("PrivateKey"))
     if key is not None and (words := check(keytext.private_key(key))):
-        yield Problem((*place, "PrivateKey"), words)
+        yield Problem(host.key("PrivateKey"), words)
 
 
-def _known_host_problems(sound: Sound, place: Place, check: CheckKnownHost) -> Iterator[Problem]:
-    for host_key, known_host_key in (("Host", "KnownHost"), ("ProxyJumpHost", "ProxyJumpKnownHost")):
-        text, known_host = sound.text(*place, host_key), sound.text(*place, known_host_key)
-        if text and known_host:
-            host = address.host(text)
-            if words := check(host.name, host.port, keytext.known_hosts(known_host, port=host.port)):
-                yield Problem((*place, known_host_key), words)
+def _known_host_problems(sound: Sound, keys: _HostKeys, check: CheckKnownHost) -> Iterator[Problem]:
+    text, known_host = sound.text(*keys.key("Host")), sound.text(*keys.key("KnownHost"))
+    if text and known_host:
+        host = address.host(text)
+        if words := check(host.name, host.port, keytext.known_hosts(known_host, port=host.port)):
+            yield Problem(keys.key("KnownHost"), words)
 
 
 def _name_problems(sound: Sound) -> Iterator[Problem]:

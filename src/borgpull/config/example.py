@@ -47,7 +47,8 @@ def _tables(table: type[Table], path: tuple[str, ...], *, off: bool = False) -> 
             yield ""
             yield from _comment(field)
             yield _mark(
-                f"[[{key}]]" if get_origin(field.annotation) is list else f"[{'.'.join(within)}]", off=inner_off
+                f"[[{'.'.join(within)}]]" if get_origin(field.annotation) is list else f"[{'.'.join(within)}]",
+                off=inner_off,
             )
             yield from _tables(inner, within, off=inner_off)
 

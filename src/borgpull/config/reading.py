@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from pydantic import SecretStr
@@ -14,7 +14,7 @@ from .between import CheckKey, CheckKnownHost, Sound, problems
 from .document import parsed
 from .keys import folded
 from .problem import told
-from .schema import ConnectionTable, File, OptionsTable, TargetTable
+from .schema import ConnectionTable, File, JumpTable, OptionsTable, TargetTable
 from .settings import Config, Connection, Jump, Options, Road, Target
 from .wording import validated
 
@@ -93,13 +93,34 @@ def _connection(table: ConnectionTable) -> Connection:
         host=host,
         username=table.username,
         known_host=keytext.known_hosts(table.known_host, port=host.port),
-        private_key=SecretStr(keytext.private_key(table.private_key.get_secret_value())),
-        jump=_jump(table),
+        private_key=_key(table.private_key),
+        jumps=tuple(_jumps(table)),
     )
 
 
-def _jump(table: ConnectionTable) -> Jump | None:
-    if not table.proxy_jump_host:
-        return None
-    host = address.host(table.proxy_jump_host)
-    return Jump(host=host, known_host=keytext.known_hosts(table.proxy_jump_known_host, port=host.port))
+def _jumps(table: ConnectionTable) -> Iterator[Jump]:
+    if table.proxy_jump_host:
+        only = JumpTable(
+            Host=table.proxy_jump_host,
+            KnownHost=table.proxy_jump_known_host,
+            Username=table.proxy_jump_username,
+            PrivateKey=table.proxy_jump_private_key,
+        )
+        yield _jump(table, only, prefix="ProxyJump")
+    for jump in table.jumps:
+        yield _jump(table, jump)
+
+
+def _jump(table: ConnectionTable, jump: JumpTable, *, prefix: str = "") -> Jump:
+    host = address.host(jump.host)
+    return Jump(
+        host=host,
+        username=jump.username or table.username,
+        known_host=keytext.known_hosts(jump.known_host, port=host.port),
+        private_key=_key(jump.private_key or table.private_key),
+        prefix=prefix,
+    )
+
+
+def _key(key: SecretStr) -> SecretStr:
+    return SecretStr(keytext.private_key(key.get_secret_value()))

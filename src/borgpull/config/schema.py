@@ -59,6 +59,28 @@ class Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
 
 
+class JumpTable(Table):
+    """A host to go through."""
+
+    host: Annotated[str, _text(address.host_problem)] = Field(
+        alias="Host", examples=["jump.example.org", "jump.example.org:2222"], description="the host to go through"
+    )
+    known_host: Annotated[str, _text(fields.known_host)] = Field(
+        alias="KnownHost",
+        examples=["jump.example.org ssh-ed25519 REPLACE-THIS-BY-WHAT-SSH-KEYSCAN-PRINTS"],
+        description="what `ssh-keyscan` prints for it",
+    )
+    username: Annotated[str, _text(address.user_problem)] | None = Field(
+        default=None, alias="Username", examples=["jump"], description="the user to log in there as, if it is another"
+    )
+    private_key: Annotated[SecretStr, _secret(fields.private_key)] | None = Field(
+        default=None,
+        alias="PrivateKey",
+        examples=[PLACEHOLDER],
+        description="the private key to log in there with, if it is another",
+    )
+
+
 class ConnectionTable(Table):
     """How to reach a machine over ssh."""
 
@@ -82,13 +104,30 @@ class ConnectionTable(Table):
         default="",
         alias="ProxyJumpHost",
         examples=["jump.example.org"],
-        description="the host to go through; same user and key",
+        description="the host to go through; for several there is Jumps instead",
     )
     proxy_jump_known_host: str = Field(
         default="",
         alias="ProxyJumpKnownHost",
         examples=["jump.example.org ssh-ed25519 REPLACE-THIS-BY-WHAT-SSH-KEYSCAN-PRINTS"],
         description="what `ssh-keyscan` prints for ProxyJumpHost",
+    )
+    proxy_jump_username: Annotated[str, _text(address.user_problem)] | None = Field(
+        default=None,
+        alias="ProxyJumpUsername",
+        examples=["jump"],
+        description="the user to log in as on ProxyJumpHost, if it is another",
+    )
+    proxy_jump_private_key: Annotated[SecretStr, _secret(fields.private_key)] | None = Field(
+        default=None,
+        alias="ProxyJumpPrivateKey",
+        examples=[PLACEHOLDER],
+        description="the private key to log in with on ProxyJumpHost, if it is another",
+    )
+    jumps: list[JumpTable] = Field(
+        default=[],
+        alias="Jumps",
+        description="the hosts to go through, in their order, the one next to here first; not beside ProxyJumpHost",
     )
 
 

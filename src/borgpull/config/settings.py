@@ -22,21 +22,24 @@ class Host:
 
 @dataclass(frozen=True, kw_only=True)
 class Jump:
-    """The host on the way to another one; its user and key are those of the connection."""
-
-    host: Host
-    known_host: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Connection:
-    """How to reach a machine. `known_host` and `private_key` are ready to be written to a file."""
+    """A host on the way to another one. `prefix` is what the names of its keys begin with in the config."""
 
     host: Host
     username: str
     known_host: str
     private_key: SecretStr
-    jump: Jump | None = None
+    prefix: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Connection:
+    """How to reach a machine, through `jumps` in their order. What goes into files is ready to be written to them."""
+
+    host: Host
+    username: str
+    known_host: str
+    private_key: SecretStr
+    jumps: tuple[Jump, ...] = ()
 
 
 class Road(StrEnum):

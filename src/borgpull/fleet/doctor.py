@@ -80,7 +80,7 @@ async def _connected(whole: _Examination, sheet: Sheet, connection: Connection) 
         heard=lambda line: whole.heard(f"ssh {sheet.party}", line),
     ) as master:
         host = connection.host
-        way = f" through {connection.jump.host.name}" if connection.jump else ""
+        way = "".join(f" through {jump.host.name}" for jump in connection.jumps)
         sheet.ok("connect", f"{host.name} port {host.port}{way}, host key as in KnownHost")
         yield master
 

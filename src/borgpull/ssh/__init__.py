@@ -3,11 +3,12 @@
 This room knows hosts, keys and sockets; it knows nothing of borg.
 """
 
+from .connect import open_master
 from .hostkey import HostKey, scan
 from .identity import key_problem, known_host_problem
 from .keypair import Key, make_key, new_key, public_key
 from .lifeline import FIND_SSHD, LIFELINE
-from .master import SESSIONS, ForwardRefused, Master, open_master
+from .master import SESSIONS, ForwardRefused, Master
 from .session import SSH_FAILED, execute, no_shell, session
 
 __all__ = [

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..config import Connection, Host
+from ..config import Host
 from ..proc import Command
 
 CONNECT_SECONDS = 20
@@ -61,7 +61,6 @@ class Files:
 
     key: Path
     known_hosts: Path
-    jump_known_hosts: Path
 
 
 def _options(*options: str) -> list[str]:
@@ -73,24 +72,25 @@ def _hermetic(user: str, host: Host, *, key: Path, known_hosts: Path) -> list[st
     return ["-F", "none", "-x", "-a", "-T", *_options(*_HERMETIC, *own), "-l", user, "-p", str(host.port)]
 
 
-def master(connection: Connection, *, files: Files, control: Path) -> list[str]:
-    """Return the argv of a master in the foreground; its stdout closes once it listens on `control`."""
-    user = connection.username
+def master(user: str, host: Host, *, files: Files, control: Path, through: Path | None) -> list[str]:
+    """Return the argv of a master in the foreground; its stdout closes once it listens on `control`.
+
+    `through` is the control socket of the master of the host that leads on to this one, if it is not reached directly.
+    """
     argv = ["-M", "-N", "-n", "-S", str(control)]
-    argv += _hermetic(user, connection.host, key=files.key, known_hosts=files.known_hosts)
-    argv += _options("ControlPersist=no", "ExitOnForwardFailure=yes", f"ProxyCommand={_proxy(connection, files)}")
-    return Command("ssh")[(*argv, "--", connection.host.name)].formulate()
+    argv += _hermetic(user, host, key=files.key, known_hosts=files.known_hosts)
+    argv += _options("ControlPersist=no", "ExitOnForwardFailure=yes", f"ProxyCommand={_proxy(through)}")
+    return Command("ssh")[(*argv, "--", host.name)].formulate()
 
 
-def _proxy(connection: Connection, files: Files) -> str:
-    # -J would give the hop neither our key nor our known_hosts, only -l, -p, -F and -v.
-    if connection.jump is None:
+def _proxy(through: Path | None) -> str:
+    # -J would give the hop neither our key nor our known_hosts, only -l, -p, -F and -v. The client passes its
+    # descriptors on to the master of the hop, and idles.
+    if through is None:
         return "none"
-    hop = connection.jump.host
-    argv = _hermetic(connection.username, hop, key=files.key, known_hosts=files.jump_known_hosts)
-    command = Command("ssh")[(*argv, *_options("ProxyCommand=none"))]
     # The outer ssh expands %h and %p, so every other % is doubled.
-    return " ".join(command.formulate(2)).replace("%", "%%") + f" -W '[%h]:%p' -- {hop.name}"
+    fixed = Command("ssh")[_client(through)].formulate(2)
+    return " ".join(fixed).replace("%", "%%") + " -W '[%h]:%p' -- x"
 
 
 def client(control: Path, *arguments: object) -> list[str]:
@@ -99,14 +99,12 @@ def client(control: Path, *arguments: object) -> list[str]:
     ProxyCommand=false and the dummy host "x": when a master refuses a session, ssh would otherwise silently
     open a connection of its own (seen on 8.4, 9.2 and 10.5).
     """
-    fixed = (
-        "-F",
-        "none",
-        *_options("ControlMaster=no", "ProxyCommand=false", "BatchMode=yes"),
-        "-S",
-        str(control),
-    )
-    return Command("ssh")[(*fixed, "-T")][arguments].formulate()
+    return Command("ssh")[_client(control)][arguments].formulate()
+
+
+def _client(control: Path) -> tuple[str, ...]:
+    options = _options("ControlMaster=no", "ProxyCommand=false", "BatchMode=yes")
+    return ("-F", "none", *options, "-S", str(control), "-T")
 
 
 def execute(control: Path, command: object) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ..config import Jump
 from ..errors import Failure
 from ..hostile import last_lines
 
@@ -47,6 +48,11 @@ _SIGNS = (
         "check Username and PrivateKey, and that the public key stands in ~/.ssh/authorized_keys of that user",
     ),
     _sign(
+        r"connect failed: (Name or service not known|Temporary failure in name resolution|No address associated)",
+        "its jump host cannot resolve its name",
+        "check Host, and the DNS of the jump host: it is there that the name is looked up",
+    ),
+    _sign(
         r"Temporary failure in name resolution",
         "its name cannot be resolved at the moment",
         "check the DNS of this machine",
@@ -61,7 +67,7 @@ _SIGNS = (
         r"administratively prohibited",
         "its jump host refuses to lead on to it",
         "in the jump host's sshd_config set `AllowTcpForwarding yes` (or `local`), no `DisableForwarding`; in "
-        "authorized_keys there no `restrict` without `port-forwarding`",
+        "authorized_keys there no `restrict` without `port-forwarding`, no `permitopen` of other hosts alone",
     ),
     _sign(
         r"Connection refused",
@@ -104,7 +110,7 @@ _SIGNS = (
         "add it to /etc/passwd (containers: run as a named user)",
     ),
     _sign(
-        r"kex_exchange_identification|Connection closed by|Connection reset|closed by remote host",
+        r"kex_exchange_identification|Connection closed by|Connection reset|closed by remote host|disconnect: Broken",
         "it closed the connection",
         "look at sshd's log there: MaxStartups, PerSourcePenalties, fail2ban or a full disk can do that",
         transient=True,
@@ -126,23 +132,23 @@ def diagnose(party: str, said: str, *, doing: str = "connect") -> Failure:
     return Failure(party, cause, hint="run again with -v to see all that ssh said", detail=detail)
 
 
-def diagnose_jump(party: str, said: str) -> Failure:
-    """Do what `diagnose` does for a connection through a jump host, and say which of the two hosts failed.
+def through_jump(failure: Failure, jump: Jump) -> Failure:
+    """Return a failure to be led on by `jump`, with its name where it is the one at fault."""
+    failure.cause = failure.cause.replace("its jump host", _named(jump), 1)
+    return failure
 
-    The outer ssh says "UNKNOWN port 65535" when its ProxyCommand ended; a hop that stood and could not lead on says
-    "stdio forwarding failed" before that (seen on 9.2).
-    """
-    failure = diagnose(party, said)
-    if "UNKNOWN port 65535" not in failure.detail or "stdio forwarding failed" in failure.detail:
-        return failure
+
+def of_jump(failure: Failure, jump: Jump) -> Failure:
+    """Return a failure of a connection to a host on the way, as one of whom that way leads to."""
     return Failure(
-        party,
-        f"its jump host: {_of_jump(failure.cause)}",
-        hint=_of_jump(failure.hint),
+        failure.party,
+        f"{_named(jump)}: {failure.cause}",
+        hint=re.sub(r"\b(Host|KnownHost|Username|PrivateKey)\b", rf"{jump.prefix}\1", failure.hint),
         detail=failure.detail,
         transient=failure.transient,
     )
 
 
-def _of_jump(text: str) -> str:
-    return re.sub(r"\b(Host|KnownHost)\b", r"ProxyJump\1", text)
+def _named(jump: Jump) -> str:
+    port = "" if jump.host.port == 22 else f":{jump.host.port}"
+    return f"its jump host {jump.host.name}{port}"

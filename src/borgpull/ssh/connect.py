@@ -1,0 +1,129 @@
+"""Connects: a control master in the foreground for a host, and one for each host on the way to it.
+
+The key and the known_hosts exist as files only until their master is up. A master ends with its context.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+from .. import proc
+from ..config import Connection, Jump
+from ..errors import CONTROLLER, Failure
+from ..hostile import clean
+from . import argv
+from .diagnose import of_jump
+from .master import Hop, Master
+
+# ConnectTimeout covers TCP and the banner only; a peer that stalls in key exchange needs a limit of ours.
+START_SECONDS = 60.0
+
+
+@contextlib.asynccontextmanager
+async def open_master(
+    connection: Connection, *, party: str, directory: Path, heard: Callable[[str], None]
+) -> AsyncIterator[Master]:
+    """Connect, and stay connected for as long as the context lasts; each host on the way has a master of its own.
+
+    `directory` is the run's private one, on a tmpfs; `heard` is given each line that a master says.
+    Raises Failure, named after `party`, when the connection cannot be made; a host on the way is named in it.
+    """
+    async with contextlib.AsyncExitStack() as way:
+        hop: Hop | None = None
+        for jump in connection.jumps:
+            opened = _opened(jump, hop, party=party, directory=directory, heard=heard)
+            try:
+                hop = Hop(jump, await way.enter_async_context(opened))
+            except Failure as failure:
+                raise of_jump(failure, jump) from None
+        yield await way.enter_async_context(_opened(connection, hop, party=party, directory=directory, heard=heard))
+
+
+@contextlib.asynccontextmanager
+async def _opened(
+    where: Connection | Jump, hop: Hop | None, *, party: str, directory: Path, heard: Callable[[str], None]
+) -> AsyncIterator[Master]:
+    own = Path(tempfile.mkdtemp(prefix="m", dir=directory))
+    said = proc.Tail()
+    try:
+        files = _write_files(where, own)
+        through = hop.master.control if hop else None
+        command = argv.master(where.username, where.host, files=files, control=own / "ctl", through=through)
+        async with _started(command) as child:
+            listener = asyncio.create_task(_listen(child, said, heard))
+            try:
+                master = Master(party, own / "ctl", child, said, hop)
+                await _until_ready(master, child, listener)
+                _remove_files(files)
+                watch = asyncio.create_task(master.watch())
+                try:
+                    yield master
+                finally:
+                    watch.cancel()
+            finally:
+                await child.end()
+                listener.cancel()
+    finally:
+        shutil.rmtree(own, ignore_errors=True)
+
+
+@contextlib.asynccontextmanager
+async def _started(command: list[str]) -> AsyncIterator[proc.Child]:
+    try:
+        async with proc.started(command) as child:
+            yield child
+    except FileNotFoundError:
+        raise Failure(CONTROLLER, "ssh is not installed", hint="apt install openssh-client") from None
+
+
+def _write_files(where: Connection | Jump, directory: Path) -> argv.Files:
+    files = argv.Files(directory / "key", directory / "known_hosts")
+    _write(files.key, where.private_key.get_secret_value())
+    _write(files.known_hosts, where.known_host)
+    return files
+
+
+def _write(path: Path, text: str) -> None:
+    path.touch(mode=0o600)
+    path.write_text(text, encoding="utf-8")
+
+
+def _remove_files(files: argv.Files) -> None:
+    for path in (files.key, files.known_hosts):
+        path.unlink()
+
+
+async def _listen(child: proc.Child, said: proc.Tail, heard: Callable[[str], None]) -> None:
+    # A master whose stderr is not read stops at 64 KiB, and every session with it (seen on 8.4, 9.2, 10.5).
+    async for line in proc.lines(child.stderr):
+        text = clean(line)
+        said.add(text)
+        heard(text)
+
+
+async def _until_ready(master: Master, child: proc.Child, listener: asyncio.Task[None]) -> None:
+    # The master closes its stdout when it listens (since OpenSSH 7.7), or by dying.
+    try:
+        async with asyncio.timeout(START_SECONDS):
+            await proc.drained(child.stdout)
+            await asyncio.sleep(0)
+            await master.check()
+    except TimeoutError:
+        raise Failure(
+            master.party,
+            f"it did not finish connecting within {START_SECONDS:.0f} s",
+            hint="check how busy it is, and what sshd's log there says",
+            transient=True,
+        ) from None
+    except Failure as failure:
+        with contextlib.suppress(TimeoutError):
+            await child.wait(2)
+            await asyncio.wait({listener}, timeout=2)
+        if master.alive:
+            raise failure from None
+        raise master.cause() from None
