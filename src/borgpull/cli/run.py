@@ -13,8 +13,8 @@ from plumbum import cli
 
 from ..errors import UsageError
 from ..events import Emit, Event, Outcome, Warned
+from . import exits
 from .command import awaited
-from .exits import exit_code
 from .selecting import SelectingCommand
 from .textfile import Textfile
 
@@ -28,6 +28,7 @@ class Run(SelectingCommand):
     """Back up the targets of the config, all or those that are chosen, at most Jobs of them side by side."""
 
     PROGNAME = "borgpull run"
+    EXIT_CODES = exits.TEXT
     quiet = cli.Flag(["-q", "--quiet"], help="print only what went wrong")
     verbose = cli.Flag(["-v", "--verbose"], excludes=["--quiet"], help="print what borg and ssh said")
     check = cli.Flag(["--check"], excludes=["--no-check"], help="check every repository, due or not (CheckEvery)")
@@ -69,7 +70,7 @@ class Run(SelectingCommand):
                     display.handle(lost)
 
             outcome, interrupt = awaited(_run(config, targets, directory, cache, emit))
-        return display.board, exit_code(outcome, interrupt.number)
+        return display.board, exits.exit_code(outcome, interrupt.number)
 
     def _write_metrics(self, textfile: Textfile, board: Board, code: int, config: Config) -> None:
         from ..ui import metrics  # noqa: PLC0415

@@ -51,7 +51,7 @@ class Questions:
         if self._options.source:
             return _all_right("--source", self._options.source, fields.source_path)
         paths = [self._asked("--source", "Path to back up", "", fields.source_path)]
-        while path := self._asked("--source", "Another path (none: press Enter)", "", _nothing_wrong):
+        while path := self._asked("--source", "Another path (none: press Enter)", "", _one_more_path):
             paths.append(path)
         return tuple(paths)
 
@@ -91,7 +91,7 @@ class Questions:
             raise Failure(party, cause, hint="find out who answers there before you go on")
         question = (
             f"The host key of {where.name} port {where.port} (ED25519) has the fingerprint\n  {key.fingerprint}\n"
-            "There, `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` tells the right one. Is it the same?"
+            "There, `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` tells the right one.\nIs it the same?"
         )
         if not wanted and not asking.agreed(question, otherwise="give --fingerprint SHA256:..."):
             raise Failure(party, "its host key was not confirmed; nothing was added", hint="compare the fingerprints")
@@ -130,5 +130,5 @@ def _all_right(option: str, values: Iterable[str], rule: _Rule) -> tuple[str, ..
     return found
 
 
-def _nothing_wrong(_: str) -> None:
-    return None
+def _one_more_path(text: str) -> str | None:
+    return fields.source_path(text) if text else None
