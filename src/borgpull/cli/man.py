@@ -8,9 +8,10 @@ from .exits import DONE
 
 
 class Man(Command):
-    """Print the man page, with every command and option: `borgpull man | man -l -` shows it.
+    """Print the man page, with every command and option.
 
-    To have `man borgpull` find it: `borgpull man > /usr/local/share/man/man1/borgpull.1`.
+    `borgpull man | man -l -` shows it. For `man borgpull` to find it:
+    `borgpull man > /usr/local/share/man/man1/borgpull.1`.
     """
 
     PROGNAME = "borgpull man"

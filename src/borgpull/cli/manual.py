@@ -7,8 +7,6 @@ from collections.abc import Iterable, Iterator
 
 from .page import Option, Page
 
-_EXIT_CODES = "Exit codes: "
-_EXIT_CODE = re.compile(r"([0-9]+(?: or [0-9]+)*) (.*)", re.DOTALL)
 _SPAN = re.compile(r"`([^`]+)`")
 _EXITS = "Of a run; where a command has others, they stand with it. The worst one wins: 3 over 2 over 1."
 _ROFF = {"\\": "\\e", "-": "\\-", "'": "\\(aq", "^": "\\(ha", "~": "\\(ti"}
@@ -43,8 +41,6 @@ _EXAMPLES = (
 
 def roff(page: Page, *, version: str) -> str:
     """Return the man page of a whole program."""
-    exits = [text for text in page.paragraphs if text.startswith(_EXIT_CODES)]
-    about = [text for text in page.paragraphs if text not in exits]
     summary, _, more = page.summary.partition(". ")
     lines = [
         f'.TH {page.name.upper()} 1 "" "{page.name} {version}" "User Commands"',
@@ -53,7 +49,7 @@ def roff(page: Page, *, version: str) -> str:
         ".SH SYNOPSIS",
         *_synopsis(page),
         ".SH DESCRIPTION",
-        *_paragraphs([more, *about]),
+        *_paragraphs([more, *page.paragraphs]),
         ".SH OPTIONS",
         *_listed((option.shown, option.text) for option in page.options),
         ".SH COMMANDS",
@@ -62,7 +58,7 @@ def roff(page: Page, *, version: str) -> str:
         *_paragraphs(
             ["Of a run; where a command has others, they stand with it. The worst one wins: 3 over 2 over 1."]
         ),
-        *_listed(_codes(exits)),
+        *_listed(page.exit_codes.meanings if page.exit_codes else ()),
         ".SH FILES",
         *_listed(_FILES),
         ".SH ENVIRONMENT",
@@ -89,19 +85,15 @@ def _command(page: Page) -> Iterator[str]:
     yield f'.SS "{_text(page.usage)}"'
     yield from _paragraphs([page.summary, *page.paragraphs])
     yield from _listed((option.shown, option.text) for option in page.options if not _is_help(option))
+    if page.exit_codes:
+        yield from (".PP", f"{_text(page.exit_codes.title)}:", *_listed(page.exit_codes.meanings))
+        yield from (".PP", _text(page.exit_codes.note)) if page.exit_codes.note else ()
     for each in page.commands:
         yield from _command(each)
 
 
 def _is_help(option: Option) -> bool:
     return "--help" in option.names
-
-
-def _codes(paragraphs: Iterable[str]) -> Iterator[tuple[str, str]]:
-    for paragraph in paragraphs:
-        for entry in paragraph.removeprefix(_EXIT_CODES).removesuffix(".").split("; "):
-            if found := _EXIT_CODE.fullmatch(entry):
-                yield found[1], found[2]
 
 
 def _paragraphs(texts: Iterable[str]) -> Iterator[str]:

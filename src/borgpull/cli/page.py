@@ -6,6 +6,7 @@ It is read from the plumbum applications, so none of the three can know another 
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from .command import Command
 
 META = "Meta-switches"
+_EXIT_CODES = re.compile(r"(Exit codes[^:]*): (.*?)\.(?: ([A-Z].*))?")
+_EXIT_CODE = re.compile(r"([0-9]+(?: or [0-9]+)*) (.*)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,12 +49,22 @@ class Parameter:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExitCodes:
+    """What the exit codes of a command mean: a title, each code with its meaning, and what is to be said of all."""
+
+    title: str
+    meanings: tuple[tuple[str, str], ...]
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Page:
     """A command as the operator types it; `commands` are those that it is made of, in the order of the applications."""
 
     command: str
     summary: str
     paragraphs: tuple[str, ...]
+    exit_codes: ExitCodes | None
     parameters: tuple[Parameter, ...]
     options: tuple[Option, ...]
     commands: tuple[Page, ...]
@@ -72,14 +85,27 @@ class Page:
 def page_of(command: type[Command]) -> Page:
     """Return the page of a command, and of the commands that it is made of."""
     application = command("")
+    paragraphs = (command.DESCRIPTION_MORE or "").split("\n\n")
+    exit_codes = [each for each in map(_exit_codes, paragraphs) if each]
     return Page(
         command=str(command.PROGNAME),
         summary=command.DESCRIPTION or "",
-        paragraphs=tuple((command.DESCRIPTION_MORE or "").split("\n\n")) if command.DESCRIPTION_MORE else (),
+        paragraphs=tuple(text for text in paragraphs if text and not _exit_codes(text)),
+        exit_codes=exit_codes[0] if exit_codes else None,
         parameters=() if application.subcommands else tuple(_parameters(command)),
         options=tuple(_options(application)),
         commands=tuple(page_of(each) for each in application.subcommands.values()),
     )
+
+
+def _exit_codes(text: str) -> ExitCodes | None:
+    """Return what a paragraph says of exit codes, None when it speaks of something else."""
+    found = _EXIT_CODES.fullmatch(text)
+    entries = [_EXIT_CODE.fullmatch(entry) for entry in found[2].split("; ")] if found else []
+    meanings = tuple((entry[1], entry[2]) for entry in entries if entry)
+    if found is None or len(meanings) < len(entries):
+        return None
+    return ExitCodes(title=found[1], meanings=meanings, note=found[3] or "")
 
 
 def _options(application: Command) -> Iterator[Option]:
