@@ -31,5 +31,11 @@ image:
 lock:
 	@test -x .venv/bin/uv || tools/setup.sh work; tools/lock.sh
 
+dist:
+	@tools/setup.sh work && tools/dist.sh
+
+sbom:
+	@tools/setup.sh work && tools/sbom.sh
+
 clean:
 	rm -rf .venv .venv-borg14 .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
