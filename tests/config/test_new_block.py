@@ -81,6 +81,13 @@ def test_an_inline_list_gets_one_more_entry(target, keys, checks):
     assert [line for line in text.splitlines() if line not in new.splitlines()] == []
 
 
+def test_an_empty_list_gets_its_first_entry(target, keys, checks):
+    text = filled("Servers = [] # none yet\n" + WITHOUT_TARGETS, keys)
+    new = added(text, target)
+    assert list(targets(new, checks)) == [target.name]
+    assert new.endswith(" # none yet\n" + filled(WITHOUT_TARGETS, keys))
+
+
 def test_what_is_no_list_is_refused(target):
     with pytest.raises(UsageError):
         added("Servers = 1\n", target)

@@ -92,10 +92,12 @@ def test_no_secret_is_shown_and_no_key_is_left(world, before, mail, fingerprint)
     assert passphrase not in again
 
 
-def test_a_key_from_a_file(world, before, mail, fingerprint, tmp_path):
+def test_the_first_target_with_a_key_from_a_file(world, before, mail, fingerprint, tmp_path):
     (tmp_path / "key").write_text(mail.host.key.private)
-    done = add(world, *options(mail, fingerprint=fingerprint, key=str(tmp_path / "key")), config=before)
+    first = before[: before.index("[[Servers]]")]
+    done = add(world, *options(mail, fingerprint=fingerprint, key=str(tmp_path / "key")), config=first)
     assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(first)
     assert mail.host.key.private in done.stdout
     assert mail.host.key.public in done.stderr
 

@@ -43,10 +43,10 @@ def added(text: str, target: NewTarget) -> str:
     spelled = next((key for key in parsed(text) if key.casefold() == _SERVERS.casefold()), _SERVERS)
     document = tomlkit.parse(text)
     targets = document.get(spelled)
-    if isinstance(targets, Array) and targets:
+    if isinstance(targets, Array):
         targets.append(_table(target).unwrap())
         return tomlkit.dumps(document)
-    if targets is not None and not isinstance(targets, AoT) and targets != []:
+    if targets is not None and not isinstance(targets, AoT):
         raise UsageError("Servers is no list of tables", hint="write each target as a [[Servers]] table")
     block = tomlkit.document()
     block.append(spelled, AoT([_table(target)]))
