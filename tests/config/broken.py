@@ -16,6 +16,7 @@ KNOWN = f"{TWO}.Connection.KnownHost {DB1}"
 KEEP = "Borg.PruneSetting"
 PATHS = f"{TWO}.SourcePaths {DB1}"
 BORG = f"{TWO}.BorgPath {DB1}"
+PING = "Notify.Ping"
 KEY = f"{B}.PrivateKey"
 ROOT = "Borg.RootDir"
 JOBS = "Borg.Jobs"
@@ -253,6 +254,18 @@ BROKEN = {
     "BorgPath is an option": ('"/opt/borg/bin/borg"', '"-c"', BORG, "dash"),
     "BorgPath below a home": ('"/opt/borg/bin/borg"', '"~/bin/borg"', BORG, "not expanded"),
     "BorgPath of two lines": ('"/opt/borg/bin/borg"', r'"borg\n"', BORG, "control character"),
+    # who is told
+    "Ping that is no URL": ("[Borg.Server]", '[Notify]\nPing = "hc-ping"\n[Borg.Server]', PING, "https:// URL"),
+    "Ping of another kind": ("[Borg.Server]", '[Notify]\nPing = "file:///etc/x"\n[Borg.Server]', PING, "https:// URL"),
+    "Ping with a space": ("[Borg.Server]", '[Notify]\nPing = "https://a/ b"\n[Borg.Server]', PING, "https:// URL"),
+    "Ping in the clear": ("[Borg.Server]", '[Notify]\nPing = "http://hc.example.org/1"\n[Borg.Server]', PING, "forge"),
+    "Ping with a user": ("[Borg.Server]", '[Notify]\nPing = "https://a:hunter2@b/"\n[Borg.Server]', PING, "user"),
+    "Ping with a bad port": ("[Borg.Server]", '[Notify]\nPing = "https://a:99999/"\n[Borg.Server]', PING, "not a URL"),
+    "empty OnFinish": ("[Borg.Server]", '[Notify]\nOnFinish = " "\n[Borg.Server]', "Notify.OnFinish", "is empty"),
+    "NUL in OnFinish": ("[Borg.Server]", '[Notify]\nOnFinish = "a\\u0000"\n[Borg.Server]', "Notify.OnFinish", "NUL"),
+    "Notify that is no table": ("[[Servers]]\nName = \"web1\"", '[[Notify]]\n[[Servers]]\nName = "web1"',
+                                "Notify", "write [Notify]"),
+    "Ping in another table": ("Jobs = 4", 'Jobs = 4\nPing = "https://a/"', "Borg", "belongs in [Notify]"),
     "BorgPath of the server": ("Jobs = 4", 'Jobs = 4\nBorgPath = "borg"', "Borg", "or [Borg.Server]"),
 }
 # fmt: on

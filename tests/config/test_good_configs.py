@@ -8,7 +8,7 @@ import pydantic
 import pytest
 from sample import GOOD, filled, read_pure
 
-from borgpull.config import Host, Road, read
+from borgpull.config import Host, Notify, Road, read
 from borgpull.config.schema import File
 from borgpull.config.settings import Options
 
@@ -102,6 +102,24 @@ def test_what_may_be_left_out(keys, checks):
     assert config.check_every == 7 * 86400
     assert config.targets[0].excludes == ()
     assert config.targets[0].options == Options(timeout=48 * 3600, stall_timeout=30 * 60, quota="", road=None)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://hc-ping.com/1-2?create=1",
+        "https://[2001:db8::1]:8443/x-{shard}",
+        "http://127.0.0.1:9/",
+        "http://[::1]/",
+    ],
+)
+def test_who_is_told_is_kept_and_never_shown(keys, checks, url):
+    assert read(filled(GOOD, keys), **checks).notify == Notify()
+    table = f"[notify]\nping = '{url}'\nonfinish = 'mail root'\n\n[Borg.Server]"
+    config = read(filled(GOOD.replace("[Borg.Server]", table), keys), **checks)
+    assert config.notify.ping.get_secret_value() == url
+    assert config.notify.on_finish == "mail root"
+    assert url not in repr(config)
 
 
 def test_options_of_a_target_come_before_the_defaults_for_all(keys, checks):
@@ -278,6 +296,7 @@ def test_the_schema_spells_the_keys_as_the_config_does():
         *("Retries", "CheckEvery", "Defaults", "Timeout", "StallTimeout", "Quota", "Gate", "Road"),
         *("Compression", "OneFileSystem", "ExcludeCaches", "ExcludeIfPresent", "PatternsFrom", "UploadRateLimit"),
         *("FilesCache", "CheckpointInterval", "LockWait", "Encryption", "Nice"),
+        *("Notify", "Ping", "OnFinish"),
         *("Host", "Username", "KnownHost", "PrivateKey", "ProxyJumpHost", "ProxyJumpKnownHost"),
         *("ProxyJumpUsername", "ProxyJumpPrivateKey", "Jumps"),
         *("Name", "SourcePaths", "Excludes", "BorgTarget", "Connection", "SubDir", "Passphrase"),

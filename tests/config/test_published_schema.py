@@ -50,7 +50,7 @@ def test_an_editor_marks_what_is_wrong(old, new, word):
 def test_secrets_are_marked_as_such():
     properties = {name: entry for table in tables(SCHEMA) for name, entry in table["properties"].items()}
     secret = {name for name, entry in properties.items() if entry.get("writeOnly") and entry["format"] == "password"}
-    assert secret == {"Passphrase", "PrivateKey", "ProxyJumpPrivateKey"}
+    assert secret == {"Passphrase", "PrivateKey", "Ping", "ProxyJumpPrivateKey"}
 
 
 def test_each_key_is_explained_and_none_may_be_null():

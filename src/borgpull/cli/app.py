@@ -11,7 +11,7 @@ from types import FrameType
 from plumbum import cli
 
 from .. import __version__
-from ..errors import ConfigError, Failure, TamperedError, UsageError
+from ..errors import ConfigError, Failure
 from . import exits
 from .command import Group
 from .page import META
@@ -76,8 +76,6 @@ def _tell(failure: Failure) -> int:
     if isinstance(failure, ConfigError):
         for problem in failure.problems:
             message_error(failure.party, problem)
-        return exits.WRONG
-    message_error(failure.party, failure.cause, failure.hint)
-    if isinstance(failure, UsageError):
-        return exits.WRONG
-    return exits.TAMPERED if isinstance(failure, TamperedError) else exits.FAILED
+    else:
+        message_error(failure.party, failure.cause, failure.hint)
+    return exits.error_code(failure)

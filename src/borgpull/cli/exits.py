@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 
 from ..answers import Level, Mark
+from ..errors import ConfigError, TamperedError, UsageError
 from ..events import Outcome
 
 DONE, WARNINGS, FAILED, TAMPERED, WRONG = 0, 1, 2, 3, 4
@@ -48,6 +49,17 @@ def doctor_code(worst: Mark) -> int:
 def status_code(worst: Level) -> int:
     """Return the exit code of a `status` whose worst target is this."""
     return _LEVELS[worst]
+
+
+def error_code(error: BaseException) -> int:
+    """Return the exit code of a command that `error` ended."""
+    if isinstance(error, SystemExit) and isinstance(error.code, int):
+        return error.code
+    if isinstance(error, KeyboardInterrupt):
+        return 128 + signal.SIGINT
+    if isinstance(error, ConfigError | UsageError):
+        return WRONG
+    return TAMPERED if isinstance(error, TamperedError) else FAILED
 
 
 def exit_code(outcome: Outcome, interrupted_by: int | None = None) -> int:

@@ -15,6 +15,7 @@ from ..errors import UsageError
 from ..events import Emit, Event, Outcome, Warned
 from . import exits
 from .command import awaited
+from .notifying import pinging, run_on_finish
 from .selecting import SelectingCommand
 from .textfile import Textfile
 
@@ -38,23 +39,39 @@ class Run(SelectingCommand):
     metrics_file = cli.SwitchAttr(
         ["--metrics"], str, argname="FILE", help="write a textfile for Prometheus' node_exporter to FILE at the end"
     )
+    no_notify = cli.Flag(["--no-notify"], help="tell neither Ping nor OnFinish of [Notify], e.g. in a run by hand")
 
     def main(self) -> int:
         """Run; return the exit code."""
         from .. import rundir  # noqa: PLC0415 - `--help` shall answer at once
+        from ..ui import summary  # noqa: PLC0415
 
         rundir.harden()
         textfile = Textfile(self.metrics_file) if self.metrics_file else None
-        with rundir.private_directory() as directory:
-            config = self._config(directory)
-            board, code = self._back_up(config, directory)
-        if textfile:
-            self._write_metrics(textfile, board, code, config)
-        if self.json:
-            from ..ui import console, report  # noqa: PLC0415
-
-            console.data(report.dumps(board))
+        with contextlib.ExitStack() as told:
+            with rundir.private_directory() as directory:
+                config = self._config(directory)
+                end = told.enter_context(pinging(self._ping(config)))
+                board, code = self._back_up(config, directory)
+            if textfile:
+                self._write_metrics(textfile, board, code, config)
+            self._report(board, code, config)
+            end.code, end.line = code, summary.in_one_line(board, board.run.finished or 0.0)
         return code
+
+    def _ping(self, config: Config) -> str:
+        if self.no_notify or config.notify.ping is None:
+            return ""
+        shard = self.selection().shard
+        return config.notify.ping.get_secret_value().replace("{shard}", str(shard.index if shard else 0))
+
+    def _report(self, board: Board, code: int, config: Config) -> None:
+        from ..ui import console, report  # noqa: PLC0415
+
+        if not self.no_notify:
+            run_on_finish(config.notify.on_finish, report.dumps(board), exit_code=code)
+        if self.json:
+            console.data(report.dumps(board))
 
     def _back_up(self, config: Config, directory: Path) -> tuple[Board, int]:
         from .. import ui  # noqa: PLC0415

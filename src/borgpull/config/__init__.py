@@ -8,7 +8,7 @@ from .block import NewTarget, added
 from .example import example
 from .published import json_schema
 from .reading import read
-from .settings import Config, Connection, Host, Jump, Options, Road, Target
+from .settings import Config, Connection, Host, Jump, Notify, Options, Road, Target
 
 __all__ = [
     "Config",
@@ -16,6 +16,7 @@ __all__ = [
     "Host",
     "Jump",
     "NewTarget",
+    "Notify",
     "Options",
     "Road",
     "Target",

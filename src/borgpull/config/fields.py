@@ -5,7 +5,9 @@ The words never quote the value: it may be a secret in the wrong place.
 
 from __future__ import annotations
 
+import ipaddress
 import unicodedata
+from urllib.parse import urlsplit
 
 from ..hostile import clean
 from .settings import Road
@@ -99,6 +101,36 @@ def borg_path(text: str) -> str | None:
     if has_unprintable(text):
         return "has a control character in it: remove it"
     return None
+
+
+def ping(text: str) -> str | None:
+    """Judge the URL of a monitor. Who knows it can say that all is well: it never goes over a network in clear."""
+    try:
+        url = urlsplit(text)
+        host, _ = url.hostname or "", url.port
+    except ValueError:
+        return "is not a URL: write it as the monitor shows it"
+    if has_unprintable(text) or " " in text or not host or url.scheme not in {"https", "http"}:
+        return "is not an https:// URL: write it as the monitor shows it"
+    if url.scheme == "http" and not _is_here(host):
+        return "is plain http, which anybody on the way can read and forge: write https:// (or name this very machine)"
+    if url.username is not None or url.fragment:
+        return "has a user or a `#` in it, of which a monitor knows nothing: remove that part"
+    return None
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def command(text: str) -> str | None:
+    """Judge a command for the shell; what it does is the operator's business."""
+    if not text.strip():
+        return "is empty: write a command, or remove the key"
+    return "has a NUL character in it, which no command can hold: remove it" if "\0" in text else None
 
 
 def private_key(text: str) -> str | None:

@@ -15,7 +15,7 @@ from .document import parsed
 from .keys import folded
 from .problem import told
 from .schema import ConnectionTable, File, JumpTable, OptionsTable, TargetTable
-from .settings import Config, Connection, Jump, Options, Road, Target
+from .settings import Config, Connection, Jump, Notify, Options, Road, Target
 from .wording import validated
 
 # What an option means, where that is not what it says.
@@ -57,6 +57,7 @@ def _settings(file: File) -> Config:
         server=_connection(file.borg.server),
         server_borg_path=file.borg.server.borg_path,
         targets=tuple(_target(table, file.borg.defaults) for table in file.servers),
+        notify=Notify(ping=file.notify.ping, on_finish=file.notify.on_finish or ""),
     )
 
 

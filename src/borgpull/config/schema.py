@@ -272,6 +272,24 @@ class BorgTable(Table):
     server: ServerTable = Field(alias="Server", description="the backup server")
 
 
+class NotifyTable(Table):
+    """Who is told of a run. None: nobody."""
+
+    ping: Annotated[SecretStr, _secret(fields.ping)] | None = Field(
+        default=None,
+        alias="Ping",
+        examples=["https://hc-ping.com/11111111-2222-3333-4444-555555555555"],
+        description="a URL that is told of each run's start and end, as Healthchecks has it; `{shard}` in it is the I "
+        "of --shard I/N",
+    )
+    on_finish: Annotated[str, _text(fields.command)] | None = Field(
+        default=None,
+        alias="OnFinish",
+        examples=["jq .outcome >>/var/log/backups"],
+        description="a shell command that is run here after each run, with the JSON report on its stdin",
+    )
+
+
 class RepositoryTable(Table):
     """The repository of a target."""
 
@@ -309,4 +327,5 @@ class File(Table):
     """A whole config."""
 
     borg: BorgTable = Field(alias="Borg", description="the repositories and the backup server")
+    notify: NotifyTable = Field(default=NotifyTable(), alias="Notify", description="who is told of a run")
     servers: list[TargetTable] = Field(alias="Servers", min_length=1, description="the targets, one [[Servers]] each")

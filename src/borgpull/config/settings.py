@@ -92,6 +92,14 @@ class Target:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Notify:
+    """Who is told of a run: `ping` is the URL of a monitor, `on_finish` a command for the shell, or empty."""
+
+    ping: SecretStr | None = None
+    on_finish: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """All of it. `root_dir` is as written; `prune_options` an argv; at most `jobs` targets run at once.
 
@@ -107,6 +115,7 @@ class Config:
     server: Connection
     server_borg_path: str
     targets: tuple[Target, ...]
+    notify: Notify = Notify()
 
     def repository_path(self, target: Target) -> str:
         """Return the normalised absolute path of the target's repository on B."""

@@ -13,7 +13,7 @@ from .keys import field_at
 from .problem import Place, Problem
 from .schema import RULE, File
 
-_TABLES = ("Server", "BorgTarget", "Connection", "Borg", "Defaults")
+_TABLES = ("Server", "BorgTarget", "Connection", "Borg", "Defaults", "Notify")
 _NUMBERS = {"Jobs": "1 to 1000", "Retries": "0 to 10", "Nice": "0 to 19"}
 
 

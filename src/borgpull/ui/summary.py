@@ -52,6 +52,11 @@ def summary_table(board: Board, now: float, width: int) -> list[RenderableType]:
     return [*parts, _last_line(board, now)]
 
 
+def in_one_line(board: Board, now: float) -> str:
+    """Return how many targets ended how, and what was read: no name of anything."""
+    return _last_line(closed(board), now).plain
+
+
 def _table(board: Board, now: float, *, wide: bool) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("target", overflow="fold")
