@@ -9,6 +9,9 @@ TWO = "Servers[1]"
 TIMEOUT = f'{ONE}.Timeout ("web1")'
 GATE = f'{ONE}.Gate ("web1")'
 QUOTA = f'{ONE}.Quota ("web1")'
+APPEND = 'AppendSocket = "/run/append/{SubDir}"'
+FULL = 'FullSocket = "/run/full/{SubDir}"'
+STATE = 'StateDir = "/var/lib/borgpull"'
 SUB = f"{TWO}.BorgTarget.SubDir {DB1}"
 PASS = f"{TWO}.BorgTarget.Passphrase {DB1}"
 HOST = f"{TWO}.Connection.Host {DB1}"
@@ -266,6 +269,40 @@ BROKEN = {
     "Notify that is no table": ("[[Servers]]\nName = \"web1\"", '[[Notify]]\n[[Servers]]\nName = "web1"',
                                 "Notify", "write [Notify]"),
     "Ping in another table": ("Jobs = 4", 'Jobs = 4\nPing = "https://a/"', "Borg", "belongs in [Notify]"),
+    # AppendSocket, FullSocket, StateDir
+    "one socket alone": ("[Borg.Server]", f"[Borg.Server]\n{APPEND}", f"{B}.FullSocket", "is missing"),
+    "StateDir alone": ("Jobs = 4", f"Jobs = 4\n{STATE}", f"{B}.AppendSocket", "all three"),
+    "sockets without StateDir": ("[Borg.Server]", f"[Borg.Server]\n{APPEND}\n{FULL}", "Borg.StateDir", "is missing"),
+    "a socket for all repositories": (
+        "[Borg.Server]",
+        f'{STATE}\n[Borg.Server]\nAppendSocket = "/run/a.sock"\n{FULL}',
+        f"{B}.AppendSocket",
+        "`{SubDir}`",
+    ),
+    "a relative socket": (
+        "[Borg.Server]",
+        f'{STATE}\n[Borg.Server]\nAppendSocket = "run/{{SubDir}}"\n{FULL}',
+        f"{B}.AppendSocket",
+        "absolute",
+    ),
+    "one socket for both": (
+        "[Borg.Server]",
+        f"{STATE}\n[Borg.Server]\n{APPEND}\n{FULL.replace('full', 'append')}",
+        f"{B}.FullSocket",
+        "full access",
+    ),
+    "a socket too long": (
+        "[Borg.Server]",
+        f'{STATE}\n[Borg.Server]\nAppendSocket = "/run/{"x" * 94}/{{SubDir}}"\n{FULL}',
+        'Servers[0].BorgTarget.SubDir ("web1")',
+        "107 bytes",
+    ),
+    "a relative StateDir": (
+        "[Borg.Server]",
+        f'StateDir = "state"\n[Borg.Server]\n{APPEND}\n{FULL}',
+        "Borg.StateDir",
+        "absolute",
+    ),
     "BorgPath of the server": ("Jobs = 4", 'Jobs = 4\nBorgPath = "borg"', "Borg", "or [Borg.Server]"),
 }
 # fmt: on

@@ -179,6 +179,16 @@ def test_how_often_a_repository_is_checked(text, seconds):
     assert read_pure(GOOD.replace("Jobs = 4", f'Jobs = 4\ncheckevery = "{text}"')).check_every == seconds
 
 
+def test_each_repository_has_sockets_of_its_own(keys, checks):
+    sockets = 'AppendSocket = "/run/borg/append/{SubDir}"\nFullSocket = "/run/borg/{SubDir}.full"'
+    text = GOOD.replace("[Borg.Server]", f'StateDir = "/var/lib/borgpull"\n[Borg.Server]\n{sockets}')
+    config = read(filled(text.replace("{SubDir}", "(SubDir)"), keys).replace("(SubDir)", "{SubDir}"), **checks)
+    assert config.sockets
+    assert config.sockets.state_dir == "/var/lib/borgpull"
+    assert config.sockets.append_of(config.targets[0]) == "/run/borg/append/sub-web1"
+    assert config.sockets.full_of(config.targets[1]) == "/run/borg/sub-db1.full"
+
+
 def test_empty_jump_keys_mean_no_jump(keys, checks):
     text = GOOD.replace('"jump.example.org"', '""').replace('"jump.example.org {HOST_KEY}"', '""')
     assert read(filled(text, keys), **checks).targets[1].connection.jumps == ()
@@ -297,6 +307,7 @@ def test_the_schema_spells_the_keys_as_the_config_does():
         *("Compression", "OneFileSystem", "ExcludeCaches", "ExcludeIfPresent", "PatternsFrom", "UploadRateLimit"),
         *("FilesCache", "CheckpointInterval", "LockWait", "Encryption", "Nice"),
         *("Notify", "Ping", "OnFinish"),
+        *("AppendSocket", "FullSocket", "StateDir"),
         *("Host", "Username", "KnownHost", "PrivateKey", "ProxyJumpHost", "ProxyJumpKnownHost"),
         *("ProxyJumpUsername", "ProxyJumpPrivateKey", "Jumps"),
         *("Name", "SourcePaths", "Excludes", "BorgTarget", "Connection", "SubDir", "Passphrase"),

@@ -116,7 +116,7 @@ def test_a_damaged_ledger_is_no_ledger_and_the_repository_stays_as_it_is(backed_
     found = world.run("-q", config=only(world.lab.config(), "web"))
     assert found.returncode == 3
     assert "its repository could not be verified" in found.stderr
-    assert "its ledger on B cannot be read: it is damaged" in found.stderr
+    assert "its ledger cannot be read: it is damaged" in found.stderr
     refused = world.run("rollback", "web", "--yes")
     assert refused.returncode == 2
     assert "there is nothing to go back to" in refused.stderr

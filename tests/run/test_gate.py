@@ -52,6 +52,7 @@ def test_honest_runs_pass_a_dishonest_one_is_stopped_and_the_next_goes_on(world,
     assert world.leftovers() == []
 
 
+@pytest.mark.slow
 def test_one_target_can_do_without_the_gate_of_the_others(world):
     place = world.target("web").host.directory / "another hostile borg"
     plant_attack(place, "delete_beside_manifest")

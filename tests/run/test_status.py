@@ -27,7 +27,7 @@ STATES = {
     "changed": ("changed", "clean", "something was written since"),
     "tampered": ("tampered", "closed", "older objects were deleted"),
     "gone": ("tampered", "clean", "there is nothing at its path"),
-    "unreadable": ("unverifiable", "unreadable", "its ledger on B cannot be read: it is damaged"),
+    "unreadable": ("unverifiable", "unreadable", "its ledger cannot be read: it is damaged"),
     "interrupted": ("interrupted", "open", "a run of it ended in the middle"),
     "pruning": ("interrupted", "own", "a run of it ended in the middle"),
     "old-ledger": ("ok", "clean", ""),

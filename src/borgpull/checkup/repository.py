@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from .. import ssh
 from ..answers import Standing, State
 from ..errors import Failure
 from ..job.standing import standing_of
 from ..job.watch import NO_LINKS, NO_LINKS_HINT
-from ..ledger import Place, survey
+from ..ledger import Vault
 from .sheet import Sheet
 
 ROW = "ledger"
 
 
-async def look_at_repository(sheet: Sheet, server: Sheet, master: ssh.Master, place: Place, *, now: float) -> None:
-    """Look at the ledger at `place`; what it tells of B goes to `server`. `sheet` is that of the target."""
+async def look_at_repository(sheet: Sheet, server: Sheet, vault: Vault, *, now: float) -> None:
+    """Look at the ledger in `vault`; what it tells of B goes to `server`. `sheet` is that of the target."""
     with sheet.attempt(ROW):
-        seen = await survey(master, place)
+        seen = await vault.survey()
         if seen.ledger is not None and not seen.ledger.linked:
             server.warn("hard links", NO_LINKS, NO_LINKS_HINT)
         # How old an archive is stops no backup.

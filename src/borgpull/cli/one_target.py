@@ -32,7 +32,7 @@ class OneTargetCommand(ConfiguredCommand):
     async def _connected(self, name: str, work: Callable[[Subject], Awaitable[int]], directory: Path) -> int:
         import asyncio  # noqa: PLC0415
 
-        from .. import fleet, job, ledger  # noqa: PLC0415
+        from .. import fleet, job  # noqa: PLC0415
 
         config = self.config(directory)
         target = fleet.target_named(config, name)
@@ -41,7 +41,7 @@ class OneTargetCommand(ConfiguredCommand):
         try:
             async with fleet.connected(config, directory=directory, cache=self.cache(), emit=self._heard) as plan:
                 subject = job.Subject(plan, target)
-                async with ledger.held(plan.server.master, subject.place):
+                async with subject.vault.held():
                     return await work(subject)
         except asyncio.CancelledError:
             return 128 + (interrupt.number or 0)

@@ -8,7 +8,7 @@ from .block import NewTarget, added
 from .example import example
 from .published import json_schema
 from .reading import read
-from .settings import Config, Connection, Host, Jump, Notify, Options, Road, Target
+from .settings import Config, Connection, Host, Jump, Notify, Options, Road, Sockets, Target
 
 __all__ = [
     "Config",
@@ -19,6 +19,7 @@ __all__ = [
     "Notify",
     "Options",
     "Road",
+    "Sockets",
     "Target",
     "added",
     "example",

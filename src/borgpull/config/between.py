@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import address, amounts, keytext
+from . import address, amounts, keytext, sockets
 from .problem import Place, Problem, at, named
 from .settings import Options, repository_path
 
@@ -66,6 +66,7 @@ def problems(sound: Sound, *, check_key: CheckKey, check_known_host: CheckKnownH
             yield from _key_problems(sound, host, key_problem)
             yield from _known_host_problems(sound, host, known_host_problem)
     yield from _patience_problems(sound)
+    yield from _socket_problems(sound)
     yield from _name_problems(sound)
     yield from repository_problems(sound)
 
@@ -115,6 +116,27 @@ def _known_host_problems(sound: Sound, keys: _HostKeys, check: CheckKnownHost) -
         host = address.host(text)
         if words := check(host.name, host.port, keytext.known_hosts(known_host, port=host.port)):
             yield Problem(keys.key("KnownHost"), words)
+
+
+def _socket_problems(sound: Sound) -> Iterator[Problem]:
+    places: tuple[Place, ...] = (
+        ("Borg", "Server", "AppendSocket"),
+        ("Borg", "Server", "FullSocket"),
+        ("Borg", "StateDir"),
+    )
+    missing = [place for place in places if not at(sound.tree, place)]
+    if 0 < len(missing) < len(places):
+        words = "is missing: AppendSocket, FullSocket and StateDir work together alone; write all three, or none"
+        yield Problem(missing[0], words)
+    append, full = (sound.text(*place) for place in places[:2])
+    if append and append == full:
+        yield Problem(places[1], "is the same socket as AppendSocket: a target would have full access through it")
+    for place in places[:2]:
+        for number in sound.targets:
+            socket, sub_dir = sound.text(*place), sound.text("Servers", number, "BorgTarget", "SubDir")
+            if socket and sub_dir and len(sockets.of(socket, sub_dir).encode()) > sockets.LONGEST:
+                words = f"makes a path longer than {sockets.LONGEST} bytes of {place[-1]}: shorten one of them"
+                yield Problem(("Servers", number, "BorgTarget", "SubDir"), words)
 
 
 def _name_problems(sound: Sound) -> Iterator[Problem]:

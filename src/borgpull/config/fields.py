@@ -58,6 +58,20 @@ def _repository_part(text: str) -> str | None:
     return None
 
 
+def state_dir(text: str) -> str | None:
+    """Judge the folder on C where ledgers are kept."""
+    return absolute_path(text)
+
+
+def absolute_path(text: str) -> str | None:
+    """Judge a path of which nothing is asked but that it is plain and absolute."""
+    if not text.startswith("/"):
+        return "is not an absolute path: begin it with `/`"
+    if ".." in text.split("/"):
+        return "has a `..` in it: write the path without"
+    return "has a control character in it: remove it" if has_unprintable(text) else None
+
+
 def source_path(text: str) -> str | None:
     """Judge a path to back up."""
     return _argument(text, what="path")

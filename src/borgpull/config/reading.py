@@ -14,8 +14,8 @@ from .between import CheckKey, CheckKnownHost, Sound, problems
 from .document import parsed
 from .keys import folded
 from .problem import told
-from .schema import ConnectionTable, File, JumpTable, OptionsTable, TargetTable
-from .settings import Config, Connection, Jump, Notify, Options, Road, Target
+from .schema import BorgTable, ConnectionTable, File, JumpTable, OptionsTable, TargetTable
+from .settings import Config, Connection, Jump, Notify, Options, Road, Sockets, Target
 from .wording import validated
 
 # What an option means, where that is not what it says.
@@ -58,7 +58,14 @@ def _settings(file: File) -> Config:
         server_borg_path=file.borg.server.borg_path,
         targets=tuple(_target(table, file.borg.defaults) for table in file.servers),
         notify=Notify(ping=file.notify.ping, on_finish=file.notify.on_finish or ""),
+        sockets=_sockets(file.borg),
     )
+
+
+def _sockets(table: BorgTable) -> Sockets | None:
+    if not table.server.append_socket:
+        return None
+    return Sockets(append=table.server.append_socket, full=table.server.full_socket, state_dir=table.state_dir)
 
 
 def _target(table: TargetTable, defaults: OptionsTable) -> Target:

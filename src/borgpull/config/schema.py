@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from pydantic_core import PydanticCustomError
 
-from . import address, amounts, creation, fields, retention
+from . import address, amounts, creation, fields, retention, sockets
 
 RULE = "borgpull_rule"
 Rule = Callable[[str], str | None]
@@ -135,6 +135,19 @@ class ServerTable(ConnectionTable):
     """The backup server."""
 
     borg_path: BorgPath = Field(default="borg", alias="BorgPath", description=BORG_PATH)
+    append_socket: Annotated[str, _text(sockets.problem)] = Field(
+        default="",
+        alias="AppendSocket",
+        examples=["/run/borgpull/append/{SubDir}"],
+        description="where the backup server gives no shell: the unix socket there behind which systemd starts an "
+        "append-only `borg serve` for a repository; `{SubDir}` is its SubDir as `systemd-escape --path` writes it",
+    )
+    full_socket: Annotated[str, _text(sockets.problem)] = Field(
+        default="",
+        alias="FullSocket",
+        examples=["/run/borgpull/full/{SubDir}"],
+        description="the same with full access, for this controller alone",
+    )
 
 
 class OptionsTable(Table):
@@ -265,6 +278,12 @@ class BorgTable(Table):
         default="7d",
         alias="CheckEvery",
         description="how often `borg check` reads a repository: `always`, `never`, or a duration such as `7d`",
+    )
+    state_dir: Annotated[str, _text(fields.state_dir)] = Field(
+        default="",
+        alias="StateDir",
+        examples=["/var/lib/borgpull"],
+        description="the folder on this controller where the ledgers are kept, with AppendSocket and FullSocket alone",
     )
     defaults: OptionsTable = Field(
         default=OptionsTable(), alias="Defaults", description="options for all targets that do not set their own"

@@ -11,6 +11,8 @@ from enum import StrEnum
 
 from pydantic import SecretStr
 
+from . import sockets
+
 
 @dataclass(frozen=True)
 class Host:
@@ -100,11 +102,32 @@ class Notify:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Sockets:
+    """The road to a B without a shell. `append` and `full` are the paths of sockets there, with `{SubDir}` in them.
+
+    `state_dir` is where the ledgers are kept on C.
+    """
+
+    append: str
+    full: str
+    state_dir: str
+
+    def append_of(self, target: Target) -> str:
+        """Return the socket of the append-only serve of the target's repository."""
+        return sockets.of(self.append, target.sub_dir)
+
+    def full_of(self, target: Target) -> str:
+        """Return the socket of the serve with full access to the target's repository."""
+        return sockets.of(self.full, target.sub_dir)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """All of it. `root_dir` is as written; `prune_options` an argv; at most `jobs` targets run at once.
 
     A target that failed for a reason that may pass is tried up to `retries` times more. `check_every` is in seconds:
-    how often a repository is checked, 0 for in every run and infinity for never.
+    how often a repository is checked, 0 for in every run and infinity for never. `sockets` is None where B
+    gives a shell.
     """
 
     root_dir: str
@@ -116,6 +139,7 @@ class Config:
     server_borg_path: str
     targets: tuple[Target, ...]
     notify: Notify = Notify()
+    sockets: Sockets | None = None
 
     def repository_path(self, target: Target) -> str:
         """Return the normalised absolute path of the target's repository on B."""

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..answers import Finding
-from ..checkup import Sheet, look_at_repository, look_at_server, look_at_target
+from ..checkup import Sheet, look_at_repository, look_at_server, look_at_sockets, look_at_state, look_at_target
 from ..checkup.server import ROWS as SERVER_ROWS
+from ..checkup.sockets import SOCKET_ROWS, STATE_ROWS
 from ..checkup.target import ROWS as TARGET_ROWS
 from ..config import Config, Connection, Target
-from ..errors import BACKUP_SERVER, target_party
+from ..errors import BACKUP_SERVER, CONTROLLER, target_party
 from ..job.watch import failure_of
-from ..ledger import place_of
+from ..ledger import ServerVault, Vault, place_of, state_vault
 from ..ssh import Master, open_master
 
 Heard = Callable[[str, str], None]
@@ -35,32 +36,40 @@ class _Examination:
 
 
 async def examine(config: Config, targets: tuple[Target, ...], *, directory: Path, heard: Heard) -> tuple[Finding, ...]:
-    """Look at B and at these targets; return what was found, B first.
+    """Look at B and at these targets; return what was found, what concerns C first, then B.
 
     `directory` is private and on a tmpfs; `heard` is given a party and a line that its ssh said.
     """
     sheets = {target.name: Sheet(target_party(target.name), TARGET_ROWS) for target in targets}
-    whole = _Examination(config, directory, heard, Sheet(BACKUP_SERVER, SERVER_ROWS), sheets)
+    rows = SOCKET_ROWS if config.sockets else SERVER_ROWS
+    whole = _Examination(config, directory, heard, Sheet(BACKUP_SERVER, rows), sheets)
+    here = Sheet(CONTROLLER, STATE_ROWS if config.sockets else ())
+    if config.sockets:
+        look_at_state(here, config.sockets)
     slots = asyncio.Semaphore(config.jobs)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_server(whole, targets))
         for target in targets:
             tasks.create_task(_target(whole, target, slots))
-    return tuple(finding for sheet in (whole.server, *sheets.values()) for finding in sheet.findings)
+    return tuple(finding for sheet in (here, whole.server, *sheets.values()) for finding in sheet.findings)
 
 
 async def _server(whole: _Examination, targets: tuple[Target, ...]) -> None:
     with _told(whole.server):
         async with _connected(whole, whole.server, whole.config.server) as master:
-            await look_at_server(whole.server, master, whole.config)
+            if whole.config.sockets:
+                await look_at_sockets(whole.server, master, whole.config, targets, whole.directory)
+            else:
+                await look_at_server(whole.server, master, whole.config)
             async with asyncio.TaskGroup() as tasks:
                 for target in targets:
                     tasks.create_task(_repository(whole, master, target))
 
 
 async def _repository(whole: _Examination, master: Master, target: Target) -> None:
-    place = place_of(whole.config, target)
-    await look_at_repository(whole.targets[target.name], whole.server, master, place, now=time.time())
+    sockets = whole.config.sockets
+    vault: Vault = state_vault(sockets, target) if sockets else ServerVault(master, place_of(whole.config, target))
+    await look_at_repository(whole.targets[target.name], whole.server, vault, now=time.time())
 
 
 async def _target(whole: _Examination, target: Target, slots: asyncio.Semaphore) -> None:

@@ -43,6 +43,16 @@ class _BrokenError(Exception):
     """B's serve does not say which objects there are; the message says how."""
 
 
+async def pass_gate(client: socket.socket, server: socket.socket, path: str, account: Account) -> None:
+    """Have the gate stand between `client`, connected to T's borg, and `server`, connected to a `borg serve` on B.
+
+    Ends with the session with the repository at `path`, however that ends; what there is to tell goes to `account`.
+    """
+    for end in (client, server):
+        end.setblocking(False)
+    await _Relay(client, server, Session(path)).run(account)
+
+
 @contextlib.asynccontextmanager
 async def through_gate(client: socket.socket, path: str, account: Account) -> AsyncIterator[socket.socket]:
     """Have the gate read what `client`, connected to T's borg, asks of the repository at `path` on B.
@@ -53,9 +63,7 @@ async def through_gate(client: socket.socket, path: str, account: Account) -> As
     """
     ours, theirs = socket.socketpair()
     with client, ours, theirs:
-        client.setblocking(False)
-        ours.setblocking(False)
-        relay = asyncio.create_task(_Relay(client, ours, Session(path)).run(account))
+        relay = asyncio.create_task(pass_gate(client, ours, path, account))
         try:
             yield theirs
             theirs.close()
@@ -106,8 +114,7 @@ class _Relay:
             question = await anext(questions, None)
             if question is None:
                 return False
-            await self._send(self.server, self.session.admit(question))
-            good, answer = await self._answer()
+            good, answer = await self._answer(self.session.admit(question))
             if not good:
                 # Borg on T explains what it cannot read better than we could.
                 await self._send(self.client, answer)
@@ -132,27 +139,26 @@ class _Relay:
 
     async def _ask(self, method: str, **arguments: object) -> Any:  # noqa: ANN401 - checked by who asks
         call: bytes = msgpack.packb({"i": 0, "m": method, "a": arguments}, use_bin_type=False)
-        await self._send(self.server, call)
-        good, answer = await self._answer()
+        good, answer = await self._answer(call)
         found = msgpack.unpackb(answer, raw=True) if good else None
         if not isinstance(found, dict) or b"r" not in found:
             raise _BrokenError(f"it does not answer to {method}")
         return found[b"r"]
 
-    async def _answer(self) -> tuple[bool, bytes]:
-        """Return the next answer of B, and whether it is one and no error."""
+    async def _answer(self, call: bytes) -> tuple[bool, bytes]:
+        """Say `call` to B; return what it answers, and whether that is an answer and no error."""
         loop = asyncio.get_running_loop()
         unpacker = msgpack.Unpacker(raw=True, max_buffer_size=_MOST_ANSWER, max_map_len=_MOST_ENTRIES)
         whole = bytearray()
-        while data := await loop.sock_recv(self.server, _CHUNK):
-            whole += data
-            try:
+        with contextlib.suppress(ConnectionError, msgpack.UnpackException, ValueError, TypeError):
+            await self._send(self.server, call)
+            while data := await loop.sock_recv(self.server, _CHUNK):
+                whole += data
                 unpacker.feed(data)
-                return _is_good(unpacker.unpack()), bytes(whole)
-            except msgpack.OutOfData:
-                continue
-            except (msgpack.UnpackException, ValueError, TypeError):
-                break
+                with contextlib.suppress(msgpack.OutOfData):
+                    return _is_good(unpacker.unpack()), bytes(whole)
+        if not whole:
+            raise _BrokenError("it ended before it answered")
         return False, bytes(whole)
 
     async def _pass_on(self, questions: AsyncGenerator[Message, None]) -> None:

@@ -50,7 +50,6 @@ class Session:
         self._old = Ids()
         self._nonces = 0
         self._packer = msgpack.Packer(use_bin_type=False)
-        self.wrote_manifest = False
         self._allowed: dict[str, Callable[[dict[bytes, Any]], dict[str, Any]]] = {
             "__len__": _nothing,
             "load_key": _nothing,
@@ -122,7 +121,6 @@ class Session:
             raise Refused("it asked to store what is no object of borg's (put)")
         if id_ in self._old:
             raise Refused("it asked to overwrite an older object (put)")
-        self.wrote_manifest = self.wrote_manifest or id_ == MANIFEST
         return {"id": id_, "data": data}
 
     def _delete(self, given: dict[bytes, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
-from .records import Counts, Records, Unreadable, read_records
+from .records import MOST_CONFIG, Counts, Records, Unreadable, read_records
 
 # 280 bytes an archive as Borg lists it: 8 MiB are three years of hourly archives.
 MOST_LIST = 8 * 1024 * 1024
@@ -21,6 +21,7 @@ MOST_ARCHIVES = 100_000
 MOST_NAME = 255
 _MOST_NUMBER = 1 << 64
 _HEX = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_EXPORTED = re.compile(rb"BORG_KEY ([0-9a-f]{64})\n([A-Za-z0-9+/=\n]*[A-Za-z0-9+/=])\n*")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:[+-]\d\d:\d\d)?", re.ASCII)
 
 
@@ -63,21 +64,49 @@ def read_evidence(
     Borg prints times without a zone: run it with TZ=UTC. Raises Unreadable.
     """
     records = read_records(tar, read_hints=read_hints, segments=segments)
-    if len(archives) > MOST_LIST:
-        raise Unreadable("the list of archives is too large")
-    try:
-        listed = json.loads(archives)
-        repository = _table(listed["repository"])
-        entries = [_table(entry) for entry in _sequence(listed["archives"])]
-        found = _archives([(entry["name"], entry["id"], entry["start"]) for entry in entries])
-        last_modified = _time(repository["last_modified"])
-        listed_id = repository["id"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise Unreadable(f"the list of archives is damaged ({type(error).__name__})") from None
+    listed_id, found, last_modified = _read_list(archives)
     if listed_id != records.repository_id:
         raise Unreadable("the list of archives is of another repository than the records")
     same = {field.name: getattr(records, field.name) for field in fields(Records)}
     return Evidence(**same, archives=found, last_modified=last_modified)
+
+
+def read_listed(*, archives: bytes, key: bytes) -> Evidence:
+    """Make evidence where nothing is seen of B's own records: of the list, and of what `borg key export` wrote.
+
+    It says nothing of objects, settings and nonce. Raises Unreadable.
+    """
+    exported = _EXPORTED.fullmatch(key[:MOST_CONFIG])
+    if exported is None:
+        raise Unreadable("the key is not what `borg key export` writes")
+    listed_id, found, last_modified = _read_list(archives)
+    if listed_id != exported[1].decode():
+        raise Unreadable("the list of archives is of another repository than the key")
+    return Evidence(
+        repository_id=listed_id,
+        key=exported[2].decode(),
+        settings=(),
+        transaction=0,
+        live=MappingProxyType({}),
+        nonce=None,
+        counted=False,
+        archives=found,
+        last_modified=last_modified,
+    )
+
+
+def _read_list(text: bytes) -> tuple[str, frozenset[Archive], str]:
+    """Return the repository's id, the archives, and when the list was last rewritten."""
+    if len(text) > MOST_LIST:
+        raise Unreadable("the list of archives is too large")
+    try:
+        listed = json.loads(text)
+        repository = _table(listed["repository"])
+        entries = [_table(entry) for entry in _sequence(listed["archives"])]
+        found = _archives([(entry["name"], entry["id"], entry["start"]) for entry in entries])
+        return _text(repository["id"]), found, _time(repository["last_modified"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise Unreadable(f"the list of archives is damaged ({type(error).__name__})") from None
 
 
 def still_holds(evidence: Evidence, records: Records) -> bool:
@@ -85,6 +114,8 @@ def still_holds(evidence: Evidence, records: Records) -> bool:
 
     Never where segments lie above the last transaction: one of them may be a commit that Borg has yet to replay.
     """
+    if not evidence.counted:
+        return False
     kept = ("repository_id", "key", "settings", "transaction", "live", "nonce")
     same = all(getattr(evidence, name) == getattr(records, name) for name in kept)
     return same and not records.missing and not records.beyond
@@ -92,7 +123,7 @@ def still_holds(evidence: Evidence, records: Records) -> bool:
 
 def to_json(evidence: Evidence) -> dict[str, Any]:
     """Return the evidence as a JSON object."""
-    same = ("repository_id", "key", "transaction", "nonce", "freeable", "beyond", "last_modified")
+    same = ("repository_id", "key", "transaction", "nonce", "freeable", "beyond", "counted", "last_modified")
     return {name: getattr(evidence, name) for name in same} | {
         "settings": [list(pair) for pair in evidence.settings],
         "live": [list(pair) for pair in sorted(evidence.live.items())],
@@ -126,6 +157,7 @@ def _from_table(table: Mapping[str, Any]) -> Evidence:
         freeable=_number(table["freeable"]),
         missing=tuple(_number(segment) for segment in _sequence(table["missing"])),
         beyond=_number(table["beyond"]),
+        counted=_truth(table.get("counted", True)),
         archives=_archives([(name, id_, start) for name, id_, start in _sequence(table["archives"])]),
         last_modified=_time(table["last_modified"]),
     )
@@ -178,6 +210,12 @@ def _number(value: object) -> int:
         raise TypeError
     if not 0 <= value < _MOST_NUMBER:
         raise ValueError
+    return value
+
+
+def _truth(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError
     return value
 
 

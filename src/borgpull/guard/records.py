@@ -50,6 +50,8 @@ class Records:
     `key` is the encrypted repository key as the config has it, empty where the key is not kept on B. `missing` are
     segments with live objects that are not there; `beyond` is how many segments lie above the last transaction: what
     a session left uncommitted, or a commit that Borg has yet to replay. Both are empty if no segments were listed.
+
+    Where B gives no shell only id and key are known, and `counted` is false: nothing is known of its objects.
     """
 
     repository_id: str
@@ -61,6 +63,7 @@ class Records:
     freeable: int = 0
     missing: tuple[int, ...] = ()
     beyond: int = 0
+    counted: bool = True
 
     @property
     def key_sha256(self) -> str:

@@ -185,6 +185,9 @@ def _lost(before: Records, after: Records) -> list[str]:
 
 
 def _doubts(before: Evidence, after: Evidence) -> tuple[str, ...]:
+    if not before.counted or not after.counted:
+        # Through the gate no session of T touches an older object.
+        return ()
     doubts = []
     if any(after.live.get(segment, 0) > objects for segment, objects in before.live.items()):
         doubts.append("B's records count more objects in an older segment than before: Borg has rebuilt them")

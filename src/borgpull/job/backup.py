@@ -10,7 +10,6 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
-from .. import ledger
 from ..borg import command as borg_command
 from ..borg.output import Archive, read_created
 from ..config import Target
@@ -85,7 +84,7 @@ class _Job:
         """Say who hangs: what T's borg waits for may be the serve on B."""
         step = self._watch.latest
         party = self._subject.party if step in (Step.CONNECT, Step.CREATE) else BACKUP_SERVER
-        state = await ledger.serve_state(self._subject.plan.server.master, self._subject.place)
+        state = await self._subject.vault.serve_state()
         if state in _HANGING:
             return Failure(BACKUP_SERVER, f"{_HANGING[state]}; the target {how}", hint="look at that process on B")
         return Failure(
@@ -116,7 +115,7 @@ class _Job:
 
     async def _inspect(self, lock: AsyncExitStack) -> None:
         with self._watch.step(Step.INSPECT) as report:
-            await lock.enter_async_context(ledger.held(self._subject.plan.server.master, self._subject.place))
+            await lock.enter_async_context(self._subject.vault.held())
             report.detail = await self._custody.inspect()
             known = self._custody.verified
             if any(archive.name == self._archive for archive in known.evidence.archives):
@@ -141,10 +140,11 @@ class _Job:
                         subject.plan.server,
                         subject.repository,
                         entrance=leg.entrance,
-                        pid_file=subject.place.pid_file,
+                        pid_file=subject.vault.pid_file,
                         passphrase=self._target.passphrase.get_secret_value(),
                         quota=self._target.options.quota,
-                        gated=self._target.options.gate,
+                        gated=self._target.options.gate or subject.sockets is not None,
+                        socket=subject.sockets.append_of(self._target) if subject.sockets else "",
                         heard=self._watch.hearing(f"borg {subject.party}", Step.CREATE),
                         server_heard=self._watch.hearing(f"borg {BACKUP_SERVER}", Step.CREATE),
                     )

@@ -10,7 +10,7 @@ import time
 from dataclasses import replace
 from typing import NoReturn
 
-from .. import guard, ledger
+from .. import guard
 from ..borg import command as borg_command
 from ..borg.failure import MISSING_REPOSITORY
 from ..borg.hints import read_hints
@@ -22,6 +22,7 @@ from ..guard.own import judge_own
 from ..ledger import Found, Ledger, Phase
 from ..road import Ended
 from .plan import Subject
+from .sight import evidence_of, is_there
 
 # How far the clocks of C and T may be apart.
 SKEW_SECONDS = 3600.0
@@ -38,7 +39,7 @@ class Custody:
 
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
-        self._master = subject.plan.server.master
+        self._vault = subject.vault
         self._ledger: Ledger | None = None
 
     @property
@@ -91,14 +92,14 @@ class Custody:
     async def open(self, archive: str, started: float) -> None:
         """Make the snapshot and write down that T may now add `archive`."""
         opened = replace(self.verified, phase=Phase.OPEN, archive=archive, started=started, rules=(), taken=0)
-        seen = await ledger.write(self._master, self._subject.place, opened, snapshot="make")
+        seen = await self._vault.write(opened, snapshot="make")
         self._ledger = replace(opened, linked=seen.linked, taken=seen.taken)
 
     async def verify(self) -> Verdict:
         """Judge what T's session left. Returns a clean verdict; raises TamperedError, and closes the repository."""
         opened = self.verified
         # A serve that still runs holds the lock, for which borg would wait.
-        await ledger.await_serve(self._master, self._subject.place)
+        await self._vault.await_serve()
         now = await self._evidence()
         verdict = guard.judge(opened.evidence, now, _expected(opened))
         await self._insist(verdict)
@@ -113,7 +114,7 @@ class Custody:
         settled = replace(self.verified, checking=checking or self.verified.checking)
         if archive is not None:
             settled = replace(settled, size=archive.original_size, files=archive.files)
-        await ledger.write(self._master, self._subject.place, settled, snapshot="keep")
+        await self._vault.write(settled, snapshot="keep")
         self._ledger = settled
 
     def passed_check(self) -> None:
@@ -123,7 +124,7 @@ class Custody:
     async def begin_own(self) -> None:
         """Write down that C itself will change the repository, and drop the snapshot."""
         self._ledger = replace(self.verified, phase=Phase.OWN)
-        await ledger.write(self._master, self._subject.place, self._ledger, snapshot="drop")
+        await self._vault.write(self._ledger, snapshot="drop")
 
     async def end_own(self) -> None:
         """Write down the state that C made. Raises TamperedError when something came that C did not make."""
@@ -134,8 +135,10 @@ class Custody:
         await self._insist(judge_own(before, now))
         await self._store(Phase.CLEAN, now)
 
-    async def freeable(self) -> int:
-        """Return how many bytes a compaction could free, by borg's own count."""
+    async def freeable(self) -> int | None:
+        """Return how many bytes a compaction could free, by borg's own count; None where that cannot be seen."""
+        if not self._vault.records:
+            return None
         records = self._records(await self._look())
         return records.freeable if records else 0
 
@@ -144,26 +147,28 @@ class Custody:
             await self._close(UNVERIFIABLE if verdict.state is State.UNVERIFIABLE else cause, verdict.rules)
 
     async def _look(self) -> Found:
-        return await ledger.look(self._master, self._subject.place)
+        return await self._vault.look()
 
     async def _evidence(self) -> Evidence:
         # The list comes first: opening a repository makes borg finish what a crash left half recorded.
         listed = await self._subject.borg(Step.VERIFY, borg_command.list_archives())
         found = await self._look()
-        if not found.repository:
+        if not is_there(self._subject, listed, found):
             await self._close(TAMPERED, (GONE,))
         try:
             if listed.status != 0:
                 await self._judge_unlisted(found, listed)
-            return guard.read_evidence(
-                tar=found.tar, archives=listed.stdout, read_hints=read_hints, segments=found.segments
-            )
+            return await evidence_of(self._subject, listed, found)
         except Unreadable as error:
             await self._close(UNVERIFIABLE, (str(error),))
 
     async def _judge_unlisted(self, found: Found, listed: Ended) -> NoReturn:
         failure = listed.failure(CONTROLLER, "list")
         if self._ledger is None or failure.transient:
+            raise failure
+        if not self._vault.records:
+            if listed.speaks_against_repository:
+                await self._insist(guard.unverifiable(f"the archives cannot be listed: {failure.cause}"))
             raise failure
         if not found.tar:
             await self._close(TAMPERED, (EMPTY,))
@@ -182,35 +187,36 @@ class Custody:
 
     async def _store(self, phase: Phase, evidence: Evidence) -> None:
         self._ledger = replace(self.verified, phase=phase, evidence=evidence)
-        await ledger.write(self._master, self._subject.place, self._ledger)
+        await self._vault.write(self._ledger)
 
     async def _close(self, cause: str, rules: tuple[str, ...]) -> NoReturn:
         if self._ledger is not None:
             self._ledger = replace(self._ledger, phase=Phase.CLOSED, cause=cause, rules=rules)
-            await ledger.write(self._master, self._subject.place, self._ledger)
+            await self._vault.write(self._ledger)
         raise self._tampered(cause, rules)
 
     def _tampered(self, cause: str, rules: tuple[str, ...]) -> TamperedError:
+        ways = ways_out(self._subject.target.name, rollback=self._vault.records)
         return TamperedError(
             self._subject.party,
             cause,
             rules=rules,
             unverifiable=cause == UNVERIFIABLE,
-            hint=f"nothing was pruned or compacted; {ways_out(self._subject.target.name)}",
+            hint=f"nothing was pruned or compacted; {ways}",
         )
 
 
 def unreadable_ledger(why: str) -> str:
     """Return the rule that a ledger breaks which cannot be read."""
-    return f"its ledger on B cannot be read: {why}"
+    return f"its ledger cannot be read: {why}"
 
 
-def ways_out(name: str) -> str:
+def ways_out(name: str, *, rollback: bool = True) -> str:
     """Return what the operator can do about a closed repository of the target `name`."""
-    return (
-        f"`borgpull rollback {name}` puts the last verified state back, "
-        f"`borgpull accept {name}` takes the present one as the truth, if it was you who changed it"
-    )
+    accept = f"`borgpull accept {name}` takes the present one as the truth, if it was you who changed it"
+    if not rollback:
+        return f"without a shell on B there is no way back from here; {accept}"
+    return f"`borgpull rollback {name}` puts the last verified state back, {accept}"
 
 
 def _judge_absence(known: Ledger, now: Evidence) -> Verdict:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-import secrets
 
-from .. import guard, ledger
-from ..borg import command as borg_command
+from .. import guard
 from ..borg.hints import read_hints
-from ..errors import CONTROLLER, Failure
-from ..events import Step
+from ..errors import Failure
 from ..guard import Evidence
 from .plan import Subject
+from .sight import exported_key
 
 # Base64 in lines: what a key is printed as must move no cursor, and T may have written it before C ever saw it.
 _KEY = re.compile(r"[A-Za-z0-9+/=\n]+")
@@ -36,27 +34,24 @@ async def paper_key(subject: Subject) -> str:
     Raises Failure when the key there is not the verified one any more.
     """
     evidence = await _verified(subject)
-    path = subject.plan.server.directory / f"k{secrets.token_hex(8)}"
-    try:
-        ended = await subject.borg(Step.INSPECT, borg_command.export_key(str(path), paper=True))
-        if ended.status != 0:
-            raise ended.failure(CONTROLLER, "key export")
-        text = path.read_text(encoding="utf-8")
-    finally:
-        path.unlink(missing_ok=True)
-    found = await ledger.look(subject.plan.server.master, subject.place)
-    records = guard.read_records(found.tar, read_hints=read_hints)
-    if records.key != evidence.key:
+    text = await exported_key(subject, paper=True)
+    if await _present_key(subject) != evidence.key:
         raise Failure(
             subject.party,
             "the key in its repository is not the verified one any more",
             hint=f"export the verified one without --paper, and see `borgpull rollback {subject.target.name}`",
         )
-    return text
+    return text.decode()
+
+
+async def _present_key(subject: Subject) -> str:
+    if not subject.vault.records:
+        return (await exported_key(subject)).decode("ascii", "replace").partition("\n")[2].rstrip("\n")
+    return guard.read_records((await subject.vault.look()).tar, read_hints=read_hints).key
 
 
 async def _verified(subject: Subject) -> Evidence:
-    found = await ledger.look(subject.plan.server.master, subject.place)
+    found = await subject.vault.look()
     if found.ledger is None:
         raise Failure(
             subject.party,

@@ -9,7 +9,7 @@ from ..borg.command import Repository
 from ..config import Config, Target
 from ..errors import BACKUP_SERVER, CONTROLLER, target_party
 from ..events import Emit, Step
-from ..ledger import Place, place_of
+from ..ledger import Place, ServerVault, Vault, place_of, state_vault
 from ..road import BackupServer, Ended, borg_on_controller
 from .watch import Watch
 
@@ -37,6 +37,10 @@ class Subject:
         self.watch = Watch(target.name, plan.emit)
         self.place: Place = place_of(plan.config, target)
         self.repository = Repository(self.place.repository, plan.config.repository_url(target))
+        self.sockets = plan.config.sockets
+        self.vault: Vault = (
+            state_vault(self.sockets, target) if self.sockets else ServerVault(plan.server.master, self.place)
+        )
 
     async def borg(self, step: Step, arguments: list[str]) -> Ended:
         """Run borg on C against the repository, with full access; one that failed is not raised."""
@@ -49,4 +53,5 @@ class Subject:
             cache=self.plan.cache,
             heard=self.watch.hearing(f"borg {CONTROLLER}", step),
             server_heard=self.watch.hearing(f"borg {BACKUP_SERVER}", step),
+            socket=self.sockets.full_of(self.target) if self.sockets else "",
         )

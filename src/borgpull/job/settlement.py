@@ -12,14 +12,15 @@ from pathlib import Path
 
 from .. import guard, ledger, ssh
 from ..borg import command as borg_command
-from ..borg.hints import read_hints
 from ..errors import CONTROLLER, Failure
 from ..events import Step
 from ..guard import Evidence, State, Unreadable
 from ..hostile import clean
 from ..ledger import Found, Ledger, Phase
+from ..road import Ended
 from .custody import GONE
 from .plan import Subject
+from .sight import evidence_of, is_there
 
 _SECONDS = 60.0
 # Where borg keeps its cache and its memory of a repository, on T, by borg's own rules (1.2 and 1.4).
@@ -49,37 +50,37 @@ class Settlement:
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
         self._master = subject.plan.server.master
+        self._vault = subject.vault
 
     async def case(self) -> Case:
         """Look at the repository and its ledger; changes nothing. Raises Failure when B cannot be asked."""
         listed = await self._subject.borg(Step.INSPECT, borg_command.list_archives())
-        found = await ledger.look(self._master, self._subject.place)
-        now, why = self._read(found, listed.stdout)
+        found = await self._vault.look()
+        there = is_there(self._subject, listed, found)
         if listed.status != 0:
             failure = listed.failure(CONTROLLER, "list")
             if failure.transient:
                 raise failure
-            now, why = None, (f"its archives cannot be listed: {failure.cause}" if found.repository else why)
+            now, why = None, (f"its archives cannot be listed: {failure.cause}" if there else GONE)
+        else:
+            now, why = await self._read(found, listed)
         known = found.ledger
         if known is None:
             return Case(known=None, now=now, differences=(found.unreadable,) if found.unreadable else ())
         if now is None:
             said = tuple(dict.fromkeys((why, *known.rules)))
-            return Case(known=known, now=None, differences=said, gone=not found.repository)
+            return Case(known=known, now=None, differences=said, gone=not there)
         differs = guard.differences(known.evidence, now)
         if not differs and known.phase is Phase.CLOSED:
             # Somebody mended it by hand; to open it again takes the same proof as any rollback.
             differs = (f"nothing differs any more, but the repository is closed: {known.cause}",)
         return Case(known=known, now=now, differences=differs)
 
-    @staticmethod
-    def _read(found: Found, listed: bytes) -> tuple[Evidence | None, str]:
-        if not found.repository:
+    async def _read(self, found: Found, listed: Ended) -> tuple[Evidence | None, str]:
+        if not is_there(self._subject, listed, found):
             return None, GONE
         try:
-            return guard.read_evidence(
-                tar=found.tar, archives=listed, read_hints=read_hints, segments=found.segments
-            ), ""
+            return await evidence_of(self._subject, listed, found), ""
         except Unreadable as error:
             return None, str(error)
 
@@ -89,7 +90,7 @@ class Settlement:
         Raises Failure when the present state cannot be read.
         """
         if case.gone:
-            await ledger.retire(self._master, self._subject.place)
+            await self._vault.retire()
             return
         if case.now is None:
             raise Failure(
@@ -101,13 +102,15 @@ class Settlement:
         if case.known is not None:
             # Whatever was checked, it was not this state.
             known = replace(case.known, phase=Phase.CLEAN, evidence=case.now, cause="", rules=(), checked=0.0)
-        await ledger.write(self._master, self._subject.place, known, snapshot="drop")
+        await self._vault.write(known, snapshot="drop")
 
     async def rollback(self, case: Case) -> None:
         """Put the last verified state back, and prove that it is there.
 
         Raises Failure when segments that it needs are gone, or when the proof fails: the ledger then stays as it was.
         """
+        if not self._subject.vault.records:
+            raise self._no_way_back()
         known = self._known(case)
         linked = await self._usable(known.evidence)
         self._forget_here(known.evidence.repository_id)
@@ -115,7 +118,15 @@ class Settlement:
         evidence = await self._proven(known.evidence)
         settled = replace(known, phase=Phase.CLEAN, evidence=evidence, cause="", rules=())
         settled = replace(settled, checked=time.time(), checking=False)
-        await ledger.write(self._master, self._subject.place, settled, snapshot="drop")
+        await self._vault.write(settled, snapshot="drop")
+
+    def _no_way_back(self) -> Failure:
+        return Failure(
+            self._subject.party,
+            "B gives no shell, so no snapshot was made: there is nothing to put back from here",
+            hint="the gate let nobody delete or overwrite an older object: what archives held is still there. Mend the "
+            f"repository on B itself, then `borgpull accept {self._subject.target.name}`",
+        )
 
     def _known(self, case: Case) -> Ledger:
         if case.known is None:
@@ -152,8 +163,8 @@ class Settlement:
         if listed.status != 0:
             raise listed.failure(CONTROLLER, "list")
         checked = await self._subject.borg(Step.CHECK, borg_command.check())
-        found = await ledger.look(self._master, self._subject.place)
-        now, why = self._read(found, listed.stdout)
+        found = await self._vault.look()
+        now, why = await self._read(found, listed)
         if now is None:
             raise Failure(
                 self._subject.party,

@@ -73,7 +73,7 @@ def _judged(standing: Standing, known: Ledger, seen: Surveyed, max_age: float) -
 
 
 def _accused(standing: Standing, known: Ledger, seen: Surveyed) -> Standing | None:
-    ways = ways_out(standing.target)
+    ways = ways_out(standing.target, rollback=known.evidence.counted)
     if known.phase is Phase.CLOSED:
         state = State.UNVERIFIABLE if known.cause == UNVERIFIABLE else State.TAMPERED
         return replace(standing, state=state, cause=known.cause, rules=known.rules, hint=ways)

@@ -74,7 +74,9 @@ class Upkeep:
     async def compact(self) -> None:
         """Free what no archive needs any more, when that is worth it, and write down what C made. Raises Failure."""
         with self._watch.step(Step.COMPACT) as report:
-            if await self._custody.freeable() >= _WORTH_COMPACTING:
+            freeable = await self._custody.freeable()
+            # Where it cannot be seen, borg finds out for itself.
+            if freeable is None or freeable >= _WORTH_COMPACTING:
                 ended = await self._subject.borg(Step.COMPACT, borg_command.compact())
                 self._watch.settle(report, ended, "compact", party=CONTROLLER)
                 freed = [found[1] for m in ended.served.said.others if (found := _FREED.search(m.text))]

@@ -1,26 +1,25 @@
-"""What is known of a repository, kept on B out of T's reach: evidence, phase, snapshot, and the way back.
+"""What is known of a repository, kept out of T's reach, on B or on C: evidence, phase, snapshot, and the way back.
 
 Decides nothing: it stores what was verified, and shows what is there now.
 """
 
 from .record import Ledger, Phase
-from .store import Found, Place, await_serve, held, look, place_of, restore, retire, segments, serve_state, write
-from .survey import Surveyed, survey
+from .state import StateVault, state_vault
+from .store import Found, Place, place_of, restore, segments
+from .survey import Surveyed
+from .vault import ServerVault, Vault
 
 __all__ = [
     "Found",
     "Ledger",
     "Phase",
     "Place",
+    "ServerVault",
+    "StateVault",
     "Surveyed",
-    "await_serve",
-    "held",
-    "look",
+    "Vault",
     "place_of",
     "restore",
-    "retire",
     "segments",
-    "serve_state",
-    "survey",
-    "write",
+    "state_vault",
 ]

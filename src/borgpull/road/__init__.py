@@ -6,6 +6,7 @@ Each road takes one connection, once. The bytes go from socket to ssh master wit
 from .controller import Ended, borg_on_controller
 from .first_leg import FirstLeg, first_leg
 from .serve import BackupServer
+from .sockets import greeted, led, silent
 from .target import Backup, Extraction, TargetSession, open_target
 
 __all__ = [
@@ -17,5 +18,8 @@ __all__ = [
     "TargetSession",
     "borg_on_controller",
     "first_leg",
+    "greeted",
+    "led",
     "open_target",
+    "silent",
 ]

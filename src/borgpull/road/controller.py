@@ -21,6 +21,7 @@ from ..borg.output import Message, Messages, read_line
 from ..errors import CONTROLLER, Failure
 from .cache import cache_in_use
 from .serve import BackupServer, Heard, Request, Served, listening, serve
+from .sockets import greeted, led, silent
 
 BORG = "borg"
 # What `borg list` may print: about 300 bytes an archive.
@@ -58,19 +59,32 @@ async def borg_on_controller(
     cache: Path,
     heard: Heard,
     server_heard: Heard,
+    socket: str = "",
 ) -> Ended:
     """Run borg here with full access to this one repository, and wait for its end and that of its serve.
 
-    `cache` becomes BORG_BASE_DIR; it waits for the lock of the repository for `lock_wait` seconds. Raises Failure when
-    it cannot be run; a borg that failed is not raised.
+    `cache` becomes BORG_BASE_DIR; it waits for the lock of the repository for `lock_wait` seconds. `socket` is where on
+    B the serve is to be found, empty where it is to be started. Raises Failure when it cannot be run; a borg that
+    failed is not raised.
     """
+    ended = Ended()
+    words = [f"--lock-wait={lock_wait}", *arguments]
+    if socket:
+        # Ours alone: nobody needs to be kept out.
+        async with (
+            led(server.master, socket, server.directory) as place,
+            _client(repository, words, place, passphrase, cache) as child,
+        ):
+            await attend(child, ended, heard, _output(child))
+            if ended.status not in (0, 1) and await greeted(place) is None:
+                raise await server.master.lost() or silent(server.master.party, socket)
+        return ended
     started: list[int] = []
     request = Request(server=server, path=repository.path, append_only=False, heard=server_heard)
-    ended = Ended()
     with listening(server.directory, admits=lambda pid: bool(started) and descends(pid, started[0])) as (place, door):
         async with serve(request, door) as served:
             ended.served = served
-            async with _client(repository, [f"--lock-wait={lock_wait}", *arguments], place, passphrase, cache) as child:
+            async with _client(repository, words, place, passphrase, cache) as child:
                 started.append(child.pid)
                 await attend(child, ended, heard, _output(child))
     return ended

@@ -22,7 +22,8 @@ from ..borg import command as borg_command
 from ..borg.failure import missing_borg
 from ..borg.output import Line, Message, Messages, read_line
 from ..errors import Failure
-from ..gate import Account, through_gate
+from ..gate import Account, pass_gate, through_gate
+from .sockets import connected, led, silent
 
 # How long a serve may take to see that its client has gone: it commits or drops what it holds.
 END_SECONDS = 60.0
@@ -54,7 +55,8 @@ class BackupServer:
 class Served:
     """One `borg serve` on B: whether a client came, its pid on B, what it said, and its exit status when it ended.
 
-    `over` is set when it has ended, or its connection. `gate` is what the gate has to tell, where there is one.
+    The status is 0 where it cannot be seen. `over` is set when it has ended, or its connection. `gate` is what the gate
+    has to tell, where there is one.
     """
 
     came: bool = False
@@ -71,7 +73,8 @@ class Request:
 
     `heard` is given what the serve says; `pid_file` is where B keeps the pid of the serve, if anywhere; `quota` is how
     large the repository may get, empty for no limit. `gated` has what the client asks for read on its way, and stopped
-    where it is more than an honest `borg create` asks for.
+    where it is more than an honest `borg create` asks for. `socket` is where on B a serve is to be found, empty where
+    it is to be started; what it may do is then for B to say, and its pid cannot be kept.
     """
 
     server: BackupServer
@@ -81,6 +84,7 @@ class Request:
     pid_file: str = ""
     quota: str = ""
     gated: bool = False
+    socket: str = ""
 
 
 @contextlib.asynccontextmanager
@@ -147,11 +151,27 @@ async def _answer(request: Request, entrance: Entrance, served: Served) -> None:
     with connection:
         served.came = True
         try:
+            if request.socket:
+                await _joined(request, connection, served)
+                return
             async with _gate(request, connection, served) as end:
                 await _serving(request, end, served)
         finally:
             served.over.set()
     await _explain(request.server, served)
+
+
+async def _joined(request: Request, connection: socket.socket, served: Served) -> None:
+    """Join the client through the gate with the serve behind B's socket; its end is the end of its answers."""
+    master = request.server.master
+    async with led(master, request.socket, request.server.directory) as place:
+        with await connected(place) as serving:
+            await pass_gate(connection, serving, request.path, served.gate)
+    if not master.alive and (lost := await master.lost()):
+        raise lost
+    if served.gate.broken:
+        raise silent(master.party, request.socket)
+    served.status = None if served.gate.refused else 0
 
 
 def _gate(

@@ -208,12 +208,13 @@ class TargetSession:
         gated: bool,
         heard: Heard,
         server_heard: Heard,
+        socket: str = "",
     ) -> Ended:
         """Let T's borg do its one errand; return what it said when it and the serve on B have ended.
 
         `entrance` is that of a first leg that leads here from `folder`;
         `pid_file` is where B keeps the pid of the serve, out of T's reach; `quota` is how large the repository may get.
-        `gated` has the gate read what T's borg asks for.
+        `gated` has the gate read what T's borg asks for; `socket` is where on B the serve is, empty to start it.
 
         Raises Failure when the road breaks, and TamperedError when the gate stopped the session. Cancelled, it has borg
         write its checkpoint first.
@@ -226,6 +227,7 @@ class TargetSession:
             pid_file=pid_file,
             quota=quota,
             gated=gated,
+            socket=socket,
             heard=server_heard,
         )
         with _stopped(self._master.party, ended):

@@ -159,6 +159,24 @@ class Master:
                 detail=last_lines(said),
             )
 
+    @contextlib.asynccontextmanager
+    async def leading(self, local: Path, remote: str) -> AsyncIterator[None]:
+        """Have every connection to the unix socket `local` here lead to `remote` on the host, while the context lasts.
+
+        Whether anything listens there shows only when somebody connects. Raises Failure.
+        """
+        # In a path of a forward a backslash keeps what follows from being read as its end (misc.c, parse_fwd_field).
+        there = remote.replace("\\", "\\\\").replace(":", "\\:")
+        done = await self._operate("forward", "-L", f"{local}:{there}")
+        if done.returncode != 0:
+            raise self.failure(done.stderr.decode("utf-8", "replace"), doing="ask for a forward")
+        try:
+            yield
+        finally:
+            with contextlib.suppress(Failure):
+                await self._operate("cancel", "-L", f"{local}:{there}")
+            local.unlink(missing_ok=True)  # noqa: ASYNC240 - on the tmpfs
+
     async def cancel(self, remote: str, local: Path) -> None:
         """Stop listening on `remote`. Connections that stand go on; the socket file stays (sshd never removes it)."""
         with contextlib.suppress(Failure):

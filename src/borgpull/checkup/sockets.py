@@ -1,0 +1,60 @@
+"""B where it gives no shell: does a `borg serve` answer behind each socket? And StateDir on C, where ledgers are kept.
+
+No repository is opened and nothing written; a serve that was asked for its version ends at once.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from .. import ssh
+from ..config import Config, Sockets, Target
+from ..errors import Failure
+from ..road import greeted, led, silent
+from .sheet import Sheet
+
+SOCKET_ROWS = ("connect", "AppendSocket", "FullSocket", "not seen")
+STATE_ROWS = ("StateDir",)
+_FOR_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_HINT = "StateDir has to be a folder that this user can write to, kept between runs"
+
+
+async def look_at_sockets(
+    sheet: Sheet, master: ssh.Master, config: Config, targets: tuple[Target, ...], at: Path
+) -> None:
+    """Ask behind both sockets of each target; findings go to `sheet`. `at` is private and on a tmpfs."""
+    sockets = config.sockets
+    if sockets is None:
+        return
+    for row, of in (("AppendSocket", sockets.append_of), ("FullSocket", sockets.full_of)):
+        with sheet.attempt(row):
+            versions = {await _version(master, of(target), at) for target in targets}
+            sheet.ok(row, f"borg {', '.join(sorted(versions))} answers for each target")
+    sheet.note(
+        "not seen", "without a shell: free space there, quotas, what its serves may do, and the progress of check"
+    )
+
+
+async def _version(master: ssh.Master, there: str, at: Path) -> str:
+    async with led(master, there, at) as place:
+        greeting = await greeted(place)
+    if greeting is None:
+        raise silent(master.party, there)
+    return greeting.version
+
+
+def look_at_state(sheet: Sheet, sockets: Sockets) -> None:
+    """Look at StateDir on C."""
+    folder = Path(sockets.state_dir)
+    with sheet.attempt("StateDir"):
+        there = next(place for place in (folder, *folder.parents) if place.exists())
+        if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+            raise Failure(sheet.party, f"{there} is no folder that this user can write to", hint=_HINT)
+        if there != folder:
+            sheet.ok("StateDir", f"the first run makes {folder}; it has to be kept, it holds the only ledgers")
+        elif folder.stat().st_mode & _FOR_OTHERS:
+            sheet.warn("StateDir", f"others can look into {folder}", f"chmod 700 {folder}")
+        else:
+            sheet.ok("StateDir", str(folder))

@@ -1,0 +1,153 @@
+"""The ledger on C, for a B that gives no shell: a folder for each repository below StateDir, mode 0700.
+
+It is written whole or not at all, and locked for as long as a run is at work on its repository.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from ..config import Sockets, Target
+from ..errors import CONTROLLER, Failure
+from ..hostile import clean
+from .record import MOST_LEDGER, Ledger, read
+from .store import LOCK_PATIENCE, Found, Written
+from .survey import Surveyed
+
+_HINT = "StateDir has to be a folder of its own on this machine, kept between runs, and writable for this user alone"
+_LEDGER, _LOCK = "ledger.json", "lock"
+_LONGEST_HOLDER = 200
+
+
+@dataclass(frozen=True)
+class StateVault:
+    """The ledger in `folder`. Nothing is seen of the repository itself: that it is there is for borg to say."""
+
+    records: ClassVar[bool] = False
+    pid_file: ClassVar[str] = ""
+    folder: Path
+
+    @contextlib.asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """Take the lock of the folder, which goes with this process. Raises Failure, naming the holder."""
+        with self._told("lock the ledger"):
+            make_private(self.folder)
+            descriptor = os.open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "r+", encoding="utf-8", errors="replace") as lock:
+            await self._locked(lock.fileno())
+            lock.truncate()
+            lock.write(f"pid {os.getpid()}, since {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}")
+            lock.flush()
+            yield
+
+    async def _locked(self, descriptor: int) -> None:
+        deadline = time.monotonic() + LOCK_PATIENCE
+        while True:
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            if time.monotonic() > deadline:
+                raise Failure(
+                    CONTROLLER,
+                    f"another run of borgpull is at work on this repository: {self._holder()}",
+                    hint="wait until it has ended; nothing was changed",
+                    transient=True,
+                )
+            await asyncio.sleep(0.5)
+
+    def _holder(self) -> str:
+        """Return who holds the lock now, "" for nobody."""
+        try:
+            with (self.folder / _LOCK).open(encoding="utf-8", errors="replace") as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return clean((self.folder / _LOCK).read_bytes()[:_LONGEST_HOLDER]) or "?"
+        except OSError:
+            pass
+        return ""
+
+    async def await_serve(self) -> None:
+        """Nothing to wait for: the end of a serve's answers is its end."""
+
+    async def serve_state(self) -> str:
+        """Return nothing: B tells nothing of its processes."""
+        return ""
+
+    async def look(self) -> Found:
+        """Read the ledger; the repository is there as far as is known when there is one."""
+        known, damage = self._read()
+        return Found(
+            repository=known is not None, snapshot=False, ledger=known, unreadable=damage, tar=b"", numbers=b""
+        )
+
+    def _read(self) -> tuple[Ledger | None, str]:
+        with self._told("read the ledger"):
+            try:
+                with (self.folder / _LEDGER).open("rb") as file:
+                    return read(file.read(MOST_LEDGER + 1))
+            except FileNotFoundError:
+                return None, ""
+
+    async def write(self, ledger: Ledger, *, snapshot: str = "keep") -> Written:
+        """Replace the ledger, on the disk before anything else is done."""
+        new = self.folder / f"{_LEDGER}.new"
+        with self._told("write the ledger"):
+            make_private(self.folder)
+            with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:  # noqa: PTH123, ASYNC230
+                file.write(ledger.dump())
+                file.flush()
+                os.fsync(file.fileno())
+            new.replace(self.folder / _LEDGER)
+            self._sync()
+        return Written(linked=True, taken=0)
+
+    def _sync(self) -> None:
+        descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    async def retire(self) -> None:
+        """Keep it as `ledger.retired.json`: it holds the key."""
+        with self._told("put the ledger aside"):
+            (self.folder / _LEDGER).replace(self.folder / "ledger.retired.json")
+
+    async def survey(self) -> Surveyed:
+        """Read the ledger; of the repository nothing is known but what stands there."""
+        known, damage = self._read()
+        return Surveyed(
+            repository=known is not None,
+            taken=None,
+            transaction=known.evidence.transaction if known else None,
+            holder=self._holder(),
+            ledger=known,
+            unreadable=damage,
+        )
+
+    @staticmethod
+    @contextlib.contextmanager
+    def _told(what: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise Failure(CONTROLLER, f"could not {what}: {error.strerror}: {error.filename}", hint=_HINT) from None
+
+
+def state_vault(sockets: Sockets, target: Target) -> StateVault:
+    """Return where the ledger of a target is kept on C."""
+    return StateVault(Path(sockets.state_dir, *target.sub_dir.strip("/").split("/")))
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder for this user alone, and those above it that are missing. Raises OSError."""
+    for missing in [place for place in (*reversed(folder.parents), folder) if not place.exists()]:
+        missing.mkdir(mode=0o700, exist_ok=True)
