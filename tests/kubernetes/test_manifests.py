@@ -1,5 +1,6 @@
 """The manifests: what the API would say of them, what they promise, and the command line that their pods run."""
 
+import re
 import subprocess
 import sys
 from typing import Any
@@ -74,6 +75,14 @@ def test_a_pod_has_no_more_rights_than_it_needs_and_keeps_keys_in_memory():
     assert places["/run"]["emptyDir"]["medium"] == "Memory"
     assert places["/run/secrets/borgpull"]["secret"]["secretName"] == "borgpull"
     assert {path for path, volume in places.items() if "medium" not in volume.get("emptyDir", {"medium": ""})} == {
-        "/cache",
+        "/var/cache/borgpull",
         "/tmp",
     }
+
+
+def test_the_pod_fits_the_image():
+    image = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    user = POD["securityContext"]
+    assert f"USER {user['runAsUser']}:{user['runAsGroup']}" in image, "ssh refuses to run as a user without a name"
+    cache = re.search(r"XDG_CACHE_HOME=(\S+)", image)
+    assert f"{cache[1]}/borgpull" in [mount["mountPath"] for mount in CONTAINER["volumeMounts"]]
