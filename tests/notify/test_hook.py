@@ -52,5 +52,6 @@ def test_it_ends_in_time_with_all_that_it_started(tmp_path: Path):
     assert processes.mentioning(mark.replace(" ", "\0")) == []
 
 
+@pytest.mark.slow
 def test_one_that_will_not_end_is_killed():
     assert run("trap '' TERM; while :; do sleep 0.1; done", seconds=1, killed_after=1) == "it was killed by signal 9"
