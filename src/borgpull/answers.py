@@ -1,6 +1,7 @@
-"""What `doctor` and `status` answer, as frozen records. Who finds them out does not know how they are shown.
+"""What commands answer, as frozen records. Who finds them out does not know how they are shown.
 
-Times are unix seconds (UTC), sizes are bytes, durations are seconds. Text from another machine is already clean.
+Times are unix seconds (UTC), sizes are bytes, durations are seconds. Text from another machine is already clean, but
+for that of an `Item` and the name of a `ListedArchive`: who compares or looks for these needs them as they are.
 """
 
 from __future__ import annotations
@@ -111,6 +112,90 @@ class Standing:
     def level(self) -> Level:
         """Return what a monitor makes of it."""
         return _LEVELS[self.state]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Item:
+    """A file, folder, link or device in an archive. `path` has no leading slash.
+
+    `kind` is its letter as `ls -l` has it, "h" for a hard link to an earlier item. `mode` is its whole word, such as
+    "-rw-r--r--"; `modified` is ISO in UTC without a zone; `link` is what a link of either kind leads to. `sha256` is
+    of plain files alone, and empty where it was not asked for.
+    """
+
+    kind: str
+    mode: str
+    user: str
+    group: str
+    uid: int
+    gid: int
+    size: int
+    modified: str
+    path: str
+    link: str
+    healthy: bool
+    sha256: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListedArchive:
+    """An archive as the manifest has it, `start` in unix seconds. `verified` is None where no run has verified any.
+
+    `unfinished` says that it is a checkpoint, half an archive.
+    """
+
+    name: str
+    archive_id: str
+    start: float
+    verified: bool | None
+    unfinished: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """What came of reading restored items again: how many are as the archive says, and in words what is not.
+
+    `unsure` are those of which it cannot be told. No more than some differences are kept; `different` counts all.
+    """
+
+    same: int = 0
+    different: int = 0
+    unsure: int = 0
+    differences: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restored:
+    """What a restore wrote, or would write: `items` of an archive, `size` bytes of files, below `folder` on `party`.
+
+    `notes` are what could not be kept, such as owners; `warnings` what borg warned of, `warned` times in all.
+    `compared` is None where nothing was read again.
+    """
+
+    target: str
+    archive: ListedArchive
+    party: str
+    folder: str
+    items: int
+    size: int
+    dry_run: bool
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    warned: int = 0
+    compared: Compared | None = None
+
+    @property
+    def good(self) -> bool:
+        """Tell whether all of it is there, as far as was looked."""
+        return not self.warned and (self.compared is None or not self.compared.different)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Closed:
+    """Why a repository is closed, in words: it was tampered with, or could not be verified."""
+
+    cause: str
+    rules: tuple[str, ...] = ()
 
 
 def worst_mark(findings: Iterable[Finding]) -> Mark:

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 
 class Step(StrEnum):
-    """The steps of one target, in their order."""
+    """The steps of one target, in their order; EXTRACT is of a restore alone, between INSPECT and VERIFY."""
 
     CONNECT = "connect"
     INSPECT = "inspect"
@@ -21,6 +21,7 @@ class Step(StrEnum):
     CHECK = "check"
     PRUNE = "prune"
     COMPACT = "compact"
+    EXTRACT = "extract"
 
 
 class Outcome(StrEnum):

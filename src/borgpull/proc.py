@@ -181,11 +181,14 @@ async def started(
     stderr: int | IO[bytes] = subprocess.PIPE,
     env: Mapping[str, str] | None = None,
     pass_fds: Sequence[int] = (),
+    folder: Path | None = None,
+    own_session: bool = True,
     gently: Sequence[tuple[int, float]] = ((signal.SIGTERM, 5.0),),
 ) -> AsyncIterator[Child]:
-    """Start a process that ends, at the latest, with this context.
+    """Start a process in `folder` that ends, at the latest, with this context.
 
-    Raises OSError when it cannot be started.
+    Without `own_session` it keeps the terminal: it can ask on it, and Ctrl-C reaches it. Raises OSError when it cannot
+    be started.
     """
     process = await asyncio.create_subprocess_exec(
         *map(_bytes, argv),
@@ -194,7 +197,8 @@ async def started(
         stderr=stderr,
         env={name: _bytes(value) for name, value in (environment() if env is None else env).items()},
         pass_fds=tuple(pass_fds),
-        start_new_session=True,
+        cwd=folder,
+        start_new_session=own_session,
         preexec_fn=_die_with_parent,
     )
     child = Child(process)

@@ -1,4 +1,5 @@
-"""`attack.py NAME ARGV...`: be a malicious borg that was called with the ARGV of an honest `borg create`.
+"""`attack.py NAME ARGV...`: be a malicious borg that was called with the ARGV of an honest `borg create`
+or `borg extract`.
 
 To plant one as a target's BorgPath, write a script with `plant`. NAME `list` prints all of them.
 """
@@ -28,7 +29,7 @@ def main(name, argv):
     if name == "list":
         print("\n".join([*moves.MOVES, *outputs.OUTPUTS]))
         return 0
-    if "create" not in argv:
+    if "create" not in argv and "extract" not in argv:
         return honest(argv)
     session = Session(argv)
     try:

@@ -1,4 +1,4 @@
-"""A malicious borg on T: does the honest `borg create` that it was called for, and more, over its one connection.
+"""A malicious borg on T: does the honest `create` or `extract` that it was called for, and more, on one connection.
 
 Runs in the Python of the borg that it abuses (1.2 or 1.4) and knows nothing of borgpull.
 """
@@ -40,7 +40,7 @@ class OneConnection(RemoteRepository):
 
 
 class Session:
-    """One session of T: the command line of the honest `borg create`, and the road to B."""
+    """One session of T: the command line of the honest `borg create` or `borg extract`, and the road to B."""
 
     def __init__(self, argv):
         self.argv = argv
@@ -68,8 +68,10 @@ class Session:
         return self.manifest
 
     def create(self, *options, name=None):
-        """Run the honest `borg create`, with further options, or for another archive."""
+        """Run the honest `borg create`, with further options, or for another archive; or the honest `borg extract`."""
         argv = list(self.argv)
+        if "extract" in argv:
+            return self._run(argv)
         argv[self.place] = f"::{name or self.new}"
         position = argv.index("create") + 1
         return self._run([*argv[:position], *options, *argv[position:]])

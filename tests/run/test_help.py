@@ -22,6 +22,7 @@ print("loaded:", *sys.modules)
         ["run", "--help"],
         ["doctor", "--help"],
         ["status", "--help"],
+        ["restore", "--help"],
         ["config", "add", "--help"],
         ["--version"],
     ],

@@ -5,6 +5,7 @@ No secret goes in here: a passphrase reaches borg over the descriptor that BORG_
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from ..config import Options
 # What stands before the path of a file of patterns, by which a session on T looks for it.
 PATTERNS_FROM = "--patterns-from="
 _JSON = ("--log-json", "--progress")
+_CHECKPOINT = re.compile(r".*\.checkpoint(?:\.[0-9]+)?", re.DOTALL)
 # socat copies 8 KiB at a time by default; 256 KiB makes the road a fifth faster.
 _SOCAT = "socat -b 262144 STDIO UNIX-CONNECT:"
 
@@ -51,6 +53,11 @@ def environment(url: str) -> dict[str, str]:
 def archive_name(now: float) -> str:
     """Return the name of an archive begun at `now`, unix seconds: snapshot-YYYY-MM-DDTHH:MM:SS in UTC."""
     return time.strftime("snapshot-%Y-%m-%dT%H:%M:%S", time.gmtime(now))
+
+
+def is_checkpoint(archive: str) -> bool:
+    """Tell whether a name is one of those that borg gives to an archive that it did not finish (1.2, 1.4)."""
+    return _CHECKPOINT.fullmatch(archive) is not None
 
 
 def create(archive: str, *, sources: Iterable[str], excludes: Iterable[str], options: Options) -> list[str]:
@@ -110,7 +117,7 @@ def list_files(archive: str, *, patterns: Iterable[str], hashes: bool) -> list[s
 def extract(archive: str, *, patterns: Iterable[str], numeric_ids: bool) -> list[str]:
     """Return the arguments that extract an archive into the working folder; long runs of zeros become holes."""
     ids = ["--numeric-ids"] if numeric_ids else []
-    return ["extract", *_JSON, f"--lock-wait={Options.lock_wait}", "--sparse", *ids, "--", _of(archive), *patterns]
+    return ["extract", *_JSON, "--sparse", *ids, "--", _of(archive), *patterns]
 
 
 def _of(archive: str) -> str:

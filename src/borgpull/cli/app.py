@@ -11,7 +11,7 @@ from types import FrameType
 from plumbum import cli
 
 from .. import __version__
-from ..errors import ConfigError, Failure
+from ..errors import ConfigError, Failure, TamperedError, UsageError
 from . import exits
 from .command import Group
 from .page import META
@@ -38,6 +38,8 @@ class BorgPull(Group):
 BorgPull.subcommand("run", "borgpull.cli.run.Run")
 BorgPull.subcommand("doctor", "borgpull.cli.doctor.Doctor")
 BorgPull.subcommand("status", "borgpull.cli.status.Status")
+BorgPull.subcommand("list", "borgpull.cli.list.List")
+BorgPull.subcommand("restore", "borgpull.cli.restore.Restore")
 BorgPull.subcommand("rollback", "borgpull.cli.rollback.Rollback")
 BorgPull.subcommand("accept", "borgpull.cli.accept.Accept")
 BorgPull.subcommand("key", "borgpull.cli.key.Key")
@@ -77,5 +79,6 @@ def _tell(failure: Failure) -> int:
         for problem in failure.problems:
             message_error(failure.party, problem)
     else:
-        message_error(failure.party, failure.cause, failure.hint)
+        rules = failure.rules if isinstance(failure, TamperedError) else ()
+        message_error(failure.party, failure.cause, failure.hint, rules)
     return exits.error_code(failure)

@@ -3,7 +3,7 @@
 Pure: reads bytes, answers with records. It starts nothing, asks nobody, and believes no word of T's.
 """
 
-from .evidence import Archive, Evidence, from_json, read_evidence, read_listed, still_holds, to_json
+from .evidence import Archive, Evidence, from_json, read_archives, read_evidence, read_listed, still_holds, to_json
 from .records import Records, Unreadable, read_records
 from .verdict import Expected, State, Verdict, differences, judge, judge_unlisted, unverifiable
 
@@ -19,6 +19,7 @@ __all__ = [
     "from_json",
     "judge",
     "judge_unlisted",
+    "read_archives",
     "read_evidence",
     "read_listed",
     "read_records",

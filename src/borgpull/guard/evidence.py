@@ -71,6 +71,11 @@ def read_evidence(
     return Evidence(**same, archives=found, last_modified=last_modified)
 
 
+def read_archives(archives: bytes) -> frozenset[Archive]:
+    """Return the archives that `borg list --json` printed, TZ being UTC. Raises Unreadable."""
+    return _read_list(archives)[1]
+
+
 def read_listed(*, archives: bytes, key: bytes) -> Evidence:
     """Make evidence where nothing is seen of B's own records: of the list, and of what `borg key export` wrote.
 

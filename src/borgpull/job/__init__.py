@@ -1,8 +1,25 @@
 """One target, from connecting to compacting: the steps in their order, each told to those who watch."""
 
+from .archives import Shelf, each_item, no_such_path, shelf_of
 from .backup import back_up, connected_target
 from .escrow import file_key, paper_key
 from .plan import Plan, Subject
+from .restore import Wanted, restore
 from .settlement import Case, Settlement
 
-__all__ = ["Case", "Plan", "Settlement", "Subject", "back_up", "connected_target", "file_key", "paper_key"]
+__all__ = [
+    "Case",
+    "Plan",
+    "Settlement",
+    "Shelf",
+    "Subject",
+    "Wanted",
+    "back_up",
+    "connected_target",
+    "each_item",
+    "file_key",
+    "no_such_path",
+    "paper_key",
+    "restore",
+    "shelf_of",
+]

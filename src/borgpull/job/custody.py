@@ -90,10 +90,12 @@ class Custody:
         return made or f"taken over as it is, with {len(evidence.archives)} archives"
 
     async def open(self, archive: str, started: float) -> None:
-        """Make the snapshot and write down that T may now add `archive`."""
+        """Make the snapshot and write down that T may now add `archive`; without one, that it may add nothing."""
         opened = replace(self.verified, phase=Phase.OPEN, archive=archive, started=started, rules=(), taken=0)
         seen = await self._vault.write(opened, snapshot="make")
-        self._ledger = replace(opened, linked=seen.linked, taken=seen.taken)
+        # Growth is counted from the last session that could add something.
+        taken = seen.taken if archive else self.verified.taken
+        self._ledger = replace(opened, linked=seen.linked, taken=taken)
 
     async def verify(self) -> Verdict:
         """Judge what T's session left. Returns a clean verdict; raises TamperedError, and closes the repository."""
@@ -106,15 +108,16 @@ class Custody:
         self._ledger = replace(opened, phase=Phase.CLEAN, evidence=now)
         return verdict
 
-    async def settle(self, archive: Archive | None, *, checking: bool = False) -> None:
+    async def settle(self, archive: Archive | None, *, checking: bool = False, snapshot: str = "keep") -> None:
         """Write down the verified state; `archive` is what T's borg said of the archive that was added.
 
-        `checking` says that a check begins now: until it has passed, one is due.
+        `checking` says that a check begins now: until it has passed, one is due. `snapshot` is "drop" where nothing
+        follows that would drop it.
         """
         settled = replace(self.verified, checking=checking or self.verified.checking)
         if archive is not None:
             settled = replace(settled, size=archive.original_size, files=archive.files)
-        await self._vault.write(settled, snapshot="keep")
+        await self._vault.write(settled, snapshot=snapshot)
         self._ledger = settled
 
     def passed_check(self) -> None:
@@ -229,5 +232,8 @@ def _judge_absence(known: Ledger, now: Evidence) -> Verdict:
             return guard.judge(known.evidence, now, None)
 
 
-def _expected(opened: Ledger) -> Expected:
+def _expected(opened: Ledger) -> Expected | None:
+    if not opened.archive:
+        # T was to read only: nobody was to write anything.
+        return None
     return Expected(archive_name=opened.archive, started=opened.started, ended=time.time(), skew=SKEW_SECONDS)

@@ -10,7 +10,7 @@ from ..config import Config, Target
 from ..errors import BACKUP_SERVER, CONTROLLER, target_party
 from ..events import Emit, Step
 from ..ledger import Place, ServerVault, Vault, place_of, state_vault
-from ..road import BackupServer, Ended, borg_on_controller
+from ..road import BackupServer, Ended, Reader, borg_on_controller
 from .watch import Watch
 
 
@@ -44,6 +44,26 @@ class Subject:
 
     async def borg(self, step: Step, arguments: list[str]) -> Ended:
         """Run borg on C against the repository, with full access; one that failed is not raised."""
+        return await self._borg(step, arguments, append_only=False)
+
+    async def reading(
+        self, step: Step, arguments: list[str], *, folder: Path | None = None, read: Reader | None = None
+    ) -> Ended:
+        """Run a borg on C that only reads the repository, and may no more; it works in `folder`.
+
+        `read` is given what it prints; one that failed is not raised.
+        """
+        return await self._borg(step, arguments, append_only=True, folder=folder, read=read)
+
+    async def _borg(
+        self,
+        step: Step,
+        arguments: list[str],
+        *,
+        append_only: bool,
+        folder: Path | None = None,
+        read: Reader | None = None,
+    ) -> Ended:
         return await borg_on_controller(
             self.plan.server,
             self.repository,
@@ -53,5 +73,13 @@ class Subject:
             cache=self.plan.cache,
             heard=self.watch.hearing(f"borg {CONTROLLER}", step),
             server_heard=self.watch.hearing(f"borg {BACKUP_SERVER}", step),
-            socket=self.sockets.full_of(self.target) if self.sockets else "",
+            socket=self._socket(append_only=append_only),
+            append_only=append_only,
+            folder=folder,
+            read=read,
         )
+
+    def _socket(self, *, append_only: bool) -> str:
+        if self.sockets is None:
+            return ""
+        return self.sockets.append_of(self.target) if append_only else self.sockets.full_of(self.target)

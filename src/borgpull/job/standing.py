@@ -5,17 +5,15 @@ It judges nothing that a run judges: what is not as it was verified is only said
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
 from ..answers import GoodArchive, Standing, State
+from ..borg.command import is_checkpoint
 from ..guard import Archive
 from ..hostile import clean
 from ..ledger import Ledger, Phase, Surveyed
 from .custody import CHANGED, GONE, SKEW_SECONDS, TAMPERED, UNVERIFIABLE, unreadable_ledger, ways_out
 
-# What borg leaves of an archive that it did not finish (1.2, 1.4).
-_CHECKPOINT = re.compile(r".*\.checkpoint(?:\.[0-9]+)?", re.DOTALL)
 _BACK_UP = "`borgpull run` makes one; `borgpull doctor` looks for what is in its way"
 
 
@@ -27,7 +25,7 @@ def standing_of(name: str, seen: Surveyed, *, now: float, max_age: float) -> Sta
     if seen.ledger is None:
         return _without_ledger(name, seen)
     known = seen.ledger
-    good = [archive for archive in known.evidence.archives if not _CHECKPOINT.fullmatch(archive.name)]
+    good = [archive for archive in known.evidence.archives if not is_checkpoint(archive.name)]
     standing = Standing(
         target=name,
         state=State.OK,

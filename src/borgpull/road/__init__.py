@@ -3,7 +3,7 @@
 Each road takes one connection, once. The bytes go from socket to ssh master without passing through Python.
 """
 
-from .controller import Ended, borg_on_controller
+from .controller import Ended, Reader, borg_on_controller
 from .first_leg import FirstLeg, first_leg
 from .serve import BackupServer
 from .sockets import greeted, led, silent
@@ -15,6 +15,7 @@ __all__ = [
     "Ended",
     "Extraction",
     "FirstLeg",
+    "Reader",
     "TargetSession",
     "borg_on_controller",
     "first_leg",

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +26,8 @@ from .sockets import greeted, led, silent
 BORG = "borg"
 # What `borg list` may print: about 300 bytes an archive.
 MOST_LISTED = 32 * 1024 * 1024
+# What is done with a borg's standard output; what it returns becomes that of `Ended`.
+Reader = Callable[[asyncio.StreamReader], Coroutine[None, None, bytes]]
 # Borg ends at the next file or chunk after SIGINT, and frees its lock.
 _GENTLY = ((signal.SIGINT, 10.0), (signal.SIGTERM, 5.0))
 
@@ -60,50 +62,65 @@ async def borg_on_controller(
     heard: Heard,
     server_heard: Heard,
     socket: str = "",
+    append_only: bool = False,
+    folder: Path | None = None,
+    read: Reader | None = None,
 ) -> Ended:
-    """Run borg here with full access to this one repository, and wait for its end and that of its serve.
+    """Run borg here, in `folder`, on this one repository, and wait for its end and that of its serve.
 
     `cache` becomes BORG_BASE_DIR; it waits for the lock of the repository for `lock_wait` seconds. `socket` is where on
-    B the serve is to be found, empty where it is to be started. Raises Failure when it cannot be run; a borg that
-    failed is not raised.
+    B the serve is to be found, empty where it is to be started; `read` is given borg's standard output. Raises Failure
+    when it cannot be run; a borg that failed is not raised.
     """
+
+    def way(place: Path) -> _Way:
+        return _Way(repository=repository, place=place, passphrase=passphrase, cache=cache)
+
     ended = Ended()
     words = [f"--lock-wait={lock_wait}", *arguments]
     if socket:
         # Ours alone: nobody needs to be kept out.
         async with (
             led(server.master, socket, server.directory) as place,
-            _client(repository, words, place, passphrase, cache) as child,
+            _client(way(place), words, folder=folder) as child,
         ):
-            await attend(child, ended, heard, _output(child))
+            await attend(child, ended, heard, (read or _kept)(child.stdout))
             if ended.status not in (0, 1) and await greeted(place) is None:
                 raise await server.master.lost() or silent(server.master.party, socket)
         return ended
     started: list[int] = []
-    request = Request(server=server, path=repository.path, append_only=False, heard=server_heard)
+    request = Request(server=server, path=repository.path, append_only=append_only, heard=server_heard)
     with listening(server.directory, admits=lambda pid: bool(started) and descends(pid, started[0])) as (place, door):
         async with serve(request, door) as served:
             ended.served = served
-            async with _client(repository, words, place, passphrase, cache) as child:
+            async with _client(way(place), words, folder=folder) as child:
                 started.append(child.pid)
-                await attend(child, ended, heard, _output(child))
+                await attend(child, ended, heard, (read or _kept)(child.stdout))
     return ended
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Way:
+    """How a borg here gets to its repository: through the socket `place`, with a passphrase, a cache in `cache`."""
+
+    repository: Repository
+    place: Path
+    passphrase: str
+    cache: Path
+
+
 @contextlib.asynccontextmanager
-async def _client(
-    repository: Repository, arguments: list[str], place: Path, passphrase: str, cache: Path
-) -> AsyncIterator[proc.Child]:
-    with _pipe_holding(passphrase) as descriptor, cache_in_use(cache) as word:
+async def _client(way: _Way, arguments: list[str], *, folder: Path | None) -> AsyncIterator[proc.Child]:
+    with _pipe_holding(way.passphrase) as descriptor, cache_in_use(way.cache) as word:
         env = proc.environment(
-            **borg_command.environment(repository.url),
-            BORG_RSH=borg_command.rsh(str(place)),
-            BORG_BASE_DIR=str(cache),
+            **borg_command.environment(way.repository.url),
+            BORG_RSH=borg_command.rsh(str(way.place)),
+            BORG_BASE_DIR=str(way.cache),
             BORG_PASSPHRASE_FD=str(descriptor),
         )
         argv = proc.Command(BORG)[arguments].formulate()
         try:
-            async with proc.started(argv, env=env, pass_fds=[descriptor, word], gently=_GENTLY) as child:
+            async with proc.started(argv, env=env, pass_fds=[descriptor, word], folder=folder, gently=_GENTLY) as child:
                 yield child
         except FileNotFoundError:
             raise missing_borg(CONTROLLER, BORG) from None
@@ -133,8 +150,8 @@ async def attend(child: proc.Child, ended: Ended, heard: Heard, output: Coroutin
     ended.stdout = collected.result()
 
 
-async def _output(child: proc.Child) -> bytes:
-    return (await proc.drained(child.stdout, most=MOST_LISTED))[0]
+async def _kept(stdout: asyncio.StreamReader) -> bytes:
+    return (await proc.drained(stdout, most=MOST_LISTED))[0]
 
 
 def descends(pid: int, ancestor: int) -> bool:

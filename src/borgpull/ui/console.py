@@ -127,18 +127,42 @@ def _never_refuse(stream: TextIO) -> None:
 
 def data(text: str) -> None:
     """Print `text` on stdout, for programs: UTF-8 in any locale. Raises Failure when stdout does not take it."""
-    try:
-        if isinstance(sys.stdout, TextIOWrapper):
+    output = Output(for_programs=True)
+    output.write(text if text.endswith("\n") else text + "\n")
+    output.close()
+
+
+class Output:
+    """Standard output, written to piece by piece. Its reader may go away: what failed is raised by `close` alone."""
+
+    def __init__(self, *, for_programs: bool = False) -> None:
+        self._error: OSError | None = None
+        if for_programs and isinstance(sys.stdout, TextIOWrapper):
             sys.stdout.reconfigure(encoding="utf-8")
-        sys.stdout.write(text if text.endswith("\n") else text + "\n")
-        sys.stdout.flush()
-    except OSError as error:
-        give_up(sys.stdout)
-        raise Failure(
-            CONTROLLER,
-            f"standard output did not take it: {error.strerror}",
-            hint="all else is done; see to what reads it, or to the disk that it goes to",
-        ) from None
+        else:
+            _never_refuse(sys.stdout)
+
+    def write(self, text: str) -> None:
+        """Write `text`, or drop it where nothing is taken any more."""
+        if self._error is None:
+            try:
+                sys.stdout.write(text)
+            except OSError as error:
+                self._error = error
+
+    def close(self) -> None:
+        """Send on what was written. Raises Failure when stdout did not take all of it."""
+        try:
+            if self._error is not None:
+                raise self._error
+            sys.stdout.flush()
+        except OSError as error:
+            give_up(sys.stdout)
+            raise Failure(
+                CONTROLLER,
+                f"standard output did not take it: {error.strerror}",
+                hint="all else is done; see to what reads it, or to the disk that it goes to",
+            ) from None
 
 
 def answer(parts: Iterable[RenderableType]) -> None:
@@ -177,20 +201,21 @@ def labelled(label: str, text: str) -> Text:
 
 def message_error(party: str, cause: str, hint: str = "", rules: tuple[str, ...] = ()) -> None:
     """Tell people what failed and what to do."""
-    _print(error_lines(party, cause, hint, rules))
+    message_lines(error_lines(party, cause, hint, rules))
 
 
 def message_warning(text: str, hint: str = "") -> None:
     """Tell people what they should know, though the work goes on."""
-    _print(warning_lines(text, hint))
+    message_lines(warning_lines(text, hint))
 
 
 def message_note(text: str) -> None:
     """Tell people something that asks nothing of them."""
-    _print([Text(shown(text))])
+    message_lines([Text(shown(text))])
 
 
-def _print(lines: list[Text]) -> None:
+def message_lines(lines: list[Text]) -> None:
+    """Print lines that were made elsewhere, for people."""
     console = people()
     for line in lines:
         console.print(line)

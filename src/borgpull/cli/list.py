@@ -1,0 +1,91 @@
+"""`borgpull list NAME [ARCHIVE] [PATTERN...]`: the archives of a target, or what is in one of them."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import TYPE_CHECKING
+
+from plumbum import cli
+
+from ..errors import Failure
+from .exits import DONE
+from .one_target import OneTargetCommand
+
+if TYPE_CHECKING:
+    from ..answers import Item, ListedArchive
+    from ..job import Shelf, Subject
+
+
+class List(OneTargetCommand):
+    """List the archives of the target NAME, or the files of its ARCHIVE that match the PATTERNs.
+
+    ARCHIVE is a name, an id, or `latest`: the newest that was verified. A PATTERN is one of borg's: a path with all
+    below it, or `sh:**/*.conf`, `fm:`, `re:`, `pf:`. Without one everything is listed. It runs borg on this machine,
+    contacts no target, and changes nothing.
+    """
+
+    PROGNAME = "borgpull list"
+    json = cli.Flag(["--json"], help="print JSON, docs/list.schema.json; names are as they are, not cleaned")
+
+    def main(self, name: str, archive: str = "", *patterns: str) -> int:
+        """List; return the exit code."""
+        return self.about(name, lambda subject: self._list(subject, archive, patterns), alone=False)
+
+    async def _list(self, subject: Subject, archive: str, patterns: tuple[str, ...]) -> int:
+        from .. import job  # noqa: PLC0415 - `--help` shall answer at once
+        from ..ui import archives as ui  # noqa: PLC0415
+        from ..ui import console  # noqa: PLC0415
+
+        shelf = await job.shelf_of(subject)
+        self.warn_when_closed(shelf)
+        if archive:
+            return await self._files(subject, shelf, archive, patterns)
+        if self.json:
+            console.data(ui.archives_json(shelf.target, shelf.listed, shelf.closed))
+        else:
+            console.answer(ui.archive_lines(shelf.target, shelf.listed, now=time.time()))
+        return DONE
+
+    async def _files(self, subject: Subject, shelf: Shelf, wanted: str, patterns: tuple[str, ...]) -> int:
+        from .. import job  # noqa: PLC0415
+
+        archive = shelf.chosen(wanted)
+        listing = _Listing(shelf, shelf.entry(archive), as_json=self.json)
+        await job.each_item(subject, archive, patterns, listing.take)
+        if not listing.items and patterns:
+            raise await job.no_such_path(subject, archive, list(patterns))
+        listing.end()
+        return DONE
+
+
+class _Listing:
+    """The files of an archive on stdout, each as soon as it is read: there may be millions. `items` counts them."""
+
+    def __init__(self, shelf: Shelf, archive: ListedArchive, *, as_json: bool) -> None:
+        from ..ui import archives as ui  # noqa: PLC0415
+        from ..ui import console  # noqa: PLC0415
+
+        self.items = 0
+        self._as_json = as_json
+        self._line, self._json = ui.file_line, ui.file_json
+        self._head, self._end = ui.files_head(shelf.target, archive, shelf.closed), ui.FILES_END
+        self._output = console.Output(for_programs=as_json)
+
+    async def take(self, item: Item) -> None:
+        """Print an item."""
+        if self._as_json:
+            self._output.write(f"{',' if self.items else self._head}\n    {self._json(item)}")
+        else:
+            self._output.write(f"{self._line(item)}\n")
+        self.items += 1
+
+    def end(self) -> None:
+        """Print what comes after the last one. Raises Failure when stdout did not take all of the JSON."""
+        if self._as_json:
+            self._output.write(self._end if self.items else self._head + self._end)
+            self._output.close()
+        else:
+            # People may have had enough of it, in `less` or `head`.
+            with contextlib.suppress(Failure):
+                self._output.close()

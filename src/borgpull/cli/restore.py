@@ -1,0 +1,104 @@
+"""`borgpull restore NAME [ARCHIVE] [PATH...]`: put files of an archive into a folder here, or back onto the target."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from plumbum import cli
+
+from ..errors import UsageError
+from .exits import DONE, FAILED, WARNINGS
+from .one_target import OneTargetCommand
+
+if TYPE_CHECKING:
+    from ..events import Event
+    from ..job import Subject, Wanted
+    from ..ui.percent import Percentage
+
+
+class Restore(OneTargetCommand):
+    """Restore ARCHIVE of the target NAME, or the PATHs in it, to a folder here or onto the target itself.
+
+    ARCHIVE is a name, an id, or `latest`, as without one: the newest that was verified. A PATH stands for all below it;
+    borg's patterns work too, see `borgpull list`. `--to DIR` extracts here, below DIR. `--onto-target` puts everything
+    back where it was on the target, and together with `--to DIR` below the folder DIR of the target. Nothing is
+    overwritten: DIR has to be new or empty, and without DIR the paths must not be there, unless you say --overwrite.
+    """
+
+    PROGNAME = "borgpull restore"
+    to = cli.SwitchAttr(["--to"], str, argname="DIR", help="the folder; with --onto-target a folder on the target")
+    onto_target = cli.Flag(
+        ["--onto-target"],
+        help="extract on the target, through a session that cannot change what is in the repository unnoticed",
+    )
+    overwrite = cli.Flag(["--overwrite"], help="replace files that are there already; others stay")
+    numeric_ids = cli.Flag(
+        ["--numeric-ids"], help="give files to the user and group ids, not the names, of the archive"
+    )
+    dry_run = cli.Flag(["-n", "--dry-run"], help="say what would be restored and what is in the way; write nothing")
+    verify = cli.Flag(["--verify"], help="read all of it again, and compare it with the archive's own record")
+    json = cli.Flag(["--json"], help="print a report as JSON, docs/restore.schema.json")
+    _percentage: Percentage | None = None
+
+    def main(self, name: str, archive: str = "latest", *paths: str) -> int:
+        """Restore; return the exit code."""
+        folder = self._folder()
+
+        async def work(subject: Subject) -> int:
+            from ..job import Wanted  # noqa: PLC0415 - `--help` shall answer at once
+
+            wanted = Wanted(
+                archive=archive,
+                patterns=paths,
+                folder=folder,
+                onto_target=bool(self.onto_target),
+                overwrite=bool(self.overwrite),
+                numeric_ids=bool(self.numeric_ids),
+                dry_run=bool(self.dry_run),
+                verify=bool(self.verify),
+            )
+            return await self._restore(subject, wanted)
+
+        return self.about(name, work)
+
+    def _folder(self) -> str:
+        if not self.to:
+            if self.onto_target:
+                return ""
+            raise UsageError(
+                "it is not said where to restore to",
+                hint="add `--to DIR` for a folder here, or --onto-target to put it back where it was",
+            )
+        if not self.onto_target:
+            return str(Path(self.to).absolute())
+        if not self.to.startswith("/"):
+            raise UsageError(f"--to {self.to}: a folder on the target is named by its whole path, from / on")
+        return str(self.to)
+
+    async def _restore(self, subject: Subject, wanted: Wanted) -> int:
+        from .. import job  # noqa: PLC0415
+        from ..ui import console, percent, restored  # noqa: PLC0415
+
+        shelf = await job.shelf_of(subject)
+        self.warn_when_closed(shelf)
+        self._percentage = percent.Percentage()
+        try:
+            done = await job.restore(subject, shelf, wanted)
+        finally:
+            self._percentage.end()
+        if done.archive.verified is False:
+            console.message_warning("this archive was not verified by any run: do not rely on it")
+        if self.json:
+            console.data(restored.restored_json(done))
+        else:
+            console.message_lines(restored.restored_lines(done))
+        if done.compared and done.compared.different:
+            return FAILED
+        return DONE if done.good else WARNINGS
+
+    def heard(self, event: Event) -> None:
+        """Take in an event: how far it is."""
+        super().heard(event)
+        if self._percentage:
+            self._percentage.handle(event)

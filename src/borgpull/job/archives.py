@@ -1,0 +1,194 @@
+"""The archives of one target as they are read on C: which there are, which one is meant, and what is in it.
+
+Takes no run lock and changes nothing: a closed repository can be read, and whoever reads it is told that it is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from .. import guard, proc
+from ..answers import Closed, Item, ListedArchive
+from ..borg import command as borg_command
+from ..borg.items import read_item
+from ..errors import BACKUP_SERVER, CONTROLLER, Failure, UsageError
+from ..events import Step
+from ..guard import Archive, Unreadable
+from ..hostile import clean
+from ..ledger import Ledger, Phase
+from .custody import ways_out
+from .plan import Subject
+
+LATEST = "latest"
+_MOST_NAMED = 5
+_MOST_NEAR = 2
+# To compare two paths letter by letter takes some tens of microseconds.
+_MOST_COMPARED = 20_000
+_ALIKE = 0.7
+# An item of borg's longest path, each letter of it escaped, and what else stands in its line.
+_LONGEST_LINE = 256 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shelf:
+    """The archives of a target, the oldest first, and what is known of its repository: nothing where no run ended."""
+
+    target: str
+    party: str
+    archives: tuple[Archive, ...]
+    known: Ledger | None
+
+    @property
+    def closed(self) -> Closed | None:
+        """Return why the repository was closed, None when it was not."""
+        if self.known is None or self.known.phase is not Phase.CLOSED:
+            return None
+        return Closed(cause=self.known.cause, rules=self.known.rules)
+
+    @property
+    def listed(self) -> tuple[ListedArchive, ...]:
+        """Return the archives as the answer to who asks for them."""
+        return tuple(self.entry(archive) for archive in self.archives)
+
+    def entry(self, archive: Archive) -> ListedArchive:
+        """Return an archive as the answer to who asks for it."""
+        return ListedArchive(
+            name=archive.name,
+            archive_id=archive.id,
+            start=archive.seconds,
+            verified=self.verified(archive),
+            unfinished=borg_command.is_checkpoint(archive.name),
+        )
+
+    def verified(self, archive: Archive) -> bool | None:
+        """Tell whether an archive is one of those that were verified; None where nothing was."""
+        return None if self.known is None else archive in self.known.evidence.archives
+
+    def chosen(self, wanted: str) -> Archive:
+        """Return the archive of this name or id. `latest` is the newest that was verified, and never a checkpoint.
+
+        A name is also known as it is shown, without what could move a cursor. Raises UsageError.
+        """
+        if wanted == LATEST:
+            return self._latest()
+        for name in (lambda each: each.name, lambda each: each.id, lambda each: clean(each.name)):
+            if found := [archive for archive in self.archives if name(archive) == wanted]:
+                return found[-1]
+        names = [clean(archive.name) for archive in self.archives]
+        close = difflib.get_close_matches(wanted, names, n=1) or names[-1:]
+        there = f"there is {close[0]}; " if close else ""
+        raise UsageError(
+            f"{self.party} has no archive {clean(wanted)!r}",
+            hint=f"{there}`borgpull list {self.target}` lists them",
+        )
+
+    def _latest(self) -> Archive:
+        whole = [archive for archive in self.archives if not borg_command.is_checkpoint(archive.name)]
+        good = [archive for archive in whole if self.verified(archive) is not False]
+        if not good:
+            why = "none of its archives was verified" if whole else "it has no archive yet"
+            hint = f"`borgpull list {self.target}` lists them: name one" if whole else "`borgpull run` makes one"
+            raise UsageError(f"{self.party}: {why}", hint=hint)
+        return max(good, key=lambda archive: (archive.seconds, archive.name))
+
+
+async def shelf_of(subject: Subject) -> Shelf:
+    """Return the archives of a target. Raises Failure when its repository cannot be read."""
+    seen = await subject.vault.survey()
+    listed = await subject.reading(Step.INSPECT, borg_command.list_archives())
+    if listed.status != 0:
+        failure = listed.failure(CONTROLLER, "list")
+        if seen.ledger is None or not listed.speaks_against_repository:
+            raise failure
+        raise Failure(
+            failure.party,
+            failure.cause,
+            hint=f"{failure.hint}; {ways_out(subject.target.name, rollback=subject.vault.records)}",
+        )
+    try:
+        archives = guard.read_archives(listed.stdout)
+    except Unreadable as error:
+        raise Failure(BACKUP_SERVER, str(error), hint="run it again with -v to see all that borg said") from None
+    return Shelf(
+        target=subject.target.name,
+        party=subject.party,
+        archives=tuple(sorted(archives, key=lambda archive: (archive.seconds, archive.name))),
+        known=seen.ledger,
+    )
+
+
+async def each_item(
+    subject: Subject,
+    archive: Archive,
+    patterns: tuple[str, ...],
+    take: Callable[[Item], Awaitable[None]],
+    *,
+    hashes: bool = False,
+) -> None:
+    """Give each item of an archive that matches `patterns` (all, without one) to `take`, which must not raise.
+
+    With `hashes` all of its data is read. Raises Failure when it cannot be read to its end.
+    """
+    odd = 0
+
+    async def read(stdout: asyncio.StreamReader) -> bytes:
+        nonlocal odd
+        async for line in proc.lines(stdout, longest=_LONGEST_LINE):
+            if item := read_item(line):
+                await take(item)
+            else:
+                odd += 1
+        return b""
+
+    arguments = borg_command.list_files(archive.name, patterns=patterns, hashes=hashes)
+    ended = await subject.reading(Step.INSPECT, arguments, read=read)
+    if ended.status != 0:
+        raise ended.failure(CONTROLLER, "list")
+    if odd:
+        raise Failure(
+            subject.party,
+            f"{odd} items of the archive {clean(archive.name)} are none that borg writes",
+            hint="its borg is not the program it should be; `borgpull list` shows older archives",
+        )
+
+
+async def no_such_path(subject: Subject, archive: Archive, missing: list[str]) -> UsageError:
+    """Return what is said when nothing in an archive matches these patterns, with the paths that are most like them."""
+    near = _Near(missing)
+    await each_item(subject, archive, (), near.take)
+    there = f"there is {', '.join(map(clean, near.best))}; " if near.best else ""
+    return UsageError(
+        f"the archive {clean(archive.name)} of {subject.party} has nothing that matches "
+        + ", ".join(clean(path) for path in missing[:_MOST_NAMED]),
+        hint=f"{there}`borgpull list {subject.target.name} {clean(archive.name)}` lists all that it has",
+    )
+
+
+class _Near:
+    """The few paths that are most like some that were looked for."""
+
+    def __init__(self, wanted: list[str]) -> None:
+        self._wanted = [path.strip("/") for path in wanted[:_MOST_NAMED]]
+        self._scores: dict[str, float] = {}
+        self._looked = 0
+
+    @property
+    def best(self) -> list[str]:
+        """Return them, the most alike first."""
+        return sorted(self._scores, key=lambda path: -self._scores[path])[:_MOST_NEAR]
+
+    async def take(self, item: Item) -> None:
+        """See how much an item's path is like one of them; after the first many, only those with the same name."""
+        self._looked += 1
+        for wanted in self._wanted:
+            if self._looked <= _MOST_COMPARED:
+                score = difflib.SequenceMatcher(None, wanted, item.path).ratio()
+            else:
+                score = float(item.path.rpartition("/")[2] == wanted.rpartition("/")[2])
+            if score > _ALIKE:
+                self._scores[item.path] = score
+        if len(self._scores) > 2 * _MOST_NEAR:
+            self._scores = {path: self._scores[path] for path in self.best}

@@ -1,0 +1,121 @@
+"""What `list` answers, for people and for programs: pure, returns a table, lines, or text.
+
+An archive may hold millions of files: each is a line for itself. The shape for programs is a promise:
+docs/list.schema.json. A change that breaks a reader raises `SCHEMA`. There names are as they are, with every letter
+that is not ASCII escaped; for people they are cleaned.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from borgpull.answers import Closed, Item, ListedArchive
+from borgpull.errors import target_party
+from borgpull.ui.console import STYLES, warning_lines
+from borgpull.ui.figures import plural, shown, size, span, stamp
+
+SCHEMA = 1
+
+_LINKS = {"l": "->", "h": "link to"}
+_VERIFIED = {True: "verified", False: "not verified", None: "no run yet"}
+
+
+def closed_lines(target: str, closed: Closed) -> list[Text]:
+    """Return what everybody has to know who reads from a closed repository."""
+    lines = warning_lines(
+        f"{target_party(target)}: {closed.cause}: what is read from its repository may be what an attacker left there",
+        f"`borgpull rollback {target}` puts the last verified state back, if you have to rely on it",
+    )
+    return [
+        lines[0],
+        *(Text.assemble(("found:", STYLES["found"]), f" {shown(rule)}") for rule in closed.rules),
+        lines[1],
+    ]
+
+
+def archive_lines(target: str, archives: Sequence[ListedArchive], *, now: float) -> list[RenderableType]:
+    """Return a table of the archives, and a line that counts them."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("archive", overflow="fold")
+    table.add_column("start", no_wrap=True)
+    table.add_column("age", justify="right", no_wrap=True)
+    table.add_column("state", no_wrap=True)
+    table.add_column("id", no_wrap=True)
+    for each in archives:
+        age = span(max(0.0, now - each.start))
+        table.add_row(Text(shown(each.name)), stamp(each.start), age, _state(each), each.archive_id[:16])
+    return [table, Text(f"{target_party(target)}: {plural(len(archives), 'archive')}")]
+
+
+def _state(archive: ListedArchive) -> Text:
+    word = "unfinished" if archive.unfinished else _VERIFIED[archive.verified]
+    return Text(word, style=STYLES["warning"] if archive.verified is False else "")
+
+
+def archives_json(target: str, archives: Sequence[ListedArchive], closed: Closed | None) -> str:
+    """Return the archives as JSON, indented."""
+    report = {
+        "schema": SCHEMA,
+        "target": target,
+        "closed": _closed(closed),
+        "archives": [archive_entry(a) for a in archives],
+    }
+    return json.dumps(report, indent=2)
+
+
+def _closed(closed: Closed | None) -> dict[str, Any] | None:
+    if closed is None:
+        return None
+    return {"cause": shown(closed.cause), "rules": [shown(rule) for rule in closed.rules]}
+
+
+def archive_entry(archive: ListedArchive) -> dict[str, Any]:
+    """Return an archive as JSON has it, its name as it is."""
+    return {
+        "name": archive.name,
+        "id": archive.archive_id,
+        "start": stamp(archive.start, millis=True),
+        "verified": archive.verified,
+        "unfinished": archive.unfinished,
+    }
+
+
+def files_head(target: str, archive: ListedArchive, closed: Closed | None) -> str:
+    """Return how the JSON of an archive's files begins: `file_json` of each follows, with commas, then `FILES_END`."""
+    report = {"schema": SCHEMA, "target": target, "closed": _closed(closed), "archive": archive_entry(archive)}
+    return json.dumps(report, indent=2).removesuffix("\n}") + ',\n  "files": ['
+
+
+FILES_END = "\n  ]\n}\n"
+
+
+def file_json(item: Item) -> str:
+    """Return a file as a JSON object, in one line."""
+    record = {
+        "path": item.path,
+        "mode": item.mode,
+        "user": item.user,
+        "group": item.group,
+        "uid": item.uid,
+        "gid": item.gid,
+        "size": item.size,
+        "modified": item.modified,
+        "link": item.link if item.kind in _LINKS else None,
+        "healthy": item.healthy,
+    }
+    return json.dumps(record)
+
+
+def file_line(item: Item) -> str:
+    """Return a file as a line for people, much as `ls -l` does."""
+    user, group = shown(item.user, longest=16), shown(item.group, longest=16)
+    when = shown(item.modified, longest=19)[:16].replace("T", " ")
+    link = f" {_LINKS[item.kind]} {shown(item.link)}" if item.kind in _LINKS else ""
+    broken = "" if item.healthy else "  (damaged: parts of it are gone)"
+    return f"{item.mode} {user:8} {group:8} {size(item.size):>8} {when:16} {shown(item.path)}{link}{broken}"
