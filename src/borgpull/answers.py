@@ -191,6 +191,34 @@ class Restored:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Drilled:
+    """What came of a drill on one target: `picked` files of `picked_size` bytes, out of `files` and `size`.
+
+    `broken` is how many files of the archive are known to lack parts. `cause` and `hint` say why nothing could be read,
+    where that is so; `closed` that the repository is, and only what was verified was tried.
+    """
+
+    target: str
+    archive: ListedArchive | None = None
+    picked: int = 0
+    picked_size: int = 0
+    files: int = 0
+    size: int = 0
+    broken: int = 0
+    compared: Compared | None = None
+    closed: Closed | None = None
+    party: str = ""
+    cause: str = ""
+    hint: str = ""
+
+    @property
+    def good(self) -> bool:
+        """Tell whether all that was picked came out as it went in."""
+        read_back = self.compared is not None and self.compared.same == self.picked
+        return read_back and not self.broken and not self.cause
+
+
+@dataclass(frozen=True, kw_only=True)
 class Closed:
     """Why a repository is closed, in words: it was tampered with, or could not be verified."""
 

@@ -120,6 +120,17 @@ def extract(archive: str, *, patterns: Iterable[str], numeric_ids: bool) -> list
     return ["extract", *_JSON, "--sparse", *ids, "--", _of(archive), *patterns]
 
 
+def extract_content(archive: str, paths: Iterable[str]) -> list[str]:
+    """Return the arguments that extract these very files, without what a tmpfs may not take: xattrs, ACLs, flags."""
+    without = ("--noxattrs", "--noacls", "--noflags")
+    return ["extract", *_JSON, *without, "--", _of(archive), *exactly(paths)]
+
+
+def exactly(paths: Iterable[str]) -> list[str]:
+    """Return patterns that match these paths, and nothing below them."""
+    return [f"pf:{path}" for path in paths]
+
+
 def _of(archive: str) -> str:
     # Borg replaces placeholders such as {now} here too; T chose the name.
     return "::" + archive.replace("{", "{{").replace("}", "}}")

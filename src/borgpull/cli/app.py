@@ -11,7 +11,7 @@ from types import FrameType
 from plumbum import cli
 
 from .. import __version__
-from ..errors import ConfigError, Failure, TamperedError, UsageError
+from ..errors import ConfigError, Failure, TamperedError
 from . import exits
 from .command import Group
 from .page import META
@@ -40,6 +40,7 @@ BorgPull.subcommand("doctor", "borgpull.cli.doctor.Doctor")
 BorgPull.subcommand("status", "borgpull.cli.status.Status")
 BorgPull.subcommand("list", "borgpull.cli.list.List")
 BorgPull.subcommand("restore", "borgpull.cli.restore.Restore")
+BorgPull.subcommand("drill", "borgpull.cli.drill.Drill")
 BorgPull.subcommand("rollback", "borgpull.cli.rollback.Rollback")
 BorgPull.subcommand("accept", "borgpull.cli.accept.Accept")
 BorgPull.subcommand("key", "borgpull.cli.key.Key")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterable
 
-from ..answers import Level, Mark
+from ..answers import Drilled, Level, Mark
 from ..errors import ConfigError, TamperedError, UsageError
 from ..events import Outcome
 
@@ -26,6 +27,12 @@ STATUS_TEXT = (
     "interrupted, or the repository is not as it was verified; 2 CRITICAL: a repository was tampered with, is gone, or "
     "could not be verified; 3 UNKNOWN: a target was never backed up, or B could not be asked; 4 the config or the "
     "command line is wrong; 130 or 143 interrupted. The worst one wins: 2 over 3 over 1."
+)
+
+DRILL_TEXT = (
+    "Exit codes: 0 all that was picked came out as it went in; 2 a backup could not be read back; 3 a repository is "
+    "closed, because it was tampered with or could not be verified; 4 the config or the command line is wrong; 130 or "
+    "143 interrupted. The worst one wins: 3 over 2."
 )
 
 _OUTCOMES = {
@@ -60,6 +67,12 @@ def error_code(error: BaseException) -> int:
     if isinstance(error, ConfigError | UsageError):
         return WRONG
     return TAMPERED if isinstance(error, TamperedError) else FAILED
+
+
+def drill_code(drilled: Iterable[Drilled]) -> int:
+    """Return the exit code of a drill that ended so."""
+    codes = [TAMPERED if each.closed else DONE if each.good else FAILED for each in drilled]
+    return max(codes, default=DONE)
 
 
 def exit_code(outcome: Outcome, interrupted_by: int | None = None) -> int:

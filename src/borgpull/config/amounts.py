@@ -50,28 +50,36 @@ def cadence_problem(text: str) -> str | None:
     return "is longer than a year: write a shorter one, or `never`" if long else None
 
 
+def size(text: str) -> int:
+    """Return a size such as `64M` or `1.5G` in bytes. Raises ValueError when it is none."""
+    found = _SIZE.fullmatch(text)
+    if found is None:
+        raise ValueError
+    return int(float(found[1]) * 1000 ** _POWERS.index(found[2].upper()))
+
+
+def size_problem(text: str) -> str | None:
+    """Return what is wrong with a size, or None."""
+    if _SIZE.fullmatch(text) is None:
+        return "is not a size: write a number and K, M, G, T or P (powers of 1000), such as `50G`"
+    return None
+
+
 def rate(text: str) -> int:
     """Return an upload rate such as `500K` or `2M` (bytes a second) in KiB a second, as borg counts it."""
-    return round(_bytes(text) / _KIBIBYTE)
+    return round(size(text) / _KIBIBYTE)
 
 
 def rate_problem(text: str) -> str | None:
     """Return what is wrong with an upload rate, or None."""
-    if _SIZE.fullmatch(text) is None:
+    if size_problem(text):
         return "is not a rate: write how many bytes a second, with K, M or G (powers of 1000), such as `2M`"
     # borg takes 0 for no limit at all.
-    return "is slower than 10K: nothing would ever be done; write a faster one" if _bytes(text) < _LEAST_RATE else None
+    return "is slower than 10K: nothing would ever be done; write a faster one" if size(text) < _LEAST_RATE else None
 
 
 def quota_problem(text: str) -> str | None:
     """Return what is wrong with a quota of a repository, or None."""
-    if _SIZE.fullmatch(text) is None:
-        return "is not a size: write a number and K, M, G, T or P (powers of 1000), such as `50G`"
-    return "is smaller than 10M, the least that borg takes: write a larger one" if _bytes(text) < _LEAST_QUOTA else None
-
-
-def _bytes(text: str) -> float:
-    found = _SIZE.fullmatch(text)
-    if found is None:
-        raise ValueError
-    return float(found[1]) * 1000.0 ** _POWERS.index(found[2].upper())
+    if problem := size_problem(text):
+        return problem
+    return "is smaller than 10M, the least that borg takes: write a larger one" if size(text) < _LEAST_QUOTA else None

@@ -2,6 +2,7 @@
 
 from .connected import connected
 from .doctor import examine
+from .drill import drill
 from .run import Interrupt, run
 from .selection import Selection, target_named
 from .shard import Shard, read_shard, shard_of
@@ -12,6 +13,7 @@ __all__ = [
     "Selection",
     "Shard",
     "connected",
+    "drill",
     "examine",
     "read_shard",
     "run",

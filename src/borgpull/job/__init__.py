@@ -2,6 +2,7 @@
 
 from .archives import Shelf, each_item, no_such_path, shelf_of
 from .backup import back_up, connected_target
+from .drill import drill
 from .escrow import file_key, paper_key
 from .plan import Plan, Subject
 from .restore import Wanted, restore
@@ -16,6 +17,7 @@ __all__ = [
     "Wanted",
     "back_up",
     "connected_target",
+    "drill",
     "each_item",
     "file_key",
     "no_such_path",

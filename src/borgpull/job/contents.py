@@ -38,7 +38,7 @@ class Contents:
         self.items += 1
         self.size += item.size
         self._match(item.path)
-        if not _is_inside(item.path) or (item.kind == "h" and not _is_inside(item.link)):
+        if not is_inside(item.path) or (item.kind == "h" and not is_inside(item.link)):
             self._outside.append(item.path)
             return
         above = list(_above(item.path))
@@ -89,7 +89,8 @@ def _plain(pattern: str) -> str | None:
     return "/".join(part for part in shown.split("/") if part not in ("", "."))
 
 
-def _is_inside(path: str) -> bool:
+def is_inside(path: str) -> bool:
+    """Tell whether a path of an archive stays below the folder that it is extracted into."""
     return path == "." or not any(part in ("", ".", "..") for part in path.split("/"))
 
 

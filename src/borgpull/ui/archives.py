@@ -63,13 +63,14 @@ def archives_json(target: str, archives: Sequence[ListedArchive], closed: Closed
     report = {
         "schema": SCHEMA,
         "target": target,
-        "closed": _closed(closed),
+        "closed": closed_entry(closed),
         "archives": [archive_entry(a) for a in archives],
     }
     return json.dumps(report, indent=2)
 
 
-def _closed(closed: Closed | None) -> dict[str, Any] | None:
+def closed_entry(closed: Closed | None) -> dict[str, Any] | None:
+    """Return why a repository is closed as JSON has it."""
     if closed is None:
         return None
     return {"cause": shown(closed.cause), "rules": [shown(rule) for rule in closed.rules]}
@@ -88,7 +89,7 @@ def archive_entry(archive: ListedArchive) -> dict[str, Any]:
 
 def files_head(target: str, archive: ListedArchive, closed: Closed | None) -> str:
     """Return how the JSON of an archive's files begins: `file_json` of each follows, with commas, then `FILES_END`."""
-    report = {"schema": SCHEMA, "target": target, "closed": _closed(closed), "archive": archive_entry(archive)}
+    report = {"schema": SCHEMA, "target": target, "closed": closed_entry(closed), "archive": archive_entry(archive)}
     return json.dumps(report, indent=2).removesuffix("\n}") + ',\n  "files": ['
 
 

@@ -63,12 +63,13 @@ def restored_json(restored: Restored) -> str:
         "notes": [shown(note) for note in restored.notes],
         "warnings": [shown(warning) for warning in restored.warnings],
         "warned": restored.warned,
-        "compared": _compared(restored.compared),
+        "compared": compared_entry(restored.compared),
     }
     return json.dumps(report, indent=2)
 
 
-def _compared(compared: Compared | None) -> dict[str, Any] | None:
+def compared_entry(compared: Compared | None) -> dict[str, Any] | None:
+    """Return a comparison as JSON has it."""
     if compared is None:
         return None
     return {

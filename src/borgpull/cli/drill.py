@@ -1,0 +1,78 @@
+"""`borgpull drill [NAME...]`: a restore test for the schedule: some files of the latest archive are read back."""
+
+from __future__ import annotations
+
+import secrets
+
+from plumbum import cli
+
+from ..errors import UsageError
+from ..events import Event, Said
+from . import exits
+from .answering import AnsweringCommand
+
+_SEEDS = 1 << 32
+_MOST_FILES = 1000
+
+
+class Drill(AnsweringCommand):
+    """Read files of the latest archive of the targets NAME... (or all) back, and compare them with borg's own record.
+
+    A seed picks them; they are extracted in memory on this machine, one target after the other, and removed. No target
+    is contacted, and nothing is changed. It is a sample, for each week: `borg check --verify-data` reads everything.
+    """
+
+    PROGNAME = "borgpull drill"
+    EXIT_CODES = exits.DRILL_TEXT
+    seed = cli.SwitchAttr(
+        ["--seed"], cli.Range(0, _SEEDS), argname="N", help="pick the same files as a drill that told this seed"
+    )
+    size = cli.SwitchAttr(
+        ["--size"], str, default="64M", argname="SIZE", help="how many bytes at most for each target, in memory"
+    )
+    files = cli.SwitchAttr(
+        ["--files"], cli.Range(1, _MOST_FILES), default=20, argname="N", help="how many files at most for each target"
+    )
+
+    def main(self, *names: str) -> int:
+        """Drill; return the exit code."""
+        from .. import fleet, rundir  # noqa: PLC0415 - `--help` shall answer at once
+        from ..ui import console, drilled  # noqa: PLC0415
+
+        size = self._bytes_allowed()
+        seed = secrets.randbelow(_SEEDS) if self.seed is None else self.seed
+        rundir.harden()
+        with rundir.private_directory() as directory:
+            config = self.config(directory)
+            targets = self.selected(config, names)
+            cache = self.cache()
+
+            async def work() -> int:
+                done = await fleet.drill(
+                    config,
+                    targets,
+                    directory=directory,
+                    cache=cache,
+                    emit=self._take,
+                    seed=seed,
+                    size=size,
+                    files=self.files,
+                )
+                if self.json:
+                    console.data(drilled.drilled_json(done, seed=seed))
+                else:
+                    console.answer(drilled.drilled_lines(done, seed=seed))
+                return exits.drill_code(done)
+
+            return self.answering(work) if targets else exits.DONE
+
+    def _bytes_allowed(self) -> int:
+        from ..config import amounts  # noqa: PLC0415
+
+        if problem := amounts.size_problem(self.size):
+            raise UsageError(f"--size {problem}")
+        return amounts.size(self.size)
+
+    def _take(self, event: Event) -> None:
+        if isinstance(event, Said):
+            self.heard(event.party, event.text)

@@ -1,0 +1,44 @@
+"""`drill` over a fleet: one target after the other, for there is room in memory for the files of one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .. import job, ledger
+from ..answers import Drilled
+from ..config import Config, Target
+from ..events import Emit
+from ..job import Plan, Subject
+from ..job.watch import failure_of
+from .connected import connected
+
+
+async def drill(
+    config: Config,
+    targets: tuple[Target, ...],
+    *,
+    directory: Path,
+    cache: Path,
+    emit: Emit,
+    seed: int,
+    size: int,
+    files: int,
+) -> tuple[Drilled, ...]:
+    """Read some files of each of these targets back: at most `files`, of `size` bytes together, picked by `seed`.
+
+    What is wrong with one target is told in its answer, and hides nothing of another. Raises Failure when B cannot be
+    reached.
+    """
+
+    async def one(plan: Plan, target: Target) -> Drilled:
+        subject = Subject(plan, target)
+        try:
+            # Nobody may replace an archive between the look at it and its extraction, or put the repository back.
+            async with ledger.held(plan.server.master, subject.place):
+                return await job.drill(subject, seed=seed, size=size, files=files)
+        except Exception as error:  # whatever it was, the others are drilled all the same
+            failure = failure_of(error)
+            return Drilled(target=target.name, party=failure.party, cause=failure.cause, hint=failure.hint)
+
+    async with connected(config, directory=directory, cache=cache, emit=emit) as plan:
+        return tuple([await one(plan, target) for target in targets])

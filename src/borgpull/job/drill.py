@@ -1,0 +1,133 @@
+"""A drill: some files of the newest verified archive, picked by a seed, extracted in memory on C and compared.
+
+It proves that the passphrase, the key, B's disk and borg together give files back. It is a sample: `borg check
+--verify-data` is what reads everything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import secrets
+import shutil
+
+from ..answers import Drilled, Item
+from ..borg import command as borg_command
+from ..errors import CONTROLLER, Failure, UsageError
+from ..events import Step
+from ..guard import Archive
+from .archives import LATEST, Shelf, each_item, shelf_of
+from .compare import Comparison
+from .contents import UNSURE, is_inside
+from .plan import Subject
+
+# So many files are kept at hand for each one to be picked: the size limit passes some over.
+_SPARE = 4
+# What is left free of the memory that the run's keys lie in.
+_LEFT_FREE = 16 * 1024 * 1024
+# Borg gets the paths as arguments, of which the kernel takes 2 MiB.
+_MOST_NAMED = 1024 * 1024
+_WARNING = 1
+
+
+async def drill(subject: Subject, *, seed: int, size: int, files: int) -> Drilled:
+    """Pick at most `files` files of at most `size` bytes together, and read them back. The caller holds the run lock.
+
+    Raises Failure when they cannot be read.
+    """
+    shelf = await shelf_of(subject)
+    archive = _latest(shelf)
+    sample = Sample(seed=seed, size=_room(subject, size), files=files)
+    await each_item(subject, archive, (), sample.take)
+    picked = sample.picked()
+    if not picked:
+        raise Failure(
+            subject.party,
+            f"no file of its archive can be tried: {sample.files} files, and none that fits into the limit",
+            hint="allow more with --size; the memory has to have room for it",
+        )
+    comparison = await _read_back(subject, archive, picked)
+    return Drilled(
+        target=subject.target.name,
+        archive=shelf.entry(archive),
+        picked=len(picked),
+        picked_size=sum(item.size for item in picked),
+        files=sample.files,
+        size=sample.size,
+        broken=sample.broken,
+        compared=comparison.result,
+        closed=shelf.closed,
+    )
+
+
+def _latest(shelf: Shelf) -> Archive:
+    try:
+        return shelf.chosen(LATEST)
+    except UsageError as error:
+        # Nobody asked for an archive that is not there: there is none to be asked for.
+        raise Failure(shelf.party, error.cause.removeprefix(f"{shelf.party}: "), hint=error.hint) from None
+
+
+def _room(subject: Subject, size: int) -> int:
+    return min(size, max(0, shutil.disk_usage(subject.plan.server.directory).free - _LEFT_FREE))
+
+
+async def _read_back(subject: Subject, archive: Archive, picked: list[Item]) -> Comparison:
+    paths = [item.path for item in picked]
+    folder = subject.plan.server.directory / f"d{secrets.token_hex(8)}"
+    folder.mkdir()
+    try:
+        arguments = borg_command.extract_content(archive.name, paths)
+        ended = await subject.reading(Step.EXTRACT, arguments, folder=folder)
+        # What it warns of is compared.
+        if ended.status not in (0, _WARNING):
+            raise ended.failure(CONTROLLER, "extract")
+        comparison = Comparison(folder, numeric_ids=False)
+        await each_item(subject, archive, tuple(borg_command.exactly(paths)), comparison.take, hashes=True)
+        return comparison
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class Sample:
+    """The files of an archive, and those of them that a seed picks: the same ones, in whatever order they come."""
+
+    def __init__(self, *, seed: int, size: int, files: int) -> None:
+        self.files = 0
+        self.size = 0
+        self.broken = 0
+        self._seed = seed
+        self._most_size = size
+        self._most_files = files
+        self._candidates: list[tuple[int, str, Item]] = []
+
+    async def take(self, item: Item) -> None:
+        """Count an item, and remember it if the seed may pick it. Of an empty file nothing would be read."""
+        if item.kind != "-":
+            return
+        self.files += 1
+        self.size += item.size
+        self.broken += not item.healthy
+        if not 0 < item.size <= self._most_size or UNSURE in item.path or not is_inside(item.path):
+            return
+        candidate = (-self._rank(item.path), item.path, item)
+        if len(self._candidates) < _SPARE * self._most_files:
+            heapq.heappush(self._candidates, candidate)
+        elif candidate[:2] > self._candidates[0][:2]:
+            heapq.heapreplace(self._candidates, candidate)
+
+    def _rank(self, path: str) -> int:
+        word = f"{self._seed} {path}".encode("utf-8", "surrogatepass")
+        return int.from_bytes(hashlib.blake2b(word, digest_size=8).digest())
+
+    def picked(self) -> list[Item]:
+        """Return what the seed picks, within both limits."""
+        chosen: list[Item] = []
+        size = named = 0
+        for _, path, item in sorted(self._candidates, key=lambda candidate: candidate[:2], reverse=True):
+            fits = size + item.size <= self._most_size and named + len(path) * 4 <= _MOST_NAMED
+            if fits and len(chosen) < self._most_files:
+                chosen.append(item)
+                size += item.size
+                named += len(path) * 4
+        return chosen

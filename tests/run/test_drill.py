@@ -1,0 +1,79 @@
+"""`drill`: files are read back and compared, and a backup that cannot be read back any more makes it fail."""
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+import referencing
+
+from world import World, loopback_world
+from world.place import ROOT
+
+SCHEMAS = {
+    name: json.loads((ROOT / "docs" / f"{name}.schema.json").read_text()) for name in ("list", "restore", "drill")
+}
+REGISTRY = referencing.Registry().with_resources(
+    (f"{name}.schema.json", referencing.Resource.from_contents(schema)) for name, schema in SCHEMAS.items()
+)
+SCHEMA = jsonschema.Draft202012Validator(SCHEMAS["drill"], registry=REGISTRY)
+
+
+def drilled(world: World, *arguments: str) -> tuple[int, dict[str, dict]]:
+    done = world.run("drill", *arguments, "--json")
+    assert done.stdout, done.stderr
+    report = json.loads(done.stdout)
+    SCHEMA.validate(report)
+    return done.returncode, {each["name"]: each for each in report["targets"]}
+
+
+def damage(repository: Path) -> None:
+    """Change some bytes in the middle of the largest segment, as a bad disk does."""
+    segment = max(repository.glob("data/*/*"), key=lambda place: place.stat().st_size)
+    with segment.open("r+b") as file:
+        file.seek(segment.stat().st_size * 2 // 5)
+        file.write(b"\xff" * 4000)
+
+
+def test_a_backup_is_read_back_until_the_disk_of_b_is_damaged():
+    with loopback_world() as world:
+        assert world.run("-q").returncode == 0
+        code, told = drilled(world, "--seed", "7", "--files", "60")
+        assert code == 0
+        assert [each["good"] for each in told.values()] == [True, True]
+        assert all(each["compared"]["same"] == each["picked"] == 60 for each in told.values())
+        assert world.leftovers() == []
+        damage(world.target("web").repository)
+        code, told = drilled(world, "--seed", "7", "--files", "60")
+        assert code == 2
+        assert (told["web"]["good"], told["mail"]["good"]) == (False, True)
+        assert (told["web"]["party"], told["web"]["cause"]) == ("B", "the repository is damaged")
+        assert world.leftovers() == []
+
+
+@pytest.mark.slow
+def test_a_target_that_was_never_backed_up_fails_and_says_so():
+    with loopback_world(["web"]) as world:
+        done = world.run("drill")
+        assert done.returncode == 2
+        assert "there is no repository" in done.stdout
+        assert "0 of 1 target can be read back" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arguments", [["--size", "much"], ["--files", "0"], ["--seed", "-1"], ["nobody"]])
+def test_a_wrong_command_line_contacts_nobody(world, arguments):
+    done = world.run("drill", *arguments)
+    assert (done.returncode, done.stdout) == (4, "")
+    assert done.stderr.startswith("error: ")
+
+
+@pytest.mark.slow
+def test_a_file_that_is_larger_than_the_limit_is_never_picked(world):
+    assert world.run("-q").returncode == 0
+    code, told = drilled(world, "web", "--size", "25K", "--files", "1000")
+    assert code == 0
+    assert 0 < told["web"]["picked_size"] <= 25_000
+    none, told = drilled(world, "web", "--size", "0.001K", "--files", "1000")
+    assert none == 2
+    assert "none that fits into the limit" in told["web"]["cause"]
