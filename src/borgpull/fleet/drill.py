@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .. import job, ledger
+from .. import job
 from ..answers import Drilled
 from ..config import Config, Target
 from ..events import Emit
@@ -34,7 +34,7 @@ async def drill(
         subject = Subject(plan, target)
         try:
             # Nobody may replace an archive between the look at it and its extraction, or put the repository back.
-            async with ledger.held(plan.server.master, subject.place):
+            async with subject.vault.held():
                 return await job.drill(subject, seed=seed, size=size, files=files)
         except Exception as error:  # whatever it was, the others are drilled all the same
             failure = failure_of(error)

@@ -18,7 +18,7 @@ from ..errors import CONTROLLER, Failure, UsageError
 from ..events import Step
 from ..guard import Archive
 from ..hostile import clean
-from ..road import Ended, Extraction, open_target
+from ..road import Ended, Extraction, first_leg, open_target
 from ..ssh import Master
 from .archives import Shelf, each_item, no_such_path
 from .backup import connected_target
@@ -136,7 +136,11 @@ class _Restore:
         )
         custody = Custody(subject)
         failure: Failure | None = None
-        async with open_target(master, extraction) as session:
+        road, directory = subject.target.options.road, subject.plan.server.directory
+        async with (
+            open_target(master, extraction) as session,
+            first_leg(master, session.folder, road=road, directory=directory) as leg,
+        ):
             with subject.watch.step(Step.INSPECT):
                 await custody.inspect()
                 await custody.open("", time.time())
@@ -145,9 +149,12 @@ class _Restore:
                     ended = await session.run(
                         subject.plan.server,
                         subject.repository,
+                        entrance=leg.entrance,
                         pid_file=subject.vault.pid_file,
                         passphrase=subject.target.passphrase.get_secret_value(),
                         quota=subject.target.options.quota,
+                        gated=subject.target.options.gate or subject.sockets is not None,
+                        socket=subject.sockets.append_of(subject.target) if subject.sockets else "",
                         heard=subject.watch.hearing(f"borg {subject.party}", Step.EXTRACT),
                         server_heard=subject.watch.hearing("borg B", Step.EXTRACT),
                     )
