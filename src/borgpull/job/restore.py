@@ -133,6 +133,7 @@ class _Restore:
             wanted.patterns,
             wanted.folder or "/",
             wanted.numeric_ids,
+            subject.target.options.lock_wait,
         )
         custody = Custody(subject)
         failure: Failure | None = None

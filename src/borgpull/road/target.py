@@ -167,12 +167,13 @@ class Extraction:
     patterns: tuple[str, ...]
     folder: str
     numeric_ids: bool
+    lock_wait: int
     sources: tuple[str, ...] = ()
 
     def command(self, mark: str) -> BaseCommand:
         """Return the command of the session, framed by `mark`."""
         words = borg_command.extract(self.archive, patterns=self.patterns, numeric_ids=self.numeric_ids)
-        return _command(self, mark, words, folder=self.folder)
+        return _command(self, mark, [f"--lock-wait={self.lock_wait}", *words], folder=self.folder)
 
 
 Errand = Backup | Extraction
