@@ -6,6 +6,7 @@ import pytest
 from reading import ends, entry, only, row, said_of
 
 from attacks.attack import plant as plant_attack
+from borgpull.lab import Spot
 from borgpull.lab.trees import differences, plant
 from world import World, loopback_world
 
@@ -24,7 +25,7 @@ def config_of(world: World, **changes: object) -> dict:
     return config
 
 
-def test_honest_runs_pass_a_dishonest_one_is_stopped_and_the_next_goes_on(world, tmp_path):
+def test_an_honest_run_passes_and_a_dishonest_one_is_stopped_and_closes_nothing(world):
     target = world.target("web")
     first = row(world.run("--json", config=config_of(world)), "web")
     assert first["outcome"] == "done", said_of(first)
@@ -44,6 +45,11 @@ def test_honest_runs_pass_a_dishonest_one_is_stopped_and_the_next_goes_on(world,
     assert world.leftovers() == []
 
     assert world.run("status", config=config_of(world)).returncode == 0, "the repository stays open"
+
+
+@pytest.mark.slow
+def test_the_run_after_it_backs_up_as_ever(world, tmp_path):
+    target = world.target("web")
     after = row(world.run("--json", config=config_of(world)), "web")
     assert after["outcome"] == "done", said_of(after)
     out = tmp_path / "out"
@@ -60,3 +66,14 @@ def test_one_target_can_do_without_the_gate_of_the_others(world):
     assert row(done, "web")["errors"][0]["rules"] == [
         "1 older object was deleted or overwritten; only the list of archives may be rewritten, once"
     ]
+
+
+@pytest.mark.slow
+def test_the_gate_stands_in_the_road_through_a_session_too():
+    with loopback_world([Spot(name="web", sshd_lines=("AllowTcpForwarding no",))]) as closed:
+        assert row(closed.run("--json", config=config_of(closed)), "web")["outcome"] in {"done", "warning"}
+        place = closed.target("web").host.directory / "hostile borg"
+        plant_attack(place, "delete_beside_manifest")
+        done = closed.run("--json", config=config_of(closed, BorgPath=str(place)))
+        assert row(done, "web")["errors"][0]["rules"] == ["it asked to delete an older object (delete)"]
+        assert closed.leftovers() == []
