@@ -16,12 +16,15 @@ class Step(StrEnum):
 
     CONNECT = "connect"
     INSPECT = "inspect"
+    BEFORE = "before"
     CREATE = "create"
+    AFTER = "after"
     VERIFY = "verify"
     CHECK = "check"
     PRUNE = "prune"
     COMPACT = "compact"
     EXTRACT = "extract"
+    ON_FAILURE = "on_failure"
 
 
 class Outcome(StrEnum):
@@ -112,6 +115,18 @@ class ArchiveCreated(Event):
     original_size: int
     deduplicated_size: int
     files: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommandFinished(Event):
+    """A command of the operator on T ended, `command` by its place in the config, such as "Before[0]".
+
+    `status` is its exit status, -1 where it did not come to an end by itself; `output` are its last lines.
+    """
+
+    command: str
+    status: int
+    output: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

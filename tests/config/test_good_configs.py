@@ -145,10 +145,15 @@ CheckpointInterval = "10m"
 LockWait = "2m"
 Encryption = "repokey"
 Nice = 0
+Before = ["mount /snapshot"]
+After = ["umount /snapshot", "true"]
+OnFailure = ["logger it failed"]
 
 """
     text = GOOD.replace("[Borg.Server]", defaults + "[Borg.Server]")
-    text = text.replace('Name = "web1"', 'Name = "web1"\nExcludeIfPresent = []\nOneFileSystem = false\nNice = 19')
+    text = text.replace(
+        'Name = "web1"', 'Name = "web1"\nExcludeIfPresent = []\nOneFileSystem = false\nNice = 19\nBefore = []'
+    )
     one, two = read(filled(text, keys), **checks).targets
     same = Options(
         compression="auto,zstd,6",
@@ -159,12 +164,15 @@ Nice = 0
         checkpoint_interval=600,
         lock_wait=120,
         encryption="repokey",
+        after=("umount /snapshot", "true"),
+        on_failure=("logger it failed",),
     )
     assert one.options == dataclasses.replace(same, nice=19)
     assert two.options == dataclasses.replace(
-        same, one_file_system=True, exclude_if_present=(".nobackup", "no backup"), nice=0
+        same, one_file_system=True, exclude_if_present=(".nobackup", "no backup"), nice=0, before=("mount /snapshot",)
     )
     assert (one.borg_path, two.borg_path) == ("/opt/borg", "/opt/borg/bin/borg")
+    assert "snapshot" not in repr(two), "a command may hold a password"
 
 
 def test_a_target_can_do_without_what_the_defaults_ask_for(keys, checks):
@@ -305,9 +313,9 @@ def test_the_schema_spells_the_keys_as_the_config_does():
         *("Borg", "Servers", "RootDir", "PruneSetting", "Jobs", "Server", "BorgPath"),
         *("Retries", "CheckEvery", "Defaults", "Timeout", "StallTimeout", "Quota", "Gate", "Road"),
         *("Compression", "OneFileSystem", "ExcludeCaches", "ExcludeIfPresent", "PatternsFrom", "UploadRateLimit"),
-        *("FilesCache", "CheckpointInterval", "LockWait", "Encryption", "Nice"),
         *("Notify", "Ping", "OnFinish"),
         *("AppendSocket", "FullSocket", "StateDir"),
+        *("FilesCache", "CheckpointInterval", "LockWait", "Encryption", "Nice", "Before", "After", "OnFailure"),
         *("Host", "Username", "KnownHost", "PrivateKey", "ProxyJumpHost", "ProxyJumpKnownHost"),
         *("ProxyJumpUsername", "ProxyJumpPrivateKey", "Jumps"),
         *("Name", "SourcePaths", "Excludes", "BorgTarget", "Connection", "SubDir", "Passphrase"),

@@ -10,6 +10,7 @@ from scenes import START
 from borgpull.events import (
     ArchiveCreated,
     ArchiveProgress,
+    CommandFinished,
     Estimated,
     Failed,
     Outcome,
@@ -55,6 +56,7 @@ one_event = st.one_of(
         deduplicated_size=numbers,
         files=numbers,
     ),
+    st.builds(CommandFinished, **named, command=words, status=numbers, output=st.lists(words, max_size=3).map(tuple)),
     st.builds(Said, **common, party=words, text=words),
     st.builds(Warned, **common, text=words, hint=words),
     st.builds(Failed, **common, party=words, cause=words, hint=words, rules=st.lists(words, max_size=3).map(tuple)),

@@ -40,6 +40,7 @@ def test_a_target_is_reported_with_all_that_it_did():
         "warnings": [],
         "warnings_total": 0,
         "errors": [],
+        "commands": [],
         "retries": [],
     }
     assert steps[1] == {

@@ -131,6 +131,9 @@ def _look_at_programs(sheet: Sheet, facts: Facts, borg: str) -> None:
 
 def _judge_sources(sheet: Sheet, facts: Facts, target: Target) -> None:
     paths = target.source_paths
+    if target.options.before and (facts.has("missing") or facts.has("patterns")):
+        sheet.note("sources", "not all of them are there before `Before` has run: only a backup can tell")
+        return
     refuse_missing(sheet.party, facts.chosen("missing", paths))
     if facts.has("patterns"):
         raise missing_patterns(sheet.party, target.options.patterns_from)

@@ -13,6 +13,7 @@ from ..hostile import clean
 from .settings import Road
 
 LONGEST_NAME = 100
+LONGEST_COMMAND = 16_384
 RESERVED = ".borgpull"
 _UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}
 
@@ -82,6 +83,13 @@ def exclude(text: str) -> str | None:
     return _argument(text, what="pattern")
 
 
+def command(text: str) -> str | None:
+    """Judge a command for the shell, here or on T; what it does is the operator's business."""
+    if len(text) > LONGEST_COMMAND:
+        return f"is longer than {LONGEST_COMMAND} characters: put it into a script"
+    return _argument(text.strip(), what="command")
+
+
 def _argument(text: str, *, what: str) -> str | None:
     if not text:
         return f"is empty: write a {what}, or remove the entry"
@@ -138,13 +146,6 @@ def _is_here(host: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def command(text: str) -> str | None:
-    """Judge a command for the shell; what it does is the operator's business."""
-    if not text.strip():
-        return "is empty: write a command, or remove the key"
-    return "has a NUL character in it, which no command can hold: remove it" if "\0" in text else None
 
 
 def private_key(text: str) -> str | None:

@@ -27,6 +27,9 @@ _MEANT: dict[str, Callable[[Any], Any]] = {
     "upload_rate_limit": amounts.rate,
     "exclude_if_present": tuple,
     "road": Road,
+    "before": tuple,
+    "after": tuple,
+    "on_failure": tuple,
 }
 
 

@@ -43,6 +43,7 @@ def _jump_host_problem(text: str) -> str | None:
 
 
 BorgPath = Annotated[str, _text(fields.borg_path)]
+Commands = Annotated[list[Annotated[str, _text(fields.command)]], Field(max_length=20)]
 Duration = Annotated[str, _text(amounts.duration_problem)]
 # No key, and plainly so: ssh-keygen refuses it.
 PLACEHOLDER = """\
@@ -251,6 +252,24 @@ class OptionsTable(Table):
         le=19,
         examples=[10],
         description="how far borg on the target stands back behind other programs: 0 to 19, as `nice` counts",
+    )
+    before: Commands | None = Field(
+        default=None,
+        alias="Before",
+        examples=[["systemctl stop app"]],
+        description="shell commands that run on the target before its backup; one that fails ends it",
+    )
+    after: Commands | None = Field(
+        default=None,
+        alias="After",
+        examples=[["systemctl start app"]],
+        description="shell commands that run on the target after its backup, however that ended",
+    )
+    on_failure: Commands | None = Field(
+        default=None,
+        alias="OnFailure",
+        examples=[['logger "borgpull: $BORGPULL_ERROR"']],
+        description="shell commands that run on the target when it failed",
     )
     borg_path: BorgPath | None = Field(
         default=None, alias="BorgPath", examples=["/opt/borg/bin/borg"], description=BORG_PATH

@@ -6,7 +6,7 @@ It never checks anything: whoever holds one of these holds a config that passed.
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from pydantic import SecretStr
@@ -58,7 +58,7 @@ class Options:
     `timeout` is for a whole target, `stall_timeout` for a `borg create` that moves no byte: longer than borg waits for
     a lock, and than it takes to write its caches. With `gate` C reads what T's borg asks of B, and stops what no honest
     one asks. Without a `road` it is a forward, and stdio where the target refuses one. `upload_rate_limit` is in KiB a
-    second. What else is empty, 0 or None is left to borg and to T.
+    second. `before`, `after` and `on_failure` are shell commands. What else is empty, 0 or None is left to borg and T.
     """
 
     timeout: float = 48 * 3600.0
@@ -77,6 +77,9 @@ class Options:
     lock_wait: int = 60
     encryption: str = "repokey-blake2"
     nice: int | None = None
+    before: tuple[str, ...] = field(default=(), repr=False)
+    after: tuple[str, ...] = field(default=(), repr=False)
+    on_failure: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,6 +33,8 @@ def _words(kind: str, place: Place, context: dict[str, Any]) -> str:
         return _missing(place)
     if kind == "too_short":
         return "is empty: add " + _description(place)
+    if kind == "too_long":
+        return "has more entries than 20: put some of them into a script on the target"
     return _wrong_type(kind, place)
 
 

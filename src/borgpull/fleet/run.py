@@ -6,6 +6,7 @@ The worst outcome of a target is the run's. Nothing here knows how any of it is 
 from __future__ import annotations
 
 import asyncio
+import functools
 import signal
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,18 +142,23 @@ async def _tried(fleet: _Fleet, target: Target) -> Outcome:
     deadline = asyncio.get_running_loop().time() + target.options.timeout
     retries = fleet.config.retries
     for attempt in range(1, retries + 2):
+        seconds = pause(attempt)
+        is_last = functools.partial(_is_last, tries_left=retries + 1 - attempt, before=deadline - seconds)
         try:
             async with fleet.servers.lease() as server:
-                return await back_up(Plan(fleet.config, server, fleet.cache, fleet.emit), target, deadline=deadline)
+                plan = Plan(fleet.config, server, fleet.cache, fleet.emit)
+                return await back_up(plan, target, deadline=deadline, is_last=is_last)
         except Exception as error:
             failure = failure_of(error)
-            seconds = pause(attempt)
-            # With no time left for another attempt, this failure is the one to tell.
-            late = asyncio.get_running_loop().time() + seconds > deadline
-            if attempt > retries or late or not worth_trying_again(failure):
+            if is_last(failure):
                 raise
             await _rest(fleet.emit, target.name, failure, attempt=attempt, retries=retries, seconds=seconds)
     raise AssertionError("the last attempt returns or raises")
+
+
+def _is_last(failure: Failure, *, tries_left: int, before: float) -> bool:
+    """Tell whether a failure is the one to tell: there will be no other attempt, or no time left for one."""
+    return not tries_left or asyncio.get_running_loop().time() > before or not worth_trying_again(failure)
 
 
 async def _rest(emit: Emit, target: str, failure: Failure, *, attempt: int, retries: int, seconds: float) -> None:

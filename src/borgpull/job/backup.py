@@ -20,22 +20,29 @@ from ..hostile import clean
 from ..road import Backup, Ended, FirstLeg, TargetSession, first_leg, open_target
 from ..ssh import Master, open_master
 from .custody import Custody
+from .hooks import Happened, Hooks, failed_with
 from .plan import Plan, Subject
 from .upkeep import Upkeep
+from .watch import StepReport
 
 # In an idle connection a master of ours reads and writes about 20 bytes a second, one keepalive in 15 seconds.
 _KEEPALIVES = 60.0
 _SAMPLE_SECONDS = 20.0
+_ON_TARGET = (Step.CONNECT, Step.BEFORE, Step.CREATE, Step.AFTER)
 _HANGING = {"T": "its borg serve is stopped", "D": "its borg serve waits for the disk"}
 
+_Opened = tuple[TargetSession, FirstLeg]
 
-async def back_up(plan: Plan, target: Target, *, deadline: float) -> Outcome:
+
+async def back_up(plan: Plan, target: Target, *, deadline: float, is_last: Callable[[Failure], bool]) -> Outcome:
     """Back up one target; return DONE or WARNING. `deadline` is by the clock of the event loop.
+
+    `is_last` tells of a failure whether the target has failed with it, or will be tried again.
 
     Raises Failure, naming the party, when a step fails or hangs, and TamperedError when the repository is not as it
     should be.
     """
-    return await _Job(Subject(plan, target)).run(deadline)
+    return await _Job(Subject(plan, target), deadline).run(is_last)
 
 
 def connected_target(subject: Subject) -> AbstractAsyncContextManager[Master]:
@@ -49,8 +56,9 @@ def connected_target(subject: Subject) -> AbstractAsyncContextManager[Master]:
 
 
 class _Job:
-    def __init__(self, subject: Subject) -> None:
+    def __init__(self, subject: Subject, deadline: float) -> None:
         self._subject = subject
+        self._deadline = deadline
         self._target = subject.target
         self._watch = subject.watch
         self._emit = subject.plan.emit
@@ -58,32 +66,50 @@ class _Job:
         self._archive = borg_command.archive_name(time.time())
         self._upkeep = Upkeep(subject, self._custody)
         self._check_due = False
+        self._hooks: Hooks | None = None
 
-    async def run(self, deadline: float) -> Outcome:
+    async def run(self, is_last: Callable[[Failure], bool]) -> Outcome:
+        async with AsyncExitStack() as connection:
+            try:
+                await self._in_time(connection)
+            except TamperedError:
+                # A target that may be hostile is not told what was noticed.
+                raise
+            except Failure as failure:
+                if self._hooks and is_last(failure):
+                    await self._hooks.failed(failure)
+                raise
+        return self._watch.worst
+
+    async def _in_time(self, connection: AsyncExitStack) -> None:
         try:
-            async with asyncio.timeout_at(deadline) as limit:
-                await self._steps()
+            async with asyncio.timeout_at(self._deadline) as limit:
+                await self._steps(connection)
         except TimeoutError:
             if not limit.expired():
                 raise
             span = round(self._target.options.timeout)
             raise await self._hung(f"was not done within {span} s in all (Timeout)") from None
-        return self._watch.worst
 
-    async def _steps(self) -> None:
+    async def _steps(self, connection: AsyncExitStack) -> None:
         async with AsyncExitStack() as lock:
-            async with self._connected() as (session, leg):
+            async with AsyncExitStack() as session:
+                hooks, opened = await self._connect(connection, session)
                 await self._inspect(lock)
-                ended = await self._create(session, leg)
+                ended, unfinished = await self._between(hooks, session, opened)
+            if not self._target.options.on_failure:
+                await connection.aclose()
             await self._verify(ended)
+            if unfinished:
+                raise unfinished
             await self._upkeep.check(due=self._check_due)
             await self._upkeep.prune()
             await self._upkeep.compact()
 
     async def _hung(self, how: str) -> Failure:
         """Say who hangs: what T's borg waits for may be the serve on B."""
-        step = self._watch.latest
-        party = self._subject.party if step in (Step.CONNECT, Step.CREATE) else BACKUP_SERVER
+        step = self._watch.stopped_in or self._watch.latest
+        party = self._subject.party if step in _ON_TARGET else BACKUP_SERVER
         state = await self._subject.vault.serve_state()
         if state in _HANGING:
             return Failure(BACKUP_SERVER, f"{_HANGING[state]}; the target {how}", hint="look at that process on B")
@@ -93,8 +119,16 @@ class _Job:
             hint="look there for what hangs, or allow it more; the next run goes on from the last checkpoint",
         )
 
-    @asynccontextmanager
-    async def _connected(self) -> AsyncIterator[tuple[TargetSession, FirstLeg]]:
+    async def _connect(self, connection: AsyncExitStack, session: AsyncExitStack) -> tuple[Hooks, _Opened | None]:
+        """Connect to T, and look around there: not yet where Before may bring about what is looked for."""
+        with self._watch.step(Step.CONNECT) as report:
+            master = await connection.enter_async_context(connected_target(self._subject))
+            self._hooks = Hooks(self._subject, master, self._archive)
+            if self._target.options.before:
+                return self._hooks, None
+            return self._hooks, await self._open(master, session, report)
+
+    async def _open(self, master: Master, stack: AsyncExitStack, report: StepReport) -> _Opened:
         subject, target = self._subject, self._target
         backup = Backup(
             borg=target.borg_path,
@@ -104,14 +138,11 @@ class _Job:
             excludes=target.excludes,
             options=target.options,
         )
-        async with AsyncExitStack() as stack:
-            with self._watch.step(Step.CONNECT) as report:
-                master = await stack.enter_async_context(connected_target(subject))
-                session = await stack.enter_async_context(open_target(master, backup))
-                road, directory = target.options.road, subject.plan.server.directory
-                leg = await stack.enter_async_context(first_leg(master, session.folder, road=road, directory=directory))
-                report.detail = "over stdio: its sshd refuses to forward" if leg.fell_back else ""
-            yield session, leg
+        session = await stack.enter_async_context(open_target(master, backup))
+        road, directory = target.options.road, subject.plan.server.directory
+        leg = await stack.enter_async_context(first_leg(master, session.folder, road=road, directory=directory))
+        report.detail = "over stdio: its sshd refuses to forward" if leg.fell_back else ""
+        return session, leg
 
     async def _inspect(self, lock: AsyncExitStack) -> None:
         with self._watch.step(Step.INSPECT) as report:
@@ -131,29 +162,47 @@ class _Job:
             if not self._custody.verified.linked:
                 self._watch.warn_without_links()
 
-    async def _create(self, session: TargetSession, leg: FirstLeg) -> Ended | Failure:
-        subject = self._subject
+    async def _between(
+        self, hooks: Hooks, stack: AsyncExitStack, opened: _Opened | None
+    ) -> tuple[Ended | Failure, Failure | None]:
+        """Run Before, create and After; return how the backup ended, and what failed of After.
+
+        What a failure left on B is judged all the same. After runs however it ended, once T has no session any more.
+        """
+        happened = Happened(outcome=Outcome.INTERRUPTED)
+        unfinished = None
         try:
-            with self._watch.step(Step.CREATE) as report:
-                async with self._moving(session):
-                    ended = await session.run(
-                        subject.plan.server,
-                        subject.repository,
-                        entrance=leg.entrance,
-                        pid_file=subject.vault.pid_file,
-                        passphrase=self._target.passphrase.get_secret_value(),
-                        quota=self._target.options.quota,
-                        gated=self._target.options.gate or subject.sockets is not None,
-                        socket=subject.sockets.append_of(self._target) if subject.sockets else "",
-                        heard=self._watch.hearing(f"borg {subject.party}", Step.CREATE),
-                        server_heard=self._watch.hearing(f"borg {BACKUP_SERVER}", Step.CREATE),
-                    )
-                self._show_claim(ended)
-                self._watch.settle(report, ended, "create", party=subject.party)
-                return ended
+            await hooks.before()
+            ended: Ended | Failure = await self._create(hooks, stack, opened)
+            happened = Happened(outcome=self._watch.worst)
         except Failure as failure:
-            # What it left on B is judged all the same.
-            return failure
+            ended = failure
+            happened = failed_with(failure)
+        finally:
+            await stack.aclose()
+            unfinished = await hooks.after(happened, hurried=happened.outcome is Outcome.INTERRUPTED)
+        return ended, unfinished
+
+    async def _create(self, hooks: Hooks, stack: AsyncExitStack, opened: _Opened | None) -> Ended:
+        subject = self._subject
+        with self._watch.step(Step.CREATE) as report:
+            session, leg = opened or await self._open(hooks.master, stack, report)
+            async with self._moving(session):
+                ended = await session.run(
+                    subject.plan.server,
+                    subject.repository,
+                    entrance=leg.entrance,
+                    pid_file=subject.vault.pid_file,
+                    passphrase=self._target.passphrase.get_secret_value(),
+                    quota=self._target.options.quota,
+                    gated=self._target.options.gate or subject.sockets is not None,
+                    socket=subject.sockets.append_of(self._target) if subject.sockets else "",
+                    heard=self._watch.hearing(f"borg {subject.party}", Step.CREATE),
+                    server_heard=self._watch.hearing(f"borg {BACKUP_SERVER}", Step.CREATE),
+                )
+            self._show_claim(ended)
+            self._watch.settle(report, ended, "create", party=subject.party)
+            return ended
 
     @asynccontextmanager
     async def _moving(self, session: TargetSession) -> AsyncIterator[None]:

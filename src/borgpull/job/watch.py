@@ -41,13 +41,17 @@ class StepReport:
 
 
 class Watch:
-    """The events of one target. `latest` is the step that began last, `worst` is WARNING once a borg warned."""
+    """The events of one target. `latest` is the step that began last, `worst` is WARNING once a borg warned.
+
+    `stopped_in` is the first step that was cut short; commands on T may still follow it.
+    """
 
     def __init__(self, target: str, emit: Emit) -> None:
         self._target = target
         self._emit = emit
         self.latest = Step.CONNECT
         self.worst = Outcome.DONE
+        self.stopped_in: Step | None = None
 
     @contextmanager
     def step(self, step: Step) -> Iterator[StepReport]:
@@ -59,6 +63,8 @@ class Watch:
             yield report
         except BaseException as error:
             report.outcome = outcome_of(error)
+            if self.stopped_in is None and report.outcome is Outcome.INTERRUPTED:
+                self.stopped_in = step
             raise
         finally:
             self._emit(StepFinished(target=self._target, step=step, outcome=report.outcome, detail=report.detail))

@@ -13,6 +13,7 @@ from typing import Any
 from borgpull.events import (
     ArchiveCreated,
     ArchiveProgress,
+    CommandFinished,
     Estimated,
     Event,
     Failed,
@@ -98,6 +99,7 @@ class Row:
     warning_count: int = 0
     failures: tuple[Failed, ...] = ()
     retries: tuple[Retried, ...] = ()
+    commands: tuple[CommandFinished, ...] = ()
     note: str = ""
 
     @property
@@ -233,6 +235,11 @@ def _archive_created(row: Row, event: ArchiveCreated) -> Row:
     return replace(row, archive=archive, sizes=sizes)
 
 
+def _command_finished(row: Row, event: CommandFinished) -> Row:
+    output = tuple(shown(line) for line in event.output[:KEPT])
+    return replace(row, commands=(*row.commands, replace(event, command=shown(event.command), output=output))[:KEPT])
+
+
 def _warned(row: Row, event: Warned) -> Row:
     warning = replace(event, text=shown(event.text), hint=shown(event.hint))
     kept = (*row.warnings, warning) if len(row.warnings) < KEPT else row.warnings
@@ -272,6 +279,7 @@ _CHANGES: dict[type[Event], Callable[[Row, Any], Row]] = {
     ArchiveProgress: _archive_progress,
     PercentProgress: _percent_progress,
     ArchiveCreated: _archive_created,
+    CommandFinished: _command_finished,
     Warned: _warned,
     Failed: _failed,
     Retried: _retried,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from rich.text import Text
 
 from borgpull.events import (
+    CommandFinished,
     Event,
     Failed,
     Retried,
@@ -95,6 +96,8 @@ def _bodies(board: Board, event: Event, *, verbose: bool) -> list[Text]:
             bodies = [Text(f"{shown(event.party)}: {shown(event.cause)}; {again}")]
         case Failed():
             bodies = error_lines(event.party, event.cause, event.hint, event.rules)
+        case CommandFinished() if verbose:
+            bodies = [Text(f"{shown(event.command)} said: {shown(line)}") for line in event.output]
         case Said() if verbose:
             bodies = [Text(f"{shown(event.party)} said: {shown(event.text)}")]
     return bodies

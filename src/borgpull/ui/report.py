@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import fields
 from typing import Any
 
-from borgpull.events import Event, Failed, Outcome, Step, Warned
+from borgpull.events import CommandFinished, Event, Failed, Outcome, Step, Warned
 from borgpull.ui import pace
 from borgpull.ui.board import LARGEST, Board, Row, StepRecord, closed
 from borgpull.ui.figures import shown, stamp
@@ -88,6 +88,7 @@ def _target(row: Row) -> dict[str, Any]:
         "warnings": [_warning(each) for each in row.warnings],
         "warnings_total": row.warning_count,
         "errors": [_error(each) for each in row.failures],
+        "commands": [_command(each) for each in row.commands],
         "retries": [{"at": _time(each.at), "party": each.party, "cause": each.cause} for each in row.retries],
     }
 
@@ -110,6 +111,12 @@ def _step(step: StepRecord) -> dict[str, Any]:
         "outcome": SKIPPED if step.skipped else step.outcome or Outcome.INTERRUPTED,
         "detail": step.detail,
     }
+
+
+def _command(command: CommandFinished) -> dict[str, Any]:
+    # -1 is said where there is no exit status.
+    status = command.status if 0 <= command.status < 256 else None
+    return {"at": _time(command.at), "command": command.command, "status": status, "output": list(command.output)}
 
 
 def _warning(warning: Warned) -> dict[str, Any]:
