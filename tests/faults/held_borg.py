@@ -92,7 +92,8 @@ def main(folder, argv):
     from borg.archiver import main as borg
 
     name = repository_of(argv)
-    place(argv[0], lambda command: Path(folder, f"{name}.{command}"))
+    # On C options that all commands know come first.
+    place(next(word for word in argv if not word.startswith("-")), lambda command: Path(folder, f"{name}.{command}"))
     sys.argv = ["borg", *argv]
     return borg()
 

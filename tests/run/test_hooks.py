@@ -95,14 +95,15 @@ def test_a_command_that_fails_fails_the_target_and_after_and_on_failure_run_all_
     assert {"prune", "compact"} & ends(told).keys() == set()
 
 
-def test_a_command_that_hangs_costs_its_own_row_only_and_ends_with_all_that_it_started(world, tmp_path):
-    hang = "sleep 54321 & trap '' TERM; while :; do sleep 54322; done"
-    told = config_of(world, "web", "mail", Before=[hang], After=["echo $BORGPULL_OUTCOME"], Timeout="8s")
+@pytest.mark.parametrize("trap", [":", pytest.param("trap '' TERM", marks=pytest.mark.slow)])
+def test_a_command_that_hangs_costs_its_own_row_only_and_ends_with_all_that_it_started(world, trap):
+    hang = f"sleep 54321 & {trap}; while :; do sleep 54322; done"
+    told = config_of(world, "web", "mail", Before=[hang], After=["echo $BORGPULL_OUTCOME"], Timeout="6s")
     done = world.run("--json", config=told)
     assert done.returncode == 2, done.stderr
     web = row(done, "web")
     assert said_of(web).startswith(
-        "T web: the target was not done within 8 s in all (Timeout); it came as far as before"
+        "T web: the target was not done within 6 s in all (Timeout); it came as far as before"
     )
     assert commands_of(web) == {"Before[0]": (None, []), "After[0]": (0, ["interrupted"])}
     assert row(done, "mail")["outcome"] == "done"
@@ -124,7 +125,6 @@ def test_a_run_that_is_stopped_runs_after_and_ends(world, tmp_path):
     assert put_back.read_text() == "interrupted\n"
     assert [e["command"] for e in run.events() if e["event"] == "command_finished"] == ["After[0]"]
     assert world.leftovers() == []
-    assert world.run("-q", config=config_of(world, "web")).returncode == 0
 
 
 @pytest.mark.slow
