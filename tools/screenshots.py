@@ -61,6 +61,7 @@ def _run(lab: Lab, wanted: dict, directory: Path) -> list[Event]:
         check_known_host=lambda host, port, text: ssh.known_host_problem(host, port, text, directory),
     )
     events: list[Event] = []
+    (lab.directory / "cache").mkdir(exist_ok=True)
     asyncio.run(
         fleet.run(settings, settings.targets, directory=directory, cache=lab.directory / "cache", emit=events.append)
     )
