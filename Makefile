@@ -1,5 +1,5 @@
 # Every target does its own set-up: `git clone` and `make demo` is all there is to it.
-.PHONY: demo test check screenshots slow attacks fuzz matrix image lock dist sbom clean
+.PHONY: demo test check screenshots slow attacks fuzz matrix soak image lock dist sbom clean
 
 demo:
 	@tools/setup.sh run && .venv/bin/borgpull demo
@@ -24,6 +24,9 @@ fuzz:
 
 matrix:
 	@tools/setup.sh work && .venv/bin/python tests/faults/table.py
+
+soak:
+	@tools/setup.sh work && .venv/bin/python tests/soak/table.py
 
 image:
 	@tools/setup.sh image && .venv/bin/pytest -m image tests/image

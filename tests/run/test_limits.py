@@ -123,6 +123,20 @@ def test_two_runs_at_once_come_one_after_the_other(world, tmp_path):
     assert world.leftovers() == []
 
 
+@pytest.mark.slow
+def test_a_run_that_waits_too_long_for_another_one_says_who_holds_it(world, tmp_path):
+    first = Run(world, config_of(world, "web", BorgPath=hanging(world), StallTimeout="4m"), tmp_path)
+    first.until(lambda: first.has("step_started", step="create"))
+    second = world.run("-q", config=config_of(world, "web"))
+    first.process.send_signal(signal.SIGINT)
+    assert first.end().returncode == 130
+    assert second.returncode == 2, second.stderr
+    holder = f"another run of borgpull is at work on this repository: {socket.gethostname()}, pid {first.process.pid}, "
+    assert f"error: B: {holder}" in second.stderr
+    assert world.leftovers() == []
+    assert world.run("-q", config=config_of(world, "web")).returncode == 0
+
+
 def test_what_a_killed_session_left_on_the_target_goes_and_nothing_else(world):
     folder: Path = world.target("web").host.temporary
     with (

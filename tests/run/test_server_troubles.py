@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from reading import ends, entry, only, row, said_of, script, until
 
+from custody.following import Run
 from world import World, loopback_world
 
 # As borg 1.1.18 on T and on C and borg 1.0 on B answer: with a usage message, and the exit status 2.
@@ -42,6 +43,11 @@ def in_memory(place: Path, size: str) -> Iterator[None]:
         yield
     finally:
         subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+def resize(place: Path, size: str) -> None:
+    """Give a small file system of its own another size."""
+    subprocess.run(["mount", "-o", f"remount,size={size}", str(place)], check=True)
 
 
 def fill(place: Path) -> None:
@@ -130,6 +136,47 @@ def test_a_root_dir_that_may_not_be_written_is_told_before_anything_is_done(smal
         said = failure_of(small_world)
     assert said.startswith("B: its file system is read-only: could not lock the ledger: ")
     assert "hint: mount RootDir writable on B" in said
+
+
+def test_a_repository_that_may_not_be_written_is_told_and_is_whole_when_it_may_be_again(world):
+    target = world.target("web")
+    target.repository.mkdir()
+    with in_memory(target.repository, "16M"):
+        world.lab.borg(target, "init", "-e", "repokey-blake2")
+        subprocess.run(["mount", "-o", "remount,ro", str(target.repository)], check=True)
+        said = failure_of(world, only(world.lab.config(), "web"))
+        assert said.startswith("B: its file system is read-only")
+        assert "hint: mount RootDir writable on B" in said
+        subprocess.run(["mount", "-o", "remount,rw", str(target.repository)], check=True)
+        done = world.run("-q", config=only(world.lab.config(), "web"))
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+def test_a_disk_that_fills_while_c_prunes_leaves_the_repository_whole(world, tmp_path):
+    target = world.target("web")
+    target.repository.mkdir()
+    config = only(world.lab.config(), "web")
+    config["Borg"]["PruneSetting"] = "--keep-last 1"
+    with in_memory(target.repository, "1G"):
+        world.lab.borg(target, "init", "-e", "repokey-blake2")
+        assert world.run("-q", config=config).returncode == 0
+        (target.source / "more").write_bytes(os.urandom(4_000_000))
+        run = Run(world, config, tmp_path)
+        run.until(lambda: run.has("step_started", step="prune"))
+        resize(target.repository, "6M")
+        fill(target.repository)
+        done = run.end()
+        assert done.returncode == 2, done.stderr
+        assert "error: B: its disk is full" in done.stderr
+        assert run.has("archive_created", target="web"), "what came before is kept"
+        assert run.accusations() == []
+        (target.repository / "filler").unlink()
+        resize(target.repository, "1G")
+        done = world.run("-q", config=config)
+        assert done.returncode == 0, done.stderr
+        assert world.leftovers() == []
+        world.lab.borg(target, "check", "--verify-data")
 
 
 def test_a_borg_on_b_that_is_too_old_is_not_taken_for_a_lost_connection(small_world):

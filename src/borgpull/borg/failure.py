@@ -68,7 +68,12 @@ _SIGNS: Mapping[str, _Sign] = {
         "RootDir must be the real path, as `realpath` prints it on B, without symbolic links",
         BACKUP_SERVER,
     ),
-    "InsufficientFreeSpaceError": _Sign("its disk is full", "free space below RootDir on B", BACKUP_SERVER),
+    # One segment (500 MiB) and one object (20 MiB) must fit, from the tenth segment on (repository.py of 1.2 and 1.4).
+    "InsufficientFreeSpaceError": _Sign(
+        "its disk is full",
+        "free space below RootDir on B; borg prunes and compacts only where 550 MB or more are free",
+        BACKUP_SERVER,
+    ),
     "StorageQuotaExceeded": _Sign(
         "the storage quota of this repository is reached",
         "raise its Quota, or keep less (PruneSetting); set on B itself: `borg config REPOSITORY storage_quota SIZE` "

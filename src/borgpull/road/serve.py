@@ -218,6 +218,8 @@ def _pid(line: bytes, mark: str) -> int | None:
 
 
 async def _explain(server: BackupServer, served: Served) -> None:
+    if died := ssh.killed(server.master.party, served.status or 0):
+        raise died
     if served.status == ssh.SSH_FAILED and (lost := await server.master.lost()):
         raise lost
     if served.pid is None:

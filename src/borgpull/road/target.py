@@ -65,7 +65,7 @@ dir=$(mktemp -d "$base/borgpull.XXXXXXXXXX" 2>/dev/null ||
   mktemp -d /tmp/borgpull.XXXXXXXXXX) || { echo "$mark lacks directory"; exit 91; }
 case $dir in "$base"/borgpull.?????????? | /tmp/borgpull.??????????) ;; *) echo "$mark place $dir"; exit 91 ;; esac
 trap 'kill $life 2>/dev/null; clear_away "$dir"' EXIT
-trap 'exit 143' HUP INT TERM
+trap 'exit 143' HUP INT TERM PIPE
 echo $$ >"$dir/pid"
 { lifeline true; } >/dev/null 2>&1 3<&- &
 life=$!
@@ -188,13 +188,31 @@ def _command(errand: Errand, mark: str, words: list[str], *, folder: str, nice: 
     ]
 
 
+class _Lifeline:
+    """The input of T's session, at whose end it ends by itself: within END_SECONDS, however often it is let go."""
+
+    def __init__(self, child: proc.Child) -> None:
+        self._child = child
+        self._deadline: float | None = None
+
+    def let_go(self) -> float:
+        """End the input; return by when the session has to have ended, by the clock of the event loop."""
+        self._child.close_stdin()
+        if self._deadline is None:
+            self._deadline = asyncio.get_running_loop().time() + END_SECONDS
+        return self._deadline
+
+
 class TargetSession:
     """A session on T that has looked around and waits. Its borg will look for the repository at `borg` in `folder`."""
 
-    def __init__(self, master: ssh.Master, child: proc.Child, output: AsyncIterator[bytes], folder: str) -> None:
+    def __init__(
+        self, master: ssh.Master, child: proc.Child, lifeline: _Lifeline, output: AsyncIterator[bytes], folder: str
+    ) -> None:
         self.folder = folder
         self._master = master
         self._child = child
+        self._lifeline = lifeline
         self._output = output
 
     async def run(
@@ -233,8 +251,8 @@ class TargetSession:
         )
         with _stopped(self._master.party, ended):
             await self._travel(request, entrance, ended, passphrase, heard)
-        if ended.status == ssh.SSH_FAILED and (lost := await self._master.lost()):
-            raise lost
+        if broken := await self._broken(ended.status):
+            raise broken
         return ended
 
     async def _travel(self, request: Request, entrance: Entrance, ended: Ended, passphrase: str, heard: Heard) -> None:
@@ -248,13 +266,19 @@ class TargetSession:
                 await self._interrupt()
                 raise
 
+    async def _broken(self, status: int) -> Failure | None:
+        """Say how the connection broke, or our end of the session, by the exit status of its ssh."""
+        return ssh.killed(self._master.party, status) or (
+            await self._master.lost() if status == ssh.SSH_FAILED else None
+        )
+
     def moved(self) -> int:
         """Return how many bytes the connection to T has moved so far; -1 when it cannot be told."""
         return self._master.moved()
 
     @contextlib.asynccontextmanager
     async def _outliving(self, served: Served) -> AsyncIterator[None]:
-        """Let T's session live no longer than END_SECONDS after its serve on B; raises Failure when it does."""
+        """Let T's session live no longer than it needs to after its serve on B; raises Failure when it does."""
         try:
             async with asyncio.timeout(None) as limit:
                 watch = asyncio.create_task(self._end_after(served, limit))
@@ -272,17 +296,15 @@ class TargetSession:
 
     async def _end_after(self, served: Served, limit: asyncio.Timeout) -> None:
         await served.over.wait()
-        limit.reschedule(asyncio.get_running_loop().time() + 2 * END_SECONDS)
         if served.status == 0:
             # Its client has said good-bye: it writes its caches, and has yet to say what it did.
             await asyncio.sleep(END_SECONDS)
-        self._child.close_stdin()
+        limit.reschedule(self._lifeline.let_go())
 
     async def _interrupt(self) -> None:
         # The road to B has to stand until borg has written its checkpoint, and its last words have to be read.
-        self._child.close_stdin()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(END_SECONDS), asyncio.TaskGroup() as tasks:
+            async with asyncio.timeout_at(self._lifeline.let_go()), asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._collect())
                 tasks.create_task(proc.drained(self._child.stderr))
                 tasks.create_task(self._child.wait())
@@ -322,14 +344,15 @@ async def open_target(master: ssh.Master, errand: Errand) -> AsyncIterator[Targe
     command = errand.command(mark)
     refuse_too_long(master.party, command)
     async with ssh.session(master, command, stdin=subprocess.PIPE) as child:
+        lifeline = _Lifeline(child)
         try:
             output = proc.lines(child.stdout)
             place = await _look(master, errand, child, output, mark)
-            yield TargetSession(master, child, output, place)
+            yield TargetSession(master, child, lifeline, output, place)
         finally:
-            child.close_stdin()
             with contextlib.suppress(TimeoutError):
-                await child.wait(END_SECONDS)
+                async with asyncio.timeout_at(lifeline.let_go()):
+                    await child.wait()
 
 
 async def _look(master: ssh.Master, errand: Errand, child: proc.Child, output: AsyncIterator[bytes], mark: str) -> str:
@@ -366,6 +389,8 @@ async def _seen(output: AsyncIterator[bytes], mark: str, *, most: int) -> AsyncI
 async def _no_shell(master: ssh.Master, child: proc.Child, said: bytes) -> Failure:
     status = await child.wait()
     text = said.decode("utf-8", "replace")
+    if died := ssh.killed(master.party, status):
+        return died
     if status == ssh.SSH_FAILED:
         return master.failure(text, doing="open a session")
     return Failure(

@@ -4,6 +4,7 @@ This room knows hosts, keys and sockets; it knows nothing of borg.
 """
 
 from .connect import open_master
+from .diagnose import killed
 from .hostkey import HostKey, scan
 from .identity import key_problem, known_host_problem
 from .keypair import Key, make_key, new_key, public_key
@@ -22,6 +23,7 @@ __all__ = [
     "Master",
     "execute",
     "key_problem",
+    "killed",
     "known_host_problem",
     "make_key",
     "new_key",

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 
 from ..config import Jump
-from ..errors import Failure
+from ..errors import CONTROLLER, Failure
 from ..hostile import last_lines
 
 
@@ -130,6 +130,18 @@ def diagnose(party: str, said: str, *, doing: str = "connect") -> Failure:
     last = detail.rpartition("\n")[2]
     cause = f"ssh could not {doing}" + (f": {last}" if last else " and did not say why")
     return Failure(party, cause, hint="run again with -v to see all that ssh said", detail=detail)
+
+
+def killed(party: str, status: int) -> Failure | None:
+    """Say that an ssh of ours to `party` was killed here, when its exit `status` says so (-N for signal N)."""
+    if status >= 0:
+        return None
+    return Failure(
+        CONTROLLER,
+        f"our ssh to {party} was killed here (signal {-status})",
+        hint="see in the kernel log here (dmesg) whether memory ran out; then give it more, or lower Jobs",
+        transient=True,
+    )
 
 
 def through_jump(failure: Failure, jump: Jump) -> Failure:

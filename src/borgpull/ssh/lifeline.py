@@ -19,7 +19,7 @@ done
 """
 
 # Defines `lifeline COMMAND...`, to be left running in the background: for as long as the command is true it watches the
-# connection, and ends it when it has been silent for too long.
+# connection, and ends it when it has been silent for too long: an sshd that is stopped only obeys SIGKILL.
 LIFELINE = (
     FIND_SSHD
     + rf"""
@@ -29,7 +29,7 @@ lifeline() {{
   while sleep 5 && "$@" && kill -0 "$sshd"; do
     now=$(grep '^voluntary' "/proc/$sshd/status") || return
     if [ "$now" = "$last" ]; then still=$((still + 5)); else still=0 last=$now; fi
-    [ "$still" -lt {SILENCE_SECONDS} ] || {{ kill "$sshd"; return; }}
+    [ "$still" -lt {SILENCE_SECONDS} ] || {{ kill "$sshd"; sleep 1; kill -KILL "$sshd"; return; }}
   done
 }}
 """

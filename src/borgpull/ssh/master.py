@@ -12,10 +12,10 @@ from pathlib import Path
 
 from .. import proc
 from ..config import Jump
-from ..errors import CONTROLLER, Failure
+from ..errors import Failure
 from ..hostile import last_lines
 from . import argv
-from .diagnose import diagnose, of_jump, through_jump
+from .diagnose import diagnose, killed, of_jump, through_jump
 
 # sshd's MaxSessions is 10 by default; two are left for short commands.
 SESSIONS = 8
@@ -118,14 +118,7 @@ class Master:
         return of_jump(self._hop.master.failure("", doing="keep the connection"), self._hop.jump)
 
     def _killed(self) -> Failure | None:
-        if self.alive or (number := -(self._child.returncode or 0)) <= 0:
-            return None
-        return Failure(
-            CONTROLLER,
-            f"our ssh connection to {self.party} was killed here (signal {number})",
-            hint="see in the kernel log here (dmesg) whether memory ran out; then give it more, or lower Jobs",
-            transient=True,
-        )
+        return killed(self.party, self._child.returncode or 0)
 
     @staticmethod
     def _unheard(failure: Failure, said: str) -> Failure:

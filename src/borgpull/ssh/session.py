@@ -15,6 +15,7 @@ from .. import proc
 from ..errors import Failure
 from ..hostile import last_lines
 from . import argv
+from .diagnose import killed
 from .master import Master
 
 # What ssh itself exits with; also what it reports when a signal killed the remote command.
@@ -68,6 +69,8 @@ async def execute(
             hint="log in there and see whether its disk hangs",
             transient=True,
         ) from None
+    if died := killed(master.party, done.returncode):
+        raise died
     _, found, output = done.stdout.partition(mark.encode() + b"\n")
     if not found:
         raise _refused(master, done)

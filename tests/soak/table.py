@@ -1,0 +1,38 @@
+"""Backs up 200 targets in one run, and 50 before it, and prints what C took of memory and descriptors: `make soak`.
+
+Some twenty minutes on two cores. `table.py MANY FEW JOBS` takes other numbers. Ends with 1 when anything is not as it
+should be.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "src")]
+
+from soak.fleet import Course, watched  # noqa: E402
+from soak.judge import in_words, problems_of, problems_of_growth  # noqa: E402
+from world import loopback_world  # noqa: E402
+
+LIMIT_SECONDS = 3600.0
+
+
+def main(many: int = 200, few: int = 50, jobs: int = 16) -> int:
+    names = [f"t{number:03}" for number in range(many)]
+    courses: list[Course] = []
+    problems: list[str] = []
+    with loopback_world(names) as world, tempfile.TemporaryDirectory() as folder:
+        for number in (few, many):
+            course = watched(world, Path(folder), targets=number, jobs=jobs, seconds=LIMIT_SECONDS)
+            courses.append(course)
+            problems += problems_of(course)
+        problems += [f"left behind: {left}" for left in world.leftovers()]
+    problems += problems_of_growth(*courses)
+    print(in_words(courses))
+    print(*problems, sep="\n", file=sys.stderr)
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*map(int, sys.argv[1:])))
