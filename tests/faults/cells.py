@@ -86,6 +86,16 @@ class Cell:
         return (self.victim, self.fault) == (C, KILL)
 
     @property
+    def limits(self) -> dict[str, str]:
+        """Return what the config of the struck target says of limits: nothing else gives up who is stopped out there.
+
+        Timeout runs from the target's beginning, so that some of it is over when the fault strikes.
+        """
+        if self.fault != STOP or self.victim not in (SOCAT, BORG, SERVE):
+            return {}
+        return {"StallTimeout": "20s"} if self.step == "create" else {"Timeout": "90s"}
+
+    @property
     def blamed(self) -> frozenset[str]:
         """Return who may be named as the one who failed."""
         party = "B" if self.shared or self.victim == SERVE else T

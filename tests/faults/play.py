@@ -83,7 +83,7 @@ def _held_up(stage: Stage, cell: Cell) -> Iterator[Run]:
     # What is verified is listed, but so may be what is inspected: the way to `verify` leads through `create`.
     way = [f"{FAULTED}.create", cell.gate] if cell.step == "verify" else [cell.gate]
     gates.shut(way[0], *beside)
-    run = stage.start()
+    run = stage.start(limits=cell.limits)
     try:
         run.until(lambda: gates.reached(way[0], *beside))
         for before, gate in itertools.pairwise(way):

@@ -4,9 +4,10 @@ import contextlib
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from borgpull.lab import Spot
@@ -29,20 +30,24 @@ class Stage:
     gates: Gates
     folder: Path
 
-    def config(self, *names: str) -> dict[str, Any]:
-        """Return the config of a run of these targets, side by side, with borgs that come to the gates."""
+    def config(self, *names: str, limits: Mapping[str, str]) -> dict[str, Any]:
+        """Return the config of a run of these targets, side by side, with borgs that come to the gates.
+
+        `limits` are those of the faulted target.
+        """
         config = only(self.world.lab.config(), *(names or _TARGETS), BorgPath=self.gates.borg)
         config["Borg"]["Server"]["BorgPath"] = self.gates.borg
         config["Borg"] |= {"Jobs": len(_TARGETS), "PruneSetting": "--keep-last 1", "CheckEvery": "always"}
+        config["Servers"] = [each | limits if each["Name"] == FAULTED else each for each in config["Servers"]]
         return config
 
-    def start(self, *names: str) -> Run:
+    def start(self, *names: str, limits: Mapping[str, str] = MappingProxyType({})) -> Run:
         """Start a run in the background, every file of its targets new."""
         for target in self.world.targets:
             for number in range(6):
                 (target.source / f"small {number}").write_bytes(os.urandom(_SMALL))
             (target.source / "large").write_bytes(os.urandom(_LARGE))
-        return Run(self.world, self.config(*names), self.folder, borg=self.gates.borg)
+        return Run(self.world, self.config(*names, limits=limits), self.folder, borg=self.gates.borg)
 
     def run(self, *names: str) -> Result:
         """Run it to its end."""

@@ -17,6 +17,7 @@ from borgpull.config import Connection, Host
 from borgpull.errors import Failure
 from borgpull.lab import Lab, Spot, lab_running
 from borgpull.ssh import connect
+from borgpull.ssh import connect
 from borgpull.ssh import master as limits
 
 
@@ -37,14 +38,14 @@ def connection(lab: Lab, port: int) -> Connection:
 
 
 def failure_of(lab: Lab, port: int, use) -> Failure:
-    async def connect(memory: Path) -> None:
+    async def attempt(memory: Path) -> None:
         where = connection(lab, port)
         async with ssh.open_master(where, party="T web", directory=memory, heard=lambda line: None) as master:
             await use(master)
 
     with tempfile.TemporaryDirectory(prefix="bptest-", dir="/dev/shm") as memory:
         with pytest.raises(Failure) as failed:
-            asyncio.run(connect(Path(memory)))
+            asyncio.run(attempt(Path(memory)))
         assert list(Path(memory).iterdir()) == []
     assert failed.value.transient
     return failed.value

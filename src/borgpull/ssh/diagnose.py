@@ -110,7 +110,7 @@ _SIGNS = (
         "add it to /etc/passwd (containers: run as a named user)",
     ),
     _sign(
-        r"kex_exchange_identification|Connection closed by|Connection reset|closed by remote host|disconnect: Broken",
+        r"kex_exchange_identification|Connection closed by|Connection reset|closed by remote host|send disconnect: ",
         "it closed the connection",
         "look at sshd's log there: MaxStartups, PerSourcePenalties, fail2ban or a full disk can do that",
         transient=True,
