@@ -17,7 +17,6 @@ from borgpull.config import Connection, Host
 from borgpull.errors import Failure
 from borgpull.lab import Lab, Spot, lab_running
 from borgpull.ssh import connect
-from borgpull.ssh import connect
 from borgpull.ssh import master as limits
 
 
