@@ -1,5 +1,5 @@
 # Every target does its own set-up: `git clone` and `make demo` is all there is to it.
-.PHONY: demo test check screenshots slow attacks fuzz matrix soak image lock dist sbom clean
+.PHONY: demo test check screenshots slow attacks fuzz matrix soak bench image lock dist sbom clean
 
 demo:
 	@tools/setup.sh run && .venv/bin/borgpull demo
@@ -27,6 +27,9 @@ matrix:
 
 soak:
 	@tools/setup.sh work && .venv/bin/python tests/soak/table.py
+
+bench:
+	@tools/setup.sh work && .venv/bin/python tests/bench/table.py
 
 image:
 	@tools/setup.sh image && .venv/bin/pytest -m image tests/image

@@ -1,0 +1,172 @@
+"""Measures borgpull against plain borg on this machine, in one go, and prints ratios: `make bench`.
+
+Medians of ROUNDS rounds; what is compared takes turns within each round, so that a busy minute hits both alike.
+With words, only the parts named: `table.py create fleets link footprint`. Wants a machine with nothing else to do.
+"""
+
+import contextlib
+import shutil
+import statistics
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "src")]
+
+from bench.fleets import Script, plant_small  # noqa: E402
+from bench.relay import relay_to  # noqa: E402
+from bench.usage import seconds_of  # noqa: E402
+from bench.ways import GCM, Ways, fill, run_of, speed_under_way, through  # noqa: E402
+from custody.following import only  # noqa: E402
+from world import World, loopback_world  # noqa: E402
+
+ROUNDS = 5
+MEGABYTES = 600
+GIB = 1024**3
+FLEETS = (1, 4, 16)
+SMALL_FILES = 1000
+ROUND_TRIP = 0.05
+# What a channel of ssh has in flight at the most (OpenSSH 7.4 to 10.5).
+WINDOW = 2 * 1024 * 1024
+
+
+def medians(ways: Mapping[str, Callable[[], float]], *, rounds: int = ROUNDS) -> dict[str, float]:
+    """Return the median of each way; they take turns."""
+    taken: dict[str, list[float]] = {name: [] for name in ways}
+    for number in range(rounds):
+        for name, way in ways.items():
+            taken[name].append(way())
+            print(f"round {number + 1}: {name}: {taken[name][-1]:.2f}", file=sys.stderr, flush=True)
+    return {name: statistics.median(seconds) for name, seconds in taken.items()}
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
+    head = list(head)
+    print(f"\n| {' | '.join(head)} |\n{'|---' * len(head)}|")
+    for row in rows:
+        print(f"| {' | '.join(row)} |")
+    sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def filled_world(targets: Iterable[str] = ("web",), *, megabytes: int = MEGABYTES) -> Iterator[World]:
+    with loopback_world(list(targets), planted=False) as world:
+        for target in world.targets:
+            fill(target.source, megabytes=megabytes)
+        yield world
+
+
+def create() -> None:
+    """(a) `borg create` on its three ways, and (c) the CPU that C takes for both legs."""
+    spent: list[tuple[float, float]] = []
+
+    def pulled(ways: Ways) -> float:
+        seconds, masters, own = ways.pulled()
+        spent.append((masters, own))
+        return seconds
+
+    with filled_world() as world:
+        ways = Ways(world)
+        found = medians(
+            {
+                "local": ways.local,
+                "pushed, default cipher": ways.pushed,
+                "pushed, AES-GCM": lambda: ways.pushed(cipher=GCM),
+                "pulled": lambda: pulled(ways),
+            }
+        )
+    table(
+        ("create, 600 MB of random data", "seconds", "pulled against it"),
+        [(name, f"{seconds:.2f}", f"{found['pulled'] / seconds:.2f}") for name, seconds in found.items()],
+    )
+    per_gib = MEGABYTES * 1_000_000 / GIB
+    masters, own = (statistics.median(each) / per_gib for each in zip(*spent, strict=True))
+    table(("CPU on C during `create`", "s/GiB"), [("both ssh masters", f"{masters:.2f}"), ("borgpull", f"{own:.2f}")])
+
+
+def fleets() -> None:
+    """(b) Whole runs with nothing changed."""
+    rows = []
+    for count in FLEETS:
+        with loopback_world([f"t{number}" for number in range(count)], planted=False) as world:
+            for target in world.targets:
+                plant_small(target.source, files=SMALL_FILES)
+            script, config = Script(world), world.lab.config()
+            config["Borg"]["PruneSetting"] = "--keep-last 5 --keep-daily 7"
+            config["Borg"]["Jobs"] = count
+            run_of(world, config)
+            found = medians(
+                {
+                    "borgpull": lambda: seconds_of(lambda: run_of(world, config)),  # noqa: B023 - used at once
+                    "borgpull --check": lambda: seconds_of(lambda: run_of(world, config, "--check")),  # noqa: B023
+                    "script, one by one": lambda: seconds_of(script.one_by_one),  # noqa: B023
+                    "script, side by side": lambda: seconds_of(script.side_by_side),  # noqa: B023
+                }
+            )
+        rows += [
+            (str(count), name, f"{seconds:.2f}", f"{found['borgpull'] / seconds:.2f}")
+            for name, seconds in found.items()
+        ]
+    table(("targets", "nothing changed", "seconds", "borgpull against it"), rows)
+
+
+def link() -> None:
+    """(d) The same through a link with a round trip of 50 ms between C and B, for one target and for four."""
+    most = WINDOW / ROUND_TRIP / 1024**2
+    rows = []
+    with (
+        filled_world(("t0", "t1", "t2", "t3")) as world,
+        relay_to(world.lab.server.port, round_trip=ROUND_TRIP) as port,
+    ):
+        for count in (1, 4):
+            found = [_speeds(world, count, port) for _ in range(ROUNDS)]
+            steady, whole = (statistics.median(each) for each in zip(*found, strict=True))
+            rows.append((str(count), f"{steady:.1f}", f"{steady / (count * most):.2f}", f"{whole:.1f}"))
+    head = ("targets", "MiB/s in all, under way", f"of {most:.0f} MiB/s a channel", "MiB/s of whole `create` steps")
+    table(head, rows)
+
+
+def _speeds(world: World, count: int, port: int) -> tuple[float, float]:
+    config = only(world.lab.config(), *[target.name for target in world.targets[:count]])
+    through(world, config, port=port)
+    told = world.lab.directory / "events"
+    steps, _ = run_of(world, config, "--events", str(told))
+    steady = speed_under_way(told)
+    whole = sum(MEGABYTES * 1_000_000 / 1024**2 / each["create"].seconds for each in steps)
+    print(f"link: {count}: {steady:.1f}, {whole:.1f} MiB/s", file=sys.stderr, flush=True)
+    # the next round shall have to send it all again
+    told.unlink()
+    for folder in (*world.lab.root.glob("t*"), world.lab.root / ".borgpull"):
+        shutil.rmtree(folder)
+    return steady, whole
+
+
+def footprint() -> None:
+    """(e) Memory and processes on C for each running target."""
+    rows = []
+    for count in FLEETS:
+        with filled_world([f"t{number}" for number in range(count)], megabytes=20) as world:
+            config = world.lab.config()
+            config["Borg"]["Jobs"] = count
+            _, seen = run_of(world, config, memory=True)
+            names = ", ".join(f"{number} {name}" for name, number in sorted(seen.most.items()))
+            rows.append((str(count), names, f"{seen.memory / 1e6:.0f}", f"{seen.own / 1e6:.0f}"))
+    table(("targets", "processes on C at the most", "PSS, MB", "of it borgpull itself"), rows)
+
+
+PARTS = {"create": create, "fleets": fleets, "link": link, "footprint": footprint}
+
+
+def main(words: list[str]) -> int:
+    if unknown := set(words) - set(PARTS):
+        print(f"there is no part {', '.join(unknown)}: there are {', '.join(PARTS)}", file=sys.stderr)
+        return 4
+    for name, part in PARTS.items():
+        if not words or name in words:
+            part()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
