@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from borgpull import proc
 from borgpull.proc import LONGEST_LINE, Tail
-from borgpull.ssh import master
+from borgpull.ssh import connect
 
 
 def fed(chunks: Iterable[bytes], read: Callable[[asyncio.StreamReader], Awaitable[Any]]) -> Any:
@@ -90,7 +90,7 @@ def test_what_ssh_says_is_heard_clean_and_its_last_lines_remembered(chunks):
     said, heard = Tail(), []
     fed(
         [chunk for chunk in chunks if chunk],
-        lambda stream: master._listen(SimpleNamespace(stderr=stream), said, heard.append),
+        lambda stream: connect._listen(SimpleNamespace(stderr=stream), said, heard.append),
     )
     assert all(is_shown_safely(line) for line in heard)
     assert said.text.split("\n") == (heard[-40:] or [""])
