@@ -195,6 +195,7 @@ BROKEN = {
     "empty user": ('UserName = "borg"', 'UserName = ""', USER, "is empty"),
     "user with a host": ('UserName = "borg"', 'UserName = "borg@b"', USER, "not a user name"),
     "user with a shell in it": ('UserName = "borg"', 'UserName = "b;reboot"', USER, "not a user name"),
+    "ciphers with a blank": (JUMP, f'{JUMP}\nCiphers = "aes256-ctr -oX"', f"{TWO}.Connection.Ciphers {DB1}", "commas"),
     # the jump host's half
     "jump without known host": ('ProxyJumpKnownHost = "jump.example.org {HOST_KEY}"\n', "",
                                 f"{TWO}.Connection.ProxyJumpKnownHost {DB1}", "is missing"),

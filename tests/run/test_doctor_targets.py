@@ -39,6 +39,7 @@ TROUBLES = {
     "nobody-listens": Trouble("connect", ("connection was refused", "check Host"), NOT_CONNECTED),
     "no-shell": Trouble("shell", ("no shell", "/bin/sh"), NO_SHELL),
     "forced-command": Trouble("shell", ("no shell", "`command=`"), NO_SHELL),
+    "no-aes": Trouble("connect", ("no AES in hardware", "Ciphers", "chacha20"), mark="note"),
     "no-borg": Trouble("borg", ("borg is not installed there (/nowhere/borg)", "apt install", "BorgPath")),
     "old-borg": Trouble("borg", ("borg 1.1.15 is too old", "borg 1.2 or 1.4", "BorgPath")),
     "new-borg": Trouble("borg", ("borg 2.0.0b22 makes another kind of repository", "borg 1.2 or 1.4")),
@@ -68,6 +69,7 @@ SSHD = {
 # What a target has instead of a tool.
 INSTEAD = {
     "no-socat": ("socat", ""),
+    "no-aes": ("grep", 'case $* in *cpuinfo) echo "Features : fp asimd crc32" ;; *) exec /bin/grep "$@" ;; esac'),
     "no-folder": ("mktemp", "exit 1"),
     "fast-clock": ("date", 'exec /bin/date -d "2 hours" "$@"'),
     "slow-clock": ("date", 'exec /bin/date -d "-5 minutes" "$@"'),

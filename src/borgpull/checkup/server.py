@@ -15,6 +15,7 @@ from ..borg.greeting import QUESTION, Greeting, read_greeting
 from ..borg.version import read_version
 from ..config import Config
 from ..errors import BACKUP_SERVER, Failure
+from .processor import LOOK_AT_PROCESSOR, judge_cipher
 from .server_disk import DISK_ROWS, look_at_disk
 from .sheet import MOST_FACTS, Facts, Sheet
 
@@ -22,7 +23,8 @@ ROWS = ("connect", "shell", "borg", "serve", "tar", *DISK_ROWS)
 SECONDS = 60.0
 
 # $1 is the borg, $2 RootDir; standard input has a repository's path a line. Prints a word and a value a line.
-_SCRIPT = r"""
+_SCRIPT = (
+    r"""
 borg=$1 root=$2
 nearest() { place=$1; until [ -e "$place" ] || [ "$place" = / ]; do place=$(dirname -- "$place"); done; }
 if command -v "$borg" >/dev/null; then echo "borg $("$borg" --version 2>&1 </dev/null | head -n 1)"; fi
@@ -39,8 +41,10 @@ while IFS= read -r path; do
   nearest "$path"
   echo "on $(stat -L -c %d -- "$place")"
 done
-echo end
 """
+    + LOOK_AT_PROCESSOR
+    + "echo end\n"
+)
 
 
 async def look_at_server(sheet: Sheet, master: ssh.Master, config: Config) -> None:
@@ -48,6 +52,7 @@ async def look_at_server(sheet: Sheet, master: ssh.Master, config: Config) -> No
     with sheet.attempt("shell"):
         facts = await _asked(master, config)
         sheet.ok("shell", f"for {config.server.username}")
+        judge_cipher(sheet, facts, config.server)
         _look_at_programs(sheet, facts, config.server_borg_path)
         look_at_disk(sheet, facts, config)
         if facts.has("borg"):

@@ -33,6 +33,7 @@ from ..road.obstacles import (
     some_of,
 )
 from ..road.target import BASE, END_SECONDS, FOLDER
+from .processor import LOOK_AT_PROCESSOR, judge_cipher
 from .repository import ROW as LEDGER
 from .sheet import MOST_FACTS, Facts, Sheet
 
@@ -44,7 +45,8 @@ _SLOW = "log in there and see what is slow: the host, or a ~/.bashrc that waits"
 _SOCAT = re.compile(r"socat version ([0-9][0-9A-Za-z.]{0,20}).*", re.ASCII)
 
 # $1 is the borg, $2 the file of patterns (or empty), then come the source paths. Prints a word and a value a line.
-_LOOK = r"""
+_LOOK = (
+    r"""
 borg=$1 patterns=$2
 shift 2
 exec </dev/null
@@ -61,8 +63,10 @@ for path do
   n=$((n + 1))
 done
 echo "clock $(date -u +%s)"
-echo end
 """
+    + LOOK_AT_PROCESSOR
+    + "echo end\n"
+)
 
 # Makes the folder that a backup's session makes, and keeps it until standard input ends.
 _FOLDER = (
@@ -87,6 +91,7 @@ async def look_at_target(sheet: Sheet, master: ssh.Master, config: Config, targe
     with sheet.attempt("shell"):
         facts = await _asked(master, config, target)
         sheet.ok("shell", f"for {target.connection.username}")
+        judge_cipher(sheet, facts, target.connection)
         _look_at_programs(sheet, facts, target.borg_path)
         with sheet.attempt("sources"):
             _judge_sources(sheet, facts, target)

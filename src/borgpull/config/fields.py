@@ -6,6 +6,7 @@ The words never quote the value: it may be a secret in the wrong place.
 from __future__ import annotations
 
 import ipaddress
+import re
 import unicodedata
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ LONGEST_NAME = 100
 LONGEST_COMMAND = 16_384
 RESERVED = ".borgpull"
 _UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}
+_CIPHERS = re.compile(r"[-+^]?[A-Za-z0-9*?][A-Za-z0-9@.*?-]*(?:,[A-Za-z0-9*?][A-Za-z0-9@.*?-]*)*")
 
 
 def name(text: str) -> str | None:
@@ -101,6 +103,13 @@ def _argument(text: str, *, what: str) -> str | None:
 def road(text: str) -> str | None:
     """Judge the word for a way to a target."""
     return None if text in set(Road) else "is no road: write `forward` or `stdio`, or leave it out for what goes"
+
+
+def ciphers(text: str) -> str | None:
+    """Judge a list of ciphers; which ones there are is for ssh to say."""
+    if _CIPHERS.fullmatch(text):
+        return None
+    return "is no list of ciphers: write their names with commas between, as `ssh -Q cipher` prints them"
 
 
 def passphrase(text: str) -> str | None:

@@ -105,6 +105,7 @@ def _connection(table: ConnectionTable) -> Connection:
         username=table.username,
         known_host=keytext.known_hosts(table.known_host, port=host.port),
         private_key=_key(table.private_key),
+        ciphers=table.ciphers or "",
         jumps=tuple(_jumps(table)),
     )
 
@@ -129,6 +130,7 @@ def _jump(table: ConnectionTable, jump: JumpTable, *, prefix: str = "") -> Jump:
         username=jump.username or table.username,
         known_host=keytext.known_hosts(jump.known_host, port=host.port),
         private_key=_key(jump.private_key or table.private_key),
+        ciphers=table.ciphers or "",
         prefix=prefix,
     )
 

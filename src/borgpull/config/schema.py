@@ -130,6 +130,13 @@ class ConnectionTable(Table):
         alias="Jumps",
         description="the hosts to go through, in their order, the one next to here first; not beside ProxyJumpHost",
     )
+    ciphers: Annotated[str, _text(fields.ciphers)] | None = Field(
+        default=None,
+        alias="Ciphers",
+        examples=["^chacha20-poly1305@openssh.com"],
+        description="the ciphers of this connection, as in ssh_config(5); if not set, AES-GCM first where this machine "
+        "has AES in hardware, else chacha20-poly1305 first",
+    )
 
 
 class ServerTable(ConnectionTable):

@@ -24,23 +24,31 @@ class Host:
 
 @dataclass(frozen=True, kw_only=True)
 class Jump:
-    """A host on the way to another one. `prefix` is what the names of its keys begin with in the config."""
+    """A host on the way to another one. `prefix` is what the names of its keys begin with in the config.
+
+    `ciphers` are those of the connection that it is on the way of.
+    """
 
     host: Host
     username: str
     known_host: str
     private_key: SecretStr
+    ciphers: str = ""
     prefix: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Connection:
-    """How to reach a machine, through `jumps` in their order. What goes into files is ready to be written to them."""
+    """How to reach a machine, through `jumps` in their order. What goes into files is ready to be written to them.
+
+    `ciphers` is a list as in ssh_config(5), or empty for the one that suits this machine.
+    """
 
     host: Host
     username: str
     known_host: str
     private_key: SecretStr
+    ciphers: str = ""
     jumps: tuple[Jump, ...] = ()
 
 

@@ -3,6 +3,7 @@
 This room knows hosts, keys and sockets; it knows nothing of borg.
 """
 
+from .ciphers import CHACHA_FIRST, has_aes, preferred_ciphers
 from .connect import open_master
 from .diagnose import killed
 from .hostkey import HostKey, scan
@@ -13,6 +14,7 @@ from .master import SESSIONS, ForwardRefused, Master
 from .session import SSH_FAILED, execute, no_shell, session
 
 __all__ = [
+    "CHACHA_FIRST",
     "FIND_SSHD",
     "LIFELINE",
     "SESSIONS",
@@ -22,6 +24,7 @@ __all__ = [
     "Key",
     "Master",
     "execute",
+    "has_aes",
     "key_problem",
     "killed",
     "known_host_problem",
@@ -29,6 +32,7 @@ __all__ = [
     "new_key",
     "no_shell",
     "open_master",
+    "preferred_ciphers",
     "public_key",
     "scan",
     "session",

@@ -17,6 +17,7 @@ from ..config import Connection, Jump
 from ..errors import CONTROLLER, Failure
 from ..hostile import clean
 from . import argv
+from .ciphers import preferred_ciphers
 from .diagnose import of_jump
 from .master import Hop, Master
 
@@ -53,7 +54,10 @@ async def _opened(
     try:
         files = _write_files(where, own)
         through = hop.master.control if hop else None
-        command = argv.master(where.username, where.host, files=files, control=own / "ctl", through=through)
+        ciphers = where.ciphers or preferred_ciphers()
+        command = argv.master(
+            where.username, where.host, files=files, control=own / "ctl", ciphers=ciphers, through=through
+        )
         async with _started(command) as child:
             listener = asyncio.create_task(_listen(child, said, heard))
             try:
