@@ -13,33 +13,35 @@ from pathlib import Path
 from borgpull.lab import processes
 
 _TICKS = os.sysconf("SC_CLK_TCK")
-_EVERY_SECONDS = 0.05
+# To look costs time that the others lack: the CPU adds up by itself, what is there at the most has to be caught.
+_EVERY_SECONDS = 0.25
+_OFTEN_SECONDS = 0.05
 
 
 @dataclass
 class Usage:
     """What was seen of a run and of all that it started on C.
 
-    `cpu` are the CPU seconds of each process so far, by pid, at each unix time of a look; `masters` are the pids of its
-    ssh masters. `most` is how many processes there were at the most, by the name of their program, and `memory` what
-    they took then (PSS, in bytes); `own` is what C's own process took at the most.
+    `cpu` are the CPU seconds of each process so far, by pid, at each unix time of a look; `ssh` are the pids of its
+    ssh processes that have a connection. `most` is how many processes there were at the most, by the name of their
+    program, and `memory` what they took then (PSS, in bytes); `own` is what C's own process took at the most.
     """
 
     pid: int
     cpu: dict[float, dict[int, float]] = field(default_factory=dict)
-    masters: set[int] = field(default_factory=set)
+    ssh: set[int] = field(default_factory=set)
     most: Counter[str] = field(default_factory=Counter)
     memory: int = 0
     own: int = 0
 
     def between(self, began: float, ended: float) -> tuple[float, float]:
-        """Return the CPU seconds of the ssh masters and of C's own process between two unix times."""
+        """Return the CPU seconds of ssh and of C's own process between two unix times."""
         looks = [self.cpu[at] for at in sorted(self.cpu) if began <= at <= ended]
         last: dict[int, float] = {}
         for look in looks:
             last |= look
         spent = {pid: seconds - looks[0].get(pid, 0.0) for pid, seconds in last.items()}
-        return sum(spent.get(pid, 0.0) for pid in self.masters), spent.get(self.pid, 0.0)
+        return sum(spent.get(pid, 0.0) for pid in self.ssh), spent.get(self.pid, 0.0)
 
     def look(self, *, memory: bool) -> None:
         """Take in what runs now."""
@@ -52,8 +54,8 @@ class Usage:
                 continue
             names[Path(words[0]).name] += 1
             now[pid] = _cpu(pid)
-            if "-M" in words:
-                self.masters.add(pid)
+            if Path(words[0]).name == "ssh" and "ControlMaster=no" not in words:
+                self.ssh.add(pid)
         if memory and names.total() >= self.most.total():
             self.most = names
             self.memory = max(self.memory, sum(map(_memory, there)))
@@ -67,7 +69,7 @@ def usage_of(process: subprocess.Popen, *, memory: bool = False) -> Iterator[Usa
     over = threading.Event()
 
     def watch() -> None:
-        while not over.wait(_EVERY_SECONDS):
+        while not over.wait(_OFTEN_SECONDS if memory else _EVERY_SECONDS):
             seen.look(memory=memory)
 
     watcher = threading.Thread(target=watch)

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from bench.usage import Usage, seconds_of, usage_of
+from bench.usage import Usage, usage_of
 from borgpull.borg import command as borg_command
 from borgpull.config.settings import Options
 from custody.following import only
@@ -52,10 +53,10 @@ class Ways:
     def local(self) -> float:
         """Return the seconds of `borg create` into a repository on T's own disk."""
         with self._new() as repository:
-            return self._create(str(repository))
+            return self._create(str(repository))[0]
 
-    def pushed(self, *, cipher: str = "") -> float:
-        """Return the seconds of `borg create` straight to B, with ssh's default cipher if none is named."""
+    def pushed(self, *, cipher: str = "") -> tuple[float, float]:
+        """Return the seconds of `borg create` straight to B, and the CPU of its ssh; `cipher` or ssh's default."""
         with self._new() as repository:
             *options, address = self.world.ssh(self.world.lab.server)
             if cipher:
@@ -86,12 +87,15 @@ class Ways:
     def _base(self) -> Path:
         return self.world.lab.directory / "base"
 
-    def _create(self, repository: str, *, rsh: str = "") -> float:
+    def _create(self, repository: str, *, rsh: str = "") -> tuple[float, float]:
         self._borg(repository, rsh, ["init", "-e", "repokey-blake2"])
         create = borg_command.create("one", sources=[str(self.sources)], excludes=[], options=Options())
-        return seconds_of(lambda: self._borg(repository, rsh, create))
+        began = time.time()
+        seen = self._borg(repository, rsh, create)
+        ended = time.time()
+        return ended - began, seen.between(began, ended)[0]
 
-    def _borg(self, repository: str, rsh: str, arguments: list[str]) -> None:
+    def _borg(self, repository: str, rsh: str, arguments: list[str]) -> Usage:
         environment = dict(os.environ) | {
             "BORG_REPO": repository,
             "BORG_RSH": rsh,
@@ -99,10 +103,11 @@ class Ways:
             "BORG_PASSPHRASE_FD": "0",
         }
         secret = self.world.targets[0].passphrase.encode()
-        done = subprocess.run(
-            ["borg", *arguments], input=secret, env=environment, capture_output=True, timeout=SECONDS, check=False
-        )
-        assert done.returncode == 0, done.stderr
+        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        with subprocess.Popen(["borg", *arguments], env=environment, **pipes) as process, usage_of(process) as seen:
+            _, said = process.communicate(secret, timeout=SECONDS)
+        assert process.returncode == 0, said
+        return seen
 
 
 def through(world: World, config: dict[str, Any], *, port: int) -> None:
