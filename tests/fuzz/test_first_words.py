@@ -15,9 +15,10 @@ from borgpull.borg.command import Repository
 from borgpull.borg.output import Message
 from borgpull.config import Options
 from borgpull.errors import Failure
-from borgpull.road import target
+from borgpull.road import first_words
+from borgpull.road.errand import Backup
 from borgpull.road.serve import Served, _listen
-from borgpull.road.target import Backup, TargetSession
+from borgpull.road.target import TargetSession
 from borgpull.ssh.diagnose import diagnose
 
 MARK = "6d61726b" * 4
@@ -70,7 +71,7 @@ def place_named(output: bytes, errors: bytes = b"", status: int = 255) -> str | 
 
         child = SimpleNamespace(stderr=stream_of(errors), wait=wait)
         master = SimpleNamespace(party="T x", failure=lambda said, doing: diagnose("T x", said, doing=doing))
-        return await target._look(master, BACKUP, child, proc.lines(stream_of(output)), MARK)
+        return await first_words.look(master, BACKUP, child, proc.lines(stream_of(output)), MARK)
 
     try:
         return asyncio.run(look())
@@ -137,7 +138,7 @@ def test_a_flood_of_words_is_refused(flood):
 def test_no_more_words_are_kept_than_a_session_has(word):
     async def seen() -> list[tuple[str, str]]:
         lines = proc.lines(stream_of(b"%b missing %b\n" % (MARK.encode(), word) * 100))
-        return [fact async for fact in target._seen(lines, MARK, most=12)]
+        return [fact async for fact in first_words._seen(lines, MARK, most=12)]
 
     facts = asyncio.run(seen())
     assert len(facts) == 12

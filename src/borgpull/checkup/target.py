@@ -32,7 +32,8 @@ from ..road.obstacles import (
     refuse_too_long,
     some_of,
 )
-from ..road.target import BASE, END_SECONDS, FOLDER
+from ..road.script import BASE, FOLDER
+from ..road.target import END_SECONDS
 from .processor import LOOK_AT_PROCESSOR, judge_cipher
 from .repository import ROW as LEDGER
 from .sheet import MOST_FACTS, Facts, Sheet

@@ -4,10 +4,11 @@ Each road takes one connection, once. The bytes go from socket to ssh master wit
 """
 
 from .controller import Ended, Reader, borg_on_controller
+from .errand import Backup, Extraction
 from .first_leg import FirstLeg, first_leg
 from .serve import BackupServer
 from .sockets import greeted, led, silent
-from .target import Backup, Extraction, TargetSession, open_target
+from .target import TargetSession, open_target
 
 __all__ = [
     "Backup",

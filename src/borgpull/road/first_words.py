@@ -1,0 +1,87 @@
+"""What a session on T says before its borg begins: what it lacks, its clock, its folder. All of it is hostile text."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator
+
+from .. import proc, ssh
+from ..borg.failure import missing_borg
+from ..errors import Failure
+from ..hostile import clean, last_lines
+from .errand import Backup, Errand
+from .obstacles import (
+    LONGEST_FOLDER,
+    agreed_folder,
+    missing_patterns,
+    missing_socat,
+    refuse_clock,
+    refuse_missing,
+)
+
+LOOK_SECONDS = 60.0
+# What the script says besides a line for each path that is missing; and no word of it is longer than a folder.
+_OTHER_FACTS = 8
+_LONGEST_FACT = 2 * LONGEST_FOLDER
+
+
+async def look(master: ssh.Master, errand: Errand, child: proc.Child, output: AsyncIterator[bytes], mark: str) -> str:
+    """Return the folder of the session. Raises Failure when T lacks something, or its shell did not begin."""
+    try:
+        async with asyncio.timeout(LOOK_SECONDS):
+            seen = [fact async for fact in _seen(output, mark, most=len(errand.sources) + _OTHER_FACTS)]
+            if not seen or seen[-1][0] != "place":
+                said, _ = await proc.drained(child.stderr)
+                raise await _no_shell(master, child, said)
+    except TimeoutError:
+        raise Failure(
+            master.party,
+            f"its shell did not begin within {LOOK_SECONDS:.0f} s",
+            hint="log in there and see what is slow: the host, a ~/.bashrc that waits, a dead mount in SourcePaths",
+            transient=True,
+        ) from None
+    _refuse(master.party, errand, seen)
+    told = [int(value) for word, value in seen if word == "clock" and re.fullmatch(r"[0-9]{1,12}", value, re.ASCII)]
+    refuse_clock(master.party, told[0] - time.time() if told else 0.0)
+    return agreed_folder(master.party, seen[-1][1])
+
+
+async def _seen(output: AsyncIterator[bytes], mark: str, *, most: int) -> AsyncIterator[tuple[str, str]]:
+    # Lines without the mark come from a ~/.bashrc, which bash reads for ssh commands too.
+    async for line in output:
+        words = line.decode("utf-8", "replace").split(" ", 2)
+        if words[0] == mark and len(words) == 3:
+            yield words[1], words[2][:_LONGEST_FACT]
+            most -= 1
+            if words[1] == "place" or not most:
+                return
+
+
+async def _no_shell(master: ssh.Master, child: proc.Child, said: bytes) -> Failure:
+    status = await child.wait()
+    text = said.decode("utf-8", "replace")
+    if died := ssh.killed(master.party, status):
+        return died
+    if status == ssh.SSH_FAILED:
+        return master.failure(text, doing="open a session")
+    return Failure(
+        master.party,
+        f"no directory below /tmp, or no shell, for the session there (exit {status}): {clean(text)}",
+        hint="the account needs /bin/sh, a writable /tmp with mktemp, and no `command=` in authorized_keys",
+        detail=last_lines(text),
+    )
+
+
+def _refuse(party: str, errand: Errand, seen: list[tuple[str, str]]) -> None:
+    lacks = {value for word, value in seen if word == "lacks"}
+    if "borg" in lacks:
+        raise missing_borg(party, errand.borg)
+    if "socat" in lacks:
+        raise missing_socat(party)
+    if "patterns" in lacks and isinstance(errand, Backup):
+        raise missing_patterns(party, errand.options.patterns_from)
+    missing = [int(value) for word, value in seen if word == "missing" and re.fullmatch(r"[0-9]{1,9}", value)]
+    paths = [errand.sources[index] for index in missing if index < len(errand.sources)]
+    refuse_missing(party, paths, so="; nothing was backed up")

@@ -1,0 +1,102 @@
+"""The shell script that runs on T: it looks around, waits for the passphrase, runs one borg, and cleans up after it.
+
+It asks for nothing but sh, coreutils and socat, and goes with its session, however that ends.
+"""
+
+from __future__ import annotations
+
+from .. import ssh
+
+# Where a session on T has its folder: $base. Nothing is removed there but what a session of ours made.
+BASE = r"""
+base=${TMPDIR:-/tmp}
+case $base in *[!A-Za-z0-9._/-]*) base=/tmp ;; esac
+[ "${#base}" -le 70 ] || base=/tmp
+clear_away() {
+  read -r socat 2>/dev/null <"$1/socat" && { [ ! -e "/proc/$socat" ] || grep -q "$1" "/proc/$socat/cmdline"; } &&
+    kill "$socat" 2>/dev/null
+  rm -f "$1/borg" "$1/pid" "$1/socat"
+  rmdir "$1"
+}
+"""
+
+# Makes $dir below $base, which goes with the session however it ends; standard input is descriptor 3. Nothing is
+# written to, nor removed from, a folder that has not the name that was asked for.
+FOLDER = r"""
+dir=$(mktemp -d "$base/borgpull.XXXXXXXXXX" 2>/dev/null ||
+  mktemp -d /tmp/borgpull.XXXXXXXXXX) || { echo "$mark lacks directory"; exit 91; }
+case $dir in "$base"/borgpull.?????????? | /tmp/borgpull.??????????) ;; *) echo "$mark place $dir"; exit 91 ;; esac
+trap 'kill $life 2>/dev/null; clear_away "$dir"' EXIT
+trap 'exit 143' HUP INT TERM PIPE
+echo $$ >"$dir/pid"
+{ lifeline true; } >/dev/null 2>&1 3<&- &
+life=$!
+"""
+
+# Arguments: mark, borg, its niceness (empty for none), the folder that it works in (made if need be; empty for the
+# home), how many arguments of borg come before the source paths, and the arguments of borg.
+# Standard input is the lifeline: first the passphrase, then nothing; when it ends, borg is interrupted, and killed when
+# it does not end. `read` takes its input byte by byte, and it and `printf` are built in: no secret gets into an argv.
+# A directory whose session is no more was left behind by a kill or a crash.
+SESSION = (
+    ssh.LIFELINE
+    + r"""
+umask 077
+unset BORG_PASSPHRASE BORG_PASSCOMMAND BORG_NEW_PASSPHRASE BORG_REMOTE_PATH borgpull_secret
+mark=$1 borg=$2 nice=$3 folder=$4 skip=$5
+shift 5
+exec 3<&0 </dev/null
+command -v "$borg" >/dev/null || echo "$mark lacks borg"
+command -v socat >/dev/null || echo "$mark lacks socat"
+n=0
+for path do
+  n=$((n + 1))
+  if [ "$n" -gt "$skip" ]; then
+    [ -e "$path" ] || [ -L "$path" ] || echo "$mark missing $((n - skip - 1))"
+  else
+    case $path in --patterns-from=*) [ -f "${path#*=}" ] && [ -r "${path#*=}" ] || echo "$mark lacks patterns" ;; esac
+  fi
+done
+"""
+    + BASE
+    + r"""
+for old in "$base"/borgpull.??????????; do
+  [ -O "$old" ] && [ ! -L "$old" ] && read -r p 2>/dev/null <"$old/pid" || continue
+  kill -0 "$p" 2>/dev/null && { [ ! -e "/proc/$p" ] || grep -q borgpull "/proc/$p/cmdline"; } || clear_away "$old"
+done
+"""
+    + FOLDER
+    + r"""
+echo "$mark clock $(date -u +%s)"
+echo "$mark place $dir"
+IFS= read -r borgpull_secret <&3 || exit 90
+export BORG_RSH="sh -c 'exec socat -b 262144 STDIO UNIX-CONNECT:$dir/borg'"
+printf %s "$borgpull_secret" | {
+  unset borgpull_secret
+  exec 4<&0 </dev/null 3<&-
+  export BORG_PASSPHRASE_FD=4
+  [ -z "$folder" ] || { mkdir -p "$folder" && cd "$folder"; } || exit 2
+  calmly=
+  if [ -n "$nice" ]; then
+    ! nice -n "$nice" true || calmly="nice -n $nice"
+    ! ionice -c 2 -n 7 true || calmly="$calmly ionice -c 2 -n 7"
+  fi 2>/dev/null
+  exec $calmly "$borg" "$@"
+} &
+p=$!
+unset borgpull_secret
+{
+  while IFS= read -r n; do :; done <&3
+  kill -INT $p
+  n=0
+  while [ $n -lt 25 ]; do kill -0 $p || exit; sleep 1; n=$((n + 1)); done
+  kill -KILL $p
+} >/dev/null 2>&1 &
+w=$!
+exec 3<&-
+wait $p
+r=$?
+kill $w 2>/dev/null
+exit $r
+"""
+)
