@@ -14,7 +14,8 @@ from pydantic.fields import FieldInfo
 
 from . import block
 from .keys import fields_of, table_of
-from .schema import File, Table
+from .schema import File
+from .table import Table
 
 _HEAD = """\
 # A config of borgpull, to be filled in. Its names are made up, its keys are none, its passphrases are empty:

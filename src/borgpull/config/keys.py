@@ -14,7 +14,8 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from .problem import Place, Problem
-from .schema import File, Table
+from .schema import File
+from .table import Table
 
 _SHOWABLE = re.compile(r"[A-Za-z0-9_-]{1,40}")
 

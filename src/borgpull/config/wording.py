@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from .keys import field_at
 from .problem import Place, Problem
-from .schema import RULE, File
+from .schema import File
+from .table import RULE
 
 _TABLES = ("Server", "BorgTarget", "Connection", "Borg", "Defaults", "Notify")
 _NUMBERS = {"Jobs": "1 to 1000", "Retries": "0 to 10", "Nice": "0 to 19"}

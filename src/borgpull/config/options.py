@@ -1,0 +1,139 @@
+"""The options of a target as the config's keys say them: in its [[Servers]], and for all in [Borg.Defaults]."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from . import amounts, creation, fields
+from .machines import BORG_PATH, BorgPath
+from .table import Table, text
+
+Commands = Annotated[list[Annotated[str, text(fields.command)]], Field(max_length=20)]
+Duration = Annotated[str, text(amounts.duration_problem)]
+
+
+class OptionsTable(Table):
+    """What can be set for each target, and for all in `[Borg.Defaults]`. None: as the defaults say, or borgpull."""
+
+    timeout: Duration | None = Field(
+        default=None,
+        alias="Timeout",
+        examples=["48h"],
+        description="how long a whole target may take, such as `26h`; `48h` if not set",
+    )
+    stall_timeout: Duration | None = Field(
+        default=None,
+        alias="StallTimeout",
+        examples=["30m"],
+        description="how long `borg create` may move no byte, such as `30m`, which it is if not set",
+    )
+    quota: Annotated[str, text(amounts.quota_problem)] | None = Field(
+        default=None,
+        alias="Quota",
+        examples=["50G"],
+        description="how large the repository may get, such as `50G`; no limit if not set",
+    )
+    gate: bool | None = Field(
+        default=None,
+        alias="Gate",
+        examples=[True],
+        description="whether C reads what the target's borg asks of the backup server, and stops what no honest backup "
+        "asks for; false if not set",
+    )
+    road: Annotated[str, text(fields.road)] | None = Field(
+        default=None,
+        alias="Road",
+        examples=["stdio"],
+        description="how its borg gets here: `forward` by its sshd, `stdio` through socat; if not set, what it allows",
+    )
+    compression: Annotated[str, text(creation.compression_problem)] | None = Field(
+        default=None,
+        alias="Compression",
+        examples=["zstd,6"],
+        description="how borg compresses, such as `zstd`, `auto,zstd,6` or `none`; `lz4` if not set",
+    )
+    one_file_system: bool | None = Field(
+        default=None,
+        alias="OneFileSystem",
+        examples=[True],
+        description="whether to stay on the file systems of the source paths; false if not set",
+    )
+    exclude_caches: bool | None = Field(
+        default=None,
+        alias="ExcludeCaches",
+        examples=[True],
+        description="whether to leave out folders with a CACHEDIR.TAG; false if not set",
+    )
+    exclude_if_present: list[Annotated[str, text(creation.tag_problem)]] | None = Field(
+        default=None,
+        alias="ExcludeIfPresent",
+        examples=[[".nobackup"]],
+        description='names of files whose folder is left out, e.g. [".nobackup"]',
+    )
+    patterns_from: Annotated[str, text(creation.patterns_file_problem)] | None = Field(
+        default=None,
+        alias="PatternsFrom",
+        examples=["/etc/borg-patterns"],
+        description="a file on the target with patterns of borg, an absolute path",
+    )
+    upload_rate_limit: Annotated[str, text(amounts.rate_problem)] | None = Field(
+        default=None,
+        alias="UploadRateLimit",
+        examples=["5M"],
+        description="how many bytes a second may leave the target, such as `5M`; no limit if not set",
+    )
+    files_cache: Annotated[str, text(creation.files_cache_problem)] | None = Field(
+        default=None,
+        alias="FilesCache",
+        examples=["ctime,size"],
+        description="by what borg knows that a file is unchanged, such as `mtime,size`; `ctime,size` if not set",
+    )
+    checkpoint_interval: Duration | None = Field(
+        default=None,
+        alias="CheckpointInterval",
+        examples=["30m"],
+        description="how often borg makes a checkpoint, from which an interrupted backup goes on; `30m` if not set",
+    )
+    lock_wait: Duration | None = Field(
+        default=None,
+        alias="LockWait",
+        examples=["60s"],
+        description="how long borg waits for a repository that another borg has locked; `60s` if not set",
+    )
+    encryption: Annotated[str, text(creation.encryption_problem)] | None = Field(
+        default=None,
+        alias="Encryption",
+        examples=["repokey-blake2"],
+        description="how a new repository is encrypted: `repokey-blake2`, which it is if not set, or `repokey`",
+    )
+    nice: int | None = Field(
+        default=None,
+        alias="Nice",
+        ge=0,
+        le=19,
+        examples=[10],
+        description="how far borg on the target stands back behind other programs: 0 to 19, as `nice` counts",
+    )
+    before: Commands | None = Field(
+        default=None,
+        alias="Before",
+        examples=[["systemctl stop app"]],
+        description="shell commands that run on the target before its backup; one that fails ends it",
+    )
+    after: Commands | None = Field(
+        default=None,
+        alias="After",
+        examples=[["systemctl start app"]],
+        description="shell commands that run on the target after its backup, however that ended",
+    )
+    on_failure: Commands | None = Field(
+        default=None,
+        alias="OnFailure",
+        examples=[['logger "borgpull: $BORGPULL_ERROR"']],
+        description="shell commands that run on the target when it failed",
+    )
+    borg_path: BorgPath | None = Field(
+        default=None, alias="BorgPath", examples=["/opt/borg/bin/borg"], description=BORG_PATH
+    )
