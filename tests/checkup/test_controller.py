@@ -96,6 +96,7 @@ def test_core_dumps_are_asked_of_the_kernel(programs, tmp_path):
         ("core\n", Mark.OK),
         ("|/usr/share/apport/apport %p\n", Mark.WARNING),
         ("|/usr/lib/systemd/systemd-coredump %P\n", Mark.OK),
+        ("", Mark.NOTE),
     ],
 )
 def test_a_program_that_takes_core_dumps_whatever_the_limit(monkeypatch, pattern, mark):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from borgpull.errors import Failure
 from borgpull.road.cache import cache_in_use
 from custody.following import only
 from world import loopback_world
@@ -22,6 +23,15 @@ def lock(folder: Path) -> Path:
     (held / "another@host.1-0").touch()
     (folder / "lock.roster").write_text('{"shared": [["another@host", 1, 0]]}')
     return held
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    with (
+        pytest.raises(Failure, match=f"^C: .* cache .*{tmp_path}/gone: No such file") as failed,
+        cache_in_use(tmp_path / "gone"),
+    ):
+        pass
+    assert "--cache-dir" in failed.value.hint
 
 
 def test_a_lock_that_nobody_holds_any_more_goes_and_nothing_else(locked, tmp_path):

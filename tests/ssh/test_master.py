@@ -199,10 +199,19 @@ def test_an_account_without_a_shell_is_said(lab, memory):
     assert "`command=`" in failure.hint
 
 
-def test_a_command_that_does_not_end_is_given_up(lab, memory):
+def test_a_command_that_does_not_end_is_given_up_and_not_waited_for_again(lab, memory):
     failure = execute_fails(lab, memory, "plain", "cat; exec sleep 5", 0.5)
     assert "did not end" in failure.cause
-    assert failure.transient
+    assert not failure.transient
+
+
+def test_a_file_that_its_user_misses_is_not_taken_for_a_missing_ssh(lab, memory):
+    async def use() -> None:
+        async with master_to(connection(lab, "plain"), memory):
+            (memory / "no such file").read_bytes()
+
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        asyncio.run(use())
 
 
 def test_a_session_that_is_refused_is_said_and_opens_no_connection_behind_our_back(lab, memory):

@@ -40,7 +40,7 @@ def look_at_controller(*, memory: Path | Failure, cache: Path) -> tuple[Finding,
     else:
         sheet.ok("keys", f"in memory, below {memory.parent}")
     _look_at_cache(sheet, cache)
-    _look_at_dumps(sheet, Path("/proc/sys/kernel/core_pattern").read_text(encoding="utf-8", errors="replace"))
+    _look_at_dumps(sheet, _read("/proc/sys/kernel/core_pattern"))
     look_at_swap(sheet, _read("/proc/swaps"))
     return sheet.findings
 
@@ -106,6 +106,12 @@ def _look_at_dumps(sheet: Sheet, pattern: str) -> None:
             f"a crashed ssh or borg, with what it has in memory, would be handed to {program} whatever the limit",
             "`sysctl kernel.core_pattern=core` on this machine (in a container: on its host)",
         )
+    elif not pattern:
+        sheet.note(
+            "core dumps",
+            "off; whether they would be handed to a program whatever the limit cannot be told",
+            "`sysctl kernel.core_pattern` on the host of this container",
+        )
     else:
         sheet.ok("core dumps", "off")
 
@@ -114,5 +120,5 @@ def _read(path: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8", errors="replace")
     except OSError:
-        # A kernel without swap has none.
+        # A kernel without swap has no list of it, and a container may hide either.
         return ""

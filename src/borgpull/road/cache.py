@@ -13,6 +13,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..errors import CONTROLLER, Failure
+
 
 @contextlib.contextmanager
 def cache_in_use(cache: Path) -> Iterator[int]:
@@ -20,8 +22,9 @@ def cache_in_use(cache: Path) -> Iterator[int]:
 
     So the word is kept for as long as the borg lives, even when C is killed. Where nobody keeps any, no borg is at
     work, and the locks that lie there are removed first. A file system that cannot lock leaves all of this to borg.
+    Raises Failure when there is no such folder, or it may not be opened.
     """
-    descriptor = os.open(cache, os.O_RDONLY | os.O_DIRECTORY)
+    descriptor = _opened(cache)
     try:
         with contextlib.suppress(OSError):
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -32,6 +35,17 @@ def cache_in_use(cache: Path) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _opened(cache: Path) -> int:
+    try:
+        return os.open(cache, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise Failure(
+            CONTROLLER,
+            f"the folder of borg's cache cannot be opened: {cache}: {error.strerror}",
+            hint="make it, or give another --cache-dir",
+        ) from None
 
 
 def _remove_locks(cache: Path) -> None:

@@ -119,11 +119,13 @@ async def _client(way: _Way, arguments: list[str], *, folder: Path | None) -> As
             BORG_PASSPHRASE_FD=str(descriptor),
         )
         argv = proc.Command(BORG)[arguments].formulate()
-        try:
-            async with proc.started(argv, env=env, pass_fds=[descriptor, word], folder=folder, gently=_GENTLY) as child:
-                yield child
-        except FileNotFoundError:
-            raise missing_borg(CONTROLLER, BORG) from None
+        starting = proc.started(argv, env=env, pass_fds=[descriptor, word], folder=folder, gently=_GENTLY)
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                child = await stack.enter_async_context(starting)
+            except FileNotFoundError:
+                raise missing_borg(CONTROLLER, BORG) from None
+            yield child
 
 
 @contextlib.contextmanager

@@ -78,11 +78,12 @@ async def _opened(
 
 @contextlib.asynccontextmanager
 async def _started(command: list[str]) -> AsyncIterator[proc.Child]:
-    try:
-        async with proc.started(command) as child:
-            yield child
-    except FileNotFoundError:
-        raise Failure(CONTROLLER, "ssh is not installed", hint="apt install openssh-client") from None
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            child = await stack.enter_async_context(proc.started(command))
+        except FileNotFoundError:
+            raise Failure(CONTROLLER, "ssh is not installed", hint="apt install openssh-client") from None
+        yield child
 
 
 def _write_files(where: Connection | Jump, directory: Path) -> argv.Files:
