@@ -152,7 +152,7 @@ def _leftovers(stage: Stage, killed: bool, *but: str) -> list[str]:
         left = [line for line in stage.world.leftovers(seconds=0) if not any(word in line for word in forgiven)]
         if not left or time.monotonic() > deadline:
             return left
-        time.sleep(0.05)
+        time.sleep(0.25)
 
 
 def _try_again(stage: Stage, ending: Ending) -> None:

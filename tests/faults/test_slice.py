@@ -1,4 +1,7 @@
-"""Some cells of the fault matrix, of different kinds; `make matrix` plays all of them."""
+"""Some cells of the fault matrix: one of each kind of fault, more when there is time; `make matrix` plays all of them.
+
+That who was killed is connected to again in the same run is for tests/run/test_interrupted.py to see in every suite.
+"""
 
 from collections.abc import Iterator
 
@@ -12,6 +15,8 @@ from faults.stage import Stage, stage
 QUICK = (
     Cell(C, KILL, "prune"),
     Cell(C, STOP, "create"),
+)
+LONGER = (
     Cell(SOCAT, KILL, "create"),
     Cell(T_SSHD, KILL, "inspect"),
     Cell(B_SSHD, KILL, "verify"),
@@ -24,7 +29,11 @@ def on_loopback() -> Iterator[Stage]:
         yield made
 
 
-@pytest.mark.parametrize("cell", QUICK, ids=lambda cell: cell.title)
+@pytest.mark.parametrize(
+    "cell",
+    [*QUICK, *(pytest.param(cell, marks=pytest.mark.slow) for cell in LONGER)],
+    ids=lambda cell: cell.title,
+)
 def test_a_fault_costs_its_own_target_alone_and_the_next_run_is_well(on_loopback, cell):
     assert problems_of(play(on_loopback, cell)) == []
 

@@ -20,6 +20,11 @@ echo 'usage: borg [-V] [-h] <command> ...' >&2
 echo 'borg: error: unrecognized arguments: {}' >&2
 exit 2
 """
+# A borg on C that fills the disk of the repository before it does its work.
+FILLING = """\
+case " $* " in *" {step} "*) mount -o remount,size=20M {place} && cat /dev/zero >{place}/filler ;; esac 2>/dev/null
+exec {borg} "$@"
+"""
 TROUBLES = {
     "full": ("create", "B: its disk is full", "free space below RootDir on B"),
     "quota": ("create", "B: the storage quota of this repository is reached", "`borgpull accept`"),
@@ -153,22 +158,23 @@ def test_a_repository_that_may_not_be_written_is_told_and_is_whole_when_it_may_b
 
 
 @pytest.mark.slow
-def test_a_disk_that_fills_while_c_prunes_leaves_the_repository_whole(world, tmp_path):
+@pytest.mark.parametrize("step", ["prune", "compact"])
+def test_a_disk_that_fills_leaves_the_repository_whole(world, step, tmp_path):
     target = world.target("web")
+    filling = script(tmp_path / "borg", FILLING.format(step=step, place=target.repository, borg=shutil.which("borg")))
     target.repository.mkdir()
     config = only(world.lab.config(), "web")
     config["Borg"]["PruneSetting"] = "--keep-last 1"
     with in_memory(target.repository, "1G"):
         world.lab.borg(target, "init", "-e", "repokey-blake2")
+        (target.source / "more").write_bytes(os.urandom(4_000_000))
         assert world.run("-q", config=config).returncode == 0
         (target.source / "more").write_bytes(os.urandom(4_000_000))
-        run = Run(world, config, tmp_path)
-        run.until(lambda: run.has("step_started", step="prune"))
-        resize(target.repository, "6M")
-        fill(target.repository)
+        run = Run(world, config, tmp_path, borg=filling)
         done = run.end()
         assert done.returncode == 2, done.stderr
         assert "error: B: its disk is full" in done.stderr
+        assert run.has("step_finished", step=step, outcome="failed")
         assert run.has("archive_created", target="web"), "what came before is kept"
         assert run.accusations() == []
         (target.repository / "filler").unlink()
