@@ -2,9 +2,10 @@
 
 import signal
 import socket
+from datetime import datetime
 
 import pytest
-from reading import connections, entry, move, nobody_listens, row, said_of
+from reading import connections, entry, forced_shell, move, nobody_listens, row, said_of
 
 from borgpull.lab import Spot, processes
 from custody.following import Run, only
@@ -28,6 +29,11 @@ def config_of(world: World, *names: str, **changes: object) -> dict:
     config = only(world.lab.config(), *names, **changes)
     config["Borg"]["Retries"] = 2
     return config
+
+
+def seconds_between(earlier: dict, later: dict) -> float:
+    begin, end = (datetime.fromisoformat(event["at"]) for event in (earlier, later))
+    return (end - begin).total_seconds()
 
 
 def crowded(world: World) -> socket.socket:
@@ -71,8 +77,21 @@ def test_a_run_that_is_stopped_in_the_pause_ends_then(world, tmp_path):
     done = run.end()
     assert done.returncode == 130, done.stderr
     assert run.has("target_finished", target="web", outcome="interrupted")
-    assert len([event for event in run.events() if event["event"] == "retried"]) == 1
+    (again,) = (event for event in run.events() if event["event"] == "retried")
+    (end,) = (event for event in run.events() if event["event"] == "run_finished")
+    assert seconds_between(again, end) < again["seconds"], "it waited for the end of the pause"
     assert world.leftovers() == []
+
+
+@pytest.mark.slow
+def test_who_does_nothing_over_a_connection_that_stands_is_waited_for_once():
+    with loopback_world((Spot(name="web", sshd_lines=(forced_shell("cat >/dev/null"),)), Spot(name="mail"))) as world:
+        done = world.run("--json", config=world.lab.config())
+        assert done.returncode == 2, done.stderr
+        assert said_of(row(done, "web")).startswith("T web: its shell did not begin within 60 s")
+        assert row(done, "web")["retries"] == []
+        assert row(done, "mail")["outcome"] == "done"
+        assert world.leftovers() == []
 
 
 def test_a_link_to_the_backup_server_that_breaks_in_the_pause_is_made_anew(world, tmp_path):

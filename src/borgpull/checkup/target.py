@@ -214,7 +214,7 @@ async def _folder(master: ssh.Master, child: proc.Child, mark: str) -> str:
                     return agreed_folder(master.party, words[2])
             said, _ = await proc.drained(child.stderr)
     except TimeoutError:
-        raise Failure(master.party, "it did not make a folder in time", hint=_SLOW, transient=True) from None
+        raise Failure(master.party, "it did not make a folder in time", hint=_SLOW) from None
     raise Failure(
         master.party,
         f"no folder can be made there below TMPDIR or /tmp: {clean(said)}",

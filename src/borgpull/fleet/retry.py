@@ -1,6 +1,7 @@
 """When to try again what failed for a reason that may pass by itself, and how long to wait before it.
 
-Never for what somebody has to mend: authentication, host keys, passphrases, and never for a verdict.
+That is a connection that was refused, lost or not made in time, and a lock. Never what somebody has to mend:
+authentication, host keys, passphrases, and who hangs at the other end of a connection that stands; and never a verdict.
 """
 
 from __future__ import annotations

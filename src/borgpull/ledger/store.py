@@ -132,7 +132,6 @@ def _refuse_serving(party: str, said: bytes) -> None:
             party,
             f"a borg serve of an earlier session cannot be ended (pid {pid})",
             hint="it waits for a disk that does not answer: look at the disks of B",
-            transient=True,
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import time
 from collections.abc import AsyncIterator
@@ -21,27 +20,17 @@ from .obstacles import (
     refuse_missing,
 )
 
-LOOK_SECONDS = 60.0
 # What the script says besides a line for each path that is missing; and no word of it is longer than a folder.
 _OTHER_FACTS = 8
 _LONGEST_FACT = 2 * LONGEST_FOLDER
 
 
 async def look(master: ssh.Master, errand: Errand, child: proc.Child, output: AsyncIterator[bytes], mark: str) -> str:
-    """Return the folder of the session. Raises Failure when T lacks something, or its shell did not begin."""
-    try:
-        async with asyncio.timeout(LOOK_SECONDS):
-            seen = [fact async for fact in _seen(output, mark, most=len(errand.sources) + _OTHER_FACTS)]
-            if not seen or seen[-1][0] != "place":
-                said, _ = await proc.drained(child.stderr)
-                raise await _no_shell(master, child, said)
-    except TimeoutError:
-        raise Failure(
-            master.party,
-            f"its shell did not begin within {LOOK_SECONDS:.0f} s",
-            hint="log in there and see what is slow: the host, a ~/.bashrc that waits, a dead mount in SourcePaths",
-            transient=True,
-        ) from None
+    """Return the folder of the session, however long T takes to name it. Raises Failure when T lacks something."""
+    seen = [fact async for fact in _seen(output, mark, most=len(errand.sources) + _OTHER_FACTS)]
+    if not seen or seen[-1][0] != "place":
+        said, _ = await proc.drained(child.stderr)
+        raise await _no_shell(master, child, said)
     _refuse(master.party, errand, seen)
     told = [int(value) for word, value in seen if word == "clock" and re.fullmatch(r"[0-9]{1,12}", value, re.ASCII)]
     refuse_clock(master.party, told[0] - time.time() if told else 0.0)

@@ -116,7 +116,6 @@ async def _ended(answer: asyncio.Task[None], server: BackupServer) -> None:
             server.master.party,
             "borg serve did not end when its client had gone",
             hint="see on B whether its disk hangs; the next run waits for that borg serve, or end it by hand",
-            transient=True,
         )
     await answer
 

@@ -25,20 +25,21 @@ from .serve import BackupServer, Entrance, Heard, Request, Served, serve
 
 # A checkpoint is written after the interrupt: that may take some seconds on a slow link.
 END_SECONDS = 30.0
+_BEGIN_SECONDS = 60.0
 
 
 class _Lifeline:
-    """The input of T's session, at whose end it ends by itself: within END_SECONDS, however often it is let go."""
+    """The input of T's session, at whose end it ends by itself: in the time first given to it, however often let go."""
 
     def __init__(self, child: proc.Child) -> None:
         self._child = child
         self._deadline: float | None = None
 
-    def let_go(self) -> float:
+    def let_go(self, *, patience: float = END_SECONDS) -> float:
         """End the input; return by when the session has to have ended, by the clock of the event loop."""
         self._child.close_stdin()
         if self._deadline is None:
-            self._deadline = asyncio.get_running_loop().time() + END_SECONDS
+            self._deadline = asyncio.get_running_loop().time() + patience
         return self._deadline
 
 
@@ -130,7 +131,6 @@ class TargetSession:
                 self._master.party,
                 "its session did not end when borg serve on B had ended",
                 hint="look there for a borg or an ssh session that hangs",
-                transient=True,
             ) from None
 
     async def _end_after(self, served: Served, limit: asyncio.Timeout) -> None:
@@ -174,10 +174,25 @@ def _stopped(party: str, ended: Ended) -> Iterator[None]:
 
 
 @contextlib.asynccontextmanager
+async def _begins(party: str, lifeline: _Lifeline) -> AsyncIterator[None]:
+    """Raise Failure when T's session has not looked around in time; there is no more waiting for its end then."""
+    try:
+        async with asyncio.timeout(_BEGIN_SECONDS):
+            yield
+    except TimeoutError:
+        lifeline.let_go(patience=0)
+        raise Failure(
+            party,
+            f"its shell did not begin within {_BEGIN_SECONDS:.0f} s",
+            hint="log in there and see what is slow: the host, a ~/.bashrc that waits, a dead mount in SourcePaths",
+        ) from None
+
+
+@contextlib.asynccontextmanager
 async def open_target(master: ssh.Master, errand: Errand) -> AsyncIterator[TargetSession]:
     """Open the session on T, for as long as the context lasts; its directory there goes with it.
 
-    Raises Failure when T lacks borg, socat or one of the source paths.
+    Raises Failure when T lacks borg, socat or one of the source paths, or hangs.
     """
     mark = secrets.token_hex(16)
     command = errand.command(mark)
@@ -186,7 +201,8 @@ async def open_target(master: ssh.Master, errand: Errand) -> AsyncIterator[Targe
         lifeline = _Lifeline(child)
         try:
             output = proc.lines(child.stdout)
-            place = await look(master, errand, child, output, mark)
+            async with _begins(master.party, lifeline):
+                place = await look(master, errand, child, output, mark)
             yield TargetSession(master, child, lifeline, output, place)
         finally:
             with contextlib.suppress(TimeoutError):

@@ -67,7 +67,6 @@ async def execute(
             master.party,
             f"a command there did not end within {seconds:.0f} s",
             hint="log in there and see whether its disk hangs",
-            transient=True,
         ) from None
     if died := killed(master.party, done.returncode):
         raise died
