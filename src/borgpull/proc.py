@@ -1,7 +1,8 @@
 """The only room that starts processes. Every one ends with the context that started it, and none outlives C.
 
-Children get a scrubbed environment, no terminal, and a death signal from the kernel should C be killed. Pipes are
-always drained, what is kept of them is bounded. It knows no ssh and no borg, and puts no secret in argv or environment.
+Children get a scrubbed environment, a terminal only where somebody is to sit at it, and a death signal from the kernel
+should C be killed. Pipes are always drained, what is kept of them is bounded. It knows no ssh and no borg, and puts no
+secret in argv or environment.
 """
 
 from __future__ import annotations

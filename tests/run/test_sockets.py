@@ -173,3 +173,20 @@ def test_a_repository_that_is_gone_is_never_made_anew(place):
         ["the repository is gone: there is nothing at its path"],
     )
     assert not repository.with_name("away").exists()
+
+
+@pytest.mark.slow
+def test_any_borg_command_goes_through_the_sockets(place):
+    last = row(place.run("--json"), NAME)
+    assert last["outcome"] == "done", said_of(last)
+    listed = place.run("borg", NAME, "--", "list", "--format={archive}{NL}")
+    assert listed.returncode == 0, listed.stderr
+    assert last["archive"]["name"] in listed.stdout.split()
+    told = place.run("borg", NAME, "--", "create", "::mine", str(place.folder))
+    assert told.returncode == 1
+    assert "the next run will close its repository: 1 archive came that C did not ask for: mine" in told.stderr
+    assert place.run("accept", NAME, "--yes").returncode == 0
+    settled = place.run("borg", NAME, "--full-access", "--", "delete", "::mine")
+    assert settled.returncode == 0
+    assert "archives gone: mine" in settled.stderr
+    assert row(place.run("--json"), NAME)["outcome"] == "done"

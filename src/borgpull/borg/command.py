@@ -17,7 +17,8 @@ PATTERNS_FROM = "--patterns-from="
 _JSON = ("--log-json", "--progress")
 _CHECKPOINT = re.compile(r".*\.checkpoint(?:\.[0-9]+)?", re.DOTALL)
 # socat copies 8 KiB at a time by default; 256 KiB makes the road a fifth faster.
-_SOCAT = "socat -b 262144 STDIO UNIX-CONNECT:"
+# In a session of its own: borg has what leads to its repository ignore Ctrl-C, but socat does not (1.7.4).
+_SOCAT = "socat -b 262144 STDIO,setsid UNIX-CONNECT:"
 
 
 @dataclass(frozen=True)
@@ -111,19 +112,19 @@ def list_files(archive: str, *, patterns: Iterable[str], hashes: bool) -> list[s
     Letters of a path that are no UTF-8 come as "?" (1.2.4, 1.4.5): no format of borg's gives the bytes.
     """
     keys = "{type}{mode}{user}{group}{uid}{gid}{size}{isomtime}{path}{source}{health}" + ("{sha256}" if hashes else "")
-    return ["list", "--log-json", "--json-lines", f"--format={keys}", "--", _of(archive), *patterns]
+    return ["list", "--log-json", "--json-lines", f"--format={keys}", "--", of_archive(archive), *patterns]
 
 
 def extract(archive: str, *, patterns: Iterable[str], numeric_ids: bool) -> list[str]:
     """Return the arguments that extract an archive into the working folder; long runs of zeros become holes."""
     ids = ["--numeric-ids"] if numeric_ids else []
-    return ["extract", *_JSON, "--sparse", *ids, "--", _of(archive), *patterns]
+    return ["extract", *_JSON, "--sparse", *ids, "--", of_archive(archive), *patterns]
 
 
 def extract_content(archive: str, paths: Iterable[str]) -> list[str]:
     """Return the arguments that extract these very files, without what a tmpfs may not take: xattrs, ACLs, flags."""
     without = ("--noxattrs", "--noacls", "--noflags")
-    return ["extract", *_JSON, *without, "--", _of(archive), *exactly(paths)]
+    return ["extract", *_JSON, *without, "--", of_archive(archive), *exactly(paths)]
 
 
 def exactly(paths: Iterable[str]) -> list[str]:
@@ -131,7 +132,8 @@ def exactly(paths: Iterable[str]) -> list[str]:
     return [f"pf:{path}" for path in paths]
 
 
-def _of(archive: str) -> str:
+def of_archive(archive: str) -> str:
+    """Return the argument that names an archive of the repository."""
     # Borg replaces placeholders such as {now} here too; T chose the name.
     return "::" + archive.replace("{", "{{").replace("}", "}}")
 

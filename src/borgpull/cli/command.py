@@ -182,10 +182,15 @@ class ConfiguredCommand(Command):
         except UnicodeDecodeError as error:
             raise ConfigError([f"byte {error.start + 1} is not UTF-8: save the config as UTF-8"]) from None
 
+    @property
+    def is_fed(self) -> bool:
+        """Tell whether the config comes on standard input, so that nothing else can."""
+        return not self.config_file and _is_fed()
+
     def _bytes(self) -> bytes:
         if self.config_file:
             return _read(Path(self.config_file), f"--config {self.config_file}")
-        if _is_fed():
+        if self.is_fed:
             return _piped()
         if SECRET.exists():
             return _read(SECRET, f"the secret {SECRET}")

@@ -35,6 +35,12 @@ DRILL_TEXT = (
     "143 interrupted. The worst one wins: 3 over 2."
 )
 
+BORG_TEXT = (
+    "Exit codes: 0 borg ended with 0; 1 borg warned, or changed the repository without --full-access; 2 borg failed, "
+    "or could not be run; 3 with --full-access: the repository was tampered with or could not be verified; 4 "
+    "the config or the command line is wrong; 130 or 143 interrupted."
+)
+
 _OUTCOMES = {
     Outcome.DONE: DONE,
     Outcome.WARNING: WARNINGS,
@@ -73,6 +79,14 @@ def drill_code(drilled: Iterable[Drilled]) -> int:
     """Return the exit code of a drill that ended so."""
     codes = [TAMPERED if each.closed else DONE if each.good else FAILED for each in drilled]
     return max(codes, default=DONE)
+
+
+def borg_code(status: int, *, settled: bool) -> int:
+    """Return the exit code of a borg of the operator's that ended with `status`, and left a state that is settled."""
+    number = -status if status < 0 else status - 128
+    if number in {signal.SIGINT, signal.SIGTERM}:
+        return 128 + number
+    return max({0: DONE, 1: WARNINGS}.get(status, FAILED), DONE if settled else WARNINGS)
 
 
 def exit_code(outcome: Outcome, interrupted_by: int | None = None) -> int:

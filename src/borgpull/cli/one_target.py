@@ -14,12 +14,14 @@ from .command import ConfiguredCommand, awaited
 
 if TYPE_CHECKING:
     from ..events import Event
+    from ..fleet import Interrupt
     from ..job import Shelf, Subject
 
 
 class OneTargetCommand(ConfiguredCommand):
-    """A command that takes the NAME of a target."""
+    """A command that takes the NAME of a target. `interrupt` is there once its work has begun."""
 
+    interrupt: Interrupt
     verbose = cli.Flag(["-v", "--verbose"], help="print what borg and ssh said")
 
     def about(self, name: str, work: Callable[[Subject], Awaitable[int]], *, alone: bool = True) -> int:
@@ -42,15 +44,15 @@ class OneTargetCommand(ConfiguredCommand):
 
         config = self.config(directory)
         target = fleet.target_named(config, name)
-        interrupt = fleet.Interrupt()
-        interrupt.attach()
+        self.interrupt = fleet.Interrupt()
+        self.interrupt.attach()
         try:
             async with fleet.connected(config, directory=directory, cache=self.cache(), emit=self.heard) as plan:
                 subject = job.Subject(plan, target)
                 async with subject.vault.held() if alone else contextlib.nullcontext():
                     return await work(subject)
         except asyncio.CancelledError:
-            return 128 + (interrupt.number or 0)
+            return 128 + (self.interrupt.number or 0)
 
     @staticmethod
     def warn_when_closed(shelf: Shelf) -> None:

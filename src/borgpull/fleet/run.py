@@ -6,8 +6,10 @@ The worst outcome of a target is the run's. Nothing here knows how any of it is 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import signal
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +47,16 @@ class Interrupt:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._arrived, number)
+
+    @contextlib.contextmanager
+    def left_to_others(self) -> Iterator[None]:
+        """Do nothing on SIGINT, as system(3) does while a program at the same terminal runs: it gets Ctrl-C too."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGINT, lambda: None)
+        try:
+            yield
+        finally:
+            loop.add_signal_handler(signal.SIGINT, self._arrived, signal.SIGINT)
 
     def _arrived(self, number: int) -> None:
         if self.number is None and self._task is not None:

@@ -2,6 +2,7 @@
 
 from .archives import Shelf, each_item, no_such_path, shelf_of
 from .backup import back_up, connected_target
+from .by_hand import ByHand, Left
 from .drill import drill
 from .escrow import file_key, paper_key
 from .plan import Plan, Subject
@@ -9,7 +10,9 @@ from .restore import Wanted, restore
 from .settlement import Case, Settlement
 
 __all__ = [
+    "ByHand",
     "Case",
+    "Left",
     "Plan",
     "Settlement",
     "Shelf",

@@ -73,7 +73,7 @@ class Shelf:
         A name is also known as it is shown, without what could move a cursor. Raises UsageError.
         """
         if wanted == LATEST:
-            return self._latest()
+            return self.latest
         for name in (lambda each: each.name, lambda each: each.id, lambda each: clean(each.name)):
             if found := [archive for archive in self.archives if name(archive) == wanted]:
                 return found[-1]
@@ -85,7 +85,9 @@ class Shelf:
             hint=f"{there}`borgpull list {self.target}` lists them",
         )
 
-    def _latest(self) -> Archive:
+    @property
+    def latest(self) -> Archive:
+        """Return the newest archive that was verified, and is no checkpoint. Raises UsageError when there is none."""
         whole = [archive for archive in self.archives if not borg_command.is_checkpoint(archive.name)]
         good = [archive for archive in whole if self.verified(archive) is not False]
         if not good:

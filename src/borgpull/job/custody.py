@@ -18,7 +18,6 @@ from ..borg.output import Archive
 from ..errors import CONTROLLER, Failure, TamperedError
 from ..events import Step
 from ..guard import Evidence, Expected, Records, State, Unreadable, Verdict
-from ..guard.own import judge_own
 from ..ledger import Found, Ledger, Phase
 from ..road import Ended
 from .plan import Subject
@@ -135,8 +134,13 @@ class Custody:
         records = self._records(await self._look())
         # To list the archives costs a start of borg, and nothing changed: no need.
         now = before if records and guard.still_holds(before, records) else await self._evidence()
-        await self._insist(judge_own(before, now))
+        await self._insist(guard.judge_own(before, now))
         await self._store(Phase.CLEAN, now)
+
+    async def is_still(self, known: Ledger) -> bool:
+        """Tell whether B's records are those that `known` has; where they cannot be seen, they never are."""
+        records = self._records(await self._look())
+        return records is not None and guard.still_holds(known.evidence, records)
 
     async def freeable(self) -> int | None:
         """Return how many bytes a compaction could free, by borg's own count; None where that cannot be seen."""
@@ -227,7 +231,7 @@ def _judge_absence(known: Ledger, now: Evidence) -> Verdict:
         case Phase.OPEN:
             return guard.judge(known.evidence, now, _expected(known))
         case Phase.OWN:
-            return judge_own(known.evidence, now)
+            return guard.judge_own(known.evidence, now)
         case _:
             return guard.judge(known.evidence, now, None)
 

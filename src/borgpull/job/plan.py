@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ..borg.by_hand import Given
 from ..borg.command import Repository
 from ..config import Config, Target
 from ..errors import BACKUP_SERVER, CONTROLLER, target_party
 from ..events import Emit, Step
 from ..ledger import Place, ServerVault, Vault, place_of, state_vault
-from ..road import BackupServer, Ended, Reader, borg_on_controller
+from ..road import BackupServer, Ended, Heard, LocalBorg, Reader, borg_by_hand, borg_on_controller
 from .watch import Watch
 
 
@@ -44,7 +46,8 @@ class Subject:
 
     async def borg(self, step: Step, arguments: list[str]) -> Ended:
         """Run borg on C against the repository, with full access; one that failed is not raised."""
-        return await self._borg(step, arguments, append_only=False)
+        local = self._local(arguments, append_only=False, server_heard=self._server_heard(step))
+        return await borg_on_controller(local, heard=self._heard(step))
 
     async def reading(
         self, step: Step, arguments: list[str], *, folder: Path | None = None, read: Reader | None = None
@@ -53,30 +56,31 @@ class Subject:
 
         `read` is given what it prints; one that failed is not raised.
         """
-        return await self._borg(step, arguments, append_only=True, folder=folder, read=read)
+        local = self._local(arguments, append_only=True, server_heard=self._server_heard(step))
+        return await borg_on_controller(local, heard=self._heard(step), folder=folder, read=read)
 
-    async def _borg(
-        self,
-        step: Step,
-        arguments: list[str],
-        *,
-        append_only: bool,
-        folder: Path | None = None,
-        read: Reader | None = None,
-    ) -> Ended:
-        return await borg_on_controller(
-            self.plan.server,
-            self.repository,
-            arguments,
+    async def by_hand(self, given: Given, *, append_only: bool, stdin: int, server_heard: Heard) -> Ended:
+        """Run a borg on C that the operator gave, at the operator's terminal; one that failed is not raised."""
+        local = self._local(given.arguments, append_only=append_only, server_heard=server_heard)
+        return await borg_by_hand(replace(local, passphrase=None) if given.asks else local, stdin=stdin)
+
+    def _heard(self, step: Step) -> Heard:
+        return self.watch.hearing(f"borg {CONTROLLER}", step)
+
+    def _server_heard(self, step: Step) -> Heard:
+        return self.watch.hearing(f"borg {BACKUP_SERVER}", step)
+
+    def _local(self, arguments: Sequence[str], *, append_only: bool, server_heard: Heard) -> LocalBorg:
+        return LocalBorg(
+            server=self.plan.server,
+            repository=self.repository,
+            arguments=arguments,
             lock_wait=self.target.options.lock_wait,
             passphrase=self.target.passphrase.get_secret_value(),
             cache=self.plan.cache,
-            heard=self.watch.hearing(f"borg {CONTROLLER}", step),
-            server_heard=self.watch.hearing(f"borg {BACKUP_SERVER}", step),
+            server_heard=server_heard,
             socket=self._socket(append_only=append_only),
             append_only=append_only,
-            folder=folder,
-            read=read,
         )
 
     def _socket(self, *, append_only: bool) -> str:

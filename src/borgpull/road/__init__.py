@@ -3,10 +3,10 @@
 Each road takes one connection, once. The bytes go from socket to ssh master without passing through Python.
 """
 
-from .controller import Ended, Reader, borg_on_controller
+from .controller import Ended, LocalBorg, Reader, borg_by_hand, borg_on_controller
 from .errand import Backup, Extraction
 from .first_leg import FirstLeg, first_leg
-from .serve import BackupServer
+from .serve import BackupServer, Heard
 from .sockets import greeted, led, silent
 from .target import TargetSession, open_target
 
@@ -16,8 +16,11 @@ __all__ = [
     "Ended",
     "Extraction",
     "FirstLeg",
+    "Heard",
+    "LocalBorg",
     "Reader",
     "TargetSession",
+    "borg_by_hand",
     "borg_on_controller",
     "first_leg",
     "greeted",

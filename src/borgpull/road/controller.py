@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 from .. import proc
 from ..borg import command as borg_command
@@ -30,6 +32,7 @@ MOST_LISTED = 32 * 1024 * 1024
 Reader = Callable[[asyncio.StreamReader], Coroutine[None, None, bytes]]
 # Borg ends at the next file or chunk after SIGINT, and frees its lock.
 _GENTLY = ((signal.SIGINT, 10.0), (signal.SIGTERM, 5.0))
+_STDOUT, _STDERR = 1, 2
 
 
 @dataclass
@@ -51,75 +54,90 @@ class Ended:
         return speaks_against_repository(self.status, self.said, server=self.served.said)
 
 
-async def borg_on_controller(
-    server: BackupServer,
-    repository: Repository,
-    arguments: list[str],
-    *,
-    lock_wait: int,
-    passphrase: str,
-    cache: Path,
-    heard: Heard,
-    server_heard: Heard,
-    socket: str = "",
-    append_only: bool = False,
-    folder: Path | None = None,
-    read: Reader | None = None,
-) -> Ended:
-    """Run borg here, in `folder`, on this one repository, and wait for its end and that of its serve.
-
-    `cache` becomes BORG_BASE_DIR; it waits for the lock of the repository for `lock_wait` seconds. `socket` is where on
-    B the serve is to be found, empty where it is to be started; `read` is given borg's standard output. Raises Failure
-    when it cannot be run; a borg that failed is not raised.
-    """
-
-    def way(place: Path) -> _Way:
-        return _Way(repository=repository, place=place, passphrase=passphrase, cache=cache)
-
-    ended = Ended()
-    words = [f"--lock-wait={lock_wait}", *arguments]
-    if socket:
-        # Ours alone: nobody needs to be kept out.
-        async with (
-            led(server.master, socket, server.directory) as place,
-            _client(way(place), words, folder=folder) as child,
-        ):
-            await attend(child, ended, heard, (read or _kept)(child.stdout))
-            if ended.status not in (0, 1) and await greeted(place) is None:
-                raise await server.master.lost() or silent(server.master.party, socket)
-        return ended
-    started: list[int] = []
-    request = Request(server=server, path=repository.path, append_only=append_only, heard=server_heard)
-    with listening(server.directory, admits=lambda pid: bool(started) and descends(pid, started[0])) as (place, door):
-        async with serve(request, door) as served:
-            ended.served = served
-            async with _client(way(place), words, folder=folder) as child:
-                started.append(child.pid)
-                await attend(child, ended, heard, (read or _kept)(child.stdout))
-    return ended
+_Start: TypeAlias = Callable[..., contextlib.AbstractAsyncContextManager[proc.Child]]
+_Follow: TypeAlias = Callable[[proc.Child, Ended], Awaitable[None]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Way:
-    """How a borg here gets to its repository: through the socket `place`, with a passphrase, a cache in `cache`."""
+class LocalBorg:
+    """A borg here: what it is to do to one repository, and how it gets there.
 
+    `cache` becomes its BORG_BASE_DIR; it waits `lock_wait` seconds for the repository's lock. `socket` is where the
+    serve is to be found on B, empty where it is to be started. Without a passphrase borg asks for it.
+    """
+
+    server: BackupServer
     repository: Repository
-    place: Path
-    passphrase: str
+    arguments: Sequence[str]
+    lock_wait: int
+    passphrase: str | None = field(repr=False)
     cache: Path
+    server_heard: Heard
+    socket: str = ""
+    append_only: bool = False
+
+
+async def borg_on_controller(
+    local: LocalBorg, *, heard: Heard, folder: Path | None = None, read: Reader | None = None
+) -> Ended:
+    """Run borg here, in `folder`, and wait for its end and that of its serve.
+
+    `read` is given borg's standard output. Raises Failure when it cannot be run; a borg that failed is not raised.
+    """
+
+    async def follow(child: proc.Child, ended: Ended) -> None:
+        await attend(child, ended, heard, (read or _kept)(child.stdout))
+
+    return await _ended(local, functools.partial(proc.started, folder=folder), follow)
+
+
+async def borg_by_hand(local: LocalBorg, *, stdin: int) -> Ended:
+    """Run borg here for who sits at the terminal: it reads from `stdin`, and its output is C's own.
+
+    Raises Failure when it cannot be run; a borg that failed is not raised, and what it said is known to nobody here.
+    """
+
+    async def follow(child: proc.Child, ended: Ended) -> None:
+        ended.status = await child.wait()
+
+    start = functools.partial(proc.started, stdin=stdin, stdout=_STDOUT, stderr=_STDERR, own_session=False)
+    return await _ended(local, start, follow)
+
+
+async def _ended(local: LocalBorg, start: _Start, follow: _Follow) -> Ended:
+    ended, server = Ended(), local.server
+    if local.socket:
+        # Ours alone: nobody needs to be kept out.
+        async with led(server.master, local.socket, server.directory) as place, _client(local, place, start) as child:
+            await follow(child, ended)
+            if ended.status not in (0, 1) and await greeted(place) is None:
+                raise await server.master.lost() or silent(server.master.party, local.socket)
+        return ended
+    started: list[int] = []
+    request = Request(
+        server=server, path=local.repository.path, append_only=local.append_only, heard=local.server_heard
+    )
+    with listening(server.directory, admits=lambda pid: bool(started) and descends(pid, started[0])) as (place, door):
+        async with serve(request, door) as served:
+            ended.served = served
+            async with _client(local, place, start) as child:
+                started.append(child.pid)
+                await follow(child, ended)
+    return ended
 
 
 @contextlib.asynccontextmanager
-async def _client(way: _Way, arguments: list[str], *, folder: Path | None) -> AsyncIterator[proc.Child]:
-    with _pipe_holding(way.passphrase) as descriptor, cache_in_use(way.cache) as word:
+async def _client(local: LocalBorg, place: Path, start: _Start) -> AsyncIterator[proc.Child]:
+    """Start a borg that gets to its repository through the socket `place`."""
+    with _pipe_holding(local.passphrase) as secret, cache_in_use(local.cache) as word:
         env = proc.environment(
-            **borg_command.environment(way.repository.url),
-            BORG_RSH=borg_command.rsh(str(way.place)),
-            BORG_BASE_DIR=str(way.cache),
-            BORG_PASSPHRASE_FD=str(descriptor),
+            **borg_command.environment(local.repository.url),
+            **({"BORG_PASSPHRASE_FD": str(secret[0])} if secret else {}),
+            BORG_RSH=borg_command.rsh(str(place)),
+            BORG_BASE_DIR=str(local.cache),
         )
-        argv = proc.Command(BORG)[arguments].formulate()
-        starting = proc.started(argv, env=env, pass_fds=[descriptor, word], folder=folder, gently=_GENTLY)
+        argv = proc.Command(BORG)[f"--lock-wait={local.lock_wait}", *local.arguments].formulate()
+        starting = start(argv, env=env, pass_fds=[*secret, word], gently=_GENTLY)
         async with contextlib.AsyncExitStack() as stack:
             try:
                 child = await stack.enter_async_context(starting)
@@ -129,12 +147,16 @@ async def _client(way: _Way, arguments: list[str], *, folder: Path | None) -> As
 
 
 @contextlib.contextmanager
-def _pipe_holding(secret: str) -> Iterator[int]:
+def _pipe_holding(secret: str | None) -> Iterator[tuple[int, ...]]:
+    """Yield the descriptor from which `secret` can be read, none without one."""
+    if secret is None:
+        yield ()
+        return
     reading, writing = os.pipe()
     try:
         with open(writing, "wb") as pipe:  # noqa: PTH123 - a descriptor, not a path
             pipe.write(secret.encode())
-        yield reading
+        yield (reading,)
     finally:
         os.close(reading)
 

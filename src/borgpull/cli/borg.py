@@ -1,0 +1,146 @@
+"""`borgpull borg NAME -- COMMAND ARG...`: any borg command on this machine against the repository of one target."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from plumbum import cli
+
+from . import exits
+from .one_target import OneTargetCommand
+
+if TYPE_CHECKING:
+    from ..borg.by_hand import Given
+    from ..errors import Failure
+    from ..events import Event
+    from ..job import ByHand, Left, Subject
+
+
+class Borg(OneTargetCommand):
+    """Run a borg COMMAND here against the repository of the target NAME: `borgpull borg NAME -- COMMAND ARG...`.
+
+    The repository is set: `::` names it, `::ARCHIVE` an archive in it, `::latest` the newest that was verified. What
+    stands after `--` is borg's, and so are input, output and terminal: there is no --json but borg's own. Where the
+    config came on standard input borg reads from the terminal, or from /dev/null without one. The session may only add;
+    with --full-access it may also delete, and the state that it leaves is taken as the truth. A mount ends with Ctrl-C
+    or `umount`.
+    """
+
+    PROGNAME = "borgpull borg"
+    EXIT_CODES = exits.BORG_TEXT
+    full_access = cli.Flag(
+        ["--full-access"],
+        help="let borg delete and compact too, and take what it leaves as the truth; stands before `--`",
+    )
+
+    @property
+    def see(self) -> str:
+        """Return the hint for a wrong command line."""
+        return f"what is borg's stands after `--`, as in `borgpull borg NAME -- list --short`; {super().see}"
+
+    def main(self, name: str, command: str, *args: str) -> int:
+        """Run borg; return the exit code."""
+        from ..borg.by_hand import read_words  # noqa: PLC0415 - `--help` shall answer at once
+
+        given = read_words((command, *args), full_access=self.full_access)
+        return self.about(name, lambda subject: self._borg(subject, given))
+
+    async def _borg(self, subject: Subject, given: Given) -> int:
+        import asyncio  # noqa: PLC0415
+
+        from ..job import ByHand  # noqa: PLC0415
+
+        hand = ByHand(subject, full_access=self.full_access)
+        if wrong := await hand.begin():
+            self._warn(subject, wrong)
+        given = await hand.named(given)
+        try:
+            status = await self._run(hand, given)
+        except asyncio.CancelledError:
+            # What it did until somebody stopped it is looked at all the same.
+            self._tell(subject, hand, await hand.end())
+            raise
+        left = await hand.end()
+        self._tell(subject, hand, left)
+        return exits.borg_code(status, settled=left.settled)
+
+    async def _run(self, hand: ByHand, given: Given) -> int:
+        from ..ui.console import message_note  # noqa: PLC0415
+
+        if given.mounts:
+            message_note(
+                "a mount lasts until Ctrl-C is pressed, or `umount` typed; no run of this target works meanwhile"
+            )
+        ours = contextlib.nullcontext() if not _shares_terminal() else self.interrupt.left_to_others()
+        with ours, self._keyboard() as stdin:
+            return await hand.run(given, stdin=stdin)
+
+    @contextlib.contextmanager
+    def _keyboard(self) -> Iterator[int]:
+        """Yield what borg reads from: our standard input; where that had the config the terminal, or /dev/null."""
+        if sys.stdin is not None and not self.is_fed:
+            yield sys.stdin.fileno()
+            return
+        try:
+            descriptor = os.open("/dev/tty", os.O_RDWR)
+        except OSError:
+            descriptor = os.open(os.devnull, os.O_RDONLY)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    @staticmethod
+    def _warn(subject: Subject, wrong: Failure) -> None:
+        from ..answers import Closed  # noqa: PLC0415
+        from ..errors import TamperedError  # noqa: PLC0415
+        from ..ui import archives, console  # noqa: PLC0415
+
+        if isinstance(wrong, TamperedError):
+            console.message_lines(
+                archives.closed_lines(subject.target.name, Closed(cause=wrong.cause, rules=wrong.rules))
+            )
+        else:
+            console.message_warning(f"{wrong.party}: {wrong.cause}", wrong.hint)
+
+    @staticmethod
+    def _tell(subject: Subject, hand: ByHand, left: Left) -> None:
+        from ..ui.console import message_note, message_warning  # noqa: PLC0415
+
+        if not left.settled:
+            text = f"{subject.party}: the next run will close its repository: {'; '.join(left.changes)}"
+            message_warning(text, hand.ways_out)
+            return
+        for change in left.changes:
+            message_note(f"{subject.party}: {change}")
+        if left.changes:
+            message_note(f"{subject.party}: that is the verified state now")
+
+    def heard(self, event: Event) -> None:
+        """Take in an event: what borg says on B, its client does not."""
+        from ..errors import BACKUP_SERVER  # noqa: PLC0415
+        from ..events import Said, Warned  # noqa: PLC0415
+        from ..ui.console import message_note, message_warning  # noqa: PLC0415
+
+        if isinstance(event, Warned):
+            message_warning(event.text, event.hint)
+        elif isinstance(event, Said) and event.party == f"borg {BACKUP_SERVER}":
+            message_note(f"{event.party}: {event.text}")
+        else:
+            super().heard(event)
+
+
+def _shares_terminal() -> bool:
+    """Tell whether we are what a terminal runs now: Ctrl-C then reaches all that has no session of its own."""
+    try:
+        terminal = os.open("/dev/tty", os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    finally:
+        os.close(terminal)
