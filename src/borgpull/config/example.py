@@ -24,8 +24,8 @@ _HEAD = """\
 # What begins with a # and no blank may be left out. Take the # away to set it; what it says is then the default, or
 # an example where there is none. [[Servers]] need not be written by hand: remove it, and `borgpull config add` does it.
 #
-# When it is filled in it holds all your keys: keep it encrypted, e.g. with `age -e -R you.pub -o config.toml.age
-# config.toml`, and use it like this: `age -d config.toml.age | borgpull`.
+# When it is filled in it holds all your keys: keep it encrypted, e.g. with
+# `age -e -R you.pub -o config.toml.age config.toml`, and use it like this: `age -d config.toml.age | borgpull`.
 """
 _WIDTH = 118
 
