@@ -190,3 +190,18 @@ def test_any_borg_command_goes_through_the_sockets(place):
     assert settled.returncode == 0
     assert "archives gone: mine" in settled.stderr
     assert row(place.run("--json"), NAME)["outcome"] == "done"
+
+
+@pytest.mark.slow
+def test_what_was_backed_up_is_restored_onto_the_target_and_its_session_is_judged(place, tmp_path):
+    target = place.world.target(NAME)
+    last = row(place.run("--json"), NAME)
+    assert last["outcome"] == "done", said_of(last)
+    folder = tmp_path / "back"
+    done = place.run("restore", NAME, "--onto-target", "--to", str(folder), "--verify")
+    assert done.returncode == 0, done.stderr
+    assert differences(target.source, folder / target.source.relative_to("/")) == []
+    hostile = target.host.directory / "deleting borg"
+    plant_attack(hostile, "delete_chunks")
+    attacked = place.run("restore", NAME, "--onto-target", "--to", str(tmp_path / "again"), BorgPath=str(hostile))
+    assert attacked.returncode == 3, attacked.stderr
