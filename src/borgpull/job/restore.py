@@ -72,7 +72,7 @@ class _Restore:
                 self._subject.party,
                 f"{self._shelf.closed.cause}: nothing is restored onto a target from a closed repository",
                 hint=f"`borgpull restore {self._subject.target.name} --to DIR` extracts it here, to be looked at; "
-                f"{ways_out(self._subject.target.name)}",
+                f"{ways_out(self._subject.target.name, rollback=self._subject.vault.records)}",
             )
         contents = await self._looked()
         if not self._wanted.onto_target:
