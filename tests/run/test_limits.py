@@ -81,7 +81,8 @@ def test_a_slow_target_is_not_taken_for_one_that_hangs(world):
 
 
 def test_a_server_that_allows_one_session_gets_more_connections_and_it_is_said():
-    with loopback_world(server=Spot(name="B", sshd_lines=("MaxSessions 1",))) as narrow:
+    spots = [Spot(name=name, sshd_lines=("MaxSessions 1",)) for name in ("B", "web", "mail")]
+    with loopback_world(spots[1:], server=spots[0]) as narrow:
         done = narrow.run(config=config_of(narrow, "web", "mail", retries=2))
     assert done.returncode == 0, done.stderr
     assert "B allows 1 sessions in a connection (MaxSessions): more connections are opened" in done.stderr
@@ -98,6 +99,22 @@ def test_a_target_that_lets_nobody_in_for_now_is_tried_again(world, tmp_path):
     (again,) = (event for event in run.events() if event["event"] == "retried")
     assert (again["party"], again["cause"], again["attempt"]) == ("T web", "it closed the connection", 2)
     assert "MaxStartups" in again["hint"]
+
+
+@pytest.mark.slow
+def test_a_server_that_lets_nobody_in_for_now_is_tried_again_before_any_target(tmp_path):
+    with loopback_world(server=Spot(name="B", sshd_lines=("MaxStartups 1:100:1",))) as narrow:
+        host = narrow.lab.server
+        with socket.create_connection((host.spot.address, host.port)) as first:
+            first.recv(100)
+            run = Run(narrow, config_of(narrow, "web", "mail", retries=2), tmp_path)
+            run.until(lambda: run.has("retried"))
+        done = run.end()
+        assert done.returncode == 0, done.stderr
+        again = next(event for event in run.events() if event["event"] == "retried")
+        assert (again["target"], again["party"], again["cause"]) == (None, "B", "it closed the connection")
+        assert "MaxStartups" in again["hint"]
+        assert narrow.leftovers() == []
 
 
 def test_a_quota_that_is_reached_is_said_and_a_larger_one_helps(world):
