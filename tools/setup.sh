@@ -47,6 +47,7 @@ missing_packages() {
     [ "$for_what" = work ] || return 0
     command -v ip >/dev/null || echo iproute2
     command -v jq >/dev/null || echo jq
+    command -v sudo >/dev/null || echo sudo
     command -v zsh >/dev/null || echo zsh
     command -v fish >/dev/null || echo fish
     command -v mandoc >/dev/null || echo mandoc

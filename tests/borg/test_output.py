@@ -74,6 +74,10 @@ RECORDED = [
     ),
     (b"borg: error: unrecognized arguments: --x", Message("PLAIN", "", "borg: error: unrecognized arguments: --x")),
     (b"sh: 1: borg: not found", Message("PLAIN", "", "sh: 1: borg: not found")),
+    (b"/usr/lib/python3.11/getpass.py:91: GetPassWarning: Can not control echo on the terminal.", None),
+    (b"  passwd = fallback_getpass(prompt, stream)", None),
+    (b"Warning: Password input may be echoed.", None),
+    (b"Enter passphrase for key ssh://borg-server//home/backups/web: ", None),
     (b"", None),
     (b"   \r", None),
 ]

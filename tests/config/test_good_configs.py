@@ -182,6 +182,11 @@ def test_a_target_can_do_without_what_the_defaults_ask_for(keys, checks):
     assert (one.options.gate, two.options.gate) == (False, True)
 
 
+def test_sudo_is_that_of_the_user_who_logs_in(keys, checks):
+    one, two = read(filled(GOOD.replace('Name = "web1"', 'Name = "web1"\nSudo = true'), keys), **checks).targets
+    assert (one.sudoer, two.sudoer) == (one.connection.username, "")
+
+
 @pytest.mark.parametrize(("text", "seconds"), [("always", 0), ("never", math.inf), ("36h", 36 * 3600)])
 def test_how_often_a_repository_is_checked(text, seconds):
     assert read_pure(GOOD.replace("Jobs = 4", f'Jobs = 4\ncheckevery = "{text}"')).check_every == seconds
@@ -318,7 +323,7 @@ def test_the_schema_spells_the_keys_as_the_config_does():
         *("Compression", "OneFileSystem", "ExcludeCaches", "ExcludeIfPresent", "PatternsFrom", "UploadRateLimit"),
         *("Notify", "Ping", "OnFinish"),
         *("AppendSocket", "FullSocket", "StateDir"),
-        *("FilesCache", "CheckpointInterval", "LockWait", "Encryption", "Nice", "Before", "After", "OnFailure"),
+        *("FilesCache", "CheckpointInterval", "LockWait", "Encryption", "Nice", "Sudo", "Before", "After", "OnFailure"),
         *("Host", "Username", "KnownHost", "PrivateKey", "ProxyJumpHost", "ProxyJumpKnownHost"),
         *("ProxyJumpUsername", "ProxyJumpPrivateKey", "Jumps", "Ciphers"),
         *("Name", "SourcePaths", "Excludes", "BorgTarget", "Connection", "SubDir", "Passphrase"),

@@ -24,7 +24,7 @@ from borgpull.ssh.diagnose import diagnose
 MARK = "6d61726b" * 4
 PLACE = "/tmp/borgpull.AbCdEfGhI0"
 SOURCES = ("/etc", "/srv", ESCAPES, "/" + "x" * 600)
-BACKUP = Backup("borg", Repository("/b/r", "ssh://B/b/r"), "snapshot-1", SOURCES, (), Options())
+BACKUP = Backup("borg", Repository("/b/r", "ssh://B/b/r"), "snapshot-1", SOURCES, (), Options(), "backup")
 VALUES = [
     b"0",
     b"3",
@@ -48,11 +48,11 @@ VALUES = [
 ]
 FACTS = st.builds(
     lambda word, value: b"%b %b %b\n" % (MARK.encode(), word, value),
-    st.sampled_from([b"lacks", b"missing", b"clock", b"place", b"", b"\xff"]),
+    st.sampled_from([b"lacks", b"refused", b"missing", b"clock", b"place", b"", b"\xff"]),
     st.sampled_from(VALUES) | st.just(b"%d" % time.time()),
 )
 HONEST = f"Welcome\n{MARK} clock {time.time():.0f}\n{MARK} place {PLACE}\n".encode()
-SCRAPS = [MARK.encode(), b" ", b"\n", b"place", b"clock", b"missing", b"lacks", *VALUES]
+SCRAPS = [MARK.encode(), b" ", b"\n", b"place", b"clock", b"missing", b"lacks", b"refused", *VALUES]
 
 
 def stream_of(data: bytes) -> asyncio.StreamReader:

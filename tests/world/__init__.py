@@ -7,12 +7,15 @@ saw a secret.
 from .network import Network, needs_network_namespaces, network_of
 from .place import ROOT, Result, World, borg_14, loopback_world, walled_world
 from .secrets import Sightings, found_on_disk, secrets_of, watching_for
+from .sudo import LOGIN, Sudoing, sudoing_world
 
 __all__ = [
+    "LOGIN",
     "ROOT",
     "Network",
     "Result",
     "Sightings",
+    "Sudoing",
     "World",
     "borg_14",
     "found_on_disk",
@@ -20,6 +23,7 @@ __all__ = [
     "needs_network_namespaces",
     "network_of",
     "secrets_of",
+    "sudoing_world",
     "walled_world",
     "watching_for",
 ]

@@ -61,10 +61,13 @@ def is_checkpoint(archive: str) -> bool:
     return _CHECKPOINT.fullmatch(archive) is not None
 
 
-def create(archive: str, *, sources: Iterable[str], excludes: Iterable[str], options: Options) -> list[str]:
+def create(
+    archive: str, *, sources: Iterable[str], excludes: Iterable[str], options: Options, url: str = ""
+) -> list[str]:
     """Return the arguments of `borg create`; without options they are those of the ancestor.
 
-    Of all patterns the first one that fits counts: `excludes` come before those of a file on T.
+    Of all patterns the first one that fits counts: `excludes` come before those of a file on T. `url` is that of the
+    repository, where the environment does not say it.
     """
     fixed = [
         "create",
@@ -79,7 +82,7 @@ def create(archive: str, *, sources: Iterable[str], excludes: Iterable[str], opt
     patterns = [f"--exclude={pattern}" for pattern in excludes]
     if options.patterns_from:
         patterns.append(f"{PATTERNS_FROM}{options.patterns_from}")
-    return [*fixed, *_chosen(options), *patterns, "--", f"::{archive}", *sources]
+    return [*fixed, *_chosen(options), *patterns, "--", f"{url}::{archive}", *sources]
 
 
 def _chosen(options: Options) -> Iterator[str]:
@@ -115,10 +118,13 @@ def list_files(archive: str, *, patterns: Iterable[str], hashes: bool) -> list[s
     return ["list", "--log-json", "--json-lines", f"--format={keys}", "--", of_archive(archive), *patterns]
 
 
-def extract(archive: str, *, patterns: Iterable[str], numeric_ids: bool) -> list[str]:
-    """Return the arguments that extract an archive into the working folder; long runs of zeros become holes."""
+def extract(archive: str, *, patterns: Iterable[str], numeric_ids: bool, url: str = "") -> list[str]:
+    """Return the arguments that extract an archive into the working folder; long runs of zeros become holes.
+
+    `url` is that of the repository, where the environment does not say it.
+    """
     ids = ["--numeric-ids"] if numeric_ids else []
-    return ["extract", *_JSON, "--sparse", *ids, "--", of_archive(archive), *patterns]
+    return ["extract", *_JSON, "--sparse", *ids, "--", url + of_archive(archive), *patterns]
 
 
 def extract_content(archive: str, paths: Iterable[str]) -> list[str]:

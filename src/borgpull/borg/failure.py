@@ -117,7 +117,11 @@ _SIGNS: Mapping[str, _Sign] = {
         "let ~/.bashrc and the like of that account print nothing where there is no terminal: `[ -t 1 ] || return`",
         BACKUP_SERVER,
     ),
-    "NoPassphraseFailure": _Sign("borg did not get the passphrase", "run again with -v"),
+    # A borg that asks for it says only that: it asks again after a wrong one.
+    "NoPassphraseFailure": _Sign(
+        "the passphrase does not open the repository, or did not get to borg",
+        "correct BorgTarget.Passphrase of this target; else run it again with -v",
+    ),
     "ConnectionClosedWithHint": _LOST,
     "ConnectionClosed": _LOST,
     "ConnectionBrokenWithHint": _LOST,

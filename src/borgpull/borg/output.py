@@ -67,12 +67,19 @@ class Message:
 
 Line = Created | Percent | Message
 
+# What Python's getpass and borg say where borg has to read the passphrase from a pipe, by which it is given (1.2, 1.4).
+_ASKING = re.compile(
+    rb".*: GetPassWarning: |  passwd = fallback_getpass\(|Warning: Password input may be echoed|Enter passphrase for "
+)
+
 
 def read_line(line: bytes) -> Line | None:
-    """Read one line of borg's stderr under --log-json; None when it says nothing.
+    """Read one line of borg's stderr under --log-json; None when it says nothing, or asks for what it is given.
 
     What is not JSON (argparse errors, tracebacks, a shell's complaint) becomes a Message of level "PLAIN".
     """
+    if _ASKING.match(line):
+        return None
     try:
         record = json.loads(line) if line.startswith(b"{") else None
     except (ValueError, RecursionError):

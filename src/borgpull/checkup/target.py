@@ -20,7 +20,7 @@ from ..borg.version import read_version
 from ..config import Config, Target
 from ..errors import Failure
 from ..hostile import clean
-from ..road import Backup, FirstLeg, first_leg
+from ..road import Backup, FirstLeg, as_root, first_leg
 from ..road.obstacles import (
     CLOCK_HINT,
     agreed_folder,
@@ -45,18 +45,24 @@ _CLOCK_WARNING = 90.0
 _SLOW = "log in there and see what is slow: the host, or a ~/.bashrc that waits"
 _SOCAT = re.compile(r"socat version ([0-9][0-9A-Za-z.]{0,20}).*", re.ASCII)
 
-# $1 is the borg, $2 the file of patterns (or empty), then come the source paths. Prints a word and a value a line.
+# $1 is the borg, $2 sudo (or empty), $3 the file of patterns (or empty), then come the source paths. Prints a word and
+# a value a line.
 _LOOK = (
-    r"""
-borg=$1 patterns=$2
-shift 2
+    as_root.LOOK
+    + r"""
+borg=$1 sudo=$2 patterns=$3
+shift 3
 exec </dev/null
-if command -v "$borg" >/dev/null; then echo "borg $("$borg" --version 2>&1 | head -n 1)"; fi
+if ! command -v "$borg" >/dev/null; then :
+elif [ -z "$sudo" ]; then echo "borg $("$borg" --version 2>&1 | head -n 1)"
+elif ask_sudo; then echo "borg $said"
+else echo "refused $borg $said"; fi
 if command -v socat >/dev/null; then echo "socat $(socat -V 2>&1 | grep -m 1 '^socat version')"; fi
-[ -z "$patterns" ] || { [ -f "$patterns" ] && [ -r "$patterns" ]; } || echo "patterns missing"
+[ -z "$patterns" ] || readable "$patterns" || echo "patterns missing"
 n=0
 for path do
-  if [ ! -e "$path" ] && [ ! -L "$path" ]; then echo "missing $n"
+  if ! there "$path"; then echo "missing $n"
+  elif [ ! -e "$path" ] && [ ! -L "$path" ]; then echo "hidden $n"
   elif [ -L "$path" ]; then :
   elif [ ! -r "$path" ] || { [ -d "$path" ] && [ ! -x "$path" ]; }; then echo "closed $n"
   elif [ -d "$path" ] && [ -z "$(ls -A -- "$path" | head -n 1)" ]; then echo "empty $n"
@@ -93,7 +99,7 @@ async def look_at_target(sheet: Sheet, master: ssh.Master, config: Config, targe
         facts = await _asked(master, config, target)
         sheet.ok("shell", f"for {target.connection.username}")
         judge_cipher(sheet, facts, target.connection)
-        _look_at_programs(sheet, facts, target.borg_path)
+        _look_at_programs(sheet, facts, target)
         with sheet.attempt("sources"):
             _judge_sources(sheet, facts, target)
         with sheet.attempt("clock"):
@@ -112,10 +118,12 @@ async def _asked(master: ssh.Master, config: Config, target: Target) -> Facts:
         sources=target.source_paths,
         excludes=target.excludes,
         options=target.options,
+        sudoer=target.sudoer,
     )
     # What is too long for a backup is too long for us too.
     refuse_too_long(master.party, backup.command(secrets.token_hex(16)))
-    arguments = (target.borg_path, target.options.patterns_from, *target.source_paths)
+    sudo = as_root.program(target.sudoer)
+    arguments = (target.borg_path, sudo, target.options.patterns_from, *target.source_paths)
     done = await ssh.execute(master, _LOOK, *arguments, seconds=SECONDS, most=MOST_FACTS)
     facts = Facts(done.stdout)
     if not facts.has("end"):
@@ -123,10 +131,12 @@ async def _asked(master: ssh.Master, config: Config, target: Target) -> Facts:
     return facts
 
 
-def _look_at_programs(sheet: Sheet, facts: Facts, borg: str) -> None:
+def _look_at_programs(sheet: Sheet, facts: Facts, target: Target) -> None:
     with sheet.attempt("borg"):
+        if facts.has("refused") and target.sudoer:
+            raise as_root.refusal(sheet.party, target.sudoer, target.borg_path, facts.one("refused"))
         if not facts.has("borg"):
-            raise missing_borg(sheet.party, borg)
+            raise missing_borg(sheet.party, target.borg_path)
         sheet.ok("borg", read_version(sheet.party, facts.one("borg")))
     if facts.has("socat"):
         found = _SOCAT.fullmatch(facts.one("socat"))
@@ -143,7 +153,11 @@ def _judge_sources(sheet: Sheet, facts: Facts, target: Target) -> None:
     refuse_missing(sheet.party, facts.chosen("missing", paths))
     if facts.has("patterns"):
         raise missing_patterns(sheet.party, target.options.patterns_from)
-    if closed := facts.chosen("closed", paths):
+    if hidden := facts.chosen("hidden", paths):
+        sheet.note("sources", f"only root can see whether they are there: {some_of(hidden)}")
+        return
+    closed = facts.chosen("closed", paths)
+    if closed and not target.sudoer:
         user = target.connection.username
         raise Failure(
             sheet.party,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from plumbum import cli
 
+from ..errors import UsageError
 from .exits import DONE, TAMPERED
 from .one_target import DecidingCommand
 
@@ -34,6 +35,11 @@ class Rollback(DecidingCommand):
         from ..job import Settlement  # noqa: PLC0415
         from ..ui.console import message_note  # noqa: PLC0415
 
+        if self.forget and subject.target.sudoer:
+            raise UsageError(
+                "--forget-on-target cannot remove the cache of a borg that runs as root (Sudo)",
+                hint="leave it out: what to type there is told after the rollback",
+            )
         settlement = Settlement(subject)
         case = await settlement.case()
         if case.known is not None and not self._worth_it(subject, case):
@@ -70,8 +76,12 @@ class Rollback(DecidingCommand):
                 await settlement.forget_on_target(master, repository_id)
             message_note(f"{subject.party}: its borg has forgotten the newer state")
             return
+        if subject.target.sudoer:
+            way, home = "there, as root: ", "~root"
+        else:
+            way, home = f"`borgpull rollback --forget-on-target {subject.target.name}`, or there by hand: ", "~"
         message_note(
             f"{subject.party}: its borg will refuse this older state until its cache and memory of it are removed: "
-            f"`borgpull rollback --forget-on-target {subject.target.name}`, or there by hand: "
-            f"`rm -rf ~/.cache/borg/{repository_id} ~/.config/borg/security/{repository_id}/manifest-timestamp`"
+            f"{way}`rm -rf {home}/.cache/borg/{repository_id} "
+            f"{home}/.config/borg/security/{repository_id}/manifest-timestamp`"
         )

@@ -48,6 +48,13 @@ class OptionsTable(Table):
         examples=["stdio"],
         description="how its borg gets here: `forward` by its sshd, `stdio` through socat; if not set, what it allows",
     )
+    sudo: bool | None = Field(
+        default=None,
+        alias="Sudo",
+        examples=[True],
+        description="whether borg on the target runs as root, through sudo, for a user who may start borg so; false if "
+        "not set",
+    )
     compression: Annotated[str, text(creation.compression_problem)] | None = Field(
         default=None,
         alias="Compression",

@@ -65,8 +65,9 @@ class Options:
 
     `timeout` is for a whole target, `stall_timeout` for a `borg create` that moves no byte: longer than borg waits for
     a lock, and than it takes to write its caches. With `gate` C reads what T's borg asks of B, and stops what no honest
-    one asks. Without a `road` it is a forward, and stdio where the target refuses one. `upload_rate_limit` is in KiB a
-    second. `before`, `after` and `on_failure` are shell commands. What else is empty, 0 or None is left to borg and T.
+    one asks. Without a `road` it is a forward, and stdio where the target refuses one. With `sudo` T's borg is root's.
+    `upload_rate_limit` is in KiB a second. `before`, `after` and `on_failure` are shell commands. What else is empty, 0
+    or None is left to borg and T.
     """
 
     timeout: float = 48 * 3600.0
@@ -74,6 +75,7 @@ class Options:
     quota: str = ""
     gate: bool = False
     road: Road | None = None
+    sudo: bool = False
     compression: str = ""
     one_file_system: bool = False
     exclude_caches: bool = False
@@ -102,6 +104,11 @@ class Target:
     connection: Connection
     borg_path: str
     options: Options = Options()
+
+    @property
+    def sudoer(self) -> str:
+        """Return the user whose sudo makes borg run as root there; empty where borg runs as the user itself."""
+        return self.connection.username if self.options.sudo else ""
 
 
 @dataclass(frozen=True, kw_only=True)

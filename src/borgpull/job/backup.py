@@ -137,6 +137,7 @@ class _Job:
             sources=target.source_paths,
             excludes=target.excludes,
             options=target.options,
+            sudoer=target.sudoer,
         )
         session = await stack.enter_async_context(open_target(master, backup))
         road, directory = target.options.road, subject.plan.server.directory

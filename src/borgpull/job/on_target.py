@@ -9,6 +9,7 @@ from .. import ssh
 from ..answers import Compared, Item
 from ..errors import Failure, UsageError
 from ..hostile import clean
+from ..road import as_root
 from .compare import MOST_DIFFERENCES
 from .contents import UNSURE
 
@@ -16,18 +17,26 @@ _SECONDS = 300.0
 _MOST_NAMED = 5
 _MOST_SAID = 64 * 1024
 # $1 is the folder, empty for /; standard input has the paths that are to be new there, each with a NUL at its end.
-_LOOK = r"""
+_LOOK = (
+    r"""
 echo "user $(id -u)"
 if [ -n "$1" ]; then
-  if [ -d "$1" ]; then [ -z "$(ls -A "$1" | head -n 1)" ] || echo full
+  if [ -d "$1" ] && [ ! -r "$1" ]; then echo closed
+  elif [ -d "$1" ]; then [ -z "$(ls -A "$1" | head -n 1)" ] || echo full
   elif [ -e "$1" ] || [ -L "$1" ]; then echo file; fi
   cat >/dev/null
 else
-  cd / && xargs -0 sh -c 'for p do if [ -e "./$p" ] || [ -L "./$p" ]; then printf "there %s\n" "$p"; fi; done' sh ||
-    exit 1
+  cd / && xargs -0 sh -c '"""
+    + as_root.HIDDEN
+    + r"""
+for p do
+  if [ -e "./$p" ] || [ -L "./$p" ]; then printf "there %s\n" "$p"
+  elif hidden "./$p"; then printf "hidden %s\n" "$p"; fi
+done' sh || exit 1
 fi
 echo end
 """
+)
 # $1 is the folder; standard input has the paths of plain files. Prints the hash and the path of each, with a NUL.
 _HASH = 'cd "${1:-/}" && exec xargs -0 sha256sum --zero'
 _HASHED = re.compile(rb"([0-9a-f]{64}) [ *]\./(.+)", re.DOTALL)
@@ -67,11 +76,16 @@ def _refuse(party: str, folder: str, lines: list[bytes], unsure: list[str]) -> N
             raise UsageError(f"{party}: {clean(folder)} is no folder there", hint="name another one")
         if b"full" in lines:
             raise UsageError(f"{party}: {clean(folder)} is not empty there", hint=way_out)
+        if b"closed" in lines:
+            raise UsageError(f"{party}: its user may not see whether {clean(folder)} is empty", hint=way_out)
         return
     there = [clean(line[6:]) for line in lines if line.startswith(b"there ")]
     if there:
         more = f" and {len(there) - _MOST_NAMED} more" if len(there) > _MOST_NAMED else ""
         raise UsageError(f"{party}: there already: {', '.join(there[:_MOST_NAMED])}{more}", hint=way_out)
+    hidden = next((clean(line[7:]) for line in lines if line.startswith(b"hidden ")), None)
+    if hidden:
+        raise UsageError(f"{party}: its user may not see whether {hidden} is there already", hint=way_out)
     if unsure:
         raise UsageError(
             f"{party}: it cannot be told whether {clean(unsure[0])} is there: its name is no UTF-8, or has a ? in it",

@@ -67,6 +67,12 @@ class _Restore:
         self._archive: Archive = shelf.chosen(wanted.archive)
 
     async def run(self) -> Restored:
+        if self._wanted.onto_target and self._wanted.verify and self._subject.target.sudoer:
+            raise UsageError(
+                f"--verify reads on the target as {self._subject.target.sudoer}, who may not read what root restores",
+                hint="leave it out: borg authenticates all that it extracts; or restore to a folder here (--to DIR), "
+                "where --verify reads all of it",
+            )
         if self._wanted.onto_target and self._shelf.closed:
             raise Failure(
                 self._subject.party,
@@ -110,7 +116,8 @@ class _Restore:
     async def _there(self, contents: Contents, master: Master) -> Restored:
         wanted = self._wanted
         is_root = await refuse_in_the_way(master, wanted.folder, contents.tops, overwrite=wanted.overwrite)
-        restored = self._restored(contents, self._subject.party, is_root=is_root)
+        by_sudo = bool(self._subject.target.sudoer)
+        restored = self._restored(contents, self._subject.party, is_root=is_root or by_sudo)
         if wanted.dry_run:
             return restored
         restored = self._settled(restored, await self._extracted_there(master), self._subject.party)
@@ -134,6 +141,7 @@ class _Restore:
             wanted.folder or "/",
             wanted.numeric_ids,
             subject.target.options.lock_wait,
+            subject.target.sudoer,
         )
         custody = Custody(subject)
         failure: Failure | None = None

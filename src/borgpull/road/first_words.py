@@ -10,6 +10,7 @@ from .. import proc, ssh
 from ..borg.failure import missing_borg
 from ..errors import Failure
 from ..hostile import clean, last_lines
+from . import as_root
 from .errand import Backup, Errand
 from .obstacles import (
     LONGEST_FOLDER,
@@ -67,6 +68,9 @@ def _refuse(party: str, errand: Errand, seen: list[tuple[str, str]]) -> None:
     lacks = {value for word, value in seen if word == "lacks"}
     if "borg" in lacks:
         raise missing_borg(party, errand.borg)
+    refused = [value for word, value in seen if word == "refused"]
+    if refused and errand.sudoer:
+        raise as_root.refusal(party, errand.sudoer, errand.borg, refused[0])
     if "socat" in lacks:
         raise missing_socat(party)
     if "patterns" in lacks and isinstance(errand, Backup):

@@ -6,6 +6,7 @@ It asks for nothing but sh, coreutils and socat, and goes with its session, howe
 from __future__ import annotations
 
 from .. import ssh
+from . import as_root
 
 # Where a session on T has its folder: $base. Nothing is removed there but what a session of ours made.
 BASE = r"""
@@ -15,7 +16,7 @@ case $base in *[!A-Za-z0-9._/-]*) base=/tmp ;; esac
 clear_away() {
   read -r socat 2>/dev/null <"$1/socat" && { [ ! -e "/proc/$socat" ] || grep -q "$1" "/proc/$socat/cmdline"; } &&
     kill "$socat" 2>/dev/null
-  rm -f "$1/borg" "$1/pid" "$1/socat"
+  rm -f "$1/borg" "$1/pid" "$1/socat" "$1/life"
   rmdir "$1"
 }
 """
@@ -33,28 +34,31 @@ echo $$ >"$dir/pid"
 life=$!
 """
 
-# Arguments: mark, borg, its niceness (empty for none), the folder that it works in (made if need be; empty for the
-# home), how many arguments of borg come before the source paths, and the arguments of borg.
+# Arguments: mark, borg, sudo (empty for none), its niceness (empty for none), the folder that it works in (made if need
+# be; empty for the home), how many arguments of borg come before the source paths, and the arguments of borg.
 # Standard input is the lifeline: first the passphrase, then nothing; when it ends, borg is interrupted, and killed when
 # it does not end. `read` takes its input byte by byte, and it and `printf` are built in: no secret gets into an argv.
 # A directory whose session is no more was left behind by a kill or a crash.
 SESSION = (
     ssh.LIFELINE
+    + as_root.LOOK
+    + as_root.LEAD
     + r"""
 umask 077
 unset BORG_PASSPHRASE BORG_PASSCOMMAND BORG_NEW_PASSPHRASE BORG_REMOTE_PATH borgpull_secret
-mark=$1 borg=$2 nice=$3 folder=$4 skip=$5
-shift 5
+mark=$1 borg=$2 sudo=$3 nice=$4 folder=$5 skip=$6
+shift 6
 exec 3<&0 </dev/null
 command -v "$borg" >/dev/null || echo "$mark lacks borg"
+[ -z "$sudo" ] || ask_sudo || echo "$mark refused $borg $said"
 command -v socat >/dev/null || echo "$mark lacks socat"
 n=0
 for path do
   n=$((n + 1))
   if [ "$n" -gt "$skip" ]; then
-    [ -e "$path" ] || [ -L "$path" ] || echo "$mark missing $((n - skip - 1))"
+    there "$path" || echo "$mark missing $((n - skip - 1))"
   else
-    case $path in --patterns-from=*) [ -f "${path#*=}" ] && [ -r "${path#*=}" ] || echo "$mark lacks patterns" ;; esac
+    case $path in --patterns-from=*) readable "${path#*=}" || echo "$mark lacks patterns" ;; esac
   fi
 done
 """
@@ -71,29 +75,31 @@ echo "$mark clock $(date -u +%s)"
 echo "$mark place $dir"
 IFS= read -r borgpull_secret <&3 || exit 90
 export BORG_RSH="sh -c 'exec socat -b 262144 STDIO UNIX-CONNECT:$dir/borg'"
+[ -z "$sudo" ] || lead_by_sudo
 printf %s "$borgpull_secret" | {
   unset borgpull_secret
-  exec 4<&0 </dev/null 3<&-
-  export BORG_PASSPHRASE_FD=4
+  exec 4<&0 </dev/null 3<&- 5<&-
   [ -z "$folder" ] || { mkdir -p "$folder" && cd "$folder"; } || exit 2
   calmly=
   if [ -n "$nice" ]; then
     ! nice -n "$nice" true || calmly="nice -n $nice"
     ! ionice -c 2 -n 7 true || calmly="$calmly ionice -c 2 -n 7"
   fi 2>/dev/null
+  [ -z "$sudo" ] || exec $calmly "$sudo" -n -H -- "$borg" --rsh="$rsh" "$@" <&4
+  export BORG_PASSPHRASE_FD=4
   exec $calmly "$borg" "$@"
 } &
 p=$!
 unset borgpull_secret
 {
   while IFS= read -r n; do :; done <&3
-  kill -INT $p
+  if [ -n "$sudo" ]; then rm -f "$dir/life"; exec 5<&-; else kill -INT $p; fi
   n=0
   while [ $n -lt 25 ]; do kill -0 $p || exit; sleep 1; n=$((n + 1)); done
   kill -KILL $p
 } >/dev/null 2>&1 &
 w=$!
-exec 3<&-
+exec 3<&- 5<&-
 wait $p
 r=$?
 kill $w 2>/dev/null

@@ -1,0 +1,241 @@
+"""A target whose login may run borg as root, through sudo, and nothing else: from the line in sudoers to a restore."""
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from reading import entry, events, row, said_of, script, until
+
+from borgpull.lab import processes
+from borgpull.lab.trees import differences
+from world import LOGIN, Result, Sightings, Sudoing, borg_14, found_on_disk, secrets_of, sudoing_world, watching_for
+
+LINE = f"{LOGIN} ALL=(root) NOPASSWD: NOLOG_INPUT: /usr/bin/borg"
+# Twelve files of a size that takes some seconds at this rate.
+RATE = "8M"
+DEADLINE = 150
+
+
+@dataclass(frozen=True)
+class Story:
+    """Runs one after the other: before sudo lets borg run, one that is interrupted, and one that comes to its end."""
+
+    sudoing: Sudoing
+    refused: Result
+    doctor: Result
+    interrupted: Result
+    checkpoints: list[str]
+    left: list[str]
+    done: Result
+    seen: Sightings
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory) -> Iterator[Story]:
+    with sudoing_world() as sudoing:
+        world, target = sudoing.world, sudoing.target
+        for number in range(12):
+            (target.source / f"large {number:02}").write_bytes(os.urandom(2_000_000))
+        refused = world.run("--json", config=sudoing.config())
+        doctor = world.run("doctor", "--json", "web", config=sudoing.config())
+        sudoing.allow(LINE)
+        interrupted = stopped(sudoing, tmp_path_factory.mktemp("told") / "events", UploadRateLimit=RATE)
+        checkpoints = world.lab.borg(target, "list", "--consider-checkpoints", "--short").decode().split()
+        left = world.leftovers()
+        with watching_for(secrets_of(world.lab)) as seen:
+            done = world.run("--json", "-v", config=sudoing.config())
+        yield Story(sudoing, refused, doctor, interrupted, checkpoints, left, done, seen)
+
+
+def stopped(sudoing: Sudoing, told: Path, **options) -> Result:
+    """Start a run, and stop it as Ctrl-C does when a part of the files was sent."""
+    config = sudoing.world.memory / "config.toml"
+    config.write_text(sudoing.world.lab.config_text(sudoing.config(**options)))
+    with sudoing.world.start("--events", str(told), "--config", str(config)) as run:
+        until(lambda: any(e.get("original_size", 0) > 9_000_000 for e in events(told)), process=run)
+        run.send_signal(signal.SIGINT)
+        stdout, stderr = run.communicate(timeout=DEADLINE)
+    return Result(run.returncode, stdout, stderr)
+
+
+def test_the_line_that_sudo_needs_is_said_by_a_run_and_by_doctor(story):
+    assert story.refused.returncode == 2
+    said = said_of(row(story.refused, "web"))
+    assert said.startswith(f"T web: sudo does not let {LOGIN} run borg as root there: sudo: a password is required"), (
+        said
+    )
+    assert said.endswith(f"`visudo -f /etc/sudoers.d/borgpull`: {LINE}"), said
+    assert story.doctor.returncode == 2
+    crosses = [each for each in json.loads(story.doctor.stdout)["findings"] if each["mark"] == "failed"]
+    assert [(each["what"], each["hint"].endswith(f": {LINE}")) for each in crosses] == [("borg", True)]
+
+
+def test_an_interrupted_borg_of_root_writes_its_checkpoint_and_leaves_nothing(story):
+    assert story.interrupted.returncode == 130, story.interrupted.stderr
+    assert [name.endswith(".checkpoint") for name in story.checkpoints] == [True], story.interrupted.stderr
+    assert story.left == []
+
+
+def test_what_root_alone_may_read_is_backed_up_from_the_checkpoint_on(story, tmp_path):
+    assert story.done.returncode == 0, story.done.stderr
+    world, target, seen = story.sudoing.world, story.sudoing.target, row(story.done, "web")
+    assert differences(target.source, world.lab.extracted(target, seen["archive"]["name"], tmp_path)) == []
+    assert seen["deduplicated_size"] < 24_000_000 < seen["original_size"]
+    assert world.leftovers() == []
+
+
+def test_the_passphrase_is_in_no_argument_and_asked_of_nobody(story):
+    assert story.seen.leaks == set()
+    assert "sudo" in story.seen.programs, "the watch did not look closely enough"
+    assert "passphrase" not in story.done.stderr.lower()
+    assert "GetPass" not in story.done.stderr
+
+
+@pytest.mark.slow
+def test_the_cache_is_roots_and_rollback_says_so(story):
+    assert list((story.sudoing.home / ".cache" / "borg").glob("*/chunks")) != []
+    result = story.sudoing.world.run("rollback", "--forget-on-target", "web", config=story.sudoing.config())
+    assert result.returncode == 4
+    assert "runs as root (Sudo)" in result.stderr
+
+
+@pytest.mark.slow
+def test_a_source_that_is_surely_missing_is_told_from_one_that_root_alone_may_see(story):
+    target = story.sudoing.target
+    config = story.sudoing.config()
+    entry(config, "web")["SourcePaths"] = [f"{target.source}/kinds", "/nowhere/at all"]
+    missing = story.sudoing.world.run("--json", config=config)
+    assert missing.returncode == 2
+    assert said_of(row(missing, "web")).startswith(
+        "T web: not there, or not to be seen by this user: /nowhere/at all\n"
+    )
+    entry(config, "web")["SourcePaths"] = [f"{target.source}/kinds", f"{target.source}/not there"]
+    looked = json.loads(story.sudoing.world.run("doctor", "--json", "web", config=config).stdout)["findings"]
+    (sources,) = (each for each in looked if each["what"] == "sources")
+    assert (sources["mark"], "only root can see" in sources["detail"]) == ("note", True)
+    gone = story.sudoing.world.run("--json", config=config)
+    assert gone.returncode == 2
+    assert "a source path could not be read" in said_of(row(gone, "web"))
+
+
+@pytest.mark.slow
+def test_a_restore_onto_it_gives_files_back_to_their_owners(story):
+    world, target = story.sudoing.world, story.sudoing.target
+    config = story.sudoing.config()
+    place = target.source / "kinds"
+    there = world.run("restore", "--onto-target", "web", "latest", str(place), config=config)
+    assert there.returncode == 4
+    assert "its user may not see whether" in there.stderr
+    wanted = place / "mode 600"
+    before = (wanted.read_bytes(), wanted.stat().st_mode, wanted.stat().st_uid)
+    wanted.unlink()
+    given = ("restore", "--onto-target", "--overwrite", "web", "latest", str(place))
+    result = world.run(*given, config=config)
+    assert result.returncode == 0, result.stderr
+    assert "not root" not in result.stdout + result.stderr
+    assert (wanted.read_bytes(), wanted.stat().st_mode, wanted.stat().st_uid) == before
+    verified = world.run(*given, "--verify", config=config)
+    assert verified.returncode == 4
+    assert "may not read what root restores" in verified.stderr
+    assert world.leftovers() == []
+
+
+def borg_of_root(sudoing: Sudoing) -> int:
+    """Return the pid of the borg that runs on the target as root."""
+    found = [pid for pid in processes.descendants(sudoing.target.host.pid) if is_borg(pid)]
+    (pid,) = found
+    return pid
+
+
+def is_borg(pid: int) -> bool:
+    words = processes.traces(pid).split(b"\0")
+    return len(words) > 2 and b"python" in words[0] and b"create" in words
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("end", ["the controller is killed", "borg hangs", "the connection is cut"])
+def test_however_a_run_ends_early_nothing_is_left_on_the_target(end, tmp_path):
+    with sudoing_world() as sudoing:
+        sudoing.allow(LINE)
+        told, config = tmp_path / "events", sudoing.world.memory / "config.toml"
+        for number in range(12):
+            (sudoing.target.source / f"large {number:02}").write_bytes(os.urandom(2_000_000))
+        said = sudoing.config(UploadRateLimit="1M")
+        said["Borg"]["Retries"] = 0
+        config.write_text(sudoing.world.lab.config_text(said))
+        with sudoing.world.start("--events", str(told), "--config", str(config)) as run:
+            until(lambda: any(e.get("original_size", 0) > 9_000_000 for e in events(told)), process=run)
+            match end:
+                case "the controller is killed":
+                    run.kill()
+                case "borg hangs":
+                    os.kill(borg_of_root(sudoing), signal.SIGSTOP)
+                    run.send_signal(signal.SIGINT)
+                case _:
+                    # Both processes of the connection: that of root, and that of the user.
+                    found = processes.descendants(sudoing.target.host.pid)
+                    for pid in (pid for pid in found if processes.traces(pid).startswith(b"sshd: ")):
+                        os.kill(pid, signal.SIGKILL)
+            run.communicate(timeout=DEADLINE)
+        left = sudoing.world.leftovers(seconds=60)
+        assert [line for line in left if "left: /dev/shm" not in line] == []
+
+
+@pytest.mark.slow
+def test_a_borg_that_begins_when_its_session_is_over_leaves_nothing_on_the_target():
+    with sudoing_world() as sudoing:
+        place = sudoing.world.lab.directory
+        wait = f'case "$*" in *--version*) ;; *) until [ -e {place}/go ]; do sleep 0.05; done ;; esac'
+        late = script(place / "borg", f'{wait}\nexec /usr/bin/borg "$@"\n')
+        sudoing.allow(LINE.replace("/usr/bin/borg", late))
+        target, config = sudoing.target, sudoing.world.memory / "config.toml"
+        config.write_text(sudoing.world.lab.config_text(sudoing.config(BorgPath=late)))
+        with sudoing.world.start("--config", str(config)) as run:
+            until(lambda: list(target.host.temporary.glob("*/life")), process=run)
+            run.kill()
+            run.communicate(timeout=DEADLINE)
+        until(lambda: not list(target.host.temporary.glob("*/life")))
+        (place / "go").touch()
+        left = sudoing.world.leftovers(seconds=60)
+        assert [line for line in left if "left: /dev/shm" not in line] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("rules", "options"),
+    [
+        ((), {"Road": "stdio"}),
+        ((), {"Gate": True, "Nice": 10}),
+        (("Defaults !use_pty",), {}),
+        (("Defaults log_input, log_output",), {"Gate": True}),
+    ],
+)
+def test_it_goes_by_every_road_and_with_other_rules_of_sudo(rules, options, tmp_path):
+    borg = borg_14() if options else "/usr/bin/borg"
+    with sudoing_world() as sudoing:
+        logs = f"Defaults iolog_dir={tmp_path}, !compress_io"
+        sudoing.allow(LINE.replace("/usr/bin/borg", borg), logs, *rules)
+        result = sudoing.world.run("--json", config=sudoing.config(BorgPath=borg, **options))
+        assert result.returncode == 0, result.stderr
+        target = sudoing.target
+        assert sudoing.world.lab.archives(target) == [row(result, "web")["archive"]["name"]]
+        assert sudoing.world.leftovers() == []
+        logged = [place for place in tmp_path.rglob("*") if place.is_file()]
+        assert bool(logged) == bool("log_input" in "".join(rules))
+        assert found_on_disk([target.passphrase.encode()], [tmp_path]) == []
+
+
+@pytest.mark.slow
+def test_a_sudo_that_wants_a_terminal_is_told_that_it_shall_not():
+    with sudoing_world() as sudoing:
+        sudoing.allow(LINE, "Defaults requiretty")
+        result = sudoing.world.run("--json", config=sudoing.config())
+        assert result.returncode == 2
+        way_out = f"Defaults:{LOGIN} !requiretty"
+        assert said_of(row(result, "web")).endswith(f": {way_out}")
+        sudoing.allow(LINE, "Defaults requiretty", way_out)
+        assert sudoing.world.run(config=sudoing.config()).returncode == 0
