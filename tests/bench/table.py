@@ -1,7 +1,8 @@
 """Measures borgpull against plain borg on this machine, in one go, and prints ratios: `make bench`.
 
 Medians of ROUNDS rounds; what is compared takes turns within each round, so that a busy minute hits both alike.
-With words, only the parts named: `table.py create fleets link footprint`. Wants a machine with nothing else to do.
+With words, only the parts named: `table.py create fleets link footprint screen`. Wants a machine that has nothing
+else to do.
 """
 
 import contextlib
@@ -16,6 +17,7 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "src")]
 
 from bench.fleets import Script, plant_small  # noqa: E402
 from bench.relay import relay_to  # noqa: E402
+from bench.screen import share_of_a_core  # noqa: E402
 from bench.usage import seconds_of  # noqa: E402
 from bench.ways import GCM, Ways, fill, run_of, speed_under_way, through  # noqa: E402
 from custody.following import only  # noqa: E402
@@ -165,7 +167,15 @@ def footprint() -> None:
     table(("targets", "processes on C at the most", "PSS, MB", "of it borgpull itself"), rows)
 
 
-PARTS = {"create": create, "fleets": fleets, "link": link, "footprint": footprint}
+def screen() -> None:
+    """The live table on a large terminal."""
+    shares = [
+        (running, statistics.median(share_of_a_core(running=running) for _ in range(ROUNDS))) for running in (8, 50)
+    ]
+    table(("running targets", "share of a core that the live table takes"), [(str(n), f"{s:.3f}") for n, s in shares])
+
+
+PARTS = {"create": create, "fleets": fleets, "link": link, "footprint": footprint, "screen": screen}
 
 
 def main(words: list[str]) -> int:

@@ -2,11 +2,10 @@ import io
 import time
 
 from rich.console import Console
-from scenes import GB, START, big_run, board_of, progress, reading, small_run
+from scenes import GB, START, progress, reading, small_run
 
 from borgpull.ui import live as live_room
-from borgpull.ui.frame import frame
-from borgpull.ui.live import RATE, Live
+from borgpull.ui.live import Live
 
 
 class CountedScreen(io.StringIO):
@@ -75,22 +74,3 @@ def test_a_drawing_that_fails_is_told_at_the_end_and_never_reaches_the_work(monk
     assert "bad frame" in capsys.readouterr().err
     assert "T db1: connection refused on port 22" in stream.getvalue()
     assert stream.getvalue().rindex("\x1b[?25h") > stream.getvalue().rindex("\x1b[?25l")
-
-
-def test_drawing_fifty_running_targets_costs_less_than_three_percent_of_a_core():
-    board = board_of(big_run(targets=60, running=50, through=5, broken=5))
-    stream = io.StringIO()
-    console = Console(file=stream, force_terminal=True, color_system="256", width=200, height=70)
-    table = live_room.RichLive(console=console, auto_refresh=False, transient=True, redirect_stderr=False)
-    draws = 50
-    table.start()
-    try:
-        # The processor time of this thread: other work on the machine does not count.
-        began = time.thread_time()
-        for n in range(draws):
-            table.update(frame(board, now=START + 9 + n, width=199, height=69), refresh=True)
-        cost = (time.thread_time() - began) / draws
-    finally:
-        table.stop()
-    assert "host059" in stream.getvalue()
-    assert cost * RATE < 0.03
