@@ -16,7 +16,7 @@ SIZE = 3_000_000
 TAG = "Signature: 8a477f597d28d172789f06886806bc55"
 
 
-@pytest.fixture(scope="module", params=["1.2", "1.4"])
+@pytest.fixture(scope="module", params=["1.2", pytest.param("1.4", marks=pytest.mark.slow)])
 def optioned(request):
     """A target with files of every kind, and what it says with all options set."""
     borg = borg_14() if request.param == "1.4" else "/usr/bin/borg"
