@@ -1,14 +1,16 @@
 """Measures borgpull against plain borg on this machine, in one go, and prints ratios: `make bench`.
 
 Medians of ROUNDS rounds; what is compared takes turns within each round, so that a busy minute hits both alike.
-With words, only the parts named: `table.py create fleets link footprint screen`. Wants a machine that has nothing
-else to do.
+With words, only the parts named: `table.py create fleets link cache footprint screen`. Wants a machine that has
+nothing else to do.
 """
 
 import contextlib
+import os
 import shutil
 import statistics
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -28,6 +30,7 @@ MEGABYTES = 600
 GIB = 1024**3
 FLEETS = (1, 4, 16)
 SMALL_FILES = 1000
+MANY_FILES = 5000
 ROUND_TRIP = 0.05
 # What a channel of ssh has in flight at the most (OpenSSH 7.4 to 10.5).
 WINDOW = 2 * 1024 * 1024
@@ -154,6 +157,34 @@ def _speeds(world: World, count: int, port: int) -> tuple[float, float]:
     return steady, whole
 
 
+def cache() -> None:
+    """What a prune costs on a C that has no cache of Borg's chunks yet, a throw-away one, against one that has it."""
+    with loopback_world(["web"], planted=False) as world:
+        source = world.targets[0].source
+        plant_small(source, files=MANY_FILES)
+        config = world.lab.config()
+        config["Borg"]["PruneSetting"] = "--keep-last 3"
+
+        def pruned(*arguments: str) -> float:
+            # A prune with nothing to delete costs less.
+            (source / "changed").write_bytes(os.urandom(1000))
+            steps, _ = run_of(world, config, *arguments)
+            return steps[0]["prune"].seconds
+
+        for _ in range(4):
+            pruned()
+        found = medians(
+            {
+                "kept": pruned,
+                "gone": lambda: pruned("--cache-dir", tempfile.mkdtemp(dir=world.lab.directory)),
+            }
+        )
+        held = sum(place.stat().st_size for place in world.cache.rglob("*") if place.is_file())
+        rows = [(name, f"{seconds:.2f}", f"{seconds / found['kept']:.2f}") for name, seconds in found.items()]
+    table(("cache on C", f"seconds of prune, {MANY_FILES} files", "against a kept one"), rows)
+    print(f"\nThe cache of that repository: {held / 1e6:.1f} MB.")
+
+
 def footprint() -> None:
     """(e) Memory and processes on C for each running target."""
     rows = []
@@ -175,7 +206,7 @@ def screen() -> None:
     table(("running targets", "share of a core that the live table takes"), [(str(n), f"{s:.3f}") for n, s in shares])
 
 
-PARTS = {"create": create, "fleets": fleets, "link": link, "footprint": footprint, "screen": screen}
+PARTS = {"create": create, "fleets": fleets, "link": link, "cache": cache, "footprint": footprint, "screen": screen}
 
 
 def main(words: list[str]) -> int:
