@@ -24,7 +24,10 @@ def plant_small(folder: Path, *, files: int) -> None:
 
 
 class Script:
-    """A script on each target that pushes its own backup to B over ssh, into a repository of its own."""
+    """A script on each target that pushes its own backup to B over ssh, into a repository of its own.
+
+    Side by side, all connect to B at once: its sshd has to let that many in (MaxStartups).
+    """
 
     def __init__(self, world: World) -> None:
         self._world = world

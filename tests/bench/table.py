@@ -21,7 +21,8 @@ from bench.fleets import Script, plant_small  # noqa: E402
 from bench.relay import relay_to  # noqa: E402
 from bench.screen import share_of_a_core  # noqa: E402
 from bench.usage import seconds_of  # noqa: E402
-from bench.ways import GCM, Ways, fill, run_of, speed_under_way, through  # noqa: E402
+from bench.ways import GCM, Ways, fill, plain_speed, run_of, speed_under_way, through  # noqa: E402
+from borgpull.lab import Spot  # noqa: E402
 from custody.following import only  # noqa: E402
 from world import World, loopback_world  # noqa: E402
 
@@ -30,8 +31,10 @@ MEGABYTES = 600
 GIB = 1024**3
 FLEETS = (1, 4, 16)
 SMALL_FILES = 1000
-MANY_FILES = 5000
-ROUND_TRIP = 0.05
+MANY_FILES = 50_000
+# Seconds, and how many targets: four at once get more through a short one than two cores can prepare.
+LINKS = ((0.05, 1), (0.05, 4), (0.2, 4))
+LINK_MEGABYTES = 200
 # What a channel of ssh has in flight at the most (OpenSSH 7.4 to 10.5).
 WINDOW = 2 * 1024 * 1024
 
@@ -104,7 +107,8 @@ def fleets() -> None:
     """(b) Whole runs with nothing changed."""
     rows = []
     for count in FLEETS:
-        with loopback_world([f"t{number}" for number in range(count)], planted=False) as world:
+        names, server = [f"t{number}" for number in range(count)], Spot(name="B", sshd_lines=("MaxStartups 100",))
+        with loopback_world(names, server=server, planted=False) as world:
             for target in world.targets:
                 plant_small(target.source, files=SMALL_FILES)
             script, config = Script(world), world.lab.config()
@@ -127,34 +131,35 @@ def fleets() -> None:
 
 
 def link() -> None:
-    """(d) The same through a link with a round trip of 50 ms between C and B, for one target and for four."""
-    most = WINDOW / ROUND_TRIP / 1024**2
+    """(d) The same through a link with a round trip between C and B, against one channel of a plain ssh."""
     rows = []
-    with (
-        filled_world(("t0", "t1", "t2", "t3")) as world,
-        relay_to(world.lab.server.port, round_trip=ROUND_TRIP) as port,
-    ):
-        for count in (1, 4):
-            found = [_speeds(world, count, port) for _ in range(ROUNDS)]
-            steady, whole = (statistics.median(each) for each in zip(*found, strict=True))
-            rows.append((str(count), f"{steady:.1f}", f"{steady / (count * most):.2f}", f"{whole:.1f}"))
-    head = ("targets", "MiB/s in all, under way", f"of {most:.0f} MiB/s a channel", "MiB/s of whole `create` steps")
-    table(head, rows)
+    with filled_world(("t0", "t1", "t2", "t3"), megabytes=LINK_MEGABYTES) as world:
+        for round_trip, count in LINKS:
+            with relay_to(world.lab.server.port, round_trip=round_trip) as port:
+                found = [_speeds(world, count, port) for _ in range(ROUNDS)]
+            plain, steady, whole = (statistics.median(each) for each in zip(*found, strict=True))
+            window = WINDOW / round_trip / 1024**2
+            speeds = (f"{speed:.1f}" for speed in (window, plain, steady, whole))
+            shares = (f"{steady / (count * one):.2f}" for one in (window, plain))
+            rows.append((f"{round_trip * 1000:.0f} ms", str(count), *speeds, *shares))
+    head = ["round trip", "targets", "MiB/s a window", "a plain ssh", "in all, under way", "in all, whole `create`"]
+    table([*head, "of as many windows", "of as many plain ssh"], rows)
 
 
-def _speeds(world: World, count: int, port: int) -> tuple[float, float]:
+def _speeds(world: World, count: int, port: int) -> tuple[float, float, float]:
+    plain = plain_speed(world, port, LINK_MEGABYTES)
     config = only(world.lab.config(), *[target.name for target in world.targets[:count]])
     through(world, config, port=port)
     told = world.lab.directory / "events"
     steps, _ = run_of(world, config, "--events", str(told))
     steady = speed_under_way(told)
-    whole = sum(MEGABYTES * 1_000_000 / 1024**2 / each["create"].seconds for each in steps)
-    print(f"link: {count}: {steady:.1f}, {whole:.1f} MiB/s", file=sys.stderr, flush=True)
+    whole = sum(LINK_MEGABYTES * 1_000_000 / 1024**2 / each["create"].seconds for each in steps)
+    print(f"link: {count}: {plain:.1f}, {steady:.1f}, {whole:.1f} MiB/s", file=sys.stderr, flush=True)
     # the next round shall have to send it all again
     told.unlink()
     for folder in (*world.lab.root.glob("t*"), world.lab.root / ".borgpull"):
         shutil.rmtree(folder)
-    return steady, whole
+    return plain, steady, whole
 
 
 def cache() -> None:
@@ -181,7 +186,7 @@ def cache() -> None:
         )
         held = sum(place.stat().st_size for place in world.cache.rglob("*") if place.is_file())
         rows = [(name, f"{seconds:.2f}", f"{seconds / found['kept']:.2f}") for name, seconds in found.items()]
-    table(("cache on C", f"seconds of prune, {MANY_FILES} files", "against a kept one"), rows)
+    table(("cache on C", f"seconds of prune, {MANY_FILES:,} files", "against a kept one"), rows)
     print(f"\nThe cache of that repository: {held / 1e6:.1f} MB.")
 
 

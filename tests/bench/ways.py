@@ -10,7 +10,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -130,6 +130,19 @@ def run_of(
 
 def _span(step: dict[str, Any]) -> Span:
     return Span(datetime.fromisoformat(step["started"]).timestamp(), step["duration"])
+
+
+def plain_speed(world: World, port: int, megabytes: int) -> float:
+    """Return how many MiB/s one channel of a plain ssh takes, to B's `cat`, after a tenth of as many megabytes."""
+    command = world.ssh(replace(world.lab.server, port=port), "cat >/dev/null")
+    with subprocess.Popen([command[0], f"-oCiphers={GCM}", *command[1:]], stdin=subprocess.PIPE) as process:
+        for number in range(megabytes):
+            if number == megabytes // 10:
+                began = time.time()
+            process.stdin.write(bytes(1_000_000))
+        process.stdin.close()
+        assert process.wait(timeout=SECONDS) == 0
+        return (megabytes - megabytes // 10) * 1_000_000 / (time.time() - began) / 1024**2
 
 
 def speed_under_way(told: Path) -> float:

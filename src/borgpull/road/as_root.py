@@ -58,11 +58,11 @@ ask_sudo() {{
 """
 )
 
-# Defines `lead_by_sudo`, which sets $rsh to what leads a borg of root's to the socket in $dir, and is its lifeline too:
-# descriptor 5 is held by this session alone. Once that is gone, however it went, the borg is interrupted, and killed
-# when it does not end: the one whose arguments have the name of this session's folder in them. Who closes it removes
-# `life` first: a borg that comes too late would wait for somebody to write. Borg splits the text at spaces and takes
-# single quotes away, and starts it with SIGINT ignored.
+# Defines `lead_by_sudo`, which sets $rsh to what leads a borg of root's the $way to the repository, and is its lifeline
+# too: descriptor 5 is held by this session alone. Once that is gone, however it went, the borg is interrupted, and
+# killed when it does not end: the one whose arguments have the name of this session's folder in them. Who closes it
+# removes `life` first: a borg that comes too late would wait for somebody to write. Borg splits the text at spaces and
+# takes single quotes away, and starts it with SIGINT ignored.
 LEAD = r"""
 lead_by_sudo() {
   mkfifo "$dir/life" && exec 5<>"$dir/life" || exit 91
@@ -75,7 +75,7 @@ lead_by_sudo() {
       while [ \$n -lt 25 ] && runs; do sleep 1; n=\$((n + 1)); done
       runs && kill -KILL \$p
     } </dev/null >/dev/null 2>&1 &
-    exec socat -b 262144 STDIO UNIX-CONNECT:$dir/borg"
+    $way"
   rsh="sh -c '$rsh'"
 }
 """
