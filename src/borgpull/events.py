@@ -12,12 +12,16 @@ from enum import StrEnum
 
 
 class Step(StrEnum):
-    """The steps of one target, in their order; EXTRACT is of a restore alone, between INSPECT and VERIFY."""
+    """The steps of one target, in their order; EXTRACT is of a restore alone, between INSPECT and VERIFY.
+
+    What was added is verified before each STREAM, and after the last session.
+    """
 
     CONNECT = "connect"
     INSPECT = "inspect"
     BEFORE = "before"
     CREATE = "create"
+    STREAM = "stream"
     AFTER = "after"
     VERIFY = "verify"
     CHECK = "check"
@@ -56,9 +60,10 @@ class RunStarted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class StepStarted(Event):
-    """A step of a target begins."""
+    """A step of a target begins. `detail` is a word on what it is about, such as the name of a stream."""
 
     step: Step
+    detail: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,13 +113,14 @@ class PercentProgress(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ArchiveCreated(Event):
-    """T's borg says that it wrote this archive."""
+    """T's borg says that it wrote this archive; `stream` is the name of the stream that it is of, empty without one."""
 
     name: str
     archive_id: str
     original_size: int
     deduplicated_size: int
     files: int
+    stream: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,6 +29,8 @@ NAME = f"{TWO}.Name"
 LAST = 'ProxyJumpKnownHost = "jump.example.org {HOST_KEY}"'
 JUMP = f'ProxyJumpHost = "jump.example.org"\n{LAST}'
 HOP = '[[Servers.Connection.Jumps]]\nHost = "hop"\nKnownHost = "hop {HOST_KEY}"\n'
+STREAMS = f"{TWO}.Streams"
+STREAM = '[[Servers.Streams]]\nName = "shop"\nCommand = "pg_dump"\n'
 ENTRY = '"10.0.0.7 {HOST_KEY}"'
 
 
@@ -263,6 +265,25 @@ BROKEN = {
     "BorgPath is an option": ('"/opt/borg/bin/borg"', '"-c"', BORG, "dash"),
     "BorgPath below a home": ('"/opt/borg/bin/borg"', '"~/bin/borg"', BORG, "not expanded"),
     "BorgPath of two lines": ('"/opt/borg/bin/borg"', r'"borg\n"', BORG, "control character"),
+    # streams
+    "a stream of one table": (LAST, f'{LAST}\n[Servers.Streams]\nName = "a"\nCommand = "b"', f"{STREAMS} {DB1}",
+                              "write [[Servers.Streams]]"),
+    "streams in the defaults": ("Jobs = 4", 'Jobs = 4\n[[Borg.Defaults.Streams]]\nName = "a"\nCommand = "b"',
+                                "Borg.Defaults", "belongs in [[Servers]]"),
+    "a stream that is no table": ('["/var/lib"]', '["/var/lib"]\nStreams = ["pg_dump"]', f"{STREAMS}[0] {DB1}",
+                                  "must be a table: write [[Servers.Streams]]"),
+    "a stream without a name": (LAST, f'{LAST}\n{STREAM.replace("Name", "#")}', f"{STREAMS}[0].Name {DB1}",
+                                "is missing"),
+    "a stream without a command": (LAST, f'{LAST}\n{STREAM.replace("Command", "#")}', f"{STREAMS}[0].Command {DB1}",
+                                   "is missing"),
+    "an empty command of a stream": (LAST, f'{LAST}\n{STREAM.replace("pg_dump", " ")}', f"{STREAMS}[0].Command {DB1}",
+                                     "is empty"),
+    "two streams of one name": (LAST, f"{LAST}\n{STREAM}{STREAM}", f"{STREAMS}[1].Name {DB1}", "Streams[0] too"),
+    **{
+        f"a stream called {name!r}": (LAST, f'{LAST}\n{STREAM.replace("shop", name)}', f"{STREAMS}[0].Name {DB1}",
+                                      "not a name for a stream")
+        for name in ("", "-a", ".a", "a/b", "a*", "a b", "{now}", "é", "@a", "a" * 51)
+    },
     # who is told
     "Ping that is no URL": ("[Borg.Server]", '[Notify]\nPing = "hc-ping"\n[Borg.Server]', PING, "https:// URL"),
     "Ping of another kind": ("[Borg.Server]", '[Notify]\nPing = "file:///etc/x"\n[Borg.Server]', PING, "https:// URL"),

@@ -10,7 +10,7 @@ from sample import GOOD, filled, read_pure
 
 from borgpull.config import Host, Notify, Road, read
 from borgpull.config.schema import File
-from borgpull.config.settings import Options
+from borgpull.config.settings import Options, Stream
 
 
 @pytest.fixture
@@ -307,6 +307,14 @@ def test_folders_with_a_common_beginning_are_two():
     read_pure(GOOD.replace('"sub/db1"', '"sub/web10"'))
 
 
+def test_streams_arrive_in_their_order():
+    streams = [("db-1.sql", "pg_dumpall"), ("db", "mysqldump 'it''s'\n")]
+    tables = "".join(f"[[Servers.Streams]]\nName = {json.dumps(n)}\nCOMMAND = {json.dumps(c)}\n" for n, c in streams)
+    web1, db1 = read_pure(GOOD + tables).targets
+    assert (web1.streams, db1.streams) == ((), tuple(Stream(name=name, command=command) for name, command in streams))
+    assert "mysqldump" not in repr(db1), "a command may hold a password"
+
+
 def test_the_url_is_spelled_as_the_ancestor_did():
     config = read_pure(GOOD.replace('"/home/backups"', '"/home/backups/"').replace('"sub/db1"', '"/sub//db1/"'))
     assert config.repository_url(config.targets[1]) == "ssh://borg-server//home/backups///sub//db1/"
@@ -323,6 +331,7 @@ def test_the_schema_spells_the_keys_as_the_config_does():
         *("Compression", "OneFileSystem", "ExcludeCaches", "ExcludeIfPresent", "PatternsFrom", "UploadRateLimit"),
         *("Notify", "Ping", "OnFinish"),
         *("AppendSocket", "FullSocket", "StateDir"),
+        *("Streams", "Command"),
         *("FilesCache", "CheckpointInterval", "LockWait", "Encryption", "Nice", "Sudo", "Before", "After", "OnFailure"),
         *("Host", "Username", "KnownHost", "PrivateKey", "ProxyJumpHost", "ProxyJumpKnownHost"),
         *("ProxyJumpUsername", "ProxyJumpPrivateKey", "Jumps", "Ciphers"),

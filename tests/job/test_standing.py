@@ -62,6 +62,29 @@ def test_an_archive_dated_by_a_clock_that_is_a_little_ahead_is_new():
     assert (told.state, told.last.age) == (State.OK, 0)
 
 
+STREAMED = "@db-2026-11-25T10:00:00"
+
+
+@pytest.mark.parametrize(
+    ("streams", "state", "word"),
+    [
+        ({STREAMED: 5}, State.OK, ""),
+        ({STREAMED: 2 * DAY}, State.STALE, "stream db is late: its last good archive is too old"),
+        ({}, State.STALE, "stream db is late: it has no archive yet"),
+        ({f"{STREAMED}.checkpoint": 5, "@db.sql-2026-11-25T10:00:00": 5, "@db": 5}, State.STALE, "no archive yet"),
+    ],
+)
+def test_a_stream_that_is_late_is_told_though_the_source_paths_are_not(streams, state, word):
+    archives = [archive("a", 7), *(archive(name, age) for name, age in streams.items())]
+    told = standing_of("web", surveyed(*archives), now=NOW, max_age=DAY, streams=("db",))
+    assert (told.state, word in told.cause, told.last.name, told.archives) == (state, True, "a", 1)
+
+
+def test_the_archives_of_streams_do_not_stand_for_those_of_the_source_paths():
+    assert stands(surveyed(archive("a", 2 * DAY), archive(STREAMED, 5))).state is State.STALE
+    assert stands(surveyed(archive(STREAMED, 5))).state is State.NEVER
+
+
 @pytest.mark.parametrize(("age", "state"), [(DAY - 1, State.OK), (DAY + 1, State.STALE)])
 def test_an_archive_is_stale_when_it_is_older_than_was_asked(age, state):
     assert stands(surveyed(archive("a", age))).state is state

@@ -75,6 +75,25 @@ def done(name: str, *, at: float = START, outcome: Outcome = Outcome.DONE) -> li
     ]
 
 
+def stream(name: str, stream: str, *, at: float) -> list[Event]:
+    """A stream of 7 MB that is read, and has its archive."""
+    return [
+        StepStarted(target=name, at=at, step=Step.STREAM, detail=stream),
+        ArchiveProgress(target=name, at=at + 1, original_size=7_000_000, deduplicated_size=5_000, files=0, path=stream),
+        ArchiveCreated(
+            target=name,
+            at=at + 2,
+            name=f"@{stream}-2026-11-22T22:40:00",
+            archive_id="cd" * 32,
+            original_size=7_000_000,
+            deduplicated_size=5_000,
+            files=1,
+            stream=stream,
+        ),
+        StepFinished(target=name, at=at + 2, step=Step.STREAM, outcome=Outcome.DONE, detail=stream),
+    ]
+
+
 def failed(name: str, *, at: float = START) -> list[Event]:
     return [
         StepStarted(target=name, at=at, step=Step.CONNECT),

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_events import any_events, is_harmless
-from scenes import GB, START, big_run, checking, done, failed, reading, small_run, tampered
+from scenes import GB, START, big_run, checking, done, failed, reading, small_run, stream, tampered
 
 from borgpull.events import Failed, Outcome, Said, Step, StepFinished, TargetFinished, Warned
 from borgpull.ui.console import console_on
@@ -224,3 +224,14 @@ def test_a_stream_that_knows_only_ascii_gets_question_marks_and_no_exception():
     display = Plain(console_on(stream, {}), clock=Clock())
     display.handle(Warned(target="a", at=START, text="naïve …"))
     assert raw.getvalue().endswith(b"warning: na?ve ?\n")
+
+
+def test_a_stream_says_its_name_and_its_own_size_and_the_target_those_of_its_source_paths():
+    *before, ended = done("web1")
+    log = Log().after([*before, *stream("web1", "db.sql", at=START + 200)[:2]])
+    log.clock.now = START + 261
+    log.display.tick()
+    log.after([*stream("web1", "db.sql", at=START + 200)[2:], ended])
+    assert "running: web1 stream db.sql 7.0 MB for 1m01s" in log.lines[-3]
+    assert log.lines[-2].endswith("web1: stream: done, db.sql, 7.0 MB read, 5.0 kB new")
+    assert "done, 1.2 GB read, 3.4 MB new, archive web1-2026-11-22T22:40:00, 1 stream, in" in log.lines[-1]

@@ -5,7 +5,7 @@ import jsonschema
 import pytest
 from hypothesis import given, settings
 from random_events import any_events, one_event
-from scenes import START, board_of, done, reading, small_run, tampered
+from scenes import START, board_of, done, reading, small_run, stream, tampered
 
 from borgpull.events import Failed, RunStarted, Step, StepFinished, Warned
 from borgpull.events import Outcome as Ends
@@ -37,6 +37,7 @@ def test_a_target_is_reported_with_all_that_it_did():
         "original_size": 1_200_000_000,
         "deduplicated_size": 3_400_000,
         "files": 4321,
+        "streams": [],
         "warnings": [],
         "warnings_total": 0,
         "errors": [],
@@ -50,6 +51,21 @@ def test_a_target_is_reported_with_all_that_it_did():
         "outcome": "done",
         "detail": "",
     }
+
+
+def test_what_was_read_of_a_stream_stands_beside_what_was_read_of_the_source_paths():
+    run = board_of([*done("web1")[:-1], *stream("web1", "db.sql", at=START + 200)])
+    target = report.build(run)["targets"][0]
+    assert (target["archive"]["name"], target["original_size"]) == ("web1-2026-11-22T22:40:00", 1_200_000_000)
+    assert target["streams"] == [
+        {
+            "name": "db.sql",
+            "archive": {"name": "@db.sql-2026-11-22T22:40:00", "id": "cd" * 32},
+            "original_size": 7_000_000,
+            "deduplicated_size": 5_000,
+        }
+    ]
+    assert [(step["step"], step["detail"]) for step in target["steps"]][-1] == ("stream", "db.sql")
 
 
 def test_a_failure_is_reported_with_party_cause_and_hint():

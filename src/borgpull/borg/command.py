@@ -6,7 +6,6 @@ No secret goes in here: a passphrase reaches borg over the descriptor that BORG_
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -51,11 +50,6 @@ def environment(url: str) -> dict[str, str]:
     }
 
 
-def archive_name(now: float) -> str:
-    """Return the name of an archive begun at `now`, unix seconds: snapshot-YYYY-MM-DDTHH:MM:SS in UTC."""
-    return time.strftime("snapshot-%Y-%m-%dT%H:%M:%S", time.gmtime(now))
-
-
 def is_checkpoint(archive: str) -> bool:
     """Tell whether a name is one of those that borg gives to an archive that it did not finish (1.2, 1.4)."""
     return _CHECKPOINT.fullmatch(archive) is not None
@@ -82,21 +76,35 @@ def create(
     patterns = [f"--exclude={pattern}" for pattern in excludes]
     if options.patterns_from:
         patterns.append(f"{PATTERNS_FROM}{options.patterns_from}")
-    return [*fixed, *_chosen(options), *patterns, "--", f"{url}::{archive}", *sources]
+    return [*fixed, *_chosen(options), *_chosen_of_files(options), *patterns, "--", f"{url}::{archive}", *sources]
+
+
+def create_from_command(archive: str, *, file: str, words: Iterable[str], options: Options) -> list[str]:
+    """Return the arguments of a `borg create` that reads what the command `words` prints into one file, `file`.
+
+    When that command fails, there is no archive (1.2.4, 1.4.5). The files cache is let be: each create that opens it
+    ages all that it does not meet, and what has aged 20 times is read anew.
+    """
+    fixed = ["create", *_JSON, "--json", f"--lock-wait={options.lock_wait}", "--files-cache=disabled"]
+    content = ["--content-from-command", f"--stdin-name={file}"]
+    return [*fixed, *_chosen(options), *content, "--", f"::{archive}", *words]
 
 
 def _chosen(options: Options) -> Iterator[str]:
     if options.compression:
         yield f"--compression={options.compression}"
+    if options.upload_rate_limit:
+        yield f"--upload-ratelimit={options.upload_rate_limit}"
+    if options.checkpoint_interval:
+        yield f"--checkpoint-interval={options.checkpoint_interval}"
+
+
+def _chosen_of_files(options: Options) -> Iterator[str]:
     if options.one_file_system:
         yield "--one-file-system"
     if options.exclude_caches:
         yield "--exclude-caches"
     yield from (f"--exclude-if-present={name}" for name in options.exclude_if_present)
-    if options.upload_rate_limit:
-        yield f"--upload-ratelimit={options.upload_rate_limit}"
-    if options.checkpoint_interval:
-        yield f"--checkpoint-interval={options.checkpoint_interval}"
 
 
 def init(encryption: str) -> list[str]:
@@ -149,9 +157,9 @@ def check() -> list[str]:
     return ["check", *_JSON]
 
 
-def prune(options: Iterable[str]) -> list[str]:
-    """Return the arguments of a prune by the operator's retention options."""
-    return ["prune", *_JSON, "--list", *options]
+def prune(options: Iterable[str], *, archives: str) -> list[str]:
+    """Return the arguments of a prune by the operator's retention options, of the archives that a glob fits."""
+    return ["prune", *_JSON, "--list", f"--glob-archives={archives}", *options]
 
 
 def compact() -> list[str]:

@@ -14,8 +14,9 @@ import time
 from pathlib import Path
 
 from .. import proc, ssh
-from ..borg.command import Repository, archive_name
+from ..borg.command import Repository
 from ..borg.failure import missing_borg
+from ..borg.series import archive_name
 from ..borg.version import read_version
 from ..config import Config, Target
 from ..errors import Failure

@@ -8,7 +8,7 @@ from .block import NewTarget, added
 from .example import example
 from .published import json_schema
 from .reading import read
-from .settings import Config, Connection, Host, Jump, Notify, Options, Road, Sockets, Target
+from .settings import Config, Connection, Host, Jump, Notify, Options, Road, Sockets, Stream, Target
 
 __all__ = [
     "Config",
@@ -20,6 +20,7 @@ __all__ = [
     "Options",
     "Road",
     "Sockets",
+    "Stream",
     "Target",
     "added",
     "example",

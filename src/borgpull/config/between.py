@@ -68,6 +68,7 @@ def problems(sound: Sound, *, check_key: CheckKey, check_known_host: CheckKnownH
     yield from _patience_problems(sound)
     yield from _socket_problems(sound)
     yield from _name_problems(sound)
+    yield from _stream_problems(sound)
     yield from repository_problems(sound)
 
 
@@ -149,6 +150,18 @@ def _name_problems(sound: Sound) -> Iterator[Problem]:
         if other != number:
             words = f"is the name of Servers[{other}] too: give each target a name of its own"
             yield Problem(("Servers", number, "Name"), words)
+
+
+def _stream_problems(sound: Sound) -> Iterator[Problem]:
+    """Yield which streams would share their archives."""
+    for number in sound.targets:
+        streams = at(sound.tree, ("Servers", number, "Streams"))
+        first: dict[str, int] = {}
+        for place in range(len(streams) if isinstance(streams, list) else 0):
+            name = sound.text("Servers", number, "Streams", place, "Name")
+            if name is not None and first.setdefault(name, place) != place:
+                words = f"is the name of Streams[{first[name]}] too: give each stream a name of its own"
+                yield Problem(("Servers", number, "Streams", place, "Name"), words)
 
 
 def repository_problems(sound: Sound) -> Iterator[Problem]:

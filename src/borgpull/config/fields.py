@@ -16,6 +16,7 @@ from .settings import Road
 LONGEST_NAME = 100
 LONGEST_COMMAND = 16_384
 RESERVED = ".borgpull"
+_STREAM_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,49}", re.ASCII)
 _UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}
 _CIPHERS = re.compile(r"[-+^]?[A-Za-z0-9*?][A-Za-z0-9@.*?-]*(?:,[A-Za-z0-9*?][A-Za-z0-9@.*?-]*)*")
 
@@ -29,6 +30,13 @@ def name(text: str) -> str | None:
     if clean(text.strip()) != text.strip():
         return "is not one printable line: use letters, digits and spaces"
     return None
+
+
+def stream_name(text: str) -> str | None:
+    """Judge the name of a stream: that of its file, and a part of the names and globs of its archives."""
+    if _STREAM_NAME.fullmatch(text):
+        return None
+    return "is not a name for a stream: write up to 50 letters, digits, `.`, `_` and `-`, a letter or digit first"
 
 
 def root_dir(text: str) -> str | None:

@@ -83,12 +83,13 @@ def _unknown(key: str, meant: str | None, table: type[Table], place: Place) -> P
     return Problem(place, f"{shown} is not a known key: {remedy}")
 
 
-def _homes(table: type[Table], prefix: str) -> Iterator[tuple[str, str]]:
+def _homes(table: type[Table], prefix: str, *, listed: bool = False) -> Iterator[tuple[str, str]]:
     for alias, field in fields_of(table).items():
         if prefix:
-            yield f"[{prefix}]" if prefix != "Servers" else "[[Servers]]", alias
+            yield f"[[{prefix}]]" if listed else f"[{prefix}]", alias
         if inner := table_of(field):
-            yield from _homes(inner, f"{prefix}.{alias}".lstrip("."))
+            listed_inner = typing.get_origin(field.annotation) is list
+            yield from _homes(inner, f"{prefix}.{alias}".lstrip("."), listed=listed_inner)
 
 
 def fields_of(table: type[Table]) -> dict[str, FieldInfo]:

@@ -17,7 +17,7 @@ from .machines import ConnectionTable, JumpTable
 from .options import OptionsTable
 from .problem import told
 from .schema import BorgTable, File, TargetTable
-from .settings import Config, Connection, Jump, Notify, Options, Road, Sockets, Target
+from .settings import Config, Connection, Jump, Notify, Options, Road, Sockets, Stream, Target
 from .wording import validated
 
 # What an option means, where that is not what it says.
@@ -83,6 +83,7 @@ def _target(table: TargetTable, defaults: OptionsTable) -> Target:
         connection=_connection(table.connection),
         borg_path=table.borg_path or defaults.borg_path or "borg",
         options=_options(table, defaults),
+        streams=tuple(Stream(name=stream.name, command=stream.command) for stream in table.streams),
     )
 
 

@@ -78,6 +78,19 @@ class RepositoryTable(Table):
     )
 
 
+class StreamTable(Table):
+    """A command on the target, and what its output is called."""
+
+    name: Annotated[str, text(fields.stream_name)] = Field(
+        alias="Name", examples=["db.sql"], description="what its file is called; its archives are `@NAME-TIME`"
+    )
+    command: Annotated[str, text(fields.command)] = Field(
+        alias="Command",
+        examples=["pg_dumpall -U postgres"],
+        description="a shell command on the target; when it fails, there is no archive of it",
+    )
+
+
 class TargetTable(OptionsTable):
     """A host to be backed up."""
 
@@ -95,6 +108,11 @@ class TargetTable(OptionsTable):
         alias="Excludes",
         examples=[["*.tmp", "/srv/cache"]],
         description='patterns to leave out, e.g. ["*.tmp"]',
+    )
+    streams: list[StreamTable] = Field(
+        default=[],
+        alias="Streams",
+        description="commands whose output is backed up without a file on the target, such as dumps of a database",
     )
     borg_target: RepositoryTable = Field(alias="BorgTarget", description="the repository of this target")
     connection: ConnectionTable = Field(alias="Connection", description="how to reach this target")

@@ -93,6 +93,14 @@ class Options:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Stream:
+    """A shell command on T whose output gets archives of its own; `name` is that of the one file in them."""
+
+    name: str
+    command: str = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Target:
     """A host to be backed up. `sub_dir` is as written, `borg_path` is the borg on that host."""
 
@@ -104,6 +112,7 @@ class Target:
     connection: Connection
     borg_path: str
     options: Options = Options()
+    streams: tuple[Stream, ...] = ()
 
     @property
     def sudoer(self) -> str:

@@ -15,6 +15,7 @@ from .schema import File
 from .table import RULE
 
 _TABLES = ("Server", "BorgTarget", "Connection", "Borg", "Defaults", "Notify")
+_LISTS = ("Servers", "Streams", "Jumps")
 _NUMBERS = {"Jobs": "1 to 1000", "Retries": "0 to 10", "Nice": "0 to 19"}
 
 
@@ -46,11 +47,11 @@ def _missing(place: Place) -> str:
 
 
 def _wrong_type(kind: str, place: Place) -> str:
-    if place == ("Servers",):
-        return "must be a list of tables: write [[Servers]]"
+    if place[-1] in _LISTS:
+        return f"must be a list of tables: write {_header(place)}"
     if place[-1] in _NUMBERS:
         return f"must be a whole number from {_NUMBERS[place[-1]]}, without quotes"
-    if place[-1] in _TABLES or (place[:1] == ("Servers",) and len(place) == 2):
+    if place[-1] in _TABLES or (isinstance(place[-1], int) and place[-2] in _LISTS):
         return f"must be a table: write {_header(place)}"
     if kind == "list_type":
         return f"must be a list: {_description(place)}"
@@ -60,8 +61,9 @@ def _wrong_type(kind: str, place: Place) -> str:
 
 
 def _header(place: Place) -> str:
-    header = ".".join(step for step in place if isinstance(step, str))
-    return f"[[{header}]]" if header == "Servers" else f"[{header}]"
+    steps = [step for step in place if isinstance(step, str)]
+    header = ".".join(steps)
+    return f"[[{header}]]" if steps[-1] in _LISTS else f"[{header}]"
 
 
 def _description(place: Place) -> str:

@@ -48,4 +48,5 @@ async def _one(vault: Vault, target: Target, max_age: float) -> Standing:
         return Standing(
             target=target.name, state=State.UNKNOWN, cause=f"{failure.party}: {failure.cause}", hint=failure.hint
         )
-    return standing_of(target.name, seen, now=time.time(), max_age=max_age)
+    streams = tuple(stream.name for stream in target.streams)
+    return standing_of(target.name, seen, now=time.time(), max_age=max_age, streams=streams)

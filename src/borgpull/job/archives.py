@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from .. import guard, proc
 from ..answers import Closed, Item, ListedArchive
 from ..borg import command as borg_command
+from ..borg import series
 from ..borg.items import read_item
 from ..errors import BACKUP_SERVER, CONTROLLER, Failure, UsageError
 from ..events import Step
@@ -70,13 +71,17 @@ class Shelf:
     def chosen(self, wanted: str) -> Archive:
         """Return the archive of this name or id. `latest` is the newest that was verified, and never a checkpoint.
 
-        A name is also known as it is shown, without what could move a cursor. Raises UsageError.
+        It is of the source paths; the newest of a stream is `@` and the name of the stream. A name is also known as it
+        is shown, without what could move a cursor. Raises UsageError.
         """
         if wanted == LATEST:
             return self.latest
         for name in (lambda each: each.name, lambda each: each.id, lambda each: clean(each.name)):
             if found := [archive for archive in self.archives if name(archive) == wanted]:
                 return found[-1]
+        streams = {series.stream_of(archive.name) for archive in self.archives} - {""}
+        if wanted in {f"@{stream}" for stream in streams}:
+            return self._newest(wanted[1:])
         names = [clean(archive.name) for archive in self.archives]
         close = difflib.get_close_matches(wanted, names, n=1) or names[-1:]
         there = f"there is {close[0]}; " if close else ""
@@ -87,8 +92,17 @@ class Shelf:
 
     @property
     def latest(self) -> Archive:
-        """Return the newest archive that was verified, and is no checkpoint. Raises UsageError when there is none."""
-        whole = [archive for archive in self.archives if not borg_command.is_checkpoint(archive.name)]
+        """Return the newest archive of the source paths that was verified, and is no checkpoint. Raises UsageError."""
+        return self._newest("")
+
+    def _newest(self, stream: str) -> Archive:
+        """Return the newest archive of a stream, or of the source paths."""
+        whole = [
+            archive
+            for archive in self.archives
+            if not borg_command.is_checkpoint(archive.name)
+            and (series.stream_of(archive.name) == stream if stream else series.is_main(archive.name))
+        ]
         good = [archive for archive in whole if self.verified(archive) is not False]
         if not good:
             why = "none of its archives was verified" if whole else "it has no archive yet"

@@ -7,31 +7,38 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import dataclass, field
 
-from ..borg import command as borg_command
-from ..borg.output import Archive, read_created
+from ..borg import series
+from ..borg.output import read_created
 from ..config import Target
 from ..errors import BACKUP_SERVER, Failure, TamperedError
-from ..events import ArchiveCreated, ArchiveProgress, Estimated, Outcome, Step
+from ..events import Estimated, Outcome, Step, Warned
 from ..guard import Verdict
-from ..hostile import clean
-from ..road import Backup, Ended, FirstLeg, TargetSession, first_leg, open_target
+from ..road import Ended, Errand
 from ..ssh import Master, open_master
+from .claims import believe, refuse_missing_files, show_claim
 from .custody import Custody
 from .hooks import Happened, Hooks, failed_with
 from .plan import Plan, Subject
+from .session import Opened, backup_of, dump_of, opened
+from .stall import hung, moving
+from .streams import Reading, StreamFailure
 from .upkeep import Upkeep
 from .watch import StepReport
 
-# In an idle connection a master of ours reads and writes about 20 bytes a second, one keepalive in 15 seconds.
-_KEEPALIVES = 60.0
-_SAMPLE_SECONDS = 20.0
-_ON_TARGET = (Step.CONNECT, Step.BEFORE, Step.CREATE, Step.AFTER)
-_HANGING = {"T": "its borg serve is stopped", "D": "its borg serve waits for the disk"}
+_FELL_BACK = "over stdio: its sshd refuses to forward"
 
-_Opened = tuple[TargetSession, FirstLeg]
+
+@dataclass
+class _Made:
+    """An archive that T may add in its present session, of a stream or of its source paths; and how that ended."""
+
+    archive: str
+    reading: Reading | None = None
+    ended: Ended | Failure = field(default_factory=Ended)
 
 
 async def back_up(plan: Plan, target: Target, *, deadline: float, is_last: Callable[[Failure], bool]) -> Outcome:
@@ -63,7 +70,10 @@ class _Job:
         self._watch = subject.watch
         self._emit = subject.plan.emit
         self._custody = Custody(subject)
-        self._archive = borg_command.archive_name(time.time())
+        self._begun = time.time()
+        self._archive = series.archive_name(self._begun)
+        self._made: _Made | None = None
+        self._failures: list[Failure] = []
         self._upkeep = Upkeep(subject, self._custody)
         self._check_due = False
         self._hooks: Hooks | None = None
@@ -89,61 +99,39 @@ class _Job:
             if not limit.expired():
                 raise
             span = round(self._target.options.timeout)
-            raise await self._hung(f"was not done within {span} s in all (Timeout)") from None
+            raise await hung(self._subject, f"was not done within {span} s in all (Timeout)") from None
 
     async def _steps(self, connection: AsyncExitStack) -> None:
         async with AsyncExitStack() as lock:
             async with AsyncExitStack() as session:
-                hooks, opened = await self._connect(connection, session)
+                hooks, ready = await self._connect(connection, session)
                 await self._inspect(lock)
-                ended, unfinished = await self._between(hooks, session, opened)
+                await self._between(hooks, session, ready)
             if not self._target.options.on_failure:
                 await connection.aclose()
-            await self._verify(ended)
-            if unfinished:
-                raise unfinished
+            try:
+                await self._judge(last=True)
+            except Failure as failure:
+                self._failures.append(failure)
+            self._raise_worst()
             await self._upkeep.check(due=self._check_due)
             await self._upkeep.prune()
             await self._upkeep.compact()
 
-    async def _hung(self, how: str) -> Failure:
-        """Say who hangs: what T's borg waits for may be the serve on B."""
-        step = self._watch.stopped_in or self._watch.latest
-        party = self._subject.party if step in _ON_TARGET else BACKUP_SERVER
-        state = await self._subject.vault.serve_state()
-        if state in _HANGING:
-            return Failure(BACKUP_SERVER, f"{_HANGING[state]}; the target {how}", hint="look at that process on B")
-        return Failure(
-            party,
-            f"the target {how}; it came as far as {step}",
-            hint="look there for what hangs, or allow it more; the next run goes on from the last checkpoint",
-        )
-
-    async def _connect(self, connection: AsyncExitStack, session: AsyncExitStack) -> tuple[Hooks, _Opened | None]:
+    async def _connect(self, connection: AsyncExitStack, session: AsyncExitStack) -> tuple[Hooks, Opened | None]:
         """Connect to T, and look around there: not yet where Before may bring about what is looked for."""
         with self._watch.step(Step.CONNECT) as report:
             master = await connection.enter_async_context(connected_target(self._subject))
             self._hooks = Hooks(self._subject, master, self._archive)
             if self._target.options.before:
                 return self._hooks, None
-            return self._hooks, await self._open(master, session, report)
+            return self._hooks, await self._open(master, session, report, backup_of(self._subject, self._archive))
 
-    async def _open(self, master: Master, stack: AsyncExitStack, report: StepReport) -> _Opened:
-        subject, target = self._subject, self._target
-        backup = Backup(
-            borg=target.borg_path,
-            repository=subject.repository,
-            archive=self._archive,
-            sources=target.source_paths,
-            excludes=target.excludes,
-            options=target.options,
-            sudoer=target.sudoer,
-        )
-        session = await stack.enter_async_context(open_target(master, backup))
-        road, directory = target.options.road, subject.plan.server.directory
-        leg = await stack.enter_async_context(first_leg(master, session.folder, road=road, directory=directory))
-        report.detail = "over stdio: its sshd refuses to forward" if leg.fell_back else ""
-        return session, leg
+    async def _open(self, master: Master, stack: AsyncExitStack, report: StepReport, errand: Errand) -> Opened:
+        session = await stack.enter_async_context(opened(self._subject, master, errand))
+        if session.leg.fell_back:
+            report.detail = ", ".join(filter(None, (report.detail, _FELL_BACK)))
+        return session
 
     async def _inspect(self, lock: AsyncExitStack) -> None:
         with self._watch.step(Step.INSPECT) as report:
@@ -160,91 +148,94 @@ class _Job:
             if known.size:
                 self._emit(Estimated(target=self._target.name, original_size=known.size, files=known.files))
             await self._custody.open(self._archive, time.time())
+            self._made = _Made(self._archive)
             if not self._custody.verified.linked:
                 self._watch.warn_without_links()
 
-    async def _between(
-        self, hooks: Hooks, stack: AsyncExitStack, opened: _Opened | None
-    ) -> tuple[Ended | Failure, Failure | None]:
-        """Run Before, create and After; return how the backup ended, and what failed of After.
+    async def _between(self, hooks: Hooks, stack: AsyncExitStack, ready: Opened | None) -> None:
+        """Run Before, the sessions and After; what failed is then in `_failures`.
 
         What a failure left on B is judged all the same. After runs however it ended, once T has no session any more.
         """
         happened = Happened(outcome=Outcome.INTERRUPTED)
-        unfinished = None
         try:
             await hooks.before()
-            ended: Ended | Failure = await self._create(hooks, stack, opened)
-            happened = Happened(outcome=self._watch.worst)
+            await self._sessions(hooks.master, stack, ready)
+            happened = failed_with(self._failures[0]) if self._failures else Happened(outcome=self._watch.worst)
         except Failure as failure:
-            ended = failure
+            self._failures.append(failure)
+            if self._made:
+                self._made.ended = failure
             happened = failed_with(failure)
         finally:
             await stack.aclose()
-            unfinished = await hooks.after(happened, hurried=happened.outcome is Outcome.INTERRUPTED)
-        return ended, unfinished
+            if unfinished := await hooks.after(happened, hurried=happened.outcome is Outcome.INTERRUPTED):
+                self._failures.append(unfinished)
 
-    async def _create(self, hooks: Hooks, stack: AsyncExitStack, opened: _Opened | None) -> Ended:
-        subject = self._subject
+    async def _sessions(self, master: Master, stack: AsyncExitStack, ready: Opened | None) -> None:
+        """Let T add one archive in each session. What a session left is judged before the next one begins."""
+        await self._create(master, stack, ready)
+        for number, stream in enumerate(self._target.streams):
+            await stack.aclose()
+            await self._judge(last=False)
+            await self._read(master, stack, Reading(self._subject, stream, number))
+
+    async def _create(self, master: Master, stack: AsyncExitStack, ready: Opened | None) -> None:
         with self._watch.step(Step.CREATE) as report:
-            session, leg = opened or await self._open(hooks.master, stack, report)
-            async with self._moving(session):
-                ended = await session.run(
-                    subject.plan.server,
-                    subject.repository,
-                    entrance=leg.entrance,
-                    pid_file=subject.vault.pid_file,
-                    passphrase=self._target.passphrase.get_secret_value(),
-                    quota=self._target.options.quota,
-                    gated=self._target.options.gate or subject.sockets is not None,
-                    socket=subject.sockets.append_of(self._target) if subject.sockets else "",
-                    heard=self._watch.hearing(f"borg {subject.party}", Step.CREATE),
-                    server_heard=self._watch.hearing(f"borg {BACKUP_SERVER}", Step.CREATE),
-                )
-            self._show_claim(ended)
-            self._watch.settle(report, ended, "create", party=subject.party)
-            return ended
+            session = ready or await self._open(master, stack, report, backup_of(self._subject, self._archive))
+            async with moving(self._subject, session.session):
+                ended = await session.run(Step.CREATE)
+            self._settle(report, ended)
 
-    @asynccontextmanager
-    async def _moving(self, session: TargetSession) -> AsyncIterator[None]:
-        """Raise Failure when T's connection moves nothing but keepalives for as long as StallTimeout says."""
-        seconds = self._target.options.stall_timeout
+    async def _read(self, master: Master, stack: AsyncExitStack, reading: Reading) -> None:
+        """Let T add what a stream prints. A command that fails is told when all is done: other streams may be good."""
+        with self._watch.step(Step.STREAM, reading.stream.name) as report:
+            archive = series.archive_name(self._begun, stream=reading.stream.name)
+            await self._custody.open(archive, time.time(), further=True)
+            self._made = _Made(archive, reading)
+            session = await self._open(master, stack, report, dump_of(self._subject, archive, reading.stream))
+            with reading.followed():
+                async with moving(self._subject, session.session):
+                    ended = reading.ended = await session.run(Step.STREAM, reading.heard)
+            if failure := reading.failure():
+                self._failures.append(failure)
+                self._made.ended = failure
+                report.outcome = Outcome.FAILED
+            else:
+                self._settle(report, ended)
+
+    def _settle(self, report: StepReport, ended: Ended) -> None:
+        show_claim(self._subject, ended)
+        self._watch.settle(report, ended, "create", party=self._subject.party)
+        if self._made:
+            self._made.ended = ended
+
+    async def _judge(self, *, last: bool) -> None:
+        """Judge what the session before left, if it was not yet; that a stream has nothing in it is told later."""
+        made, self._made = self._made, None
+        if made is None:
+            return
         try:
-            async with asyncio.timeout(seconds) as limit:
-                watch = asyncio.create_task(_prolong(limit, session.moved, seconds))
-                try:
-                    yield
-                finally:
-                    watch.cancel()
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            raise await self._hung(f"has moved no byte for {seconds:.0f} s (StallTimeout)") from None
+            await self._verify(made, last=last)
+        except StreamFailure as failure:
+            self._failures.append(failure)
 
-    def _show_claim(self, ended: Ended) -> None:
-        claimed = read_created(ended.stdout)
-        if claimed is not None:
-            self._emit(
-                ArchiveProgress(
-                    target=self._target.name,
-                    original_size=claimed.original_size,
-                    deduplicated_size=claimed.deduplicated_size,
-                    files=claimed.files,
-                )
-            )
-
-    async def _verify(self, ended: Ended | Failure) -> None:
+    async def _verify(self, made: _Made, *, last: bool) -> None:
+        ended, reading = made.ended, made.reading
         with self._watch.step(Step.VERIFY) as report:
             verdict = await self._judged(ended)
-            claimed = None if isinstance(ended, Failure) else read_created(ended.stdout)
-            self._check_due = isinstance(ended, Ended) and self._upkeep.check_is_due()
-            await self._custody.settle(claimed, checking=self._check_due)
-            if isinstance(ended, Ended):
-                self._believe(ended, claimed, verdict)
-            else:
+            claimed = read_created(ended.stdout) if isinstance(ended, Ended) else None
+            self._check_due = last and not self._failures and self._upkeep.check_is_due()
+            # How much there is to read is said by the archives of the source paths alone.
+            await self._custody.settle(None if reading else claimed, checking=self._check_due)
+            if not isinstance(ended, Ended):
                 report.detail = "nothing older was touched"
-        if isinstance(ended, Failure):
-            raise ended
+            elif reading:
+                believe(self._subject, claimed, verdict, name=made.archive, stream=reading.stream.name)
+                reading.refuse_nothing()
+            else:
+                told = believe(self._subject, claimed, verdict, name=made.archive)
+                refuse_missing_files(self._subject, ended, told)
 
     async def _judged(self, ended: Ended | Failure) -> Verdict:
         try:
@@ -253,60 +244,20 @@ class _Job:
             raise
         except Failure:
             # What already went wrong says more than that the look at it failed too.
-            if isinstance(ended, Failure):
+            if isinstance(ended, Failure) and not isinstance(ended, StreamFailure):
                 raise ended from None
             raise
 
-    def _believe(self, ended: Ended, claimed: Archive | None, verdict: Verdict) -> None:
-        written = next((archive for archive in verdict.added if archive.name == self._archive), None)
-        party = self._subject.party
-        if written is None:
-            raise Failure(
-                party,
-                "its borg claims success, but wrote no archive",
-                hint="look at the borg on that target: it is not the program it should be",
-            )
-        if claimed is None:
-            raise Failure(
-                party,
-                "its borg wrote an archive but says nothing of what it holds",
-                hint="look at the borg on that target: something keeps back what it prints",
-            )
-        self._emit(
-            ArchiveCreated(
-                target=self._target.name,
-                name=written.name,
-                archive_id=written.id,
-                original_size=claimed.original_size,
-                deduplicated_size=claimed.deduplicated_size,
-                files=claimed.files,
-            )
-        )
-        self._refuse_unread(ended)
-        if claimed.files == 0:
-            raise Failure(
-                party,
-                "the archive holds no file at all",
-                hint="check SourcePaths and Excludes, and that the user on T may read them",
-            )
-
-    def _refuse_unread(self, ended: Ended) -> None:
-        # A path that vanished or was closed between our look and borg's: borg itself only warns.
-        for path in self._target.source_paths:
-            lost = [m.text for m in ended.said.warnings if m.text.startswith(f"{clean(path)}: ")]
-            if lost and "changed while" not in lost[0]:
-                raise Failure(
-                    self._subject.party,
-                    f"a source path could not be read: {lost[0]}",
-                    hint="let the user of the connection read it, or take it out of SourcePaths",
-                )
+    def _raise_worst(self) -> None:
+        """Raise the worst of what failed, if anything did; the rest of it are warnings."""
+        failures = sorted(dict.fromkeys(self._failures), key=_rank)
+        for failure in failures[1:]:
+            text = f"{failure.party}: {failure.cause}"
+            self._emit(Warned(target=self._target.name, text=text, hint=failure.hint))
+        if failures:
+            raise failures[0]
 
 
-async def _prolong(limit: asyncio.Timeout, moved: Callable[[], int], seconds: float) -> None:
-    every = min(_SAMPLE_SECONDS, seconds / 3)
-    before = moved()
-    while True:
-        await asyncio.sleep(every)
-        if (now := moved()) - before > _KEEPALIVES * every or now < 0:
-            limit.reschedule(asyncio.get_running_loop().time() + seconds)
-            before = now
+def _rank(failure: Failure) -> int:
+    # What may pass by itself is tried again, and the streams with it.
+    return 0 if isinstance(failure, TamperedError) else 2 if isinstance(failure, StreamFailure) else 1

@@ -88,12 +88,15 @@ class Custody:
         self._ledger = Ledger(phase=Phase.CLEAN, evidence=evidence)
         return made or f"taken over as it is, with {len(evidence.archives)} archives"
 
-    async def open(self, archive: str, started: float) -> None:
-        """Make the snapshot and write down that T may now add `archive`; without one, that it may add nothing."""
+    async def open(self, archive: str, started: float, *, further: bool = False) -> None:
+        """Make the snapshot and write down that T may now add `archive`; without one, that it may add nothing.
+
+        `further` says that it is not the first session of its run.
+        """
         opened = replace(self.verified, phase=Phase.OPEN, archive=archive, started=started, rules=(), taken=0)
         seen = await self._vault.write(opened, snapshot="make")
-        # Growth is counted from the last session that could add something.
-        taken = seen.taken if archive else self.verified.taken
+        # Growth is counted from the last run that could add something.
+        taken = seen.taken if archive and not further else self.verified.taken
         self._ledger = replace(opened, linked=seen.linked, taken=taken)
 
     async def verify(self) -> Verdict:

@@ -18,7 +18,7 @@ from ..errors import CONTROLLER, Failure, UsageError
 from ..events import Step
 from ..guard import Archive
 from ..hostile import clean
-from ..road import Ended, Extraction, first_leg, open_target
+from ..road import Ended, Extraction
 from ..ssh import Master
 from .archives import Shelf, each_item, no_such_path
 from .backup import connected_target
@@ -27,6 +27,7 @@ from .contents import Contents
 from .custody import Custody, ways_out
 from .on_target import compare_on_target, refuse_in_the_way
 from .plan import Subject
+from .session import opened
 from .watch import MOST_WARNINGS
 
 _WARNING = 1
@@ -145,28 +146,13 @@ class _Restore:
         )
         custody = Custody(subject)
         failure: Failure | None = None
-        road, directory = subject.target.options.road, subject.plan.server.directory
-        async with (
-            open_target(master, extraction) as session,
-            first_leg(master, session.folder, road=road, directory=directory) as leg,
-        ):
+        async with opened(subject, master, extraction) as session:
             with subject.watch.step(Step.INSPECT):
                 await custody.inspect()
                 await custody.open("", time.time())
             try:
                 with subject.watch.step(Step.EXTRACT):
-                    ended = await session.run(
-                        subject.plan.server,
-                        subject.repository,
-                        entrance=leg.entrance,
-                        pid_file=subject.vault.pid_file,
-                        passphrase=subject.target.passphrase.get_secret_value(),
-                        quota=subject.target.options.quota,
-                        gated=subject.target.options.gate or subject.sockets is not None,
-                        socket=subject.sockets.append_of(subject.target) if subject.sockets else "",
-                        heard=subject.watch.hearing(f"borg {subject.party}", Step.EXTRACT),
-                        server_heard=subject.watch.hearing("borg B", Step.EXTRACT),
-                    )
+                    ended = await session.run(Step.EXTRACT)
             except Failure as error:
                 # What it left on B is judged all the same.
                 failure = error

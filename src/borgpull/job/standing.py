@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from ..answers import GoodArchive, Standing, State
 from ..borg.command import is_checkpoint
+from ..borg.series import is_main, stream_of
 from ..guard import Archive
 from ..hostile import clean
 from ..ledger import Ledger, Phase, Surveyed
@@ -17,15 +18,18 @@ from .custody import CHANGED, GONE, SKEW_SECONDS, TAMPERED, UNVERIFIABLE, unread
 _BACK_UP = "`borgpull run` makes one; `borgpull doctor` looks for what is in its way"
 
 
-def standing_of(name: str, seen: Surveyed, *, now: float, max_age: float) -> Standing:
+def standing_of(name: str, seen: Surveyed, *, now: float, max_age: float, streams: tuple[str, ...] = ()) -> Standing:
     """Return how the backups of the target `name` stand at `now`; an archive older than `max_age` seconds is too old.
 
-    Every archive that was verified counts, but for unfinished ones and those dated after `now`.
+    Every archive that was verified counts, but for unfinished ones and those dated after `now`. It is late when its
+    source paths are, or one of these `streams`.
     """
     if seen.ledger is None:
         return _without_ledger(name, seen)
     known = seen.ledger
-    good = [archive for archive in known.evidence.archives if not is_checkpoint(archive.name)]
+    whole = [archive for archive in known.evidence.archives if not is_checkpoint(archive.name)]
+    good = [archive for archive in whole if is_main(archive.name)]
+    read = {stream: _last([each for each in whole if stream_of(each.name) == stream], now) for stream in streams}
     standing = Standing(
         target=name,
         state=State.OK,
@@ -37,7 +41,8 @@ def standing_of(name: str, seen: Surveyed, *, now: float, max_age: float) -> Sta
         growth=seen.taken - known.taken if seen.taken is not None and known.taken else None,
         checked=known.checked or None,
     )
-    return _judged(standing, known, seen, max_age)
+    late = _late(standing, max_age) or _late_stream(standing, read, max_age)
+    return _accused(standing, known, seen) or late or _unsettled(standing, known, seen)
 
 
 def _without_ledger(name: str, seen: Surveyed) -> Standing:
@@ -65,11 +70,6 @@ def _last(good: list[Archive], now: float) -> GoodArchive | None:
     return GoodArchive(name=clean(newest.name), started=newest.seconds, age=max(0.0, now - newest.seconds))
 
 
-def _judged(standing: Standing, known: Ledger, seen: Surveyed, max_age: float) -> Standing:
-    """Return the standing with the worst that can be said of it."""
-    return _accused(standing, known, seen) or _late(standing, max_age) or _unsettled(standing, known, seen)
-
-
 def _accused(standing: Standing, known: Ledger, seen: Surveyed) -> Standing | None:
     ways = ways_out(standing.target, rollback=known.evidence.counted)
     if known.phase is Phase.CLOSED:
@@ -92,6 +92,19 @@ def _late(standing: Standing, max_age: float) -> Standing | None:
             hint="see why the last runs made none: `borgpull doctor` looks for what is in the way",
         )
     return None
+
+
+def _late_stream(standing: Standing, read: dict[str, GoodArchive | None], max_age: float) -> Standing | None:
+    late = [stream for stream, last in read.items() if last is None or last.age > max_age]
+    if not late:
+        return None
+    why = "it has no archive yet" if read[late[0]] is None else "its last good archive is too old"
+    return replace(
+        standing,
+        state=State.STALE,
+        cause=f"its stream {late[0]} is late: {why}",
+        hint="see in the last report how its command ended",
+    )
 
 
 def _unsettled(standing: Standing, known: Ledger, seen: Surveyed) -> Standing:

@@ -10,6 +10,7 @@ import re
 import time
 
 from ..borg import command as borg_command
+from ..borg import series
 from ..borg.output import Message
 from ..errors import BACKUP_SERVER, CONTROLLER, Failure
 from ..events import Step
@@ -63,12 +64,16 @@ class Upkeep:
         return time.strftime("due from %Y-%m-%d %H:%M UTC", time.gmtime(due))
 
     async def prune(self) -> None:
-        """Remove the archives that the operator's rules do not keep. Raises Failure."""
+        """Remove the archives that the operator's rules do not keep, of each series by itself. Raises Failure."""
+        rules = self._subject.plan.config.prune_options
+        gone = 0
         with self._watch.step(Step.PRUNE) as report:
             await self._custody.begin_own()
-            ended = await self._subject.borg(Step.PRUNE, borg_command.prune(self._subject.plan.config.prune_options))
-            self._watch.settle(report, ended, "prune", party=CONTROLLER)
-            gone = sum(message.text.startswith("Pruning archive") for message in ended.said.others)
+            for stream in ("", *(stream.name for stream in self._subject.target.streams)):
+                arguments = borg_command.prune(rules, archives=series.glob(stream))
+                ended = await self._subject.borg(Step.PRUNE, arguments)
+                self._watch.settle(report, ended, "prune", party=CONTROLLER)
+                gone += sum(message.text.startswith("Pruning archive") for message in ended.said.others)
             report.detail = f"{gone} removed" if gone else ""
 
     async def compact(self) -> None:

@@ -35,9 +35,9 @@ NO_LINKS_HINT = "put RootDir on a file system with hard links (ext4, xfs, btrfs,
 class StepReport:
     """How a step is going: set `outcome` and `detail` before it ends."""
 
-    def __init__(self) -> None:
+    def __init__(self, detail: str = "") -> None:
         self.outcome = Outcome.DONE
-        self.detail = ""
+        self.detail = detail
 
 
 class Watch:
@@ -54,11 +54,11 @@ class Watch:
         self.stopped_in: Step | None = None
 
     @contextmanager
-    def step(self, step: Step) -> Iterator[StepReport]:
+    def step(self, step: Step, detail: str = "") -> Iterator[StepReport]:
         """Frame a step: it begins, and ends with the outcome that its report or its exception says."""
         self.latest = step
-        self._emit(StepStarted(target=self._target, step=step))
-        report = StepReport()
+        self._emit(StepStarted(target=self._target, step=step, detail=detail))
+        report = StepReport(detail)
         try:
             yield report
         except BaseException as error:

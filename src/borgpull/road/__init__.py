@@ -4,7 +4,7 @@ Each road takes one connection, once. The bytes go from socket to ssh master wit
 """
 
 from .controller import Ended, LocalBorg, Reader, borg_by_hand, borg_on_controller
-from .errand import Backup, Extraction
+from .errand import Backup, Dump, Errand, Extraction
 from .first_leg import FirstLeg, first_leg
 from .serve import BackupServer, Heard
 from .sockets import greeted, led, silent
@@ -13,7 +13,9 @@ from .target import TargetSession, open_target
 __all__ = [
     "Backup",
     "BackupServer",
+    "Dump",
     "Ended",
+    "Errand",
     "Extraction",
     "FirstLeg",
     "Heard",

@@ -1,17 +1,22 @@
-"""What T's borg is to do: each errand is one command line for one session there. Nothing runs here."""
+"""What T's borg is to do: each errand is one command line for one session there. Nothing runs here.
+
+What may hold a password stands in no command line: it is `told` the session once it runs.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from plumbum.commands.base import BaseCommand
 
 from .. import proc
 from ..borg import command as borg_command
 from ..borg.command import Repository
-from ..config import Options
+from ..config import Options, Stream
 from . import as_root
-from .script import SESSION
+from .script import DUMP, SESSION
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,37 @@ class Backup:
 
 
 @dataclass(frozen=True)
+class Dump:
+    """What the command of a stream prints is to become an archive with one file. `target` is the Name that it sees.
+
+    Borg starts that command, so neither is ever root's by sudo: all commands are those of the user itself.
+    """
+
+    borg: str
+    repository: Repository
+    archive: str
+    stream: Stream
+    target: str
+    options: Options
+    sudoer: str = ""
+    sources: tuple[str, ...] = ()
+
+    def command(self, mark: str) -> BaseCommand:
+        """Return the command of the session, framed by `mark`."""
+        # Where T is and how it counts its hours is the operator's business, not borg's.
+        hidden = [*borg_command.environment(self.repository.url), "BORG_RSH", "BORG_PASSPHRASE_FD", "BORG_VERSION"]
+        dump = ["sh", "-c", DUMP, "sh", mark, *hidden]
+        words = borg_command.create_from_command(self.archive, file=self.stream.name, words=dump, options=self.options)
+        seen = {"BORGPULL_TARGET": self.target, "BORGPULL_ARCHIVE": self.archive}
+        return _command(self, mark, words, folder="", nice=self.options.nice, seen=seen)
+
+    def told(self, mark: str) -> bytes:
+        """Return what the session is told after the passphrase."""
+        command = self.stream.command.encode() + mark.encode()
+        return b"%d\n%b" % (len(command), command)
+
+
+@dataclass(frozen=True)
 class Extraction:
     """What is to be put back on T: the parts of `archive` that match `patterns` (all, without one), below `folder`."""
 
@@ -59,7 +95,7 @@ class Extraction:
         return _command(self, mark, [f"--lock-wait={self.lock_wait}", *words], folder=self.folder)
 
 
-Errand = Backup | Extraction
+Errand = Backup | Dump | Extraction
 
 
 def _told(errand: Errand) -> str:
@@ -67,11 +103,21 @@ def _told(errand: Errand) -> str:
     return errand.repository.url if errand.sudoer else ""
 
 
-def _command(errand: Errand, mark: str, words: list[str], *, folder: str, nice: int | None = None) -> BaseCommand:
+def _command(
+    errand: Errand,
+    mark: str,
+    words: list[str],
+    *,
+    folder: str,
+    nice: int | None = None,
+    seen: Mapping[str, str] = MappingProxyType({}),
+) -> BaseCommand:
     calm = "" if nice is None else str(nice)
+    stream = "stream" if isinstance(errand, Dump) else ""
     before = str(len(words) - len(errand.sources))
-    settings = [f"{name}={value}" for name, value in borg_command.environment(errand.repository.url).items()]
     sudo = as_root.program(errand.sudoer)
+    environment = {**borg_command.environment(errand.repository.url), **seen}
+    settings = [f"{name}={value}" for name, value in environment.items()]
     return proc.Command("exec")[
-        "env", settings, "sh", "-c", SESSION, "sh", mark, errand.borg, sudo, calm, folder, before, words
+        "env", settings, "sh", "-c", SESSION, "sh", mark, errand.borg, sudo, calm, folder, stream, before, words
     ]

@@ -16,7 +16,7 @@ case $base in *[!A-Za-z0-9._/-]*) base=/tmp ;; esac
 clear_away() {
   read -r socat 2>/dev/null <"$1/socat" && { [ ! -e "/proc/$socat" ] || grep -q "$1" "/proc/$socat/cmdline"; } &&
     kill "$socat" 2>/dev/null
-  rm -f "$1/borg" "$1/pid" "$1/socat" "$1/life"
+  rm -f "$1/borg" "$1/pid" "$1/socat" "$1/life" "$1/command"
   rmdir "$1"
 }
 """
@@ -35,12 +35,17 @@ life=$!
 """
 
 # Arguments: mark, borg, sudo (empty for none), its niceness (empty for none), the folder that it works in (made if need
-# be; empty for the home), how many arguments of borg come before the source paths, and the arguments of borg.
+# be; empty for the home), whether it reads what a command prints (empty for no), how many arguments of borg come before
+# the source paths, and the arguments of borg.
 # Standard input is the lifeline: first the passphrase, then nothing; when it ends, borg is interrupted, and killed when
 # it does not end. `read` takes its input byte by byte, and it and `printf` are built in: no secret gets into an argv.
 # A directory whose session is no more was left behind by a kill or a crash.
 # Borg cuts the next chunk, of about 2 MiB, when the last one is all written (1.2.4, 1.4.5): a socket that takes a whole
 # one lets it go on meanwhile, which makes `create` a tenth faster. The kernel gives of it what it allows (wmem_max).
+# For the command of a stream, there come after the passphrase how many bytes it has, and the command with the mark. It
+# becomes the input of borg, which leaves that to DUMP, through a pipe in the folder: its text may hold a password. When
+# borg does not end well, or the lifeline ends, what the command started is ended too. sshd gives each session a process
+# group of its own (OpenSSH 9.2); where that is not so (dropbear), the command ends when it has nobody to write to.
 SESSION = (
     ssh.LIFELINE
     + as_root.LOOK
@@ -48,8 +53,8 @@ SESSION = (
     + r"""
 umask 077
 unset BORG_PASSPHRASE BORG_PASSCOMMAND BORG_NEW_PASSPHRASE BORG_REMOTE_PATH borgpull_secret
-mark=$1 borg=$2 sudo=$3 nice=$4 folder=$5 skip=$6
-shift 6
+mark=$1 borg=$2 sudo=$3 nice=$4 folder=$5 stream=$6 skip=$7
+shift 7
 exec 3<&0 </dev/null
 command -v "$borg" >/dev/null || echo "$mark lacks borg"
 [ -z "$sudo" ] || ask_sudo || echo "$mark refused $borg $said"
@@ -76,12 +81,21 @@ done
 echo "$mark clock $(date -u +%s)"
 echo "$mark place $dir"
 IFS= read -r borgpull_secret <&3 || exit 90
+all=
+if [ -n "$stream" ]; then
+  IFS= read -r size <&3 && mkfifo "$dir/command" || exit 90
+  command=$(dd bs=1 count="$size" <&3 2>/dev/null)
+  printf %s "$command" >"$dir/command" 3<&- &
+  unset command
+  [ "$(sed 's/.*) //' "/proc/$$/stat" 2>/dev/null | cut -d ' ' -f 3)" != $$ ] || all=0
+fi
 way="exec socat -b 262144 STDIO UNIX-CONNECT:$dir/borg,sndbuf=4194304"
 export BORG_RSH="sh -c '$way'"
 [ -z "$sudo" ] || lead_by_sudo
 printf %s "$borgpull_secret" | {
   unset borgpull_secret
   exec 4<&0 </dev/null 3<&- 5<&-
+  [ -z "$stream" ] || { exec <"$dir/command" && rm "$dir/command"; } || exit 2
   [ -z "$folder" ] || { mkdir -p "$folder" && cd "$folder"; } || exit 2
   calmly=
   if [ -n "$nice" ]; then
@@ -97,15 +111,32 @@ unset borgpull_secret
 {
   while IFS= read -r n; do :; done <&3
   if [ -n "$sudo" ]; then rm -f "$dir/life"; exec 5<&-; else kill -INT $p; fi
+  [ -z "$all" ] || { trap '' TERM; kill -TERM $all; sleep 1; }
   n=0
-  while [ $n -lt 25 ]; do kill -0 $p || exit; sleep 1; n=$((n + 1)); done
-  kill -KILL $p
+  while [ $n -lt 25 ] && kill -0 $p; do sleep 1; n=$((n + 1)); done
+  [ $n -lt 25 ] || kill -KILL $p
+  [ -z "$all" ] || kill -KILL $all
 } >/dev/null 2>&1 &
 w=$!
 exec 3<&- 5<&-
 wait $p
 r=$?
 kill $w 2>/dev/null
+[ -z "$all" ] || [ "$r" -lt 2 ] || { trap '' TERM; kill -TERM $all; } 2>/dev/null
 exit $r
 """
 )
+
+# What borg starts for a stream: it reads the command from its input, and becomes it. Arguments: mark, and the names of
+# what it shall not find in its environment. Never a part of a command: without the mark behind it, a pipe was cut. What
+# borg says next on the same standard error begins on a line of its own.
+DUMP = r"""
+command=$(cat)
+exec </dev/null
+case $command in *"$1") command=${command%"$1"} ;; *) exit 90 ;; esac
+shift
+unset "$@"
+set --
+trap 'echo >&2' EXIT
+eval "$command"
+"""

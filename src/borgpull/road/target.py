@@ -1,6 +1,7 @@
 """Borg on T: one session that looks around, waits for the passphrase, runs one borg, and cleans up after itself.
 
-That borg creates an archive or extracts one; through either session T can only add, and the road is the same.
+That borg creates an archive, of files or of what a command prints, or extracts one; through any of these sessions T can
+only add, and the road is the same.
 
 T's socket leads to C over the first leg of the road, once. What T says is hostile: it is bounded, and a borg that
 claims success is not believed here.
@@ -18,7 +19,7 @@ from .. import proc, ssh
 from ..borg.command import Repository
 from ..errors import Failure, TamperedError
 from .controller import Ended, attend
-from .errand import Errand
+from .errand import Dump, Errand
 from .first_words import look
 from .obstacles import refuse_too_long
 from .serve import BackupServer, Entrance, Heard, Request, Served, serve
@@ -47,9 +48,17 @@ class TargetSession:
     """A session on T that has looked around and waits. Its borg will look for the repository at `borg` in `folder`."""
 
     def __init__(
-        self, master: ssh.Master, child: proc.Child, lifeline: _Lifeline, output: AsyncIterator[bytes], folder: str
+        self,
+        master: ssh.Master,
+        child: proc.Child,
+        lifeline: _Lifeline,
+        output: AsyncIterator[bytes],
+        folder: str,
+        *,
+        told: bytes,
     ) -> None:
         self.folder = folder
+        self._told = told
         self._master = master
         self._child = child
         self._lifeline = lifeline
@@ -99,7 +108,7 @@ class TargetSession:
         async with serve(request, entrance) as served:
             ended.served = served
             try:
-                await self._child.write(passphrase.encode() + b"\n")
+                await self._child.write(passphrase.encode() + b"\n" + self._told)
                 async with self._outliving(served):
                     await attend(self._child, ended, heard, self._collect())
             except BaseException:
@@ -203,7 +212,8 @@ async def open_target(master: ssh.Master, errand: Errand) -> AsyncIterator[Targe
             output = proc.lines(child.stdout)
             async with _begins(master.party, lifeline):
                 place = await look(master, errand, child, output, mark)
-            yield TargetSession(master, child, lifeline, output, place)
+            told = errand.told(mark) if isinstance(errand, Dump) else b""
+            yield TargetSession(master, child, lifeline, output, place, told=told)
         finally:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(lifeline.let_go()):

@@ -29,7 +29,7 @@ from borgpull.events import (
     TargetFinished,
     Warned,
 )
-from borgpull.ui.figures import shown
+from borgpull.ui.figures import shown, size
 
 WAITING = "waiting"
 RUNNING = "running"
@@ -82,7 +82,10 @@ class Sizes:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One target; the run as a whole is the row without a name."""
+    """One target; the run as a whole is the row without a name.
+
+    `sizes` and `archive` are of its source paths, `stream` is of the stream that is read, or was read last.
+    """
 
     name: str
     started: float | None = None
@@ -95,6 +98,8 @@ class Row:
     sizes: Sizes | None = None
     samples: tuple[tuple[float, int], ...] = ()
     archive: ArchiveCreated | None = None
+    stream: Sizes | None = None
+    streams: tuple[ArchiveCreated, ...] = ()
     warnings: tuple[Warned, ...] = ()
     warning_count: int = 0
     failures: tuple[Failed, ...] = ()
@@ -171,8 +176,10 @@ def _change(row: Row, event: Event) -> Row:
 
 
 def _step_started(row: Row, event: StepStarted) -> Row:
-    opened = StepRecord(step=event.step, started=event.at)
-    row = replace(row, steps=(*row.steps, opened), percent=None, note="")
+    opened = StepRecord(step=event.step, started=event.at, detail=shown(event.detail))
+    row = replace(row, steps=(*row.steps, opened), percent=None, note=opened.detail)
+    if event.step is Step.STREAM:
+        return replace(row, stream=None)
     # A second attempt reads everything again: numbers of the first one would look like progress.
     return replace(row, sizes=None, samples=()) if event.step is Step.CREATE else row
 
@@ -202,6 +209,8 @@ def _estimated(row: Row, event: Estimated) -> Row:
 
 def _archive_progress(row: Row, event: ArchiveProgress) -> Row:
     sizes = Sizes(original=_count(event.original_size), new=_count(event.deduplicated_size), files=_count(event.files))
+    if row.current and row.current.step is Step.STREAM:
+        return replace(row, stream=sizes, note=f"{row.current.detail}: {size(sizes.original)} read")
     samples = _sampled(row.samples, event.at, sizes.original)
     return replace(row, sizes=sizes, samples=samples, note=_place(shown(event.path)))
 
@@ -230,7 +239,9 @@ def _percent_progress(row: Row, event: PercentProgress) -> Row:
 
 
 def _archive_created(row: Row, event: ArchiveCreated) -> Row:
-    archive = replace(event, name=shown(event.name), archive_id=shown(event.archive_id))
+    archive = replace(event, name=shown(event.name), archive_id=shown(event.archive_id), stream=shown(event.stream))
+    if archive.stream:
+        return replace(row, streams=(*row.streams, archive)[:KEPT])
     sizes = Sizes(original=_count(event.original_size), new=_count(event.deduplicated_size), files=_count(event.files))
     return replace(row, archive=archive, sizes=sizes)
 

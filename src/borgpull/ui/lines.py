@@ -22,7 +22,7 @@ from borgpull.events import (
     Warned,
 )
 from borgpull.ui import pace
-from borgpull.ui.board import BAD, RUNNING, Board, Row
+from borgpull.ui.board import BAD, RUNNING, Board, Row, Sizes
 from borgpull.ui.console import STYLES, error_lines, warning_lines
 from borgpull.ui.figures import counts, percent, plural, shown, size, span, stamp
 
@@ -55,16 +55,18 @@ def heartbeat(board: Board, now: float) -> Text | None:
     return stamped(now, "", Text("; ".join(["running: " + ", ".join(named + more), *([others] if others else [])])))
 
 
-def read_and_new(row: Row) -> list[str]:
+def read_and_new(sizes: Sizes | None) -> list[str]:
     """Return what borg create did in words: "1.2 GB read", "3.4 MB new"."""
-    return [f"{size(row.sizes.original)} read", f"{size(row.sizes.new)} new"] if row.sizes else []
+    return [f"{size(sizes.original)} read", f"{size(sizes.new)} new"] if sizes else []
 
 
 def what_it_did(row: Row, outcome: str, now: float) -> Text:
     """Return how a target ended, what was added to its repository, and how long that took."""
-    words = read_and_new(row)
+    words = read_and_new(row.sizes)
     if row.archive:
         words.append(f"archive {row.archive.name}")
+    if row.streams:
+        words.append(plural(len(row.streams), "stream"))
     spent = pace.elapsed(row, now)
     if spent is not None:
         words.append(f"in {span(spent)}")
@@ -82,7 +84,7 @@ def _bodies(board: Board, event: Event, *, verbose: bool) -> list[Text]:
         case RunStarted():
             bodies = [Text(f"{plural(len(event.targets), 'target')}, {event.jobs} at a time")]
         case StepStarted() if verbose:
-            bodies = [Text(f"{event.step}: started")]
+            bodies = [Text(f"{event.step}: started{f', {shown(event.detail)}' if event.detail else ''}")]
         case StepFinished():
             bodies = [Text(_step_words(_row(board, event), event))]
         case StepSkipped():
@@ -112,7 +114,9 @@ def _step_words(row: Row, event: StepFinished) -> str:
     if event.detail:
         words.append(shown(event.detail))
     elif event.step is Step.CREATE:
-        words += read_and_new(row)
+        words += read_and_new(row.sizes)
+    if event.step is Step.STREAM:
+        words += read_and_new(row.stream)
     return ", ".join(words)
 
 
@@ -125,6 +129,8 @@ def _at_work(row: Row, now: float) -> str:
             words.append(percent(done.fraction, estimated=done.estimated))
         if row.current.step is Step.CREATE:
             words += [size(row.sizes.original)] if row.sizes else []
+        if row.current.step is Step.STREAM:
+            words += [row.current.detail, *([size(row.stream.original)] if row.stream else [])]
         words.append(f"for {span(now - row.current.started)}")
     silent = pace.silence(row, now)
     return " ".join(words) + (f" (no news for {span(silent)})" if silent is not None else "")

@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import fields
 from typing import Any
 
-from borgpull.events import CommandFinished, Event, Failed, Outcome, Step, Warned
+from borgpull.events import ArchiveCreated, CommandFinished, Event, Failed, Outcome, Step, Warned
 from borgpull.ui import pace
 from borgpull.ui.board import LARGEST, Board, Row, StepRecord, closed
 from borgpull.ui.figures import shown, stamp
@@ -84,6 +84,7 @@ def _target(row: Row) -> dict[str, Any]:
         "original_size": row.sizes.original if row.sizes else None,
         "deduplicated_size": row.sizes.new if row.sizes else None,
         "files": row.sizes.files if row.sizes else None,
+        "streams": [_stream(each) for each in row.streams],
         "steps": [_step(step) for step in row.steps],
         "warnings": [_warning(each) for each in row.warnings],
         "warnings_total": row.warning_count,
@@ -110,6 +111,15 @@ def _step(step: StepRecord) -> dict[str, Any]:
         "duration": _duration(step.started, step.finished),
         "outcome": SKIPPED if step.skipped else step.outcome or Outcome.INTERRUPTED,
         "detail": step.detail,
+    }
+
+
+def _stream(made: ArchiveCreated) -> dict[str, Any]:
+    return {
+        "name": made.stream,
+        "archive": {"name": made.name, "id": made.archive_id},
+        "original_size": max(0, min(made.original_size, LARGEST)),
+        "deduplicated_size": max(0, min(made.deduplicated_size, LARGEST)),
     }
 
 

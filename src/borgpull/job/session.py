@@ -1,0 +1,80 @@
+"""A session of T with its repository, opened and run as this target's options say: for a backup and for a restore."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from ..config import Stream
+from ..errors import BACKUP_SERVER
+from ..events import Step
+from ..road import Backup, Dump, Ended, Errand, FirstLeg, Heard, TargetSession, first_leg, open_target
+from ..ssh import Master
+from .plan import Subject
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A session that has looked around and waits, with its way to B."""
+
+    subject: Subject
+    session: TargetSession
+    leg: FirstLeg
+
+    async def run(self, step: Step, heard: Heard | None = None) -> Ended:
+        """Let T's borg do its errand; `heard` is given what it says, without it those who watch are told.
+
+        Raises Failure when the road breaks, and TamperedError when the gate stopped the session.
+        """
+        subject, options = self.subject, self.subject.target.options
+        return await self.session.run(
+            subject.plan.server,
+            subject.repository,
+            entrance=self.leg.entrance,
+            pid_file=subject.vault.pid_file,
+            passphrase=subject.target.passphrase.get_secret_value(),
+            quota=options.quota,
+            gated=options.gate or subject.sockets is not None,
+            socket=subject.sockets.append_of(subject.target) if subject.sockets else "",
+            heard=heard or subject.watch.hearing(f"borg {subject.party}", step),
+            server_heard=subject.watch.hearing(f"borg {BACKUP_SERVER}", step),
+        )
+
+
+@asynccontextmanager
+async def opened(subject: Subject, master: Master, errand: Errand) -> AsyncIterator[Opened]:
+    """Open a session for `errand`, for as long as the context lasts. Raises Failure when T lacks what it takes."""
+    road, directory = subject.target.options.road, subject.plan.server.directory
+    async with (
+        open_target(master, errand) as session,
+        first_leg(master, session.folder, road=road, directory=directory) as leg,
+    ):
+        yield Opened(subject, session, leg)
+
+
+def backup_of(subject: Subject, archive: str) -> Backup:
+    """Return the errand that makes an archive of the source paths."""
+    target = subject.target
+    return Backup(
+        borg=target.borg_path,
+        repository=subject.repository,
+        archive=archive,
+        sources=target.source_paths,
+        excludes=target.excludes,
+        options=target.options,
+        sudoer=target.sudoer,
+    )
+
+
+def dump_of(subject: Subject, archive: str, stream: Stream) -> Dump:
+    """Return the errand that makes an archive of what the command of a stream prints."""
+    target = subject.target
+    return Dump(
+        borg=target.borg_path,
+        repository=subject.repository,
+        archive=archive,
+        stream=stream,
+        target=target.name,
+        options=target.options,
+    )
