@@ -220,10 +220,11 @@ class Drilled:
 
 @dataclass(frozen=True, kw_only=True)
 class Closed:
-    """Why a repository is closed, in words: it was tampered with, or could not be verified."""
+    """Why a repository is closed, in words: it was tampered with, or could not be verified; and what can be done."""
 
     cause: str
     rules: tuple[str, ...] = ()
+    hint: str
 
 
 def worst_mark(findings: Iterable[Finding]) -> Mark:

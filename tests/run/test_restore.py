@@ -167,6 +167,7 @@ def test_a_closed_repository_is_read_here_with_a_warning_and_never_onto_the_targ
     assert here.returncode in (0, 2)
     assert "tampered" in here.stderr
     assert "found: " in here.stderr
+    assert "hint: `borgpull rollback web` puts the last verified state back" in " ".join(here.stderr.split())
     there = fresh.run("restore", "web", "--onto-target", "--to", str(tmp_path / "there"))
     assert there.returncode == 2
     assert "nothing is restored onto a target from a closed repository" in there.stderr

@@ -133,6 +133,7 @@ def test_what_is_hidden_in_the_list_of_archives_closes_the_repository(place):
     assert place.run("status").returncode == 2
     again = place.run("--json")
     assert (again.returncode, "create" in ends(row(again, NAME))) == (3, False), "it stays closed"
+    assert "without a shell on B there is no way back from here" in place.run("list", NAME).stderr
 
     back = place.run("rollback", NAME, "--yes")
     assert back.returncode != 0

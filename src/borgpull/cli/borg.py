@@ -56,7 +56,7 @@ class Borg(OneTargetCommand):
 
         hand = ByHand(subject, full_access=self.full_access)
         if wrong := await hand.begin():
-            self._warn(subject, wrong)
+            self._warn(subject, hand, wrong)
         given = await hand.named(given)
         try:
             status = await self._run(hand, given)
@@ -95,15 +95,14 @@ class Borg(OneTargetCommand):
             os.close(descriptor)
 
     @staticmethod
-    def _warn(subject: Subject, wrong: Failure) -> None:
+    def _warn(subject: Subject, hand: ByHand, wrong: Failure) -> None:
         from ..answers import Closed  # noqa: PLC0415
         from ..errors import TamperedError  # noqa: PLC0415
         from ..ui import archives, console  # noqa: PLC0415
 
         if isinstance(wrong, TamperedError):
-            console.message_lines(
-                archives.closed_lines(subject.target.name, Closed(cause=wrong.cause, rules=wrong.rules))
-            )
+            closed = Closed(cause=wrong.cause, rules=wrong.rules, hint=hand.ways_out)
+            console.message_lines(archives.closed_lines(subject.target.name, closed))
         else:
             console.message_warning(f"{wrong.party}: {wrong.cause}", wrong.hint)
 

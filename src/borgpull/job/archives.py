@@ -47,7 +47,8 @@ class Shelf:
         """Return why the repository was closed, None when it was not."""
         if self.known is None or self.known.phase is not Phase.CLOSED:
             return None
-        return Closed(cause=self.known.cause, rules=self.known.rules)
+        ways = ways_out(self.target, rollback=self.known.evidence.counted)
+        return Closed(cause=self.known.cause, rules=self.known.rules, hint=ways)
 
     @property
     def listed(self) -> tuple[ListedArchive, ...]:

@@ -30,7 +30,7 @@ def closed_lines(target: str, closed: Closed) -> list[Text]:
     """Return what everybody has to know who reads from a closed repository."""
     lines = warning_lines(
         f"{target_party(target)}: {closed.cause}: what is read from its repository may be what an attacker left there",
-        f"`borgpull rollback {target}` puts the last verified state back, if you have to rely on it",
+        closed.hint,
     )
     return [
         lines[0],
