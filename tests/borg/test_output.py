@@ -74,6 +74,7 @@ RECORDED = [
     ),
     (b"borg: error: unrecognized arguments: --x", Message("PLAIN", "", "borg: error: unrecognized arguments: --x")),
     (b"sh: 1: borg: not found", Message("PLAIN", "", "sh: 1: borg: not found")),
+    (b'{"level":"error","msg":"no leader"}', Message("PLAIN", "", '{"level":"error","msg":"no leader"}')),  # etcdctl
     (b"/usr/lib/python3.11/getpass.py:91: GetPassWarning: Can not control echo on the terminal.", None),
     (b"  passwd = fallback_getpass(prompt, stream)", None),
     (b"Warning: Password input may be echoed.", None),

@@ -76,7 +76,8 @@ _ASKING = re.compile(
 def read_line(line: bytes) -> Line | None:
     """Read one line of borg's stderr under --log-json; None when it says nothing, or asks for what it is given.
 
-    What is not JSON (argparse errors, tracebacks, a shell's complaint) becomes a Message of level "PLAIN".
+    What is not JSON (argparse errors, tracebacks, a shell's complaint) becomes a Message of level "PLAIN"; so does
+    another program's JSON: every line of borg's has a type (1.2.4, 1.4.5).
     """
     if _ASKING.match(line):
         return None
@@ -84,7 +85,7 @@ def read_line(line: bytes) -> Line | None:
         record = json.loads(line) if line.startswith(b"{") else None
     except (ValueError, RecursionError):
         record = None
-    if not isinstance(record, dict):
+    if not isinstance(record, dict) or "type" not in record:
         text = clean(line)
         return Message("PLAIN", "", text) if text else None
     return _read_record(record)
