@@ -1,7 +1,7 @@
 import pytest
 from hypothesis import given, settings
 from random_events import any_events
-from scenes import GB, START, board_of, done, failed, progress, reading, small_run, tampered
+from scenes import GB, START, board_of, done, failed, progress, reading, small_run, stream, tampered
 
 from borgpull.events import (
     ArchiveCreated,
@@ -84,6 +84,12 @@ def test_a_second_attempt_starts_from_nothing():
     row = row_of([*reading("web1", read=4 * GB), StepStarted(target="web1", at=START + 20, step=Step.CREATE)])
     assert row.sizes is None
     assert [step.outcome for step in row.steps] == [None, None]
+
+
+def test_a_stream_that_is_read_again_in_a_second_attempt_is_one_stream():
+    first = [*stream("web1", "db", at=START), *stream("web1", "etc", at=START)]
+    row = row_of([*first, *stream("web1", "db", at=START + 9)])
+    assert [(each.stream, each.at) for each in row.streams] == [("etc", START + 2), ("db", START + 11)]
 
 
 def test_a_target_that_says_nothing_for_a_minute_is_called_out():

@@ -241,7 +241,9 @@ def _percent_progress(row: Row, event: PercentProgress) -> Row:
 def _archive_created(row: Row, event: ArchiveCreated) -> Row:
     archive = replace(event, name=shown(event.name), archive_id=shown(event.archive_id), stream=shown(event.stream))
     if archive.stream:
-        return replace(row, streams=(*row.streams, archive)[:KEPT])
+        # A second attempt reads every stream again.
+        others = (each for each in row.streams if each.stream != archive.stream)
+        return replace(row, streams=(*others, archive)[:KEPT])
     sizes = Sizes(original=_count(event.original_size), new=_count(event.deduplicated_size), files=_count(event.files))
     return replace(row, archive=archive, sizes=sizes)
 
