@@ -138,3 +138,11 @@ def test_a_run_that_was_killed_while_a_stream_was_read_is_verified_by_the_next_o
     told = row(done, "web")
     assert (done.returncode, told["verdict"]) == (0, "clean"), done.stderr
     assert "an interrupted run was verified" in [step["detail"] for step in told["steps"]]
+
+
+@pytest.mark.slow
+def test_what_a_command_leaves_running_keeps_nobody_waiting(world):
+    streams = {"db": "echo a; sleep 54335 >/dev/null &", "etc": "echo b"}
+    done = world.run("--json", config=config_of(world, streams))
+    assert (done.returncode, [each["name"] for each in row(done, "web")["streams"]]) == (0, list(streams)), done.stderr
+    assert processes.mentioning("54335") == []

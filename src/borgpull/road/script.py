@@ -44,8 +44,9 @@ life=$!
 # one lets it go on meanwhile, which makes `create` a tenth faster. The kernel gives of it what it allows (wmem_max).
 # For the command of a stream, there come after the passphrase how many bytes it has, and the command with the mark. It
 # becomes the input of borg, which leaves that to DUMP, through a pipe in the folder: its text may hold a password. When
-# borg does not end well, or the lifeline ends, what the command started is ended too. sshd gives each session a process
-# group of its own (OpenSSH 9.2); where that is not so (dropbear), the command ends when it has nobody to write to.
+# borg or the lifeline ends, what the command started is ended too: it may hold the session's standard error open. sshd
+# gives each session a process group of its own (OpenSSH 9.2); where that is not so (dropbear), the command ends when it
+# has nobody to write to.
 SESSION = (
     ssh.LIFELINE
     + as_root.LOOK
@@ -113,7 +114,7 @@ unset borgpull_secret
   if [ -n "$sudo" ]; then rm -f "$dir/life"; exec 5<&-; else kill -INT $p; fi
   [ -z "$all" ] || { trap '' TERM; kill -TERM $all; sleep 1; }
   n=0
-  while [ $n -lt 25 ] && kill -0 $p; do sleep 1; n=$((n + 1)); done
+  while [ $n -lt 25 ] && { kill -0 $p || [ -e "$dir" ]; }; do sleep 1; n=$((n + 1)); done
   [ $n -lt 25 ] || kill -KILL $p
   [ -z "$all" ] || kill -KILL $all
 } >/dev/null 2>&1 &
@@ -122,7 +123,7 @@ exec 3<&- 5<&-
 wait $p
 r=$?
 kill $w 2>/dev/null
-[ -z "$all" ] || [ "$r" -lt 2 ] || { trap '' TERM; kill -TERM $all; } 2>/dev/null
+[ -z "$all" ] || { trap '' TERM; kill -TERM $all; } 2>/dev/null
 exit $r
 """
 )
