@@ -131,7 +131,7 @@ def test_the_archives_of_a_stream_that_is_no_longer_read_are_kept(world):
 @pytest.mark.slow
 def test_a_run_that_was_killed_while_a_stream_was_read_is_verified_by_the_next_one(world, tmp_path):
     run = Run(world, config_of(world, {"db": "echo a; sleep 54334"}), tmp_path)
-    run.until(lambda: run.has("archive_progress", path="db"))
+    run.until(lambda: run.has("step_started", step="stream") and processes.mentioning("54334"))
     run.kill()
     until(lambda: processes.mentioning("54334") == [])
     done = world.run("--json", config=config_of(world, {"db": "echo a"}))
