@@ -8,6 +8,7 @@ import jsonschema
 import pytest
 from reading import ends, entry, events, row, said_of, until
 
+from attacks.attack import plant as plant_attack
 from borgpull.lab import processes
 from custody.following import Run
 from world import ROOT, World, borg_14, loopback_world, secrets_of
@@ -146,3 +147,24 @@ def test_what_a_command_leaves_running_keeps_nobody_waiting(world):
     done = world.run("--json", config=config_of(world, streams))
     assert (done.returncode, [each["name"] for each in row(done, "web")["streams"]]) == (0, list(streams)), done.stderr
     assert processes.mentioning("54335") == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("move", "gate", "step"), [("delete_archive", False, "verify"), ("overwrite_one_chunk", True, "stream")]
+)
+def test_an_attack_in_the_session_of_a_stream_is_found(move, gate, step):
+    with loopback_world(("web",)) as attacked:
+        host = attacked.target("web").host.directory
+        plant_attack(host / "evil", move)
+        of_a_stream = f'case " $* " in *" --content-from-command "*) exec {host}/evil "$@" ;; esac'
+        (host / "borg").write_text(f'#!/bin/sh\n{of_a_stream}\nexec /usr/bin/borg "$@"\n')
+        (host / "borg").chmod(0o755)
+        config = config_of(attacked, {"db": "echo a", "etc": "echo b"}, Gate=gate)
+        assert attacked.run(config=config).returncode == 0
+        entry(config, "web")["BorgPath"] = str(host / "borg")
+        done = attacked.run("--json", config=config)
+        told = row(done, "web")
+        assert (done.returncode, told["outcome"], told["streams"]) == (3, "tampered", []), done.stderr
+        assert [each["step"] for each in told["steps"] if each["outcome"] == "tampered"] == [step]
+        assert series_of(attacked)["@etc"] == 1
