@@ -1,4 +1,4 @@
-"""Some cells of the fault matrix: one of each kind of fault, more when there is time; `make matrix` plays all of them.
+"""A cell of the fault matrix, one of each kind of fault when there is time; `make matrix` plays all of them.
 
 That who was killed is connected to again in the same run is for tests/run/test_interrupted.py to see in every suite.
 """
@@ -12,11 +12,9 @@ from faults.judge import problems_of
 from faults.play import play
 from faults.stage import Stage, stage
 
-QUICK = (
-    Cell(C, KILL, "prune"),
-    Cell(C, STOP, "create"),
-)
+QUICK = (Cell(C, KILL, "prune"),)
 LONGER = (
+    Cell(C, STOP, "create"),
     Cell(SOCAT, KILL, "create"),
     Cell(T_SSHD, KILL, "inspect"),
     Cell(B_SSHD, KILL, "verify"),
@@ -38,6 +36,7 @@ def test_a_fault_costs_its_own_target_alone_and_the_next_run_is_well(on_loopback
     assert problems_of(play(on_loopback, cell)) == []
 
 
+@pytest.mark.slow
 def test_a_link_to_a_target_that_is_not_needed_any_more_may_be_cut():
     with stage(walled=True) as made:
         assert problems_of(play(made, Cell(T_LINK, CUT, "check"))) == []

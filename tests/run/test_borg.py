@@ -76,6 +76,7 @@ def test_a_first_ctrl_c_is_for_borg_and_a_prompt_is_answered_on_the_terminal(bac
     assert child.exitstatus == 0, child.before
 
 
+@pytest.mark.slow
 def test_more_than_one_ctrl_c_ends_borg_and_leaves_nothing_behind(backed_up):
     lock = backed_up.target("web").repository / "lock.exclusive"
     with at_terminal(backed_up, "--full-access", "--", "delete") as child:

@@ -19,6 +19,7 @@ def placed_elsewhere(world: World) -> dict:
     return config
 
 
+@pytest.mark.slow
 def test_three_controllers_back_each_target_up_once(world):
     config = world.lab.config_text()
     runs = [world.start("--shard", f"{index}/{COUNT}", "--json") for index in range(COUNT)]

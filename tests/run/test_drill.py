@@ -36,11 +36,11 @@ def damage(repository: Path) -> None:
 
 
 def test_a_backup_is_read_back_until_the_disk_of_b_is_damaged():
-    with loopback_world() as world:
+    with loopback_world(["web"]) as world:
         assert world.run("-q").returncode == 0
         code, told = drilled(world, "--seed", "7", "--files", "60")
         assert code == 0
-        assert [each["good"] for each in told.values()] == [True, True]
+        assert [each["good"] for each in told.values()] == [True]
         assert all(each["compared"]["same"] == each["picked"] == 60 for each in told.values())
         assert world.leftovers() == []
         damage(world.target("web").repository)

@@ -47,7 +47,9 @@ def outcome(told: Path, target: str) -> str:
     return found
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
+)
 def test_a_run_stopped_while_a_target_is_read_leaves_nothing_behind(busy, number, code, tmp_path):
     told = tmp_path / "events"
     with start(busy, told) as run:
@@ -121,7 +123,7 @@ def test_a_controller_that_is_killed_leaves_no_process_and_no_key(busy, tmp_path
     assert keys == []
 
 
-@pytest.mark.parametrize("party", ["T web", "B"])
+@pytest.mark.parametrize("party", [pytest.param("T web", marks=pytest.mark.slow), "B"])
 def test_a_connection_that_dies_in_the_middle_is_made_again(busy, party, tmp_path):
     told = tmp_path / "events"
     with start(busy, told, "web", "mail") as run:

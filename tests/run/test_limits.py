@@ -40,7 +40,7 @@ def hanging(world: World) -> str:
     return script(world.target("web").host.directory / "hanging", HANGING)
 
 
-@pytest.mark.parametrize("limit", ["Timeout", "StallTimeout"])
+@pytest.mark.parametrize("limit", ["Timeout", pytest.param("StallTimeout", marks=pytest.mark.slow)])
 def test_a_target_that_hangs_fails_alone_when_its_time_is_over(world, limit, tmp_path):
     config = config_of(world, "web", "mail", **{"BorgPath": hanging(world), limit: "9s"})
     run = Run(world, config, tmp_path)

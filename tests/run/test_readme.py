@@ -36,6 +36,7 @@ def printed(at_hand: tuple[World, Path], line: str, *names: str) -> str:
     """Run a line of the README in a shell, with these targets in config.toml; return what it printed."""
     world, folder = at_hand
     config = only(world.lab.config(), *names)
+    config["Borg"]["Retries"] = 0
     if "bad" in names:
         move(config, "bad", nobody_listens(), world.target("bad").host.host_key.public)
     (folder / "config.toml").write_text(world.lab.config_text(config))

@@ -16,6 +16,7 @@ def tell(result) -> str:
 
 def broken(world: World, trouble: str) -> dict:
     config = only(world.lab.config(), "web")
+    config["Borg"]["Retries"] = 0
     server = config["Borg"]["Server"]
     stranger = world.target("mail").host
     match trouble:
@@ -83,6 +84,7 @@ def behind_a_jump() -> Iterator[World]:
 
 def by_jump(world: World) -> dict:
     config = only(world.lab.config(), "web")
+    config["Borg"]["Retries"] = 0
     jump = world.target("jump").host
     entry(config, "web")["Connection"] |= {"ProxyJumpHost": jump.endpoint, "ProxyJumpKnownHost": jump.known_host}
     return config

@@ -13,7 +13,14 @@ VERSIONS = {"1.2": lambda: DISTRIBUTION_BORG, "1.4": borg_14}
 ON_TARGET = {"web": "1.2", "mail": "1.4"}
 
 
-@pytest.mark.parametrize(("on_controller", "on_server"), list(itertools.product(VERSIONS, VERSIONS)))
+# 1.2 on both is what every other test has.
+MIXTURES = [
+    pytest.param(*pair, marks=pytest.mark.slow if pair == ("1.2", "1.2") else ())
+    for pair in itertools.product(VERSIONS, VERSIONS)
+]
+
+
+@pytest.mark.parametrize(("on_controller", "on_server"), MIXTURES)
 def test_versions_of_borg_can_be_mixed(shared_world, on_controller, on_server, tmp_path):
     world = shared_world
     config = world.lab.config()

@@ -12,6 +12,7 @@ from world import loopback_world
 JOBS = 9
 
 
+@pytest.mark.slow
 def test_all_have_their_turn_and_b_sees_one_attempt_at_a_time(tmp_path):
     if os.getuid() != 0:
         assert not os.environ.get("CI"), "CI must run as root: C lets nobody else see what memory it takes"
