@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -106,6 +107,11 @@ def test_status_sums_it_up_in_its_first_line_and_says_what_to_do_about_each():
         "found: 1 archive vanished: a",
     ]
     assert lines[8:] == ["hint: `borgpull rollback mail`", "warning: T db: old: 1d03h old, more than 1d02h"]
+
+
+def test_a_late_stream_is_not_told_with_the_age_of_the_source_paths():
+    lines = shown(status_lines([replace(STALE, last=GOOD.last)], now=NOW, max_age=93600))
+    assert lines[-1] == "warning: T db: old"
 
 
 def test_many_that_are_wrong_are_named_as_far_as_a_monitor_shows_them():

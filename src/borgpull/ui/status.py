@@ -103,7 +103,7 @@ def _trouble(standing: Standing, max_age: float) -> Iterator[Text]:
     if standing.level is Level.OK:
         return
     party, cause = target_party(standing.target), standing.cause
-    if standing.state is State.STALE and standing.last:
+    if standing.state is State.STALE and standing.last and standing.last.age > max_age:
         cause += f": {span(standing.last.age)} old, more than {span(max_age)}"
     if standing.level is Level.WARNING:
         yield from warning_lines(f"{party}: {cause}", standing.hint)
