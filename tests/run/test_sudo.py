@@ -238,6 +238,18 @@ def test_it_goes_by_every_road_and_with_other_rules_of_sudo(rules, options, tmp_
 
 
 @pytest.mark.slow
+def test_the_command_of_a_stream_is_not_roots():
+    with sudoing_world() as sudoing:
+        sudoing.allow(LINE)
+        config = sudoing.config(Streams=[{"Name": "who", "Command": "id -un"}])
+        done = sudoing.world.run("--json", config=config)
+        told = row(done, "web")
+        assert (done.returncode, [each["name"] for each in told["streams"]]) == (0, ["who"]), done.stderr
+        archive = f"::{told['streams'][0]['archive']['name']}"
+        assert sudoing.world.lab.borg(sudoing.target, "extract", "--stdout", archive).decode().strip() == LOGIN
+
+
+@pytest.mark.slow
 def test_a_sudo_that_wants_a_terminal_is_told_that_it_shall_not():
     with sudoing_world() as sudoing:
         sudoing.allow(LINE, "Defaults requiretty")
