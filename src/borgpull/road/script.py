@@ -114,9 +114,12 @@ unset borgpull_secret
   if [ -n "$sudo" ]; then rm -f "$dir/life"; exec 5<&-; else kill -INT $p; fi
   [ -z "$all" ] || { trap '' TERM; kill -TERM $all; sleep 1; }
   n=0
-  while [ $n -lt 25 ] && { kill -0 $p || [ -e "$dir" ]; }; do sleep 1; n=$((n + 1)); done
+  while [ $n -lt 25 ] && kill -0 $p; do sleep 1; n=$((n + 1)); done
   [ $n -lt 25 ] || kill -KILL $p
-  [ -z "$all" ] || kill -KILL $all
+  [ -n "$all" ] || exit
+  n=0
+  while [ $n -lt 3 ] && [ -e "$dir" ]; do sleep 1; n=$((n + 1)); done
+  kill -KILL $all
 } >/dev/null 2>&1 &
 w=$!
 exec 3<&- 5<&-
