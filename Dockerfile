@@ -4,13 +4,13 @@ ARG BASE=debian:13-slim
 FROM ${BASE} AS builder
 RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends python3-venv
 RUN python3 -m venv /build && python3 -m venv --without-pip /opt/borgpull
-WORKDIR /src
+WORKDIR /borgpull
 COPY requirements/ requirements/
 # Each package is what its hash says, or the build ends.
 RUN /build/bin/pip install --no-cache-dir --require-hashes -r requirements/build.txt \
     && /build/bin/pip --python /opt/borgpull/bin/python install --no-cache-dir --require-hashes -r requirements/run.txt
 COPY pyproject.toml README.md LICENSE ./
-COPY src/ src/
+COPY borgpull/ borgpull/
 RUN /build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /dist . \
     && /build/bin/pip --python /opt/borgpull/bin/python install --no-cache-dir --no-deps /dist/*.whl
 

@@ -2,46 +2,46 @@
 .PHONY: demo test check screenshots slow attacks fuzz matrix soak bench image lock dist sbom clean
 
 demo:
-	@tools/setup.sh run && .venv/bin/borgpull demo
+	@scripts/setup.sh run && .venv/bin/borgpull demo
 
 test:
-	@tools/setup.sh work && .venv/bin/pytest -n 2 --dist loadfile
+	@scripts/setup.sh work && .venv/bin/pytest -n 2 --dist loadfile
 
 check:
-	@tools/setup.sh work && .venv/bin/ruff check && .venv/bin/ruff format --check && .venv/bin/mypy && .venv/bin/lint-imports
+	@scripts/setup.sh work && .venv/bin/ruff check && .venv/bin/ruff format --check && .venv/bin/mypy && .venv/bin/lint-imports
 
 screenshots:
-	@tools/setup.sh work && .venv/bin/python tools/screenshots.py
+	@scripts/setup.sh work && .venv/bin/python scripts/screenshots.py
 
 slow:
-	@tools/setup.sh work && .venv/bin/pytest -n 2 --dist loadfile -m slow
+	@scripts/setup.sh work && .venv/bin/pytest -n 2 --dist loadfile -m slow
 
 attacks:
-	@tools/setup.sh work && .venv/bin/python tests/custody/table.py
+	@scripts/setup.sh work && .venv/bin/python tests/custody/table.py
 
 fuzz:
-	@tools/setup.sh work && HYPOTHESIS_PROFILE=thorough .venv/bin/pytest -n 2 --dist loadfile tests/fuzz
+	@scripts/setup.sh work && HYPOTHESIS_PROFILE=thorough .venv/bin/pytest -n 2 --dist loadfile tests/fuzz
 
 matrix:
-	@tools/setup.sh work && .venv/bin/python tests/faults/table.py
+	@scripts/setup.sh work && .venv/bin/python tests/faults/table.py
 
 soak:
-	@tools/setup.sh work && .venv/bin/python tests/soak/table.py
+	@scripts/setup.sh work && .venv/bin/python tests/soak/table.py
 
 bench:
-	@tools/setup.sh work && .venv/bin/python tests/bench/table.py
+	@scripts/setup.sh work && .venv/bin/python tests/bench/table.py
 
 image:
-	@tools/setup.sh image && .venv/bin/pytest -m image tests/image
+	@scripts/setup.sh image && .venv/bin/pytest -m image tests/image
 
 lock:
-	@test -x .venv/bin/uv || tools/setup.sh work; tools/lock.sh
+	@test -x .venv/bin/uv || scripts/setup.sh work; scripts/lock.sh
 
 dist:
-	@tools/setup.sh work && tools/dist.sh
+	@scripts/setup.sh work && scripts/dist.sh
 
 sbom:
-	@tools/setup.sh work && tools/sbom.sh
+	@scripts/setup.sh work && scripts/sbom.sh
 
 clean:
 	rm -rf .venv .venv-borg14 .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build

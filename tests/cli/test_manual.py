@@ -20,7 +20,7 @@ def manual():
 
 def tool(name):
     if shutil.which(name) is None:
-        assert not os.environ.get("CI"), f"there is no {name}: tools/setup.sh work installs it"
+        assert not os.environ.get("CI"), f"there is no {name}: scripts/setup.sh work installs it"
         pytest.skip(f"there is no {name}")
     return name
 

@@ -23,7 +23,7 @@ READY = {
 
 def needs(shell):
     if shutil.which(shell) is None:
-        assert not os.environ.get("CI"), f"there is no {shell}: tools/setup.sh work installs it"
+        assert not os.environ.get("CI"), f"there is no {shell}: scripts/setup.sh work installs it"
         pytest.skip(f"there is no {shell}")
 
 

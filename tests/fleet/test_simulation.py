@@ -1,4 +1,4 @@
-"""tools/simulate.py: its nights are what borgpull would make of such targets, and docs/scale.md shows them."""
+"""scripts/simulate.py: its nights are what borgpull would make of such targets, and docs/scale.md shows them."""
 
 import importlib.util
 import random

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from borgpull.lab.trees import differences
-from image.built import Image, image_built
+from image.built import Image, image_built, said
 from image.container import Container
 from run.reading import until
 from world import Result, World, found_on_disk, loopback_world, secrets_of
@@ -51,6 +51,11 @@ def test_neither_pip_nor_a_compiler_is_in_it(image):
     programs = {program.name for folder in folders for program in folder.iterdir()}
     assert {"borg", "borgpull", "ssh", "socat"} <= programs
     assert not [name for name in programs if name.startswith(("pip", "gcc", "cc"))]
+
+
+def test_the_installed_package_is_what_runs(image):
+    python = ["/opt/borgpull/bin/python", "-c", "import borgpull; print(borgpull.__file__)"]
+    assert said("chroot", image.files, *python).startswith("/opt/borgpull/lib/")
 
 
 def test_a_backup_with_the_config_on_stdin(world: World, container: Container):

@@ -22,7 +22,7 @@ LINES = [line for line in re.findall(r"^\$ (.+)$", README, re.MULTILINE) if "| j
 def at_hand(tmp_path_factory) -> Iterator[tuple[World, Path]]:
     """A folder with a config.toml, of a good target and one on which nobody listens, and a `borgpull` on the PATH."""
     if shutil.which("jq") is None:
-        assert not os.environ.get("CI"), "there is no jq: tools/setup.sh work installs it"
+        assert not os.environ.get("CI"), "there is no jq: scripts/setup.sh work installs it"
         pytest.skip("there is no jq")
     folder = tmp_path_factory.mktemp("at hand")
     with loopback_world(["good", "bad"], planted=False) as world:

@@ -37,7 +37,7 @@ def archives(world: World) -> int:
 def test_a_backup_comes_of_it_and_nothing_is_left_in_clear(shared_world: World, title, tmp_path):
     env = with_borgpull(tmp_path, shared_world)
     if shutil.which(TOOLS[title], path=env["PATH"]) is None:
-        assert not os.environ.get("CI"), f"there is no {TOOLS[title]}: tools/setup.sh work installs it"
+        assert not os.environ.get("CI"), f"there is no {TOOLS[title]}: scripts/setup.sh work installs it"
         pytest.skip(f"there is no {TOOLS[title]}")
     config = shared_world.lab.config_text(only(shared_world.lab.config(), "web"))
     (tmp_path / "config.toml").write_text(config)

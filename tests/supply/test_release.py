@@ -21,7 +21,7 @@ def cloned(folder: Path) -> Path:
 def built(folder: Path, **env: str) -> dict[str, bytes]:
     """Build wheel and sdist in a clone; return them by name."""
     done = subprocess.run(
-        ["tools/dist.sh"], cwd=folder, env={**os.environ, **env}, capture_output=True, text=True, check=False
+        ["scripts/dist.sh"], cwd=folder, env={**os.environ, **env}, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     made = {file.name: file.read_bytes() for file in (folder / "dist").iterdir()}
@@ -32,21 +32,23 @@ def built(folder: Path, **env: str) -> dict[str, bytes]:
 
 def test_the_same_commit_gives_the_same_bytes_and_they_work(tmp_path):
     one, other = cloned(tmp_path / "one"), cloned(tmp_path / "other folder")
-    (other / "src" / "borgpull" / "not committed.py").write_text("")
+    (other / "borgpull" / "not committed.py").write_text("")
     os.utime(other / "README.md", (0, 0))
     (other / "README.md").chmod(0o600)
     first = built(one)
     assert built(other, TZ="Asia/Tokyo", HOME=str(tmp_path)) == first
     (wheel,) = (one / "dist" / name for name in first if name.endswith(".whl"))
     argv = [sys.executable, "-S", "-c", "import borgpull; print(borgpull.__file__)"]
-    said = subprocess.run(argv, env={"PYTHONPATH": str(wheel)}, capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(
+        argv, env={"PYTHONPATH": str(wheel)}, cwd=tmp_path, capture_output=True, text=True, check=True
+    ).stdout
     assert said.startswith(str(wheel))
 
 
 @pytest.mark.slow
 def test_the_bill_of_materials_names_what_runs_and_how_it_hangs_together(tmp_path):
     folder = cloned(tmp_path / "one")
-    subprocess.run(["tools/sbom.sh"], cwd=folder, check=True, capture_output=True)
+    subprocess.run(["scripts/sbom.sh"], cwd=folder, check=True, capture_output=True)
     bill = json.loads((folder / "dist" / "borgpull.cdx.json").read_text())
     assert bill["bomFormat"] == "CycloneDX"
     assert bill["metadata"]["component"]["version"]

@@ -24,7 +24,7 @@ DENY_WRITE_EXECUTE = (
 
 def analyze(*arguments: str, folder: Path) -> subprocess.CompletedProcess:
     if shutil.which("systemd-analyze") is None:
-        assert not os.environ.get("CI"), "there is no systemd-analyze: tools/setup.sh work installs it"
+        assert not os.environ.get("CI"), "there is no systemd-analyze: scripts/setup.sh work installs it"
         pytest.skip("there is no systemd-analyze")
     argv = ["systemd-analyze", "--no-pager", *arguments]
     return subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False)

@@ -17,7 +17,7 @@ class Showing(Terminal):
 
     def __init__(self, *, columns=80, rows=24, targets=200, environ=None, verbose=False):
         wanted = {"PATH": os.environ["PATH"], "TERM": "xterm-256color", "LC_ALL": "C.UTF-8"}
-        path = os.pathsep.join([str(HERE), str(HERE.parents[1] / "src")])
+        path = os.pathsep.join([str(HERE), str(HERE.parents[1])])
         argv = [sys.executable, str(HERE / "show.py"), str(targets), *(["-v"] if verbose else [])]
         super().__init__(argv, env={**wanted, "PYTHONPATH": path, **(environ or {})}, columns=columns, rows=rows)
 

@@ -140,7 +140,7 @@ class World:
 
 
 def borg_14() -> str:
-    """Return the path of a Borg 1.4, which tools/setup.sh makes; without it skip, or fail where CI is set."""
+    """Return the path of a Borg 1.4, which scripts/setup.sh makes; without it skip, or fail where CI is set."""
     path = ROOT / ".venv-borg14" / "bin" / "borg"
     if path.exists():
         return str(path)

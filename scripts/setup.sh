@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 for_what=${1:-run}
-case $for_what in run | work | image) ;; *) echo "usage: tools/setup.sh [run|work|image]" >&2 && exit 4 ;; esac
+case $for_what in run | work | image) ;; *) echo "usage: scripts/setup.sh [run|work|image]" >&2 && exit 4 ;; esac
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
 say() { echo "setup: $*" >&2; }
@@ -116,7 +116,7 @@ make_borgpull() { # make_borgpull run|work: what is not in requirements/ by its 
     broken=$(.venv/bin/pip check) || { say "$broken; requirements/ is older than pyproject.toml: make lock" && exit 1; }
 }
 
-exec 9<tools/setup.sh
+exec 9<scripts/setup.sh
 flock 9 # `make -j` starts this more than once
 
 mapfile -t missing < <(missing_packages | sort -u)

@@ -1,7 +1,7 @@
 """How many controllers, and which Jobs, meet a night's window? Nights of many targets, with borgpull's own shards.
 
-`.venv/bin/python tools/simulate.py` prints the table of docs/scale.md. Pure but for what it prints: the same seed gives
-the same nights. It knows time alone: what a job takes of a controller and of B has to be measured there.
+`.venv/bin/python scripts/simulate.py` prints the table of docs/scale.md. Pure but for what it prints: the same seed
+gives the same nights. It knows time alone: what a job takes of a controller and of B has to be measured there.
 """
 
 from __future__ import annotations

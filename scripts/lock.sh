@@ -1,6 +1,6 @@
 #!/bin/bash
 # Writes requirements/*.txt: every Python package by version and by the hash of each of its files, for 3.11 and later.
-# What is locked stays as it is while pyproject.toml allows it; `tools/lock.sh --upgrade` takes the newest of each.
+# What is locked stays as it is while pyproject.toml allows it; `scripts/lock.sh --upgrade` takes the newest of each.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
