@@ -2,7 +2,7 @@
 .PHONY: demo test check screenshots slow attacks fuzz matrix soak bench image lock dist sbom clean
 
 demo:
-	@scripts/setup.sh run && .venv/bin/borgpull demo
+	@scripts/setup.sh run && .venv/bin/python scripts/demo.py
 
 test:
 	@scripts/setup.sh work && .venv/bin/pytest -n 2 --dist loadfile

@@ -15,7 +15,7 @@ import pwd
 import signal
 import subprocess
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -82,30 +82,6 @@ def run_now(argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 10) -> 
     """
     done = subprocess.run(argv, input=stdin, capture_output=True, timeout=timeout, env=environment(), check=False)
     return Completed(done.returncode, done.stdout, done.stderr)
-
-
-@contextlib.contextmanager
-def daemon(argv: Sequence[str], *, log: Path) -> Iterator[int]:
-    """Keep a program running for as long as the context lasts, its output in `log`; yields its pid."""
-    with (
-        log.open("ab") as output,
-        subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            env=environment(),
-            start_new_session=True,
-            preexec_fn=_die_with_parent,
-        ) as process,
-    ):
-        try:
-            yield process.pid
-        finally:
-            process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(10)
-            process.kill()
 
 
 class Child:

@@ -14,10 +14,10 @@ from rich.console import Console
 
 from borgpull import config, fleet, rundir, ssh
 from borgpull.events import Event, Step, StepStarted
-from borgpull.lab import Lab, Spot, lab_running
 from borgpull.ui.board import Board, fold
 from borgpull.ui.frame import frame
 from borgpull.ui.summary import summary_table
+from lab import Lab, Spot, lab_running
 
 WIDTH, HEIGHT = 110, 24
 DOCS = Path(__file__).parent.parent / "docs"

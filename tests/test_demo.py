@@ -1,4 +1,4 @@
-"""`borgpull demo` as a newcomer meets it: it works, can be stopped, says what is missing, and leaves nothing."""
+"""`make demo` as a newcomer meets it: it works, can be stopped, says what is missing, and leaves nothing."""
 
 import os
 import shutil
@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from borgpull.lab import processes
+from lab import processes
 from world import ROOT
 
-DEMO = [sys.executable, "-m", "borgpull", "demo"]
+DEMO = [sys.executable, "scripts/demo.py"]
 
 
 def start(folder: Path, **env: str) -> subprocess.Popen:

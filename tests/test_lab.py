@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from borgpull.errors import Failure
-from borgpull.lab import Spot, Target, lab_running, processes
-from borgpull.lab.trees import differences, plant
+from lab import Spot, Target, lab_running, processes
+from lab.trees import differences, plant
 from world import (
     World,
     borg_14,
@@ -258,3 +258,10 @@ def test_planted_trees_hold_the_awkward_names(tmp_path):
     plant(tmp_path)
     names = {os.fsencode(place.name) for place in tmp_path.rglob("*")}
     assert {b"line\nbreak", b"-rf", b"$HOME", b"latin\xe9", b"broken link", b"empty folder"} <= names
+
+
+def test_a_daemon_runs_as_long_as_its_context(tmp_path):
+    with processes.daemon(["sh", "-c", "echo begun; exec sleep 1000"], log=tmp_path / "log") as pid:
+        wait_until(lambda: (tmp_path / "log").read_text() == "begun\n")
+        assert pid in processes.descendants(os.getpid())
+    wait_until(lambda: not Path(f"/proc/{pid}").exists())

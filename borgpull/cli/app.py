@@ -48,7 +48,6 @@ BorgPull.subcommand("key", "borgpull.cli.key.Key")
 BorgPull.subcommand("config", "borgpull.cli.config.ConfigCommands")
 BorgPull.subcommand("completion", "borgpull.cli.completion.Completion")
 BorgPull.subcommand("man", "borgpull.cli.man.Man")
-BorgPull.subcommand("demo", "borgpull.cli.demo.Demo")
 
 _OF_THE_WHOLE = {"-h", "--help", "--version"}
 

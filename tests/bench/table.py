@@ -15,15 +15,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "scripts"), str(ROOT)]
 
 from bench.fleets import Script, plant_small  # noqa: E402
 from bench.relay import relay_to  # noqa: E402
 from bench.screen import share_of_a_core  # noqa: E402
 from bench.usage import seconds_of  # noqa: E402
 from bench.ways import GCM, Ways, fill, plain_speed, run_of, speed_under_way, through  # noqa: E402
-from borgpull.lab import Spot  # noqa: E402
 from custody.following import only  # noqa: E402
+from lab import Spot  # noqa: E402
 from world import World, loopback_world  # noqa: E402
 
 ROUNDS = 5

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from borgpull.lab import processes
+from lab import processes
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 # To look costs time that the others lack: the CPU adds up by itself, what is there at the most has to be caught.

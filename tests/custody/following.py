@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from borgpull.lab import processes
+from lab import processes
 from world import Result, World
 
 SECONDS = 120.0

@@ -17,8 +17,8 @@ from typing import Any
 
 from attacks.attack import plant as plant_attack
 from attacks.more_moves import plant_more
-from borgpull.lab.trees import differences, plant
 from custody.catalogue import Attack
+from lab.trees import differences, plant
 from world import World, borg_14, loopback_world
 from world.place import DISTRIBUTION_BORG
 

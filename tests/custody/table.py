@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "scripts"), str(ROOT)]
 
 from custody.catalogue import ATTACKS, LINGERING, NOTHING_WRITTEN, PRINTED, REFUSED  # noqa: E402
 from custody.story import Ending, told  # noqa: E402

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from borgpull.lab.trees import plant
 from custody.following import Run, command_with, only
+from lab.trees import plant
 from world import World, borg_14, loopback_world
 from world.place import DISTRIBUTION_BORG
 

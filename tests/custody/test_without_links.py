@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from attacks.attack import plant as plant_attack
-from borgpull.lab import Spot
-from borgpull.lab.trees import differences, plant
 from custody.following import only
+from lab import Spot
+from lab.trees import differences, plant
 from world import World, loopback_world
 
 pytestmark = pytest.mark.slow

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "scripts"), str(ROOT)]
 
 from faults.cells import STEPS, Cell, cell, cells, rows  # noqa: E402
 from faults.judge import in_words, problems_of  # noqa: E402

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from borgpull.lab import processes
 from faults.cells import (
     B_MASTER,
     B_SSHD,
@@ -25,6 +24,7 @@ from faults.cells import (
     T_SSHD,
     C,
 )
+from lab import processes
 from world import World
 
 SECONDS_TO_DIE = 10.0

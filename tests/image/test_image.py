@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from borgpull.lab.trees import differences
 from image.built import Image, image_built, said
 from image.container import Container
+from lab.trees import differences
 from run.reading import until
 from world import Result, World, found_on_disk, loopback_world, secrets_of
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from borgpull.lab import processes
 from borgpull.notify import on_finish
+from lab import processes
 
 REPORT = json.dumps({"outcome": "done", "filler": "x" * 300_000}).encode()
 

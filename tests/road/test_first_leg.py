@@ -14,9 +14,9 @@ from pydantic import SecretStr
 from borgpull.borg.command import Repository
 from borgpull.config import Connection, Host, Options, Road
 from borgpull.errors import Failure
-from borgpull.lab import Lab, Spot, lab_running, processes
 from borgpull.road import Backup, first_leg, open_target
 from borgpull.ssh import open_master
+from lab import Lab, Spot, lab_running, processes
 
 REFUSING = {
     "no-tcp": "AllowTcpForwarding no",

@@ -15,9 +15,9 @@ from pydantic import SecretStr
 from borgpull.borg.command import Repository
 from borgpull.config import Connection, Host, Options
 from borgpull.errors import Failure
-from borgpull.lab import Lab, Spot, lab_running
 from borgpull.road import Backup, open_target
 from borgpull.ssh import open_master
+from lab import Lab, Spot, lab_running
 
 # It stands in for borg and writes down what it was given, NUL after each argument.
 RECORDER = '#!/bin/sh\nprintf "%s\\0" "$@" >"${0%/*}/given"\ncat <&"$BORG_PASSPHRASE_FD" >"${0%/*}/passphrase"\n'

@@ -16,11 +16,11 @@ from pydantic import SecretStr
 
 from borgpull.config import Connection, Host
 from borgpull.errors import Failure
-from borgpull.lab import Lab, Spot, lab_running, processes
 from borgpull.road import BackupServer
 from borgpull.road.controller import descends
 from borgpull.road.serve import Request, listening, serve
 from borgpull.ssh import open_master
+from lab import Lab, Spot, lab_running, processes
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 from reading import entry, held, only, report, said_of, until
 
-from borgpull.lab import Target
-from borgpull.lab.trees import differences
+from lab import Target
+from lab.trees import differences
 from world import World
 
 CREATE = "create --lock-wait 600 --files-cache=ctime,size --noctime --noflags --noflags --stats ::snapshot-{utcnow}"

@@ -13,7 +13,7 @@ import pexpect
 import pytest
 from reading import until
 
-from borgpull.lab import processes
+from lab import processes
 from world import ROOT, World, loopback_world
 
 

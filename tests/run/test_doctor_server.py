@@ -13,7 +13,7 @@ from reading import forced_shell, script
 from borgpull import config as configs
 from borgpull import fleet
 from borgpull.answers import Finding
-from borgpull.lab import Spot
+from lab import Spot
 from world import World, borg_14, loopback_world
 
 TOOLS = ("cut", "dirname", "df", "env", "head", "readlink", "sh", "stat", "tail")

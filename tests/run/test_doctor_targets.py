@@ -10,8 +10,8 @@ import jsonschema
 import pytest
 from reading import entry, forced_shell, script
 
-from borgpull.lab import Spot
-from borgpull.lab.trees import plant
+from lab import Spot
+from lab.trees import plant
 from world import Result, World, loopback_world
 from world.place import ROOT
 

@@ -9,8 +9,8 @@ import pytest
 from reading import ends, entry, events, row, said_of, until
 
 from attacks.attack import plant as plant_attack
-from borgpull.lab import processes
 from custody.following import Run
+from lab import processes
 from world import ROOT, World, borg_14, loopback_world, secrets_of
 
 SCHEMA = jsonschema.Draft202012Validator(json.loads((ROOT / "docs" / "report.schema.json").read_text()))

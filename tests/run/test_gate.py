@@ -6,8 +6,8 @@ import pytest
 from reading import ends, entry, only, row, said_of
 
 from attacks.attack import plant as plant_attack
-from borgpull.lab import Spot
-from borgpull.lab.trees import differences, plant
+from lab import Spot
+from lab.trees import differences, plant
 from world import World, loopback_world
 
 

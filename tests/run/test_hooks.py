@@ -6,8 +6,8 @@ import signal
 import pytest
 from reading import ends, entry, only, row, said_of, script, until
 
-from borgpull.lab import processes
 from custody.following import Run
+from lab import processes
 from world import World, loopback_world, secrets_of
 
 BROKEN = {

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from reading import connections, entry, events, only, row, script, until
 
-from borgpull.lab import processes
+from lab import processes
 from world import World, loopback_world
 
 # Some ten seconds of work for borg, and no space on the disk.

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from reading import only, script
 
-from borgpull.lab import Spot, processes
 from custody.following import Run
+from lab import Spot, processes
 from world import World, loopback_world
 
 # Reads its passphrase and never does anything; ends when it is interrupted, as borg does.

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from reading import entry, held, only, row, said_of, script
 
-from borgpull.lab import Spot
+from lab import Spot
 from world import World, borg_14, loopback_world
 
 # As borg itself is started, it notes how nice it is.

@@ -16,8 +16,8 @@ import referencing
 from reading import entry, script, until
 
 from attacks.attack import plant as plant_attack
-from borgpull.lab.trees import differences
 from custody.story import python_of
+from lab.trees import differences
 from world import World, loopback_world
 from world.place import ROOT
 

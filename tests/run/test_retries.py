@@ -7,8 +7,8 @@ from datetime import datetime
 import pytest
 from reading import connections, entry, forced_shell, move, nobody_listens, row, said_of
 
-from borgpull.lab import Spot, processes
 from custody.following import Run, only
+from lab import Spot, processes
 from world import World, loopback_world
 
 MENDING = {

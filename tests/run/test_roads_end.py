@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from reading import entry, forced_shell, only, report, row, said_of
 
-from borgpull.lab import Spot
+from lab import Spot
 from world import World, loopback_world
 
 

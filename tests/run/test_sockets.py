@@ -15,8 +15,8 @@ from reading import ends, entry, row, said_of
 
 from attacks.attack import plant as plant_attack
 from borgpull.config.sockets import SUB_DIR, escaped
-from borgpull.lab import Spot
-from borgpull.lab.trees import differences, plant
+from lab import Spot
+from lab.trees import differences, plant
 from world import World, loopback_world
 from world.place import DISTRIBUTION_BORG
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from reading import entry, report, row, said_of
 
-from borgpull.lab.trees import differences, plant
+from lab.trees import differences, plant
 from world import Result, World, loopback_world
 
 NAMES = ("refusing", "asked-for")

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from reading import entry, events, row, said_of, script, until
 
-from borgpull.lab import processes
-from borgpull.lab.trees import differences
+from lab import processes
+from lab.trees import differences
 from world import LOGIN, Result, Sudoing, borg_14, found_on_disk, secrets_of, sudoing_world, watching_for
 
 LINE = f"{LOGIN} ALL=(root) NOPASSWD: NOLOG_INPUT: /usr/bin/borg"

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from reading import ends, entry, forced_shell, move, nobody_listens, row, said_of, script
 
-from borgpull.lab import Spot
-from borgpull.lab.trees import differences
+from lab import Spot
+from lab.trees import differences
 from world import Result, World, loopback_world
 
 TOOLS = ("env", "mktemp", "rm", "rmdir", "sh", "sleep")

@@ -5,7 +5,7 @@ import itertools
 import pytest
 from reading import entry, report, said_of
 
-from borgpull.lab.trees import differences, plant
+from lab.trees import differences, plant
 from world import borg_14
 from world.place import DISTRIBUTION_BORG
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from reading import held, report, until
 
-from borgpull.lab.trees import differences
+from lab.trees import differences
 from world import World
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from reading import ends, entry, only, row, said_of
 
-from borgpull.lab import Spot
+from lab import Spot
 from world import World, loopback_world
 
 NOBODY = 65534

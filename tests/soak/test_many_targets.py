@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from borgpull.lab import Spot
+from lab import Spot
 from soak.fleet import watched
 from soak.judge import problems_of
 from world import loopback_world

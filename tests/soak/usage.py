@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from borgpull.lab import processes
+from lab import processes
 
 KILOBYTE = 1024
 

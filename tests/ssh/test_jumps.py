@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from borgpull import ssh
 from borgpull.config import Connection, Host, Jump
 from borgpull.errors import Failure
-from borgpull.lab import Lab, Spot, lab_running, processes
+from lab import Lab, Spot, lab_running, processes
 
 # An account that has no shell, and needs none to lead on.
 JUMPER = "nobody"

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from borgpull import proc, ssh
 from borgpull.config import Connection, Host
 from borgpull.errors import Failure
-from borgpull.lab import Lab, Spot, lab_running, processes
+from lab import Lab, Spot, lab_running, processes
 
 BANNER = "All that you do here is written down.\n" * 4000
 

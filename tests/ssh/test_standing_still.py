@@ -15,9 +15,9 @@ from pydantic import SecretStr
 from borgpull import proc, ssh
 from borgpull.config import Connection, Host
 from borgpull.errors import Failure
-from borgpull.lab import Lab, Spot, lab_running
 from borgpull.ssh import connect
 from borgpull.ssh import master as limits
+from lab import Lab, Spot, lab_running
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from borgpull.lab import processes
+from lab import processes
 
 CONTROLLER = "C"
 _count = itertools.count()

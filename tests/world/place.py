@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from borgpull.lab import Lab, Spot, Target, lab_running, processes
-from borgpull.lab.trees import plant
+from lab import Lab, Spot, Target, lab_running, processes
+from lab.trees import plant
 
 from .network import CONTROLLER, Network, network_of
 

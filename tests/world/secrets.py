@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from borgpull.lab import Lab, processes
+from lab import Lab, processes
 
 _PAUSE_SECONDS = 0.002
 

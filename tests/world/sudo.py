@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from borgpull.lab import Spot, Target
+from lab import Spot, Target
 
 from .place import World, loopback_world
 

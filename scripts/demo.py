@@ -1,4 +1,4 @@
-"""What `borgpull demo` does: two real runs between throw-away hosts, and a look at what they made of it.
+"""`make demo`: two real backups of two throw-away targets to a throw-away backup server, all on this machine.
 
 It runs borgpull as an operator does, in a process of its own. It must leave nothing behind, and say nothing
 that it did not just see.
@@ -16,26 +16,32 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
-from .. import proc
-from ..errors import Failure
-from ..lab import Lab, Target, lab_running, missing_tools
-from ..lab.trees import differences, plant
-from ..ui.console import people
-from ..ui.figures import size
+from borgpull import proc
+from borgpull.errors import Failure
+from borgpull.ui.console import message_error, people
+from borgpull.ui.figures import size
+from lab import Lab, Target, lab_running, missing_tools
+from lab.trees import differences, plant
 
 _DEMO = "demo"
 _FILES = 300
 _FILE_BYTES = 30_000
-_WARNINGS_ONLY = 1
+_WARNINGS_ONLY, _FAILED = 1, 2
 # borgpull tidies up on B and on both targets when it is interrupted
 _SECONDS_TO_TIDY_UP = 30.0
 
 
-def show() -> int:
-    """Run the demo; return the exit code of the worse of both runs. Raises Failure when a tool is missing."""
-    _refuse_without_tools()
-    with _signals_unwind(), lab_running() as lab:
-        code = _show(lab)
+def main() -> int:
+    """Run the demo; return the exit code of the worse of both runs."""
+    try:
+        _refuse_without_tools()
+        with _signals_unwind(), lab_running() as lab:
+            code = _show(lab)
+    except Failure as failure:
+        message_error(failure.party, failure.cause, failure.hint)
+        return _FAILED
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
     _say(f"\nRemoved {lab.directory}, and all that ran in it.")
     return code
 
@@ -132,3 +138,7 @@ def _files_below(folder: Path) -> int:
 
 def _bytes_below(folder: Path) -> int:
     return sum(Path(parent, name).lstat().st_size for parent, _, names in os.walk(folder) for name in names)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from .. import proc
-from ..errors import Failure
-from ..ssh import Key, make_key
+from borgpull.errors import Failure
+from borgpull.ssh import Key, make_key
+
 from . import processes
 
 LAB = "lab"
@@ -125,7 +125,7 @@ def _started(directory: Path, spot: Spot) -> Iterator[tuple[int, int]]:
         config = directory / "sshd_config"
         config.write_text(_config(directory, spot, port), encoding="utf-8")
         log.write_bytes(b"")
-        with proc.daemon([*spot.prefix, sshd, "-D", "-e", "-f", str(config)], log=log) as pid:
+        with processes.daemon([*spot.prefix, sshd, "-D", "-e", "-f", str(config)], log=log) as pid:
             if _listens(pid, log):
                 yield pid, port
                 return

@@ -1,6 +1,6 @@
 """A throw-away backup server and targets on this machine: real sshd, new keys, all below one directory.
 
-For `borgpull demo` and the tests. It never touches the user's keys, known hosts and Borg folders, nor the
+For `make demo` and the tests. It never touches the user's keys, known hosts and Borg folders, nor the
 machine's own sshd; when it ends, its processes and its directory are gone.
 """
 

@@ -14,8 +14,9 @@ from typing import Any
 
 import tomlkit
 
-from .. import proc
-from ..errors import Failure
+from borgpull import proc
+from borgpull.errors import Failure
+
 from . import processes
 from .sshd import LAB, Host, Spot, find_program, host_running
 

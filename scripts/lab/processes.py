@@ -1,4 +1,4 @@
-"""What is running, read from /proc: whose child it is, and whom it mentions.
+"""What is running, read from /proc: whose child it is, and whom it mentions; and the daemons of a lab.
 
 Ends processes by their pid, never by name.
 """
@@ -6,14 +6,20 @@ Ends processes by their pid, never by name.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import signal
+import subprocess
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+
+from borgpull import proc
 
 _PROC = Path("/proc")
 _SECONDS_TO_DIE = 5.0
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
 def pids() -> list[int]:
@@ -84,3 +90,31 @@ def end(wanted: Iterable[int]) -> None:
 def _is_alive(pid: int) -> bool:
     stat = _stat(pid)
     return bool(stat) and stat[0] not in (b"Z", b"X")
+
+
+def _die_with_parent() -> None:
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def daemon(argv: Sequence[str], *, log: Path) -> Iterator[int]:
+    """Keep a program running for as long as the context lasts, its output in `log`; yields its pid."""
+    with (
+        log.open("ab") as output,
+        subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=proc.environment(),
+            start_new_session=True,
+            preexec_fn=_die_with_parent,
+        ) as process,
+    ):
+        try:
+            yield process.pid
+        finally:
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(10)
+            process.kill()
