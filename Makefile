@@ -8,7 +8,7 @@ test:
 	@scripts/setup.sh work && .venv/bin/pytest -n 2 --dist loadfile
 
 check:
-	@scripts/setup.sh work && .venv/bin/ruff check && .venv/bin/ruff format --check && .venv/bin/mypy && .venv/bin/lint-imports
+	@scripts/setup.sh work && .venv/bin/ruff check && .venv/bin/ruff format --check && .venv/bin/mypy && .venv/bin/lint-imports && .venv/bin/python scripts/size.py
 
 screenshots:
 	@scripts/setup.sh work && .venv/bin/python scripts/screenshots.py
