@@ -1,4 +1,4 @@
-"""The connections to B: each serves a few jobs at a time, another is opened when all are taken.
+"""The connections to B: each bears a few sessions at a time, another one is opened when all places are taken.
 
 A connection that broke is replaced when the next job asks. B never sees more than one attempt to connect at a time, nor
 one soon after another that failed, however many targets wait for it.
@@ -22,6 +22,8 @@ from ..ssh import SESSIONS, Master, open_master
 
 # For so long the failure of one attempt to connect is the answer to all who ask.
 _REST_SECONDS = 10.0
+# What one job needs at a time.
+_PLACES = 2
 
 
 class Servers:
@@ -33,7 +35,7 @@ class Servers:
         self._emit = emit
         self._open = contextlib.AsyncExitStack()
         self._one_at_a_time = asyncio.Lock()
-        self._jobs: Counter[Master] = Counter()
+        self._taken: Counter[Master] = Counter()
         self._limit = SESSIONS
         self._failure: Failure | None = None
         self._failed_at = 0.0
@@ -48,20 +50,28 @@ class Servers:
 
     @contextlib.asynccontextmanager
     async def lease(self) -> AsyncIterator[BackupServer]:
-        """Return B for one job, over a connection that stands and has room. Raises Failure when B cannot be reached."""
-        async with self._one_at_a_time:
-            master = self._free() or await self._opened()
-            self._jobs[master] += 1
-        try:
-            yield BackupServer(master, self._config.server_borg_path, self._directory)
-        finally:
-            self._jobs[master] -= 1
-            self._learn(master)
+        """Return B for one job: a place for its lasting session, and one for a serve, both or none.
 
-    def _free(self) -> Master | None:
-        for master in [master for master in self._jobs if not master.alive]:
-            del self._jobs[master]
-        return next((master for master, jobs in self._jobs.items() if jobs < self._limit), None)
+        So no job that has one waits for the other while others do the same. Raises Failure when B cannot be reached.
+        """
+        async with self._one_at_a_time:
+            while len(places := self._free()) < _PLACES:
+                self._taken.setdefault(await self._opened(), 0)
+            self._taken.update(places)
+        lasting, serve = places
+        try:
+            yield BackupServer(serve, lasting, self._config.server_borg_path, self._directory)
+        finally:
+            self._taken.subtract(places)
+            for master in places:
+                self._learn(master)
+
+    def _free(self) -> list[Master]:
+        """Return the connections that have a place for a job, one for each place."""
+        for master in [master for master in self._taken if not master.alive]:
+            del self._taken[master]
+        places = [master for master, taken in self._taken.items() for _ in range(self._limit - taken)]
+        return places[:_PLACES]
 
     async def _opened(self) -> Master:
         now = asyncio.get_running_loop().time()

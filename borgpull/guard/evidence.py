@@ -1,6 +1,6 @@
 """Evidence: B's records and the archives that C's own `borg list` found, at one moment; and its form in the ledger.
 
-The list has to be taken before the tar: opening a repository makes Borg finish what a crash left half recorded.
+The list has to be taken before the records: opening a repository makes Borg finish what a crash left half recorded.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
-from .records import MOST_CONFIG, Counts, Records, Unreadable, read_records
+from .records import MOST_CONFIG, Counts, File, Records, Unreadable, read_records
 
 # 280 bytes an archive as Borg lists it: 8 MiB are three years of hourly archives.
 MOST_LIST = 8 * 1024 * 1024
@@ -54,16 +54,16 @@ class Evidence(Records):
 
 def read_evidence(
     *,
-    tar: bytes,
+    files: Mapping[str, File],
     archives: bytes,
     read_hints: Callable[[bytes], Counts],
     segments: Collection[int] | None = None,
 ) -> Evidence:
-    """Make evidence of a tar (see read_records) and of what `borg list --json --consider-checkpoints` printed.
+    """Make evidence of the files of a repository, and of what `borg list --json --consider-checkpoints` printed.
 
     Borg prints times without a zone: run it with TZ=UTC. Raises Unreadable.
     """
-    records = read_records(tar, read_hints=read_hints, segments=segments)
+    records = read_records(files, read_hints=read_hints, segments=segments)
     listed_id, found, last_modified = _read_list(archives)
     if listed_id != records.repository_id:
         raise Unreadable("the list of archives is of another repository than the records")

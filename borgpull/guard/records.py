@@ -1,6 +1,6 @@
-"""B's own records of a repository, read from one tar of `config`, `nonce` and `hints.*`. Never extracted to a disk.
+"""B's own records of a repository: what its `config`, `nonce` and `hints.*` hold. Never written to a disk.
 
-The tar is hostile: few members, plain files alone, all of a bounded size, and nothing but Unreadable is raised.
+They are hostile: few files, plain ones alone, all of a bounded size, and nothing but Unreadable is raised.
 """
 
 from __future__ import annotations
@@ -10,19 +10,13 @@ import io
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Protocol
 
-from .tar import Member, members
-
-MOST_MEMBERS = 16
+MOST_FILES = 16
 # About 1 kB, the key in lines of 70 characters. Python's configparser takes time with the square of a line's length.
 MOST_CONFIG = 16 * 1024
 _LONGEST_LINE = 1024
 MOST_NONCE = 64
-_MEMBER = re.compile(r"(?:\./)?(config|nonce|hints\.(0|[1-9][0-9]{0,9}))", re.ASCII)
-# Borg leaves these when it dies while it writes (SaveFile, write_index); the next writer replaces them.
-_LEFT_BEHIND = re.compile(r"(?:\./)?(?:hints|config|nonce)[.-]?[0-9A-Za-z_-]*\.tmp", re.ASCII)
 # `borg check --max-duration` remembers here how far it came.
 _MAY_MOVE = "last_segment_checked"
 
@@ -41,6 +35,14 @@ class Counts(Protocol):
     @property
     def freeable(self) -> int:
         """Bytes that a compaction may free."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class File:
+    """A file of the repository's folder, or its first bytes; `plain` is false of what is no plain file."""
+
+    plain: bool
+    data: bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,29 +67,25 @@ class Records:
     beyond: int = 0
     counted: bool = True
 
-    @property
-    def key_sha256(self) -> str:
-        """Return the SHA-256 of the encrypted key, in hex."""
-        return sha256(self.key.encode("utf-8", "surrogatepass")).hexdigest()
-
 
 def read_records(
-    tar: bytes, *, read_hints: Callable[[bytes], Counts], segments: Collection[int] | None = None
+    files: Mapping[str, File], *, read_hints: Callable[[bytes], Counts], segments: Collection[int] | None = None
 ) -> Records:
-    """Read the records from a tar of `config`, `nonce` and `hints.*`; `segments` are the numbers of the files in data/.
+    """Read the records from `config`, `nonce` and `hints.*`; `segments` are the numbers of the files in data/.
 
     Of several hints the highest counts: Borg puts the new ones in place before it removes the old ones. Raises
     Unreadable.
     """
-    files = _read_tar(tar)
+    if len(files) > MOST_FILES:
+        raise Unreadable("there are more records than Borg keeps")
     if "config" not in files:
         raise Unreadable("there is no config: no repository, or not all of one")
-    repository_id, key, settings = _read_config(files["config"])
+    repository_id, key, settings = _read_config(_plain(files, "config", MOST_CONFIG))
     transaction = max((int(name[6:]) for name in files if name.startswith("hints.")), default=None)
     if transaction is None:
         raise Unreadable("there are no hints: Borg has to rebuild its records first")
     try:
-        counts = read_hints(files[f"hints.{transaction}"])
+        counts = read_hints(_plain(files, f"hints.{transaction}"))
     except ValueError as error:
         raise Unreadable(str(error)) from None
     needed = {segment for segment, objects in counts.live.items() if objects}
@@ -97,35 +95,20 @@ def read_records(
         settings=settings,
         transaction=transaction,
         live=counts.live,
-        nonce=_read_nonce(files["nonce"]) if "nonce" in files else None,
+        nonce=_read_nonce(_plain(files, "nonce", MOST_NONCE)) if "nonce" in files else None,
         freeable=counts.freeable,
         missing=() if segments is None else tuple(sorted(needed.difference(segments))),
         beyond=sum(segment > transaction for segment in segments or ()),
     )
 
 
-def _read_tar(data: bytes) -> dict[str, bytes]:
-    files: dict[str, bytes] = {}
-    try:
-        for number, member in enumerate(members(data)):
-            if number >= MOST_MEMBERS:
-                raise Unreadable("there are more records than Borg keeps")
-            if not _LEFT_BEHIND.fullmatch(member.name):
-                files[_member_name(member, files)] = data[member.start : member.start + member.size]
-    except ValueError:
-        raise Unreadable("the tar of B is damaged, or far too large") from None
-    return files
-
-
-def _member_name(member: Member, files: Mapping[str, bytes]) -> str:
-    known = _MEMBER.fullmatch(member.name)
-    if known is None or known[1] in files:
-        raise Unreadable("the tar of B holds something else than the records")
-    if not member.plain:
-        raise Unreadable(f"{known[1]} is no plain file")
-    if known[2] is None and member.size > (MOST_CONFIG if known[1] == "config" else MOST_NONCE):
-        raise Unreadable(f"{known[1]} is too large")
-    return known[1]
+def _plain(files: Mapping[str, File], name: str, most: int | None = None) -> bytes:
+    file = files[name]
+    if not file.plain:
+        raise Unreadable(f"{name} is no plain file")
+    if most is not None and len(file.data) > most:
+        raise Unreadable(f"{name} is too large")
+    return file.data
 
 
 def _read_config(data: bytes) -> tuple[str, str, tuple[tuple[str, str], ...]]:

@@ -15,7 +15,7 @@ from ..borg import command as borg_command
 from ..borg.failure import MISSING_REPOSITORY
 from ..borg.hints import read_hints
 from ..borg.output import Archive
-from ..errors import CONTROLLER, Failure, TamperedError
+from ..errors import BACKUP_SERVER, CONTROLLER, Failure, TamperedError
 from ..events import Step
 from ..guard import Evidence, Expected, Records, State, Unreadable, Verdict
 from ..ledger import Found, Ledger, Phase
@@ -75,6 +75,9 @@ class Custody:
         return "" if found.ledger.phase is Phase.CLEAN else "an interrupted run was verified"
 
     async def _first_sight(self, found: Found) -> str:
+        # That there is no ledger is believed when it was seen twice.
+        if found.repository and (again := await self._look()) != found:
+            raise _unsteady(again)
         listed = await self._subject.borg(Step.INSPECT, borg_command.list_archives())
         made = ""
         if listed.status != 0:
@@ -85,8 +88,18 @@ class Custody:
                 raise init.failure(CONTROLLER, "init")
             made = "made a new repository"
         evidence = await self._evidence()
+        if not made and (place := await self._vault.known_place(evidence.repository_id)):
+            raise self._ledger_gone(place)
         self._ledger = Ledger(phase=Phase.CLEAN, evidence=evidence)
         return made or f"taken over as it is, with {len(evidence.archives)} archives"
+
+    def _ledger_gone(self, place: str) -> Failure:
+        return Failure(
+            self._subject.party,
+            f"its repository has no ledger, but once had one, in {place}",
+            hint="nothing was changed; put that folder back, or the SubDir, if that was changed. If it is lost: "
+            f"`borgpull accept {self._subject.target.name}` takes the repository as it is",
+        )
 
     async def open(self, archive: str, started: float, *, further: bool = False) -> None:
         """Make the snapshot and write down that T may now add `archive`; without one, that it may add nothing.
@@ -180,9 +193,9 @@ class Custody:
             if listed.speaks_against_repository:
                 await self._insist(guard.unverifiable(f"the archives cannot be listed: {failure.cause}"))
             raise failure
-        if not found.tar:
+        if not found.files:
             await self._close(TAMPERED, (EMPTY,))
-        records = guard.read_records(found.tar, read_hints=read_hints, segments=found.segments)
+        records = guard.read_records(found.files, read_hints=read_hints, segments=found.segments)
         verdict = guard.judge_unlisted(self._ledger.evidence, records, why=failure.cause)
         if verdict.state is State.TAMPERED or listed.speaks_against_repository:
             await self._insist(verdict)
@@ -191,7 +204,7 @@ class Custody:
     @staticmethod
     def _records(found: Found) -> Records | None:
         try:
-            return guard.read_records(found.tar, read_hints=read_hints, segments=found.segments)
+            return guard.read_records(found.files, read_hints=read_hints, segments=found.segments)
         except Unreadable:
             return None
 
@@ -227,6 +240,17 @@ def ways_out(name: str, *, rollback: bool = True) -> str:
     if not rollback:
         return f"without a shell on B there is no way back from here; {accept}"
     return f"`borgpull rollback {name}` puts the last verified state back, {accept}"
+
+
+def _unsteady(found: Found) -> Failure:
+    return Failure(
+        BACKUP_SERVER,
+        "it shows "
+        + ("a ledger" if found.ledger or found.unreadable else "other files")
+        + " that it did not show before",
+        hint="nothing was changed; look there for errors of its disk",
+        transient=True,
+    )
 
 
 def _judge_absence(known: Ledger, now: Evidence) -> Verdict:

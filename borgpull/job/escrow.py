@@ -47,7 +47,7 @@ async def paper_key(subject: Subject) -> str:
 async def _present_key(subject: Subject) -> str:
     if not subject.vault.records:
         return (await exported_key(subject)).decode("ascii", "replace").partition("\n")[2].rstrip("\n")
-    return guard.read_records((await subject.vault.look()).tar, read_hints=read_hints).key
+    return guard.read_records((await subject.vault.look()).files, read_hints=read_hints).key
 
 
 async def _verified(subject: Subject) -> Evidence:

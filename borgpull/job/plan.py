@@ -41,7 +41,7 @@ class Subject:
         self.repository = Repository(self.place.repository, plan.config.repository_url(target))
         self.sockets = plan.config.sockets
         self.vault: Vault = (
-            state_vault(self.sockets, target) if self.sockets else ServerVault(plan.server.master, self.place)
+            state_vault(self.sockets, target) if self.sockets else ServerVault(plan.server.lasting, self.place)
         )
 
     async def borg(self, step: Step, arguments: list[str]) -> Ended:
@@ -80,6 +80,7 @@ class Subject:
             cache=self.plan.cache,
             server_heard=server_heard,
             socket=self._socket(append_only=append_only),
+            registry=self.vault.registry,
             append_only=append_only,
         )
 

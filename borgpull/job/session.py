@@ -32,7 +32,7 @@ class Opened:
             subject.plan.server,
             subject.repository,
             entrance=self.leg.entrance,
-            pid_file=subject.vault.pid_file,
+            registry=subject.vault.registry,
             passphrase=subject.target.passphrase.get_secret_value(),
             quota=options.quota,
             gated=options.gate or subject.sockets is not None,

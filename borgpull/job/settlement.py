@@ -10,13 +10,13 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .. import guard, ledger, ssh
+from .. import guard, ssh
 from ..borg import command as borg_command
 from ..errors import CONTROLLER, Failure
 from ..events import Step
 from ..guard import Evidence, State, Unreadable
 from ..hostile import clean
-from ..ledger import Found, Ledger, Phase
+from ..ledger import Found, Ledger, Phase, ServerVault
 from ..road import Ended
 from .custody import GONE
 from .plan import Subject
@@ -49,7 +49,6 @@ class Settlement:
 
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
-        self._master = subject.plan.server.master
         self._vault = subject.vault
 
     async def case(self) -> Case:
@@ -109,16 +108,20 @@ class Settlement:
 
         Raises Failure when segments that it needs are gone, or when the proof fails: the ledger then stays as it was.
         """
-        if not self._subject.vault.records:
-            raise self._no_way_back()
+        server = self._server()
         known = self._known(case)
-        linked = await self._usable(known.evidence)
+        linked = await self._usable(server, known.evidence)
         self._forget_here(known.evidence.repository_id)
-        await ledger.restore(self._master, self._subject.place, known.evidence, linked=linked)
+        await server.restore(known.evidence, linked=linked)
         evidence = await self._proven(known.evidence)
         settled = replace(known, phase=Phase.CLEAN, evidence=evidence, cause="", rules=())
         settled = replace(settled, checked=time.time(), checking=False)
         await self._vault.write(settled, snapshot="drop")
+
+    def _server(self) -> ServerVault:
+        if not isinstance(self._vault, ServerVault):
+            raise self._no_way_back()
+        return self._vault
 
     def _no_way_back(self) -> Failure:
         return Failure(
@@ -137,9 +140,9 @@ class Settlement:
             )
         return case.known
 
-    async def _usable(self, evidence: Evidence) -> bool:
+    async def _usable(self, server: ServerVault, evidence: Evidence) -> bool:
         needed = {segment for segment, objects in evidence.live.items() if objects}
-        there, linked = await ledger.segments(self._master, self._subject.place, needed)
+        there, linked = await server.segments(needed)
         gone = sorted(needed - there)
         if gone:
             named = ", ".join(str(segment) for segment in gone[:5])

@@ -23,7 +23,7 @@ async def evidence_of(subject: Subject, listed: Ended, found: Found) -> Evidence
     """
     if subject.vault.records:
         return guard.read_evidence(
-            tar=found.tar, archives=listed.stdout, read_hints=read_hints, segments=found.segments
+            files=found.files, archives=listed.stdout, read_hints=read_hints, segments=found.segments
         )
     return guard.read_listed(archives=listed.stdout, key=await exported_key(subject))
 

@@ -4,10 +4,9 @@ Decides nothing: it stores what was verified, and shows what is there now.
 """
 
 from .record import Ledger, Phase
+from .server import Place, ServerVault, place_of
 from .state import StateVault, state_vault
-from .store import Found, Place, place_of, restore, segments
-from .survey import Surveyed
-from .vault import ServerVault, Vault
+from .vault import Found, Surveyed, Vault
 
 __all__ = [
     "Found",
@@ -19,7 +18,5 @@ __all__ = [
     "Surveyed",
     "Vault",
     "place_of",
-    "restore",
-    "segments",
     "state_vault",
 ]

@@ -1,198 +1,350 @@
-"""The shell scripts that run on B: look, keep, restore. They ask for nothing but sh, coreutils and tar.
+"""The shell scripts that run on B: lock, look, keep, restore. They ask for nothing but sh and coreutils.
 
-$1 is the repository's folder, $2 the folder of its ledger, which no session of T can reach. Each prints one line a
-fact, so that no text of B needs to be guessed at; every file replaced is replaced by rename.
+Each answers in the frame of `ssh.ask`, so that no text of B needs to be guessed at; every file replaced is replaced by
+rename. The folder of a ledger lies where no session of T can reach it.
 """
 
 from __future__ import annotations
 
-from ..ssh import FIND_SSHD, LIFELINE
+from ..ssh import FIND_SSHD
 
-# Tells whether the process of a connection still runs.
-_ALIVE = r"""
-alive() {
-  kill -0 "$1" 2>/dev/null || return
-  [ ! -e "/proc/$1/comm" ] || case $(cat "/proc/$1/comm") in sshd* | dropbear*) ;; *) false ;; esac
+# A process is registered as a file KIND.PID that holds when it began, by its kernel's count, for a pid may come round
+# again. p: one of the session itself; g: a script, with the process group that it leads; serve: a `borg serve`. Where
+# there is no /proc the pid alone has to do.
+_LIVES = r"""
+began() {
+  began=
+  { read -r _stat <"/proc/$1/stat"; } 2>/dev/null || return 0
+  set -- ${_stat##*) }
+  case $1 in Z | X) ;; *) began=${20} ;; esac
+}
+lives() {
+  _pid=${1##*.} _was=
+  { read -r _was <"$1"; } 2>/dev/null || :
+  if [ -e /proc/self/stat ]; then
+    began "$_pid"
+    [ -z "$began" ] || { [ "$began" = "$_was" ]; return; }
+  else
+    ! kill -0 "$_pid" 2>/dev/null || return 0
+  fi
+  case $1 in */g.*) kill -0 -- "-$_pid" 2>/dev/null ;; *) false ;; esac
+}
+others() {
+  for _file in "$1"/p.* "$1"/g.* "$1"/serve.*; do
+    [ "$_file" = "$1/p.$2" ] || ! lives "$_file" || return 0
+  done
+  false
+}
+strike() {
+  for _file in "$2"/p.* "$2"/g.* "$2"/serve.*; do
+    [ "$_file" != "$2/p.$3" ] && lives "$_file" || continue
+    case $1,$_file in TERM,*/serve.*) ;; *,*/g.*) kill "-$1" -- "-$_pid" ;; *) kill "-$1" "$_pid" ;; esac
+  done 2>/dev/null
 }
 """
 
-# One run at a time: takes the lock, or says who holds it after $3 seconds. A lock belongs to the sshd process of C's
-# connection, and is void when that is gone, or when it is of this very run $4: an attempt that could not unlock. For as
-# long as it is held, that process is watched. A folder, because every file system can make one atomically. What keeps
-# it from being made is said on standard error: by mkdir, touch or cat, for dash's echo names no cause.
-LOCK = (
-    LIFELINE
-    + _ALIVE
+# The lasting session. $1 is its mark, $2 the folder of the ledger, $3 its name there, $4 the longest silence (seconds).
+# It reads its input to the byte: a beat, or `run BYTES BYTES` and as many bytes of a script and of that script's input.
+# A script runs beside it, in a process group of its own, so that beats are heard meanwhile. What is registered in its
+# folder ends with it, a serve by itself if it can; once the folder is named $3.gone, nothing is registered any more.
+LASTING = (
+    FIND_SSHD
+    + _LIVES
     + r"""
-led=$1 who=$2 patience=$3 run=$4
+mark=$1 led=$2 token=$3 silence=$4 main=$$ silent=
 umask 077
-owned() { [ "$(cat "$led/lock/owner")" = "$mine" ]; }
-mkdir -p "$led" || exit 1
-[ -w "$led" ] || touch "$led" || exit 1
+LC_ALL=C
+export LC_ALL
+trap '' HUP INT PIPE
+session=$led/$token
+began $$
+mkdir -p "$led" && mkdir "$session.new" && echo "$began" >"$session.new/p.$$" && mv "$session.new" "$session" || {
+  echo "no folder for the session" >&2
+  exit 1
+}
+finish() {
+  mv "$session" "$session.gone" 2>/dev/null || return 0
+  n=0
+  while others "$session.gone" "$1"; do
+    case $n in 0) strike TERM "$session.gone" "$1" ;; 15) strike KILL "$session.gone" "$1" ;; esac
+    n=$((n + 1))
+    sleep 1 || :
+  done
+  owner=
+  { read -r owner <"$led/lock/owner"; } 2>/dev/null || :
+  case $owner in "$token "*) rm -rf "$led/lock" ;; esac
+  rm -rf "$session.gone"
+}
+watch() {
+  last= still=0
+  while [ -z "$silent" ] && sleep 5 && lives "$session/p.$main"; do
+    now=
+    { read -r now <"$session/beat"; } 2>/dev/null || :
+    if [ "$now" = "$last" ]; then still=$((still + 5)); else still=0 last=$now; fi
+    [ "$still" -lt "$silence" ] || silent=yes
+  done
+  finish "$(exec sh -c 'echo $PPID')"
+  [ -z "$silent" ] || [ -z "$sshd" ] || { kill "$sshd"; sleep 1; kill -KILL "$sshd"; }
+}
+watch >/dev/null 2>&1 </dev/null &
+watcher=$!
+began "$watcher"
+echo "$began" >"$session/p.$watcher"
+echo "$mark"
+n=0
+while read -r word script input; do
+  n=$((n + 1))
+  echo "$n" >"$session/beat"
+  [ "$word" = run ] || continue
+  dd ibs=1 obs=65536 count="$script" of="$session/script" 2>/dev/null &&
+    dd ibs=1 obs=65536 count="$input" of="$session/input" 2>/dev/null &&
+    [ "$(wc -c <"$session/script")" -eq "$script" ] && [ "$(wc -c <"$session/input")" -eq "$input" ] || break
+  {
+    exec 3>&1
+    said=$(setsid sh "$session/script" "$session" <"$session/input" 2>&1 >&3 3>&-)
+    r=$?
+    printf 'part errors 0 %s\n%s\nend %s %s\n' "${#said}" "$said" "$r" "$mark"
+  } </dev/null &
+done
+kill "$watcher" 2>/dev/null && wait "$watcher"
+finish "$main"
+"""
+)
+
+# What each script of such a session begins with: it is registered before it does anything.
+REGISTER = (
+    _LIVES
+    + r"""
+session=$1
+began $$
+echo "$began" >"$session/g.$$" || exit 1
+"""
+)
+
+# One run at a time: takes the lock for the session $2, of which $3 tells whose it is and $5 of which run, or says who
+# holds it after $4 seconds. A lock is void when nothing lives that its session registered; what an earlier attempt of
+# this very run left is ended first. A folder, because every file system can make one atomically.
+LOCK = r"""
+led=$1 token=$2 who=$3 patience=$4 run=$5
 n=0
 until mkdir "$led/lock" 2>/dev/null; do
   [ -d "$led/lock" ] || { mkdir "$led/lock" && break; [ -d "$led/lock" ] || exit 1; }
-  owner=$(cat "$led/lock/owner" 2>/dev/null)
-  pid=${owner%% *}
-  void=
+  owner=
+  { read -r owner <"$led/lock/owner"; } 2>/dev/null || :
+  other=$led/${owner%% *} void=
+  [ -d "$other" ] || other=$other.gone
   case $owner in
     "") [ "$n" -lt 10 ] || void=yes ;;
-    *" $run,"*) void=yes ;;
-    *) alive "$pid" || void=yes ;;
+    *" $run,"*) if [ "$n" -lt 5 ]; then strike TERM "$other" ""; else strike KILL "$other" ""; fi ;;
   esac
+  [ -z "$owner" ] || others "$other" "" || void=yes
   if [ -n "$void" ]; then
     if mv "$led/lock" "$led/lock.$$" 2>/dev/null; then
-      if [ "$(cat "$led/lock.$$/owner" 2>/dev/null)" = "$owner" ]; then rm -rf "$led/lock.$$"; continue; fi
+      found=
+      { read -r found <"$led/lock.$$/owner"; } 2>/dev/null || :
+      if [ "$found" = "$owner" ]; then
+        [ -z "$owner" ] || rm -rf "$other"
+        rm -rf "$led/lock.$$"
+        continue
+      fi
       mv "$led/lock.$$" "$led/lock"
     fi
   fi
-  [ "$n" -lt "$patience" ] || { echo "held ${owner#* }"; exit 0; }
+  if [ "$n" -ge "$patience" ]; then
+    say held "${owner#* }"
+    exit 0
+  fi
   n=$((n + 1))
+  on
   sleep 1
 done
-mine="${sshd:-$PPID} $who"
-if ! echo "$mine" | cat >"$led/lock/owner"; then rm -rf "$led/lock"; exit 1; fi
-{ lifeline owned; } >/dev/null 2>&1 </dev/null &
-echo taken
+if ! echo "$token $who" >"$led/lock/owner"; then rm -rf "$led/lock"; exit 1; fi
+for old in "$led"/session.*; do
+  case $old in *.new | "$session") continue ;; esac
+  [ ! -d "$old" ] || others "$old" "" || rm -rf "$old"
+done
+say taken
 """
-)
-
-UNLOCK = (
-    FIND_SSHD
-    + r"""
-owner=$(cat "$1/lock/owner" 2>/dev/null)
-[ "${owner%% *}" != "${sshd:-$PPID}" ] || rm -rf "$1/lock"
-echo unlocked
-"""
-)
 
 # Prints the state of T's `borg serve` as the kernel names it: T is stopped, D waits for a disk.
 SERVE_STATE = r"""
-sed -n 's/^State:[^A-Z]*\([A-Z]\).*/\1/p' "/proc/$(cat "$1/serve.pid")/status" 2>/dev/null
-"""
-
-# Waits for a `borg serve` of T's last session, $3 seconds; one that has not ended by then, or that somebody stopped, is
-# killed: it may write no more, and what it did not commit is dropped by the next borg. It is recognised by pid and
-# command line, for a pid may have come round again.
-AWAIT_SERVE = r"""
-repo=$1 led=$2 patience=$3
-if [ -f "$led/serve.pid" ]; then
-  p=$(cat "$led/serve.pid") n=0
-  while kill -0 "$p" 2>/dev/null && tr '\0' ' ' <"/proc/$p/cmdline" 2>/dev/null | grep -q ' serve '; do
-    [ "$n" -lt "$((patience + 5))" ] || { echo "serving $p"; echo; exit 0; }
-    if [ "$n" -ge "$patience" ] || grep -q '^State:[^A-Z]*T' "/proc/$p/status"; then kill -KILL "$p"; fi
-    n=$((n + 1))
-    sleep 1
+state() {
+  for _file in "$session"/serve.*; do
+    ! lives "$_file" || sed -n 's/^State:[^A-Z]*\([A-Z]\).*/\1/p' "/proc/$_pid/status"
   done
-fi
+}
+part state state
 """
 
-# After that, prints what there is: a header of lines, an empty line, the
-# ledger, and a tar. Of hints only the first $4 bytes are of use: their shadow index grows with each object ever pruned.
-LOOK = (
-    AWAIT_SERVE
-    + r"""
-most=$4
-if [ -e "$repo" ] || [ -L "$repo" ]; then echo repository; fi
-if [ -d "$led/snapshot" ]; then echo snapshot; fi
-if [ -f "$led/ledger.json" ]; then echo "ledger $(wc -c <"$led/ledger.json")"; fi
-cd "$repo" 2>/dev/null || repo=
-[ -z "$repo" ] || echo "segments" $(find data -type f 2>/dev/null | sed 's|.*/||' | grep -x '[0-9][0-9]*')
-echo
-cat "$led/ledger.json" 2>/dev/null
-[ -n "$repo" ] || exit 0
-set --
-cut=
-for f in config nonce hints.*; do
-  [ -e "$f" ] || [ -L "$f" ] || continue
-  set -- "$@" "$f"
-  [ ! -f "$f" ] || [ -L "$f" ] || [ "$(wc -c <"$f")" -le "$most" ] || cut=$led/cut
-done
-[ "$#" -ne 0 ] || exit 0
-[ -n "$cut" ] || exec tar -cf - -- "$@"
-umask 077
-rm -rf "$cut"
-mkdir -p "$cut"
-for f do
-  if [ -f "$f" ] && [ ! -L "$f" ]; then head -c "$most" "$f" >"$cut/$f"; else mkdir "$cut/$f"; fi
-done
-tar -C "$cut" -cf - -- "$@"
-rm -rf "$cut"
+# Waits for the `borg serve` of this run, $1 seconds; one that has not ended by then, or that somebody stopped, is
+# killed: it may write no more, and what it did not commit is dropped by the next borg.
+AWAIT_SERVE = r"""
+await_serve() {
+  n=0
+  for serve in "$session"/serve.*; do
+    while lives "$serve"; do
+      [ "$n" -lt "$(($1 + 5))" ] || { say serving "$_pid"; return 1; }
+      if [ "$n" -ge "$1" ] || grep -q '^State:[^A-Z]*T' "/proc/$_pid/status" 2>/dev/null; then
+        kill -KILL "$_pid"
+      fi
+      n=$((n + 1))
+      on
+      sleep 1
+    done
+  done
+}
 """
-)
 
-# Prints what can be seen without opening the repository: a line a fact, an empty line and the ledger. It takes no lock
-# and waits for nobody. What takes its time comes first, so that lock, transaction and ledger are those of one moment.
+# What lies in a repository $1 and beside it, in the folder $2 of its ledger. Of hints only the first $3 bytes are of
+# use: their shadow index grows with each object ever pruned. The names of the segments come as they are.
+LOOK = r"""
+repo=$1 led=$2 most=$3
+text ledger "$led/ledger.json"
+kind "$repo" || exit 1
+say repository "$kind"
+[ "$kind" = folder ] || exit 0
+cd "$repo" || exit 1
+kind data || exit 1
+[ "$kind" != folder ] || part segments find data -type f || exit 1
+part names ls -a || exit 1
+set -f
+for f in $_said; do
+  case $f in
+    *.tmp) ;;
+    config | nonce | hints.*) file "$f" "$f" "$most" || exit 1 ;;
+  esac
+done
+"""
+
+# What can be seen without opening the repository. It takes no lock and waits for nobody. What takes its time comes
+# first, so that lock, transaction and ledger are those of one moment. What is being worked on cannot be measured.
 SURVEY = (
-    _ALIVE
+    _LIVES
     + r"""
-repo=$1 led=$2
-if [ -e "$repo" ] || [ -L "$repo" ]; then
-  echo repository
-  echo "kilobytes $(du -sk -- "$repo" 2>/dev/null | cut -f 1)"
-fi
-owner=$(cat "$led/lock/owner" 2>/dev/null)
-[ -z "$owner" ] || ! alive "${owner%% *}" || echo "held ${owner#* }"
-for f in "$repo"/hints.*; do [ ! -f "$f" ] || echo "transaction ${f##*.}"; done
-[ ! -f "$led/ledger.json" ] || echo ledger
-echo
-cat "$led/ledger.json" 2>/dev/null
-:
+repo=$1 led=$2 held=
+kind "$repo" || exit 1
+say repository "$kind"
+holder() {
+  owner=
+  { read -r owner <"$led/lock/owner"; } 2>/dev/null || :
+  other=$led/${owner%% *}
+  [ -d "$other" ] || other=$other.gone
+  [ -n "$owner" ] && others "$other" "" && held=${owner#* }
+}
+case $kind in
+  nothing) ;;
+  *) holder || part kilobytes du -sk -- "$repo" || holder || exit 1 ;;
+esac
+! holder || say held "$held"
+[ "$kind" != folder ] || part names ls -a -- "$repo" || exit 1
+text ledger "$led/ledger.json"
 """
 )
+
+# Makes the folder $1 with a file for each repository id that ever had a ledger below this RootDir, if there is none: of
+# all ledgers that lie there. Each file holds the folder of the ledger. No SubDir can have the name of that folder.
+_IDS = r"""
+make_ids() {
+  ids=$1
+  [ ! -d "$ids" ] || return 0
+  mkdir -p "${ids%/*}"
+  ledgers=$(find "${ids%/*/*}" -name 'ledger*.json' -type f)
+  rm -rf "$ids.$$"
+  mkdir "$ids.$$"
+  printf '%s\n' "$ledgers" | while IFS= read -r old; do
+    [ -z "$old" ] || known=$(sed -n 's/.*"repository_id":"\([0-9a-f]\{64\}\)".*/\1/p' "$old")
+    [ -z "$known" ] || printf '%s\n' "${old%/*}" >"$ids.$$/$known"
+  done
+  mv "$ids.$$" "$ids"
+}
+"""
 
 # Writes the ledger from standard input. $3: "make" a snapshot first, "keep" what there is, "drop" it afterwards.
 # Segments are written once and removed by unlink, so a hard link keeps them; what borg rewrites in place is copied.
-WRITE = r"""
-repo=$1 led=$2 snapshot=$3
+# $4 is the folder of ids, $5 the repository's.
+WRITE = (
+    _IDS
+    + r"""
+repo=$1 led=$2 snapshot=$3 ids=$4 id=$5
 set -e
-umask 077
 mkdir -p "$led"
 cat >"$led/ledger.new"
 if [ "$snapshot" = make ]; then
   rm -rf "$led/snapshot.new"
   mkdir "$led/snapshot.new"
   cd "$repo"
+  names=$(ls -a)
+  set -f
   if ln config "$led/snapshot.new/linked" 2>/dev/null; then
     cp -al data "$led/snapshot.new/data"
-    for f in index.* hints.* integrity.*; do [ ! -f "$f" ] || ln "$f" "$led/snapshot.new/$f"; done
+    for f in $names; do
+      case $f in index.* | hints.* | integrity.*) ln "$f" "$led/snapshot.new/$f" ;; esac
+    done
   else
-    echo no-links
+    say links none
   fi
-  for f in README config nonce transactions; do [ ! -f "$f" ] || cp -p "$f" "$led/snapshot.new/$f"; done
+  for f in $names; do
+    case $f in README | config | nonce | transactions) cp -p "$f" "$led/snapshot.new/$f" ;; esac
+  done
+  set +f
   rm -rf "$led/snapshot"
   mv "$led/snapshot.new" "$led/snapshot"
-  echo "kilobytes $(du -sk "$repo" | cut -f 1)"
+  part kilobytes du -sk "$repo"
 fi
+make_ids "$ids"
+[ -e "$ids/$id" ] || printf '%s\n' "$led" >"$ids/$id"
 sync "$led/ledger.new" 2>/dev/null || :
 mv "$led/ledger.new" "$led/ledger.json"
 [ "$snapshot" != drop ] || rm -rf "$led/snapshot"
-rm -f "$led/serve.pid"
-echo written
+say written
 """
+)
+
+# The folder of the ledger that the repository id $2 once had, by the folder of ids $1.
+FIND_ID = (
+    _IDS
+    + r"""
+set -e
+make_ids "$1"
+text place "$1/$2"
+"""
+)
 
 # The old ledger is kept: it holds the key.
 RETIRE = r"""
-mv "$1/ledger.json" "$1/ledger.retired.json" && rm -rf "$1/snapshot" && echo retired
+mv "$1/ledger.json" "$1/ledger.retired.json" && rm -rf "$1/snapshot" && say retired
 """
 
-# Prints what a rollback could use: the segments in the snapshot, or else those that are still in the repository.
+# What a rollback could use: the segments in the snapshot, or else those that are still in the repository.
 SEGMENTS = r"""
 repo=$1 led=$2
-if [ -d "$led/snapshot/data" ]; then
-  echo linked
-  cd "$led/snapshot/data"
+kind "$led/snapshot/data" || exit 1
+if [ "$kind" = folder ]; then
+  say linked
+  part segments find "$led/snapshot/data" -type f
 else
-  echo unlinked
-  cd "$repo/data" 2>/dev/null || exit 0
+  kind "$repo/data" || exit 1
+  [ "$kind" != folder ] || part segments find "$repo/data" -type f
 fi
-find . -type f | sed 's|.*/||'
 """
 
 # The nonce is never lowered: what was encrypted since must not share its counter with what will be. 16 hex digits.
 _NONCE = r"""
-highest() { printf '%s\n%s\n' "$(head -c 16 "$1" 2>/dev/null)" "$(head -c 16 "$2" 2>/dev/null)" |
-  grep -x '[0-9a-f]\{16\}' | LC_ALL=C sort | tail -n 1 | tr -d '\n'; }
+nonce() {
+  nonce=
+  kind "$1" || exit 1
+  [ "$kind" = file ] || return 0
+  nonce=$(head -c 16 "$1")
+  case $nonce in *[!0-9a-f]*) nonce= ;; ????????????????) ;; *) nonce= ;; esac
+}
+highest() {
+  nonce "$1"
+  highest=$nonce
+  nonce "$2"
+  [ -n "$nonce" ] || return 0
+  if [ -z "$highest" ]; then highest=$nonce; return 0; fi
+  expr "x$nonce" '>' "x$highest" >/dev/null && highest=$nonce || [ "$?" -lt 2 ]
+}
 """
 
 # Puts the snapshot back in the repository's place. The state found goes to "tampered" beside the ledger.
@@ -201,23 +353,26 @@ RESTORE_LINKED = (
     + r"""
 repo=$1 led=$2
 set -e
-umask 077
 rm -rf "$led/restored"
 cp -al "$led/snapshot" "$led/restored"
 rm -f "$led/restored/linked"
-for f in README config nonce transactions; do
-  [ ! -f "$led/snapshot/$f" ] || { rm -f "$led/restored/$f"; cp -p "$led/snapshot/$f" "$led/restored/$f"; }
+names=$(ls -a "$led/snapshot")
+for f in $names; do
+  case $f in
+    README | config | nonce | transactions) rm -f "$led/restored/$f"; cp -p "$led/snapshot/$f" "$led/restored/$f" ;;
+  esac
 done
-if [ -f "$repo/nonce" ] && [ ! -L "$repo/nonce" ]; then
-  highest "$led/snapshot/nonce" "$repo/nonce" >"$led/restored/nonce.new"
-  [ ! -s "$led/restored/nonce.new" ] || mv "$led/restored/nonce.new" "$led/restored/nonce"
-  rm -f "$led/restored/nonce.new"
+highest "$led/snapshot/nonce" "$repo/nonce"
+if [ -n "$highest" ]; then
+  printf %s "$highest" >"$led/restored/nonce.new"
+  mv "$led/restored/nonce.new" "$led/restored/nonce"
 fi
 rm -rf "$led/tampered"
-if [ -e "$repo" ] || [ -L "$repo" ]; then mv "$repo" "$led/tampered"; fi
+kind "$repo"
+[ "$kind" = nothing ] || mv "$repo" "$led/tampered"
 mkdir -p "$(dirname "$repo")"
 mv "$led/restored" "$repo"
-echo restored
+say restored
 """
 )
 
@@ -228,21 +383,26 @@ RESTORE_UNLINKED = (
     + r"""
 repo=$1 led=$2 last=$3
 set -e
-umask 077
 cd "$repo"
 rm -rf lock.roster lock.exclusive index.* hints.* integrity.*
-find data -type f | while IFS= read -r f; do
+found=$(find data -type f)
+set -f
+for f in $found; do
   n=${f##*/}
   case $n in *[!0-9]*) n=$((last + 1)) ;; esac
   [ "$n" -le "$last" ] || rm -f "$f"
 done
-highest "$led/snapshot/nonce" nonce >"$led/nonce.new"
-[ ! -s "$led/nonce.new" ] || { rm -rf nonce; cp "$led/nonce.new" nonce; }
-rm -f "$led/nonce.new"
+set +f
+highest "$led/snapshot/nonce" nonce
+if [ -n "$highest" ]; then
+  printf %s "$highest" >"$led/nonce.new"
+  rm -rf nonce
+  mv "$led/nonce.new" nonce
+fi
 rm -rf config.new
 cat >config.new
 rm -rf config
 mv config.new config
-echo restored
+say restored
 """
 )

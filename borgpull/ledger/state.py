@@ -18,9 +18,10 @@ from typing import ClassVar
 from ..config import Sockets, Target
 from ..errors import CONTROLLER, Failure
 from ..hostile import clean
+from .lasting import LOCK_PATIENCE
 from .record import MOST_LEDGER, Ledger, read
-from .store import LOCK_PATIENCE, Found, Written
-from .survey import Surveyed
+from .server import IDS
+from .vault import Found, Surveyed, Written
 
 _HINT = "StateDir has to be a folder of its own on this machine, kept between runs, and writable for this user alone"
 _LEDGER, _LOCK = "ledger.json", "lock"
@@ -29,11 +30,15 @@ _LONGEST_HOLDER = 200
 
 @dataclass(frozen=True)
 class StateVault:
-    """The ledger in `folder`. Nothing is seen of the repository itself: that it is there is for borg to say."""
+    """The ledger in `folder`; `ids` has a file for each repository id that ever had one below StateDir.
+
+    Nothing is seen of the repository itself: that it is there is for borg to say.
+    """
 
     records: ClassVar[bool] = False
-    pid_file: ClassVar[str] = ""
+    registry: ClassVar[str] = ""
     folder: Path
+    ids: Path
 
     @contextlib.asynccontextmanager
     async def held(self) -> AsyncIterator[None]:
@@ -84,9 +89,7 @@ class StateVault:
     async def look(self) -> Found:
         """Read the ledger; the repository is there as far as is known when there is one."""
         known, damage = self._read()
-        return Found(
-            repository=known is not None, snapshot=False, ledger=known, unreadable=damage, tar=b"", numbers=b""
-        )
+        return Found(repository=known is not None, ledger=known, unreadable=damage)
 
     def _read(self) -> tuple[Ledger | None, str]:
         with self._told("read the ledger"):
@@ -101,6 +104,8 @@ class StateVault:
         new = self.folder / f"{_LEDGER}.new"
         with self._told("write the ledger"):
             make_private(self.folder)
+            make_private(self.ids)
+            (self.ids / ledger.evidence.repository_id).write_text(str(self.folder), encoding="utf-8")
             with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:  # noqa: PTH123, ASYNC230
                 file.write(ledger.dump())
                 file.flush()
@@ -133,6 +138,13 @@ class StateVault:
             unreadable=damage,
         )
 
+    async def known_place(self, repository_id: str) -> str:
+        with self._told("read the ids of repositories"):
+            try:
+                return clean((self.ids / repository_id).read_bytes())
+            except FileNotFoundError:
+                return ""
+
     @staticmethod
     @contextlib.contextmanager
     def _told(what: str) -> Iterator[None]:
@@ -144,7 +156,8 @@ class StateVault:
 
 def state_vault(sockets: Sockets, target: Target) -> StateVault:
     """Return where the ledger of a target is kept on C."""
-    return StateVault(Path(sockets.state_dir, *target.sub_dir.strip("/").split("/")))
+    root = Path(sockets.state_dir)
+    return StateVault(root.joinpath(*target.sub_dir.strip("/").split("/")), root / IDS)
 
 
 def make_private(folder: Path) -> None:

@@ -5,15 +5,66 @@ On B more can be seen than a ledger: Borg's own records of the repository. And o
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Protocol
 
-from .. import ssh
-from . import store
+from ..borg.hints import MOST_SEGMENTS
+from ..guard import File, Unreadable
 from .record import Ledger
-from .store import Found, Place, Written
-from .survey import Surveyed, survey
+
+# The name of a segment, as `find` prints it.
+SEGMENT = re.compile(rb"(?<=/)[0-9]{1,17}(?!\S)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What lies there now. `files` are `config`, `nonce` and `hints.*` of the repository, empty without one.
+
+    `numbers` names the files in its `data`; `unreadable` says why there is a ledger that cannot be read.
+    """
+
+    repository: bool
+    ledger: Ledger | None
+    unreadable: str
+    files: Mapping[str, File] = field(default_factory=lambda: MappingProxyType({}))
+    numbers: bytes = b""
+
+    @property
+    def segments(self) -> frozenset[int]:
+        """Return the numbers of the files in its `data`. Raises Unreadable when Borg cannot have made so many."""
+        if self.numbers.count(b"\n") >= MOST_SEGMENTS:
+            raise Unreadable("there are more segment files than Borg makes")
+        return frozenset(int(number) for number in SEGMENT.findall(self.numbers))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surveyed:
+    """What was seen. `taken` are the repository's bytes on B, `transaction` its last one, None where there is none.
+
+    `holder` says who is at work on it now. `unreadable` says why there is a ledger that cannot be read.
+    """
+
+    repository: bool
+    taken: int | None
+    transaction: int | None
+    holder: str
+    ledger: Ledger | None
+    unreadable: str
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was seen while the ledger was written: whether hard links can be made, and the repository's bytes.
+
+    Both are seen when a snapshot is made, and only then.
+    """
+
+    linked: bool
+    taken: int
 
 
 class Vault(Protocol):
@@ -27,23 +78,23 @@ class Vault(Protocol):
         """Tell whether Borg's records can be seen, and a snapshot be made."""
 
     @property
-    def pid_file(self) -> str:
-        """Return where B is to keep the pid of T's `borg serve`, "" for nowhere."""
+    def registry(self) -> str:
+        """Return the folder on B in which each `borg serve` of this run is registered, "" for none."""
 
     def held(self) -> AbstractAsyncContextManager[None]:
         """Keep every other run away for as long as the context lasts."""
 
     async def await_serve(self) -> None:
-        """Wait until no `borg serve` of T's is at work any more."""
+        """Wait until no `borg serve` of this run is at work any more."""
 
     async def serve_state(self) -> str:
-        """Return the state of T's `borg serve` as /proc names it, "" if unknown."""
+        """Return the state of T's `borg serve` as /proc names it ("T" is stopped, "D" waits for a disk), or ""."""
 
     async def look(self) -> Found:
         """Return the ledger, and what can be seen of the repository."""
 
     async def write(self, ledger: Ledger, *, snapshot: str = "keep") -> Written:
-        """Store the ledger; `snapshot` is "make", "keep" or "drop"."""
+        """Store the ledger; `snapshot` is "make" (before the ledger is replaced), "keep" or "drop" (after it)."""
 
     async def retire(self) -> None:
         """Put the ledger aside: nothing is known of the repository then."""
@@ -51,44 +102,5 @@ class Vault(Protocol):
     async def survey(self) -> Surveyed:
         """Tell how things stand: takes no lock, waits for nobody, and changes nothing."""
 
-
-@dataclass(frozen=True)
-class ServerVault:
-    """The ledger on B, in a folder that no session of T can reach."""
-
-    records: ClassVar[bool] = True
-    master: ssh.Master
-    place: Place
-
-    @property
-    def pid_file(self) -> str:
-        """Return where B keeps the pid of T's `borg serve` while it runs."""
-        return self.place.pid_file
-
-    def held(self) -> AbstractAsyncContextManager[None]:
-        """Take the lock on B."""
-        return store.held(self.master, self.place)
-
-    async def await_serve(self) -> None:
-        """Wait for it, and kill it when it does not end."""
-        await store.await_serve(self.master, self.place)
-
-    async def serve_state(self) -> str:
-        """Ask the kernel of B."""
-        return await store.serve_state(self.master, self.place)
-
-    async def look(self) -> Found:
-        """Look, once no `borg serve` of T's is at work there any more."""
-        return await store.look(self.master, self.place)
-
-    async def write(self, ledger: Ledger, *, snapshot: str = "keep") -> Written:
-        """Make the snapshot before the ledger is written, or drop it afterwards."""
-        return await store.write(self.master, self.place, ledger, snapshot=snapshot)
-
-    async def retire(self) -> None:
-        """Keep it as `ledger.retired.json`."""
-        await store.retire(self.master, self.place)
-
-    async def survey(self) -> Surveyed:
-        """Ask B once."""
-        return await survey(self.master, self.place)
+    async def known_place(self, repository_id: str) -> str:
+        """Return where the ledger of a repository id lies, or once lay; "" when it never had one."""

@@ -63,7 +63,8 @@ class LocalBorg:
     """A borg here: what it is to do to one repository, and how it gets there.
 
     `cache` becomes its BORG_BASE_DIR; it waits `lock_wait` seconds for the repository's lock. `socket` is where the
-    serve is to be found on B, empty where it is to be started. Without a passphrase borg asks for it.
+    serve is to be found on B, empty where it is to be started; `registry` is where it is registered there, if anywhere.
+    Without a passphrase borg asks for it.
     """
 
     server: BackupServer
@@ -74,6 +75,7 @@ class LocalBorg:
     cache: Path
     server_heard: Heard
     socket: str = ""
+    registry: str = ""
     append_only: bool = False
 
 
@@ -115,7 +117,11 @@ async def _ended(local: LocalBorg, start: _Start, follow: _Follow) -> Ended:
         return ended
     started: list[int] = []
     request = Request(
-        server=server, path=local.repository.path, append_only=local.append_only, heard=local.server_heard
+        server=server,
+        path=local.repository.path,
+        append_only=local.append_only,
+        heard=local.server_heard,
+        registry=local.registry,
     )
     with listening(server.directory, admits=lambda pid: bool(started) and descends(pid, started[0])) as (place, door):
         async with serve(request, door) as served:

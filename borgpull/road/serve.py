@@ -31,9 +31,12 @@ END_SECONDS = 60.0
 _LAST_SECONDS = 5.0
 _SHELL_NOT_FOUND = 127
 # Borg obeys SSH_ORIGINAL_COMMAND, which a `command=` wrapper in authorized_keys leaves behind.
-# The pid is printed so that the serve can be waited for on B itself, should the connection die.
+# It is registered first, so that B itself can end it, should the connection or C die; when that is no longer possible,
+# the run has lost its lock, and nothing may be done any more. When it began stands behind the name of the program.
 _SCRIPT = (
-    'umask 077; unset SSH_ORIGINAL_COMMAND; echo "$1 $$" >&2; [ -z "$2" ] || echo "$$" >"$2" || exit 1; shift 2; '
+    'umask 077; unset SSH_ORIGINAL_COMMAND; echo "$1 $$" >&2; if [ -n "$2" ]; then began=; '
+    '{ read -r began <"/proc/$$/stat"; began=${began##*) }; began=$(set -- $began; echo "${20}"); } 2>/dev/null; '
+    'echo "$began" >"$2/serve.$$" || exit 1; fi; shift 2; '
     'exec env TZ=UTC LC_ALL=C.UTF-8 "$@"'
 )
 
@@ -44,9 +47,13 @@ Entrance = Callable[[], Awaitable[socket.socket | None]]
 
 @dataclass(frozen=True)
 class BackupServer:
-    """B, connected: its master, its borg, and the private directory of this run on C."""
+    """B, connected: its borg, and the private directory of this run on C.
+
+    `master` is the connection with a place for a serve, `lasting` the one with a place for a lasting session.
+    """
 
     master: ssh.Master
+    lasting: ssh.Master
     borg: str
     directory: Path
 
@@ -71,17 +78,17 @@ class Served:
 class Request:
     """What a road leads to: the repository at `path` on B.
 
-    `heard` is given what the serve says; `pid_file` is where B keeps the pid of the serve, if anywhere; `quota` is how
-    large the repository may get, empty for no limit. `gated` has what the client asks for read on its way, and stopped
-    where it is more than an honest `borg create` asks for. `socket` is where on B a serve is to be found, empty where
-    it is to be started; what it may do is then for B to say, and its pid cannot be kept.
+    `heard` is given what the serve says; `registry` is the folder on B in which it is registered, if any; `quota` is
+    how large the repository may get, empty for no limit. `gated` has what the client asks for read on its way, and
+    stopped where it is more than an honest `borg create` asks for. `socket` is where on B a serve is to be found, empty
+    where it is to be started; what it may do is then for B to say, and it cannot be registered.
     """
 
     server: BackupServer
     path: str
     append_only: bool
     heard: Heard
-    pid_file: str = ""
+    registry: str = ""
     quota: str = ""
     gated: bool = False
     socket: str = ""
@@ -185,7 +192,7 @@ async def _serving(request: Request, connection: socket.socket, served: Served) 
     server = request.server
     mark = secrets.token_hex(16)
     words = borg_command.serve(server.borg, request.path, append_only=request.append_only, quota=request.quota)
-    command = proc.Command("exec")["sh", "-c", _SCRIPT, "sh", mark, request.pid_file, words]
+    command = proc.Command("exec")["sh", "-c", _SCRIPT, "sh", mark, request.registry, words]
     async with ssh.session(server.master, command, stdin=connection.fileno(), stdout=connection.fileno()) as child:
         connection.close()
         await _listen(child, mark, served, request.heard)

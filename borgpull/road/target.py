@@ -70,7 +70,7 @@ class TargetSession:
         repository: Repository,
         *,
         entrance: Entrance,
-        pid_file: str,
+        registry: str,
         passphrase: str,
         quota: str,
         gated: bool,
@@ -81,7 +81,7 @@ class TargetSession:
         """Let T's borg do its one errand; return what it said when it and the serve on B have ended.
 
         `entrance` is that of a first leg that leads here from `folder`;
-        `pid_file` is where B keeps the pid of the serve, out of T's reach; `quota` is how large the repository may get.
+        `registry` is where on B the serve is registered, out of T's reach; `quota` is how large the repository may get.
         `gated` has the gate read what T's borg asks for; `socket` is where on B the serve is, empty to start it.
 
         Raises Failure when the road breaks, and TamperedError when the gate stopped the session. Cancelled, it has borg
@@ -92,7 +92,7 @@ class TargetSession:
             server=server,
             path=repository.path,
             append_only=True,
-            pid_file=pid_file,
+            registry=registry,
             quota=quota,
             gated=gated,
             socket=socket,

@@ -63,24 +63,29 @@ async def execute(
         async with master.place():
             done = await proc.run(line, stdin=stdin, seconds=seconds, most=most)
     except TimeoutError:
-        raise Failure(
-            master.party,
-            f"a command there did not end within {seconds:.0f} s",
-            hint="log in there and see whether its disk hangs",
-        ) from None
+        raise no_answer(master.party, seconds) from None
     if died := killed(master.party, done.returncode):
         raise died
     _, found, output = done.stdout.partition(mark.encode() + b"\n")
     if not found:
-        raise _refused(master, done)
+        raise refused(master, done.returncode, done.stderr.decode("utf-8", "replace"))
     return proc.Completed(done.returncode, output, done.stderr, done.truncated)
 
 
-def _refused(master: Master, done: proc.Completed) -> Failure:
-    said = done.stderr.decode("utf-8", "replace")
-    if done.returncode == SSH_FAILED:
+def refused(master: Master, status: int, said: str) -> Failure:
+    """Say why a session did not begin, by the exit status of its ssh and by what stood on its standard error."""
+    if status == SSH_FAILED:
         return master.failure(said, doing="open a session")
-    return no_shell(master.party, said)
+    return killed(master.party, status) or no_shell(master.party, said)
+
+
+def no_answer(party: str, seconds: float) -> Failure:
+    """Say that a command was waited for in vain."""
+    return Failure(
+        party,
+        f"a command there did not end within {seconds:.0f} s",
+        hint="log in there and see whether its disk hangs",
+    )
 
 
 def no_shell(party: str, said: str) -> Failure:

@@ -1,0 +1,166 @@
+"""The lasting session on B that a run has for one repository: it holds the lock and runs every script that changes it.
+
+The lock is a fence. Each process that works on the repository for the run (scripts, `borg serve`) is registered in the
+folder of the session; the lock goes when all of these are gone, however the session ends. So nothing that a run
+started can still write when the next run has the lock. The session is told all the time that the controller lives;
+when it hears nothing for SILENCE_SECONDS, or its input ends, it ends what it registered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import shlex
+import socket
+import subprocess
+import time
+from collections.abc import AsyncIterator
+
+from .. import proc, ssh
+from ..errors import Failure
+from ..hostile import clean
+from . import scripts
+
+BEAT_SECONDS = 15.0
+# How long a second run waits for the first one.
+LOCK_PATIENCE = 60
+_BEGIN_SECONDS = 60.0
+_STEP_SECONDS = 300.0
+# What is still at work when the session ends gets TERM, then KILL, and this long in all.
+_END_SECONDS = 40.0
+# The attempts of one process at one repository never overlap: a later one ends what an earlier one left.
+_RUN = f"run {secrets.token_hex(4)}"
+_MOST_NOISE = 10_000
+_NO_FOLDER = "no folder for the session\n"
+
+
+class LastingSession:
+    """A session that holds the lock. `folder` is where on B the processes that work for the run are registered."""
+
+    def __init__(self, master: ssh.Master, child: proc.Child, mark: str, folder: str) -> None:
+        self.folder = folder
+        self._master = master
+        self._child = child
+        self._mark = mark
+        self._one_at_a_time = asyncio.Lock()
+        self._broken: Failure | None = None
+
+    async def ask(
+        self,
+        script: str,
+        *arguments: str,
+        doing: str,
+        seconds: float = _STEP_SECONDS,
+        stdin: bytes = b"",
+        most: int = proc.MOST_OUTPUT,
+    ) -> ssh.Answer:
+        """Run a framed script, as `ssh.ask` does, within the session.
+
+        `seconds` count anew when the script says that it goes on. Once an answer was cut off there is no other: each
+        further call raises the same Failure.
+        """
+        async with self._one_at_a_time:
+            if self._broken is not None:
+                raise self._broken
+            try:
+                async with asyncio.timeout(seconds) as limit:
+                    await self._send(script, arguments, stdin)
+                    answer = await ssh.read_answer(
+                        self._child.stdout, self._mark, most=most, going=lambda: _prolong(limit, seconds)
+                    )
+            except TimeoutError:
+                self._broken = ssh.no_answer(self._master.party, seconds)
+                raise self._broken from None
+            except ssh.Incomplete as error:
+                self._broken = await self._lost(doing, str(error))
+                raise self._broken from None
+            except asyncio.CancelledError:
+                self._broken = ssh.cut_off(self._master.party, doing, "it was interrupted", "")
+                raise
+        return ssh.whole(self._master.party, answer, doing)
+
+    async def _send(self, script: str, arguments: tuple[str, ...], stdin: bytes) -> None:
+        words = " ".join(map(shlex.quote, arguments))
+        text = f"{scripts.REGISTER}{ssh.PRELUDE}set -- {words}\n{script}\n".encode("utf-8", "surrogateescape")
+        await self._child.write(b"run %d %d\n" % (len(text), len(stdin)) + text + stdin)
+
+    async def _lost(self, doing: str, how: str) -> Failure:
+        if lost := await self._master.lost():
+            return lost
+        said = b""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ssh.LOST_SECONDS):
+                said = (await proc.drained(self._child.stderr))[0]
+        return ssh.cut_off(self._master.party, doing, how, clean(said))
+
+    async def beat(self) -> None:
+        """Tell the session for ever that the controller lives."""
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            # Between two scripts, or while one runs: never in the middle of one that is being sent.
+            await self._child.write(b"beat\n")
+
+
+def _prolong(limit: asyncio.Timeout, seconds: float) -> None:
+    limit.reschedule(asyncio.get_running_loop().time() + seconds)
+
+
+@contextlib.asynccontextmanager
+async def locked(master: ssh.Master, ledger: str) -> AsyncIterator[LastingSession]:
+    """Keep every other run, of this controller or another one, away from the repository whose `ledger` folder this is.
+
+    On leaving, whatever the run registered has ended, and the lock is free. Raises Failure, naming the holder, when
+    another run does not end in time.
+    """
+    mark, token = secrets.token_hex(16), f"session.{secrets.token_hex(8)}"
+    words = (mark, ledger, token, str(ssh.SILENCE_SECONDS))
+    command = proc.Command("exec")["sh", "-c", scripts.LASTING, "sh", words]
+    async with ssh.session(master, command, stdin=subprocess.PIPE) as child:
+        await _begun(master, child, mark)
+        session = LastingSession(master, child, mark, f"{ledger}/{token}")
+        beat = asyncio.create_task(session.beat())
+        try:
+            await _lock(session, master.party, ledger, token)
+            yield session
+        finally:
+            beat.cancel()
+            child.close_stdin()
+            with contextlib.suppress(TimeoutError):
+                await child.wait(_END_SECONDS)
+
+
+async def _begun(master: ssh.Master, child: proc.Child, mark: str) -> None:
+    """Wait for the mark; what a ~/.bashrc prints before it is left out. Raises Failure."""
+    try:
+        async with asyncio.timeout(_BEGIN_SECONDS):
+            for _ in range(_MOST_NOISE):
+                line = await child.stdout.readline()
+                if line == mark.encode() + b"\n":
+                    return
+                if not line:
+                    break
+            said = (await proc.drained(child.stderr))[0].decode("utf-8", "replace")
+            status = await child.wait()
+    except TimeoutError:
+        raise ssh.no_answer(master.party, _BEGIN_SECONDS) from None
+    if _NO_FOLDER in said:
+        said = clean(said.replace(_NO_FOLDER, ""))
+        raise ssh.ScriptFailed(master.party, "lock the ledger", said, how="no folder for the session")
+    if status == ssh.SSH_FAILED and (lost := await master.lost()):
+        raise lost
+    raise ssh.refused(master, status, said)
+
+
+async def _lock(session: LastingSession, party: str, ledger: str, token: str) -> None:
+    since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    who = f"{socket.gethostname()}, pid {os.getpid()}, {_RUN}, since {since}"
+    answer = await session.ask(scripts.LOCK, ledger, token, who, str(LOCK_PATIENCE), _RUN, doing="lock the ledger")
+    if holder := answer.text("held"):
+        raise Failure(
+            party,
+            f"another run of borgpull is at work on this repository: {holder}",
+            hint="wait until it has ended; nothing was changed",
+            transient=True,
+        )

@@ -1,0 +1,261 @@
+"""The ledger and the snapshot on B, in the folder ROOT/.borgpull/SUB, which no `borg serve` of T can reach.
+
+What changes anything is done in the lasting session that holds the lock; what only looks may do without.
+"""
+
+from __future__ import annotations
+
+import configparser
+import contextlib
+import functools
+import io
+import posixpath
+import re
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from dataclasses import dataclass
+from typing import ClassVar, TypeVar
+
+from .. import proc, ssh
+from ..borg.failure import system_of_server
+from ..borg.hints import HEAD
+from ..config import Config, Target
+from ..errors import Failure
+from ..guard import Evidence, File
+from . import scripts
+from .lasting import LastingSession, locked
+from .record import Ledger, read
+from .vault import SEGMENT, Found, Surveyed, Written
+
+FOLDER = ".borgpull"
+# No SubDir begins with this.
+IDS = f"{FOLDER}/ids"
+# Of ten thousand segments the evidence is about 100 kB. Hints are cut off on B, and there are two at the most.
+MOST_EVIDENCE = 4 * HEAD
+_SECONDS = 300.0
+_SHORT_SECONDS = 10.0
+_SURVEY_SECONDS = 120.0
+# How long a `borg serve` whose client has gone may take to commit or drop what it holds.
+SERVE_PATIENCE = 60
+_RECORD = re.compile(r"config|nonce|hints\.[0-9]{1,10}", re.ASCII)
+# The longest number of a transaction or of kilobytes that is read.
+_LONGEST = 15
+_R = TypeVar("_R")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a repository and its ledger lie on B, and the folder with a file for each repository id of its RootDir."""
+
+    repository: str
+    ledger: str
+    ids: str
+
+
+def place_of(config: Config, target: Target) -> Place:
+    """Return the place of a target's repository."""
+    repository = config.repository_path(target)
+    root = "/" + posixpath.normpath(config.root_dir).strip("/")
+    below = repository.removeprefix(root).lstrip("/")
+    return Place(repository, posixpath.join(root, FOLDER, below), posixpath.join(root, FOLDER, IDS))
+
+
+class ServerVault:
+    """The ledger of one repository on B, over the connection `master`."""
+
+    records: ClassVar[bool] = True
+
+    def __init__(self, master: ssh.Master, place: Place) -> None:
+        self.place = place
+        self._master = master
+        self._session: LastingSession | None = None
+
+    @property
+    def registry(self) -> str:
+        return self._session.folder if self._session else ""
+
+    @contextlib.asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """Hold the lock. Raises Failure, naming the holder, when another run does not end in time."""
+        with _system_named():
+            async with locked(self._master, self.place.ledger) as session:
+                self._session = session
+                try:
+                    yield
+                finally:
+                    self._session = None
+
+    async def await_serve(self) -> None:
+        """Wait until no `borg serve` of this run is at work; after SERVE_PATIENCE it is killed.
+
+        Raises Failure when even that does not end it.
+        """
+        if self._session is not None:
+            script = f'{scripts.AWAIT_SERVE}await_serve "$1" || :\n'
+            self._refuse_serving(await self._ask(script, str(SERVE_PATIENCE), doing="wait for borg serve"))
+
+    async def serve_state(self) -> str:
+        if self._session is None:
+            return ""
+        try:
+            answer = await self._ask(scripts.SERVE_STATE, doing="look at borg serve", seconds=_SHORT_SECONDS)
+        except Failure:
+            return ""
+        return answer.text("state")
+
+    async def look(self) -> Found:
+        """Look, once no `borg serve` of this run is at work there any more."""
+        doing, script = "look at the repository", scripts.LOOK
+        if self._session is not None:
+            script = f'{scripts.AWAIT_SERVE}await_serve "$4" || exit 0\n{script}'
+        place = (self.place.repository, self.place.ledger, str(HEAD), str(SERVE_PATIENCE))
+        answer = await self._ask(script, *place, doing=doing, most=MOST_EVIDENCE)
+        self._refuse_serving(answer)
+        return self._read(read_found, answer, doing)
+
+    async def write(self, ledger: Ledger, *, snapshot: str = "keep") -> Written:
+        answer = await self._ask(
+            scripts.WRITE,
+            self.place.repository,
+            self.place.ledger,
+            snapshot,
+            self.place.ids,
+            ledger.evidence.repository_id,
+            stdin=ledger.dump(),
+            doing="write the ledger",
+        )
+        kilobytes = _number(answer.text("kilobytes").split(" ")[0])
+        return Written(linked="links" not in answer.parts, taken=(kilobytes or 0) * 1024)
+
+    async def retire(self) -> None:
+        """Keep it as `ledger.retired.json`."""
+        await self._ask(scripts.RETIRE, self.place.ledger, doing="put the ledger aside")
+
+    async def survey(self) -> Surveyed:
+        place = (self.place.repository, self.place.ledger)
+        doing = "look at the ledger"
+        answer = await self._ask(scripts.SURVEY, *place, doing=doing, seconds=_SURVEY_SECONDS, most=MOST_EVIDENCE)
+        return self._read(read_surveyed, answer, doing)
+
+    async def known_place(self, repository_id: str) -> str:
+        answer = await self._ask(scripts.FIND_ID, self.place.ids, repository_id, doing="look for its ledger")
+        return answer.text("place")
+
+    async def segments(self, wanted: Collection[int]) -> tuple[set[int], bool]:
+        """Return which of the segments `wanted` a rollback can use, and whether they lie in a snapshot."""
+        place = (self.place.repository, self.place.ledger)
+        answer = await self._ask(scripts.SEGMENTS, *place, doing="look for its segments", most=MOST_EVIDENCE)
+        return read_segments(answer, wanted)
+
+    async def restore(self, evidence: Evidence, *, linked: bool) -> None:
+        """Put the snapshot back in the repository's place; without one remove what came after the evidence.
+
+        The snapshot stays until the ledger is written with snapshot="drop".
+        """
+        await self._ask(
+            scripts.RESTORE_LINKED if linked else scripts.RESTORE_UNLINKED,
+            self.place.repository,
+            self.place.ledger,
+            str(evidence.transaction),
+            stdin=b"" if linked else config_text(evidence),
+            doing="put the snapshot back",
+        )
+
+    async def _ask(
+        self,
+        script: str,
+        *arguments: str,
+        doing: str,
+        seconds: float = _SECONDS,
+        stdin: bytes = b"",
+        most: int = proc.MOST_OUTPUT,
+    ) -> ssh.Answer:
+        ask = self._session.ask if self._session is not None else functools.partial(ssh.ask, self._master)
+        with _system_named():
+            return await ask(script, *arguments, doing=doing, seconds=seconds, stdin=stdin, most=most)
+
+    def _refuse_serving(self, answer: ssh.Answer) -> None:
+        if pid := answer.text("serving"):
+            raise Failure(
+                self._master.party,
+                f"a borg serve of an earlier session cannot be ended (pid {pid})",
+                hint="it waits for a disk that does not answer: look at the disks of B",
+            )
+
+    def _read(self, reader: Callable[[ssh.Answer], _R], answer: ssh.Answer, doing: str) -> _R:
+        try:
+            return reader(answer)
+        except ssh.Incomplete as error:
+            raise ssh.cut_off(self._master.party, doing, str(error), answer.errors) from None
+
+
+def read_found(answer: ssh.Answer) -> Found:
+    """Read the answer of the script LOOK. Raises Incomplete."""
+    known, damage = _ledger(answer)
+    there = answer["repository"].data
+    # What was not listed was not there, but a list there has to be.
+    listed = answer["names"].data if there == b"folder" else b""
+    named = {name for name in listed.decode("ascii", "replace").split() if _RECORD.fullmatch(name)}
+    return Found(
+        repository=there != b"nothing",
+        ledger=known,
+        unreadable=damage,
+        files={name: File(plain=answer[name].kind == "file", data=answer[name].data) for name in sorted(named)},
+        numbers=answer["segments"].data if "segments" in answer.parts else b"",
+    )
+
+
+def read_surveyed(answer: ssh.Answer) -> Surveyed:
+    """Read the answer of the script SURVEY. Raises Incomplete."""
+    known, damage = _ledger(answer)
+    there = answer["repository"].data
+    names = answer["names"].data.decode("ascii", "replace").split() if there == b"folder" else []
+    transactions = [number for name in names if name.startswith("hints.") if (number := _number(name[6:])) is not None]
+    kilobytes = _number(answer.text("kilobytes").split(" ")[0])
+    return Surveyed(
+        repository=there != b"nothing",
+        taken=None if kilobytes is None else kilobytes * 1024,
+        transaction=max(transactions, default=None),
+        holder=answer.text("held"),
+        ledger=known,
+        unreadable=damage,
+    )
+
+
+def read_segments(answer: ssh.Answer, wanted: Collection[int]) -> tuple[set[int], bool]:
+    """Read the answer of the script SEGMENTS; only what is wanted is kept, however many files there are."""
+    said = answer.parts["segments"].data if "segments" in answer.parts else b""
+    there = {number for name in SEGMENT.finditer(said) if (number := int(name[0])) in wanted}
+    return there, "linked" in answer.parts
+
+
+def _ledger(answer: ssh.Answer) -> tuple[Ledger | None, str]:
+    part = answer["ledger"]
+    if part.kind == "nothing":
+        return None, ""
+    return read(part.data) if part.kind == "text" else (None, f"it is no file: {part.kind}")
+
+
+def config_text(evidence: Evidence) -> bytes:
+    """Return the `config` of a repository as the evidence has it."""
+    parser = configparser.ConfigParser(interpolation=None)
+    parser["repository"] = dict(evidence.settings) | {"id": evidence.repository_id, "key": evidence.key}
+    text = io.StringIO()
+    parser.write(text)
+    return text.getvalue().encode()
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _LONGEST else None
+
+
+@contextlib.contextmanager
+def _system_named() -> Iterator[None]:
+    """Name what the system of B said, where that is known: waiting does not help then."""
+    try:
+        yield
+    except ssh.ScriptFailed as failed:
+        if known := system_of_server(failed.said):
+            cause, hint = known
+            said = f"{cause}: could not {failed.doing}: {failed.said}"
+            raise Failure(failed.party, said, hint=hint, detail=failed.detail) from None
+        raise

@@ -1,0 +1,230 @@
+"""A shell script on another host whose answer is a fact: named parts, a status for each, and a last word.
+
+Only a complete answer is one. A fork that was refused, a shell that was killed, a program that is missing or failed,
+a disk that gave half of a file: each of these leaves a part with a status, or no last word, and is a Failure here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from .. import proc
+from ..errors import Failure
+from ..hostile import clean
+from .master import Master
+from .session import SSH_FAILED, execute
+
+# What every framed script starts with. Standard output is for the frame alone.
+# - part NAME COMMAND...: what a command printed, and its status. A dot behind it shows that nothing was cut off; a fork
+#   that is refused ends dash, and leaves bash without the dot.
+# - say NAME TEXT: a fact that is known already.
+# - text NAME PATH: what lies at a path; of a plain file all its text, of one moment even if it is replaced meanwhile.
+# - file NAME PATH [MOST]: what lies at a path; of a plain file its first MOST bytes, by length.
+# - kind PATH sets `kind`. That something is not there has to be said by the system: a test alone is also false of what
+#   may not be read, or hangs on a broken disk.
+# - on: the script goes on, for as long again.
+PRELUDE = r"""
+umask 077
+LC_ALL=C
+export LC_ALL
+unset CDPATH IFS
+on() { echo on; }
+say() { printf 'part %s 0 %s\n%s\n' "$1" "${#2}" "$2"; }
+part() {
+  _name=$1
+  shift
+  _said=$("$@" && _r=0 || _r=$?; echo .; exit "$_r") && _r=0 || _r=$?
+  case $_said in *.) _said=${_said%.} ;; *) [ "$_r" -ne 0 ] || _r=99 ;; esac
+  printf 'part %s %s %s\n%s\n' "$_name" "$_r" "${#_said}" "$_said"
+  return "$_r"
+}
+kind() {
+  if [ -L "$1" ]; then kind=link
+  elif [ -f "$1" ]; then kind=file
+  elif [ -d "$1" ]; then kind=folder
+  elif [ -e "$1" ]; then kind=other
+  else
+    kind=
+    _said=$(ls -d -- "$1" 2>&1) && _r=0 || _r=$?
+    case $_r,$_said in
+      [12],*"No such file or directory" | [12],*"Not a directory") kind=nothing ;;
+      *) printf '%s\n' "$_said" >&2; return 1 ;;
+    esac
+  fi
+}
+text() {
+  kind "$2" || { printf 'part %s 1 0\n\n' "$1"; return 1; }
+  if [ "$kind" = file ]; then part "$1" cat "$2"; else printf 'is %s %s\n' "$1" "$kind"; fi
+}
+file() {
+  kind "$2" || { printf 'part %s 1 0\n\n' "$1"; return 1; }
+  [ "$kind" = file ] || { printf 'is %s %s\n' "$1" "$kind"; return 0; }
+  _n=$(wc -c <"$2") && _n=$((_n + 0)) || { printf 'part %s 1 0\n\n' "$1"; return 1; }
+  [ -z "$3" ] || [ "$_n" -le "$3" ] || _n=$3
+  printf 'file %s %s\n' "$1" "$_n"
+  if [ "$_n" -eq 0 ] || head -c "$_n" <"$2"; then printf '\nwhole\n'; else printf '\ntorn\n'; return 1; fi
+}
+"""
+
+# What a session of its own runs around the script; what that says on standard error becomes a part too.
+_BEFORE = "_mark=$1\nshift\n" + PRELUDE + "script() {\n"
+_AFTER = """
+}
+exec 3>&1
+_said=$(script "$@" 2>&1 >&3 3>&-)
+_r=$?
+say errors "$_said"
+printf 'end %s %s\\n' "$_r" "$_mark"
+"""
+_HEADER = re.compile(rb"(part|file|is|end|on)(?: ([!-~]{1,200}))?(?: ([!-~]{1,200}))?(?: ([0-9]{1,12}))?\n")
+_MOST_PARTS = 1000
+
+
+class Incomplete(Exception):
+    """What came is not a whole answer. The message is a part of a sentence, free of hostile text."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a command printed, or what lies at a path: a file, of which `data` may be only the first bytes."""
+
+    kind: str = "text"
+    data: bytes = b""
+    status: int = 0
+
+    @property
+    def there(self) -> bool:
+        return self.kind != "nothing"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A whole answer: its parts by name, and the exit status of the script. Everything in it is hostile text."""
+
+    parts: Mapping[str, Part]
+    status: int = 0
+
+    def __getitem__(self, name: str) -> Part:
+        """Return a part. Raises Incomplete when the script said nothing of it."""
+        try:
+            return self.parts[name]
+        except KeyError:
+            raise Incomplete(f"it says nothing of {name}") from None
+
+    def text(self, name: str) -> str:
+        """Return what a part says, cleaned; "" without such a part."""
+        return clean(self.parts[name].data) if name in self.parts else ""
+
+    @property
+    def errors(self) -> str:
+        return self.text("errors")
+
+    @property
+    def failed(self) -> str:
+        """Return which parts failed and how, "" when nothing did."""
+        parts = [f"{name}, exit {part.status}" for name, part in self.parts.items() if part.status]
+        return "; ".join(parts) or (f"exit {self.status}" if self.status else "")
+
+
+async def ask(
+    master: Master,
+    script: str,
+    *arguments: str,
+    doing: str,
+    seconds: float,
+    stdin: bytes = b"",
+    most: int = proc.MOST_OUTPUT,
+) -> Answer:
+    """Run a framed script on the master's host with `arguments` as "$@", in a session of its own.
+
+    `doing` says in words what for; it may take `seconds` and answer `most` bytes. Raises Failure when the connection or
+    a part of the script fails, or the answer is not whole.
+    """
+    mark = secrets.token_hex(16)
+    framed = _BEFORE + script + _AFTER
+    done = await execute(master, framed, mark, *arguments, stdin=stdin, seconds=seconds, most=most)
+    stream = asyncio.StreamReader()
+    stream.feed_data(done.stdout)
+    stream.feed_eof()
+    try:
+        answer = await read_answer(stream, mark, most=most)
+    except Incomplete as error:
+        if done.returncode == SSH_FAILED and (lost := await master.lost()):
+            raise lost from None
+        raise cut_off(master.party, doing, str(error), clean(done.stderr)) from None
+    return whole(master.party, answer, doing)
+
+
+async def read_answer(
+    stream: asyncio.StreamReader, mark: str, *, most: int, going: Callable[[], object] = lambda: None
+) -> Answer:
+    """Read one answer; `going` is called when the script says that it goes on. Raises Incomplete."""
+    parts: dict[str, Part] = {}
+    try:
+        while True:
+            word, *values = _header(await stream.readuntil(b"\n"))
+            if word == "end":
+                if values[1] != mark:
+                    raise Incomplete("its last word is not the one that was asked for")
+                return Answer(parts, int(values[0]))
+            if word == "on":
+                going()
+                continue
+            name, part = await _part(stream, word, values, most)
+            most -= len(part.data)
+            parts[name] = part
+            if len(parts) > _MOST_PARTS:
+                raise Incomplete("it has more parts than any script gives")
+    except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError, IndexError):
+        raise Incomplete("it was cut off, or something else printed into it") from None
+
+
+def _header(line: bytes) -> list[str]:
+    found = _HEADER.fullmatch(line)
+    if found is None:
+        raise ValueError
+    return [word.decode("ascii") for word in found.groups() if word is not None]
+
+
+async def _part(stream: asyncio.StreamReader, word: str, values: list[str], most: int) -> tuple[str, Part]:
+    name = values[0]
+    if word == "is":
+        return name, Part(values[1])
+    status, length = (int(values[1]), int(values[2])) if word == "part" else (0, int(values[1]))
+    if length > most:
+        raise Incomplete(f"{name} is larger than anything that is asked for")
+    data = await stream.readexactly(length)
+    if await stream.readexactly(1) != b"\n" or (word == "file" and await stream.readexactly(6) != b"whole\n"):
+        raise Incomplete(f"{name} was not read to its end")
+    return name, Part("file" if word == "file" else "text", data, status)
+
+
+class ScriptFailed(Failure):
+    """A script did not do what it was to do. `doing` says what that was, `said` what stood on its standard error."""
+
+    def __init__(self, party: str, doing: str, said: str, *, how: str) -> None:
+        super().__init__(
+            party,
+            f"could not {doing}: {said or how}",
+            hint="look there for programs that are missing or killed, limits on processes (TasksMax) and disk errors",
+            detail=how,
+            transient=True,
+        )
+        self.doing = doing
+        self.said = said
+
+
+def cut_off(party: str, doing: str, how: str, said: str) -> ScriptFailed:
+    """Say that an answer did not come to its end."""
+    return ScriptFailed(party, doing, said, how=f"the answer is not complete: {how}")
+
+
+def whole(party: str, answer: Answer, doing: str) -> Answer:
+    """Return an answer of which no part failed. Raises ScriptFailed."""
+    if answer.failed:
+        raise ScriptFailed(party, doing, answer.errors, how=answer.failed)
+    return answer
