@@ -48,6 +48,7 @@ missing_packages() {
     command -v ip >/dev/null || echo iproute2
     command -v jq >/dev/null || echo jq
     command -v sudo >/dev/null || echo sudo
+    command -v busybox >/dev/null || echo busybox
     command -v zsh >/dev/null || echo zsh
     command -v fish >/dev/null || echo fish
     command -v mandoc >/dev/null || echo mandoc

@@ -27,7 +27,7 @@ lives() {
   else
     ! kill -0 "$_pid" 2>/dev/null || return 0
   fi
-  case $1 in */g.*) kill -0 -- "-$_pid" 2>/dev/null ;; *) false ;; esac
+  case $1 in */g.*) kill -0 "-$_pid" 2>/dev/null ;; *) false ;; esac
 }
 others() {
   for _file in "$1"/p.* "$1"/g.* "$1"/serve.*; do
@@ -38,7 +38,7 @@ others() {
 strike() {
   for _file in "$2"/p.* "$2"/g.* "$2"/serve.*; do
     [ "$_file" != "$2/p.$3" ] && lives "$_file" || continue
-    case $1,$_file in TERM,*/serve.*) ;; *,*/g.*) kill "-$1" -- "-$_pid" ;; *) kill "-$1" "$_pid" ;; esac
+    case $1,$_file in TERM,*/serve.*) ;; *,*/g.*) kill "-$1" "-$_pid" ;; *) kill "-$1" "$_pid" ;; esac
   done 2>/dev/null
 }
 """

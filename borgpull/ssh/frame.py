@@ -180,7 +180,7 @@ async def read_answer(
             if len(parts) > _MOST_PARTS:
                 raise Incomplete("it has more parts than any script gives")
     except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError, IndexError):
-        raise Incomplete("it was cut off, or something else printed into it") from None
+        raise Incomplete("it was cut off") from None
 
 
 def _header(line: bytes) -> list[str]:
@@ -209,9 +209,8 @@ class ScriptFailed(Failure):
     def __init__(self, party: str, doing: str, said: str, *, how: str) -> None:
         super().__init__(
             party,
-            f"could not {doing}: {said or how}",
+            f"could not {doing}: {how}" + (f": {said}" if said else ""),
             hint="look there for programs that are missing or killed, limits on processes (TasksMax) and disk errors",
-            detail=how,
             transient=True,
         )
         self.doing = doing
@@ -220,11 +219,11 @@ class ScriptFailed(Failure):
 
 def cut_off(party: str, doing: str, how: str, said: str) -> ScriptFailed:
     """Say that an answer did not come to its end."""
-    return ScriptFailed(party, doing, said, how=f"the answer is not complete: {how}")
+    return ScriptFailed(party, doing, said, how=f"its answer is not complete: {how}")
 
 
 def whole(party: str, answer: Answer, doing: str) -> Answer:
     """Return an answer of which no part failed. Raises ScriptFailed."""
     if answer.failed:
-        raise ScriptFailed(party, doing, answer.errors, how=answer.failed)
+        raise ScriptFailed(party, doing, answer.errors, how=f"it failed ({answer.failed})")
     return answer
