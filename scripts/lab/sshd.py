@@ -21,6 +21,8 @@ from borgpull.ssh import Key, make_key
 from . import processes
 
 LAB = "lab"
+# Where whoever starts the lab has borg leave out its test of itself, each borg of the lab does.
+SELF_TEST = [f"{name}={os.environ[name]}" for name in ("BORG_SELFTEST",) if name in os.environ]
 _SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
 _SECONDS_TO_START = 10.0
 _ATTEMPTS = 5
@@ -169,7 +171,7 @@ def _config(directory: Path, spot: Spot, port: int) -> str:
         # an ordinary user cannot ask PAM about an account
         f"UsePAM {'yes' if as_root else 'no'}",
         # Borg's cache and temporary files stay out of the real home, and what the user's ~/.bashrc does out of the lab
-        f"SetEnv HOME={directory} BORG_BASE_DIR={directory} TMPDIR={directory / 'tmp'}",
+        " ".join(["SetEnv", f"HOME={directory} BORG_BASE_DIR={directory} TMPDIR={directory / 'tmp'}", *SELF_TEST]),
     ]
     return "\n".join([*spot.sshd_lines, *needed, _DEBIAN_DEFAULT])
 

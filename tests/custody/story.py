@@ -203,7 +203,7 @@ def told(attacks: Sequence[Attack], folder: Path, *, targets: int, shift: int = 
     The other target is in the first round only.
     """
     versions = {f"web{number}": VERSIONS[(number + shift) % 2] for number in range(targets)}
-    with loopback_world([*versions, BYSTANDER], planted=False) as world:
+    with loopback_world([*versions, BYSTANDER], planted=False, check_every="") as world:
         # as few as there are, so that an archive too many would cost one; more, where honest runs are not rolled back
         keep = archives + 1 if all(attack.code == 3 for attack in attacks) else 30
         story = Story(world, folder, versions, keep)

@@ -66,7 +66,7 @@ class Place:
 def place(tmp_path_factory) -> Iterator[Place]:
     """B without a shell, and a target."""
     server = Spot(name="B", sshd_lines=("ForceCommand /bin/false",))
-    with loopback_world([NAME], server=server) as world:
+    with loopback_world([NAME], server=server, check_every="") as world:
         made = Place(world, world.lab.directory / "run", tmp_path_factory.mktemp("state") / "ledgers")
         with made.listening():
             yield made

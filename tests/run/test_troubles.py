@@ -80,7 +80,7 @@ def troubled(tmp_path_factory) -> Iterator[tuple[World, Result]]:
     lines = SSHD | {"no-socat": forced_shell(f"PATH={folder}")}
     names = ["good", "noisy", *TROUBLES]
     spots = [Spot(name=name, sshd_lines=tuple(filter(None, [lines.get(name)]))) for name in names]
-    with loopback_world(spots) as world:
+    with loopback_world(spots, check_every="") as world:
         for name in ("wrong-passphrase", "good"):
             world.lab.borg(world.target(name), "init", "-e", "repokey-blake2")
         yield world, world.run("--json", config=_broken(world))

@@ -24,6 +24,7 @@ MIXTURES = [
 def test_versions_of_borg_can_be_mixed(shared_world, on_controller, on_server, tmp_path):
     world = shared_world
     config = world.lab.config()
+    del config["Borg"]["CheckEvery"]
     config["Borg"]["Server"]["BorgPath"] = VERSIONS[on_server]()
     for name, version in ON_TARGET.items():
         entry(config, name)["BorgPath"] = VERSIONS[version]()
