@@ -114,6 +114,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
 
 
 @pytest.fixture
+def memory() -> Iterator[Path]:
+    """An empty folder in memory, as a run has one for its keys and sockets."""
+    with tempfile.TemporaryDirectory(prefix="bptest-", dir=MEMORY) as name:
+        yield Path(name)
+
+
+@pytest.fixture
 def world() -> Iterator[World]:
     """B and two targets with files, on loopback."""
     with loopback_world() as made:

@@ -5,7 +5,6 @@ import os
 import shlex
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ import pytest
 from borgpull.errors import Failure
 from lab import Spot, Target, lab_running, processes
 from lab.trees import differences, plant
+from run.reading import until
 from world import (
     World,
     borg_14,
@@ -32,13 +32,6 @@ def output_of(argv: list[str], *, stdin: str = "") -> str:
     return done.stdout
 
 
-def wait_until(condition, *, seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.005)
-
-
 @contextlib.contextmanager
 def forwarded(world: World, target: Target, *, borg: str):
     """An ssh master to T whose socket there ends in a `borg serve` on B; yields the socket's path on T."""
@@ -51,7 +44,7 @@ def forwarded(world: World, target: Target, *, borg: str):
     master = world.ssh(target.host, "-N", "-R", f"{there}:{here}", "-o", "ExitOnForwardFailure=yes")
     with subprocess.Popen(relay) as one, subprocess.Popen(master) as other:
         try:
-            wait_until(lambda: here.exists() and there.exists())
+            until(lambda: here.exists() and there.exists())
             yield there
         finally:
             other.terminate()
@@ -159,7 +152,7 @@ def test_an_sshd_that_cannot_start_says_why(tmp_path):
 def test_a_crash_leaves_no_process_and_no_directory():
     with pytest.raises(RuntimeError), loopback_world() as world:
         busy = subprocess.Popen(world.ssh(world.target("web").host, "sleep 1000 & sleep 1000"))
-        wait_until(lambda: processes.mentioning(str(world.target("web").host.temporary)))
+        until(lambda: processes.mentioning(str(world.target("web").host.temporary)))
         raise RuntimeError
     busy.wait(10)
     assert processes.mentioning(str(world.lab.directory)) == []
@@ -171,7 +164,7 @@ def test_namespaces_are_gone_after_a_crash():
     needs_network_namespaces()
     with pytest.raises(RuntimeError), network_of(["B"]) as network:
         sleeper = subprocess.Popen([*network.prefix("B"), "sleep", "1000"])
-        wait_until(lambda: network.pids("B"))
+        until(lambda: network.pids("B"))
         raise RuntimeError
     assert sleeper.wait(10) != 0
     left = output_of(["ip", "netns", "list"])
@@ -185,7 +178,7 @@ def test_leftovers_are_seen(world):
     (world.lab.root / "repo" / "lock.exclusive").mkdir(parents=True)
     (world.memory / "borgpull-abc").mkdir()
     with subprocess.Popen(world.ssh(target.host, "sleep 1000")) as session:
-        wait_until(lambda: processes.mentioning(str(target.host.temporary)))
+        until(lambda: processes.mentioning(str(target.host.temporary)))
         said = "\n".join(world.leftovers(seconds=0))
         session.kill()
     for expected in ("forgotten.sock", "lock.exclusive", "borgpull-abc", "sleep 1000", "sshd: "):
@@ -194,7 +187,7 @@ def test_leftovers_are_seen(world):
 
 def test_a_process_of_another_host_is_a_leftover_of_its_namespace(walled):
     with subprocess.Popen(walled.on_controller("sleep", "1000"), env={"PATH": os.environ["PATH"]}) as sleeper:
-        wait_until(lambda: walled.network.pids("C"))
+        until(lambda: walled.network.pids("C"))
         said = walled.leftovers(seconds=0)
         sleeper.kill()
     assert [line for line in said if "sleep 1000" in line]
@@ -209,7 +202,7 @@ def test_a_secret_of_a_running_process_is_seen(where):
         watching_for([secret.encode()]) as seen,
         subprocess.Popen(argv, env=env, stdin=subprocess.PIPE) as child,
     ):
-        wait_until(lambda: seen.leaks)
+        until(lambda: seen.leaks)
         child.communicate()
     assert seen.leaks == {sys.executable}
 
@@ -262,6 +255,6 @@ def test_planted_trees_hold_the_awkward_names(tmp_path):
 
 def test_a_daemon_runs_as_long_as_its_context(tmp_path):
     with processes.daemon(["sh", "-c", "echo begun; exec sleep 1000"], log=tmp_path / "log") as pid:
-        wait_until(lambda: (tmp_path / "log").read_text() == "begun\n")
+        until(lambda: (tmp_path / "log").read_text() == "begun\n")
         assert pid in processes.descendants(os.getpid())
-    wait_until(lambda: not Path(f"/proc/{pid}").exists())
+    until(lambda: not Path(f"/proc/{pid}").exists())

@@ -100,6 +100,10 @@ class Lab:
             raise Failure(LAB, f"borg {arguments[0]} ended with {done.returncode}: {said}", hint="run it again")
         return done.stdout
 
+    def host(self, name: str) -> Host:
+        """Return the host with this name."""
+        return next(host for host in (self.server, *(each.host for each in self.targets)) if host.name == name)
+
     def archives(self, target: Target) -> list[str]:
         """Return the names of a target's archives, oldest first."""
         return self.borg(target, "list", "--short").decode().split()

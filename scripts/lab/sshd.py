@@ -15,6 +15,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import SecretStr
+
+from borgpull import config
 from borgpull.errors import Failure
 from borgpull.ssh import Key, make_key
 
@@ -83,6 +86,15 @@ class Host:
         name = self.spot.address if self.port == 22 else f"[{self.spot.address}]:{self.port}"
         return f"{name} {self.host_key.public}"
 
+    def connection(self, *, port: int = 0) -> config.Connection:
+        """Return the way to it as borgpull has it, or to another port under its names and keys."""
+        return config.Connection(
+            host=config.Host(self.spot.address, port or self.port),
+            username=self.user,
+            known_host=self.known_host + "\n",
+            private_key=SecretStr(self.key.private),
+        )
+
     @property
     def temporary(self) -> Path:
         """Return the TMPDIR of its sessions."""
@@ -124,10 +136,10 @@ def _started(directory: Path, spot: Spot) -> Iterator[tuple[int, int]]:
     log = directory / "sshd.log"
     for _ in range(_ATTEMPTS):  # another process may take the free port before sshd does
         port = spot.port or _free_port(spot.address)
-        config = directory / "sshd_config"
-        config.write_text(_config(directory, spot, port), encoding="utf-8")
+        settings = directory / "sshd_config"
+        settings.write_text(_config(directory, spot, port), encoding="utf-8")
         log.write_bytes(b"")
-        with processes.daemon([*spot.prefix, sshd, "-D", "-e", "-f", str(config)], log=log) as pid:
+        with processes.daemon([*spot.prefix, sshd, "-D", "-e", "-f", str(settings)], log=log) as pid:
             if _listens(pid, log):
                 yield pid, port
                 return

@@ -18,7 +18,7 @@ from typing import Any
 from bench.usage import Usage, usage_of
 from borgpull.borg import command as borg_command
 from borgpull.config.settings import Options
-from custody.following import only
+from run.reading import only
 from world import World
 
 SECONDS = 600.0

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lab import processes
+from run.reading import until
 from world import Result, World
 
 SECONDS = 120.0
@@ -32,12 +33,10 @@ class Run:
 
     def until(self, condition: Callable[[], Any]) -> None:
         """Wait for a condition; a run that ends before it comes true is a failure."""
-        deadline = time.monotonic() + SECONDS
-        while not condition():
-            if self.process.poll() is not None:
-                raise AssertionError(f"it ended too early: {self.process.communicate()}")
-            assert time.monotonic() < deadline, f"it did not happen in time: {self.events()[-3:]}"
-            time.sleep(0.005)
+        try:
+            until(condition, process=self.process, seconds=SECONDS)
+        except AssertionError as failed:
+            raise AssertionError(f"{failed}; the last events: {self.events()[-3:]}") from None
 
     def end(self) -> Result:
         """Wait for its end."""
@@ -56,11 +55,6 @@ class Run:
     def accusations(self) -> list[Any]:
         ended = [e for e in self.events() if e.get("outcome") in ACCUSED]
         return ended + [e for e in self.events() if e["event"] == "failed" and e["rules"]]
-
-
-def only(config: dict[str, Any], *names: str, **changes: Any) -> dict[str, Any]:
-    """Return `config` with these targets alone, each with the changes."""
-    return config | {"Servers": [entry | changes for entry in config["Servers"] if entry["Name"] in names]}
 
 
 def command_with(process_of: int, word: bytes) -> int | None:

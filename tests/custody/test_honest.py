@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from custody.following import Run, command_with, only
+from custody.following import Run, command_with
 from lab.trees import plant
+from run.reading import only
 from world import World, borg_14, loopback_world
 from world.place import DISTRIBUTION_BORG
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from attacks.attack import plant as plant_attack
-from custody.following import only
+from run.reading import only
 from world import Result, World, loopback_world
 
 pytestmark = pytest.mark.slow

@@ -2,7 +2,8 @@
 
 import pytest
 
-from custody.following import only, same_as
+from custody.following import same_as
+from run.reading import only
 from world import loopback_world
 
 

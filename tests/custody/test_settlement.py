@@ -8,7 +8,8 @@ import pexpect
 import pytest
 
 from custody.catalogue import remove_files
-from custody.following import only, same_as
+from custody.following import same_as
+from run.reading import only
 from world import ROOT, World
 
 

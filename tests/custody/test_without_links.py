@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from attacks.attack import plant as plant_attack
-from custody.following import only
 from lab import Spot
 from lab.trees import differences, plant
+from run.reading import only
 from world import World, loopback_world
 
 pytestmark = pytest.mark.slow

@@ -10,10 +10,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from custody.following import Run, only
+from custody.following import Run
 from faults.cells import B_LINK, BYSTANDER, FAULTED
 from faults.gates import Gates
 from lab import Spot
+from run.reading import only
 from world import Result, World, loopback_world, needs_network_namespaces, walled_world
 from world.network import CONTROLLER
 

@@ -7,7 +7,7 @@ import pytest
 
 from borgpull.errors import Failure
 from borgpull.road.cache import cache_in_use
-from custody.following import only
+from run.reading import only
 from world import loopback_world
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from world import Result
+from world import Result, World
 
 
 def entry(config: dict[str, Any], name: str) -> dict[str, Any]:
@@ -16,9 +16,17 @@ def entry(config: dict[str, Any], name: str) -> dict[str, Any]:
     return next(table for table in config["Servers"] if table["Name"] == name)
 
 
-def only(config: dict[str, Any], *names: str) -> dict[str, Any]:
-    """Return `config` with these targets alone."""
-    return config | {"Servers": [table for table in config["Servers"] if table["Name"] in names]}
+def only(config: dict[str, Any], *names: str, **changes: Any) -> dict[str, Any]:
+    """Return `config` with these targets alone, each with the changes."""
+    return config | {"Servers": [table | changes for table in config["Servers"] if table["Name"] in names]}
+
+
+def config_of(world: World, *names: str, retries: int = 0, **changes: Any) -> dict[str, Any]:
+    """Return the config with these targets alone, the first of them with the changes, and so many Retries."""
+    config = only(world.lab.config(), *names)
+    config["Borg"]["Retries"] = retries
+    config["Servers"][0] |= changes
+    return config
 
 
 def report(result: Result) -> dict[str, Any]:
@@ -85,7 +93,7 @@ def script(path: Path, text: str) -> str:
     return str(path)
 
 
-def held(folder: Path) -> int:
+def bytes_below(folder: Path) -> int:
     """Return the bytes of all files below a folder."""
     return sum(place.lstat().st_size for place in folder.rglob("*") if place.is_file())
 

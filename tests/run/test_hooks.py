@@ -4,11 +4,11 @@ import json
 import signal
 
 import pytest
-from reading import ends, entry, only, row, said_of, script, until
+from reading import config_of, ends, entry, row, said_of, script, until
 
 from custody.following import Run
 from lab import processes
-from world import World, loopback_world, secrets_of
+from world import loopback_world, secrets_of
 
 BROKEN = {
     "Before": ["echo one", "echo ready; echo 'no such disk' >&2; exit 3", "echo three"],
@@ -22,13 +22,6 @@ def world():
         for target in made.targets:
             (target.source / "file").write_text("there")
         yield made
-
-
-def config_of(world: World, *names: str, retries: int = 0, **options: object) -> dict:
-    config = only(world.lab.config(), *names)
-    config["Borg"]["Retries"] = retries
-    entry(config, "web").update(options)
-    return config
 
 
 def commands_of(told: dict) -> dict[str, tuple[int | None, list[str]]]:

@@ -129,6 +129,7 @@ def test_a_connection_that_dies_in_the_middle_is_made_again(busy, party, tmp_pat
     with start(busy, told, "web", "mail") as run:
         until(lambda: reading(told), process=run)
         processes.end(connections(busy.lab.server if party == "B" else busy.target("web").host))
+        os.truncate(busy.target("web").source / "long", 20_000)
         _, said = run.communicate(timeout=DEADLINE)
     assert run.returncode == 0, said
     assert (outcome(told, "web"), outcome(told, "mail")) == ("done", "done")

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from reading import only, script
+from reading import config_of, script
 
 from custody.following import Run
 from lab import Spot, processes
@@ -27,13 +27,6 @@ def world():
     """B, a target whose sshd lets nobody wait, and another one."""
     with loopback_world((Spot(name="web", sshd_lines=("MaxStartups 1:100:1",)), Spot(name="mail"))) as made:
         yield made
-
-
-def config_of(world: World, *names: str, retries: int = 0, **changes: object) -> dict:
-    config = only(world.lab.config(), *names)
-    config["Borg"]["Retries"] = retries
-    config["Servers"][0] |= changes
-    return config
 
 
 def hanging(world: World) -> str:

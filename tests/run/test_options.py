@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
-from reading import entry, held, only, row, said_of, script
+from reading import bytes_below, entry, only, row, said_of, script
 
 from lab import Spot
 from world import World, borg_14, loopback_world
@@ -74,7 +74,7 @@ def test_it_is_stored_as_it_was_said(optioned):
     web = world.target("web")
     seen = json.loads(world.lab.borg(web, "info", "--json", f"::{told['archive']['name']}"))
     assert seen["encryption"]["mode"] == "repokey"
-    assert held(web.repository) > SIZE, "nothing was compressed"
+    assert bytes_below(web.repository) > SIZE, "nothing was compressed"
     assert (nice[0], "best-effort: prio 7" in nice[1]) == ("7", True)
     (create,) = (step for step in told["steps"] if step["step"] == "create")
     assert create["duration"] > SIZE / 2_000_000 * 0.8

@@ -16,9 +16,8 @@ import referencing
 from reading import entry, script, until
 
 from attacks.attack import plant as plant_attack
-from custody.story import python_of
 from lab.trees import differences
-from world import World, loopback_world
+from world import World, loopback_world, python_of
 from world.place import ROOT
 
 SCHEMAS = {name: json.loads((ROOT / "docs" / f"{name}.schema.json").read_text()) for name in ("list", "restore")}

@@ -153,6 +153,16 @@ def borg_14() -> str:
     pytest.skip(f"there is no {path}: `make test` makes it")
 
 
+def borg_of(version: str) -> str:
+    """Return the path of the borg of a version, "1.2" or "1.4"."""
+    return DISTRIBUTION_BORG if version == "1.2" else borg_14()
+
+
+def python_of(version: str) -> str:
+    """Return the Python that the borg of a version runs in."""
+    return "/usr/bin/python3" if version == "1.2" else str(Path(borg_14()).with_name("python"))
+
+
 @contextlib.contextmanager
 def loopback_world(
     targets: Sequence[str | Spot] = TARGETS,
