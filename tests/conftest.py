@@ -23,6 +23,8 @@ for number in (signal.SIGINT, signal.SIGQUIT):
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 os.environ["BORG_SELFTEST"] = "disabled"
+# jsonschema would make forty parsers for the syntax of an IRI when it is imported, and no schema of ours asks for one.
+sys.modules.setdefault("rfc3987_syntax", None)
 # No deadlines: a machine may be busy. `make fuzz` takes the thorough one.
 settings.register_profile("usual", deadline=None, max_examples=25)
 settings.register_profile(
