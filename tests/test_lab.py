@@ -1,4 +1,8 @@
-"""The lab itself: what the other tests and the demo rest on. Plain ssh and borg, no borgpull."""
+"""The lab itself: what the other tests and the demo rest on. Plain ssh and borg, no borgpull.
+
+What takes a backup is slow: a lab in which there is none is seen in every other test. That what looks for leaks,
+leftovers and differences would see them is tried always.
+"""
 
 import contextlib
 import os
@@ -85,6 +89,7 @@ def test_a_host_is_refused_under_the_key_of_another(world):
     assert "has changed" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_target_backs_up_through_a_forwarded_socket_and_its_files_come_back(world, tmp_path):
     target = world.target("web")
     back_up_by_hand(world, target)
@@ -93,6 +98,7 @@ def test_a_target_backs_up_through_a_forwarded_socket_and_its_files_come_back(wo
     assert differences(target.source, back) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("on_server", [False, True])
 def test_borg_of_either_version_can_be_put_on_either_side(on_server, tmp_path):
     needs_network_namespaces()
@@ -207,6 +213,7 @@ def test_a_secret_of_a_running_process_is_seen(where):
     assert seen.leaks == {sys.executable}
 
 
+@pytest.mark.slow
 def test_no_secret_is_seen_where_it_goes_through_a_pipe(world):
     secrets = secrets_of(world.lab)
     assert len(secrets) >= 2 + 3  # two passphrases, and at least a line of each key
