@@ -40,9 +40,53 @@ from world import World, loopback_world, needs_network_namespaces, walled_world 
 MEMORY = Path("/dev/shm")
 ROOM = 4_000_000_000
 # Where the most time goes, the dearest first: what is begun last must not be what takes longest.
-DEAREST: tuple[str, ...] = ()
+DEAREST = (
+    "custody/test_settlement.py",
+    "custody/test_attacked.py",
+    "run/test_interrupted.py",
+    "run/test_restore.py",
+    "run/test_limits.py",
+    "run/test_hooks.py",
+    "run/test_sockets.py",
+    "run/test_warnings.py",
+    "run/test_ancestor.py",
+    "run/test_secrets.py",
+    "run/test_server_troubles.py",
+    "run/test_borg.py",
+    "run/test_dumps.py",
+    "run/test_sudo.py",
+    "run/test_borg_starts.py",
+    "custody/test_settings_wrong.py",
+    "guard/test_honest_sessions.py",
+    "run/test_list.py",
+    "run/test_retries.py",
+    "run/test_roads_end.py",
+    "run/test_troubles.py",
+    "run/test_elsewhere.py",
+    "run/test_status.py",
+    "run/test_versions.py",
+    "run/test_stdio_road.py",
+    "run/test_walled.py",
+    "test_demo.py",
+    "guard/test_attacks.py",
+    "run/test_secrets_page.py",
+    "run/test_readme.py",
+    "run/test_options.py",
+    "run/test_notify.py",
+    "run/test_terminal.py",
+    "run/test_metrics_file.py",
+    "config/test_what_borg_understands.py",
+    "systemd/test_units.py",
+    "test_lab.py",
+)
 # No test of these shares anything with another one of its file: any worker may take any of them.
-APART: tuple[str, ...] = ()
+APART = (
+    "run/test_ancestor.py",
+    "run/test_secrets.py",
+    "run/test_terminal.py",
+    "guard/test_honest_sessions.py",
+    "test_demo.py",
+)
 
 
 def _in_memory() -> bool:

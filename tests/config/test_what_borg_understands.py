@@ -27,6 +27,7 @@ def borg(tmp_path):
     env = {
         "PATH": os.environ["PATH"],
         "LC_ALL": "C.UTF-8",
+        "BORG_SELFTEST": "disabled",
         "BORG_BASE_DIR": str(tmp_path / "base"),
         "BORG_RSH": "sh -c 'exec borg serve'",
         "BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK": "yes",

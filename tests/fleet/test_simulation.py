@@ -11,7 +11,7 @@ import pytest
 from borgpull.fleet import shard_of
 from world import ROOT
 
-TOOL = ROOT / "tools" / "simulate.py"
+TOOL = ROOT / "scripts" / "simulate.py"
 
 
 @pytest.fixture(scope="module")
