@@ -1,6 +1,7 @@
 """Before, After and OnFailure: when they run, what they see, what is told of them, and that they cost one row only."""
 
 import json
+import os
 import signal
 
 import pytest
@@ -107,10 +108,10 @@ def test_a_command_that_hangs_costs_its_own_row_only_and_ends_with_all_that_it_s
 
 def test_a_run_that_is_stopped_runs_after_and_ends(world, tmp_path):
     web = world.target("web")
-    with (web.source / "long").open("wb") as hole:
-        hole.truncate(6_000_000_000)
+    (web.source / "long").write_bytes(os.urandom(60_000_000))
     put_back = tmp_path / "put back"
-    config = config_of(world, "web", After=[f"sleep 1; echo $BORGPULL_OUTCOME >'{put_back}'"], OnFailure=["exit 1"])
+    after = {"After": [f"sleep 1; echo $BORGPULL_OUTCOME >'{put_back}'"], "OnFailure": ["exit 1"]}
+    config = config_of(world, "web", UploadRateLimit="8M", **after)
     run = Run(world, config, tmp_path)
     run.until(lambda: run.has("archive_progress"))
     run.process.send_signal(signal.SIGINT)

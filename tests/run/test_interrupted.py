@@ -11,8 +11,9 @@ from reading import connections, entry, events, only, row, script, until
 from lab import processes
 from world import World, loopback_world
 
-# Some ten seconds of work for borg, and no space on the disk.
-LONG = 6_000_000_000
+# Some eight seconds of sending, and little work.
+LONG = 60_000_000
+RATE = "8M"
 DEADLINE = 150
 
 
@@ -20,14 +21,13 @@ DEADLINE = 150
 def busy():
     """A world with one target that takes long to back up, and a small one."""
     with loopback_world() as world:
-        with (world.target("web").source / "long").open("wb") as hole:
-            hole.truncate(LONG)
+        (world.target("web").source / "long").write_bytes(os.urandom(LONG))
         yield world
 
 
 def start(world: World, told: Path, *names: str, retries: int = 2) -> subprocess.Popen:
     said = only(world.lab.config(), *(names or ("web",)))
-    said["Borg"]["Retries"] = retries
+    said["Borg"] |= {"Retries": retries, "Defaults": {"UploadRateLimit": RATE}}
     config = world.memory / "config.toml"
     config.write_text(world.lab.config_text(said))
     return world.start("--events", str(told), "--config", str(config))
