@@ -64,7 +64,7 @@ def _good(good: Sequence[Archive], rules: Rules, *, now: float) -> Iterator[_Out
 def _checkpoints(checkpoints: Sequence[Archive], good: Sequence[Archive]) -> Iterator[_Outcome]:
     """Keep the newest when no newer archive is good, so that an interrupted backup can go on.
 
-    Borg does so too (1.2.4, 1.4.5), but to it any newer archive is finished, one that was set aside as well.
+    Borg does so too (1.2.4, 1.4.5), but it takes any newer archive as finished, also one that was set aside.
     """
     for place, archive in enumerate(checkpoints):
         if good and archive.age_order < good[0].age_order:
@@ -76,9 +76,9 @@ def _checkpoints(checkpoints: Sequence[Archive], good: Sequence[Archive]) -> Ite
 
 
 def _set_aside(aside: Sequence[Archive], held: set[str], *, now: float) -> Iterator[_Outcome]:
-    """Let the old ones go, and all but the newest few, but none that alone holds a source path.
+    """Remove the old ones and all but the newest few, but never the only one that holds a source path.
 
-    `held` are the source paths in the good archives that stay. The unjudged leave by the same rule.
+    `held` are the source paths in the good archives that stay. Unjudged archives leave by the same rule.
     """
     newest = [archive for archive in aside[:MOST_SET_ASIDE] if not _is_old(archive, now=now)]
     held = held.union(*(archive.paths or () for archive in newest))

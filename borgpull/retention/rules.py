@@ -30,10 +30,10 @@ _INTERVAL = re.compile(r"[0-9]+[Hdwmy]", re.ASCII)
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """`within` as borg writes an interval, e.g. 2d, or empty; `counts` by rule, a negative one keeps every period.
+    """`within` is an interval as borg writes it, e.g. 2d, or empty; `counts` are in the order in which they apply.
 
-    The rules of both versions of borg are the same (1.2.4 and 1.4.5, compared over thousands of histories), but that
-    1.2 knows neither 13weekly nor 3monthly. Like borg, it refuses to be without a rule.
+    A negative count keeps one archive of every period. Borg 1.2.4 and 1.4.5 choose the same archives (compared over
+    thousands of histories), but 1.2 does not know 13weekly and 3monthly. Like borg, this refuses to have no rule.
     """
 
     within: str = ""

@@ -1,4 +1,4 @@
-"""Which series an archive belongs to, by its name. What has no series is nobody's to remove.
+"""Which series an archive belongs to, by its name. borgpull removes nothing that has no series.
 
 borgpull and its ancestor make `snapshot-TIME` and `@STREAM-TIME`; the operator may name more prefixes in `PruneAlso`.
 """
@@ -31,8 +31,8 @@ _CHECKPOINT = re.compile(r"\.checkpoint(?:\.[0-9]+)?\Z", re.ASCII)
 def series_of(name: str, *, streams: Collection[str] = (), also: Collection[str] = ()) -> str | None:
     """Return the prefix of the archive's series, or None when the archive is to be left alone.
 
-    `streams` are those that the config has now: what one that was taken out of it has left stays. `also` are prefixes
-    that nothing but a date and time follows; where two fit, the longer one does.
+    `streams` are those that the config has now: archives of a stream that was taken out of it stay. `also` are prefixes
+    that only a date and time may follow; where two fit, the longer one counts.
     """
     whole = _CHECKPOINT.sub("", name)
     if made := _MADE.fullmatch(whole):
