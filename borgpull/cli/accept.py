@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .exits import DONE, TAMPERED
-from .one_target import DecidingCommand
+from .targets import DecidingCommand
 
 if TYPE_CHECKING:
     from ..job import Subject
@@ -20,7 +20,6 @@ class Accept(DecidingCommand):
     PROGNAME = "borgpull accept"
 
     def main(self, name: str) -> int:
-        """Accept; return the exit code."""
         return self.about(name, self._accept)
 
     async def _accept(self, subject: Subject) -> int:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from plumbum import cli
 
 from . import exits
-from .one_target import OneTargetCommand
+from .targets import OneTargetCommand
 
 if TYPE_CHECKING:
     from ..borg.by_hand import Given
@@ -31,7 +31,7 @@ class Borg(OneTargetCommand):
     """
 
     PROGNAME = "borgpull borg"
-    EXIT_CODES = exits.BORG_TEXT
+    EXIT_CODES = exits.OF_BORG
     full_access = cli.Flag(
         ["--full-access"],
         help="let borg delete and compact too, and take what it leaves as the truth; stands before `--`",
@@ -39,11 +39,9 @@ class Borg(OneTargetCommand):
 
     @property
     def see(self) -> str:
-        """Return the hint for a wrong command line."""
         return f"what is borg's stands after `--`, as in `borgpull borg NAME -- list --short`; {super().see}"
 
     def main(self, name: str, command: str, *args: str) -> int:
-        """Run borg; return the exit code."""
         from ..borg.by_hand import read_words  # noqa: PLC0415 - `--help` shall answer at once
 
         given = read_words((command, *args), full_access=self.full_access)

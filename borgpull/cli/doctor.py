@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import Failure
 from . import exits
-from .answering import AnsweringCommand
+from .targets import AnsweringCommand
 
 if TYPE_CHECKING:
     from ..answers import Finding
@@ -22,10 +22,9 @@ class Doctor(AnsweringCommand):
     """
 
     PROGNAME = "borgpull doctor"
-    EXIT_CODES = exits.DOCTOR_TEXT
+    EXIT_CODES = exits.OF_DOCTOR
 
     def main(self, *names: str) -> int:
-        """Look; return the exit code."""
         from .. import checkup, rundir  # noqa: PLC0415 - `--help` shall answer at once
 
         rundir.harden()

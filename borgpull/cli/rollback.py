@@ -8,7 +8,7 @@ from plumbum import cli
 
 from ..errors import UsageError
 from .exits import DONE, TAMPERED
-from .one_target import DecidingCommand
+from .targets import DecidingCommand
 
 if TYPE_CHECKING:
     from ..job import Case, Settlement, Subject
@@ -28,7 +28,6 @@ class Rollback(DecidingCommand):
     )
 
     def main(self, name: str) -> int:
-        """Roll back; return the exit code."""
         return self.about(name, self._rollback)
 
     async def _rollback(self, subject: Subject) -> int:

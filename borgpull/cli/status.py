@@ -9,7 +9,7 @@ from plumbum import cli
 
 from ..errors import Failure, UsageError
 from . import exits
-from .answering import AnsweringCommand
+from .targets import AnsweringCommand
 
 if TYPE_CHECKING:
     from ..answers import Standing
@@ -23,7 +23,7 @@ class Status(AnsweringCommand):
     """
 
     PROGNAME = "borgpull status"
-    EXIT_CODES = exits.STATUS_TEXT
+    EXIT_CODES = exits.OF_STATUS
     max_age = cli.SwitchAttr(
         ["--max-age"],
         str,
@@ -33,7 +33,6 @@ class Status(AnsweringCommand):
     )
 
     def main(self, *names: str) -> int:
-        """Ask; return the exit code."""
         from .. import fleet, rundir  # noqa: PLC0415 - `--help` shall answer at once
 
         max_age = self._seconds()

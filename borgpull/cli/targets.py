@@ -1,9 +1,9 @@
-"""Commands about one target: connected to B, with its repository and ledger at hand, and a question to answer."""
+"""Commands about targets: about all or those chosen, or about one of them, connected to B."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,9 +13,71 @@ from . import asking
 from .command import ConfiguredCommand, awaited
 
 if TYPE_CHECKING:
+    from ..config import Config, Target
     from ..events import Event
-    from ..fleet import Interrupt
+    from ..fleet import Interrupt, Selection
     from ..job import Shelf, Subject
+
+
+class SelectingCommand(ConfiguredCommand):
+    """A command that is about all targets, or about those that its options choose."""
+
+    only = cli.SwitchAttr(
+        ["--only"], str, list=True, argname="NAME", help="only targets of this name or glob, e.g. 'web*'"
+    )
+    skip = cli.SwitchAttr(["--skip"], str, list=True, argname="NAME", help="no targets of this name or glob")
+    shard = cli.SwitchAttr(
+        ["--shard"],
+        str,
+        argname="I/N",
+        help="only the targets of shard I of N, counted from 0: each target belongs to exactly one of them",
+    )
+
+    def selection(self, names: tuple[str, ...] = ()) -> Selection:
+        """Return what the options choose; `names` are more words of `only`. Raises UsageError."""
+        from .. import fleet  # noqa: PLC0415 - `--help` shall answer at once
+
+        shard = fleet.read_shard(self.shard) if self.shard is not None else None
+        return fleet.Selection(only=(*self.only, *names), skip=tuple(self.skip), shard=shard)
+
+    def selected(self, config: Config, names: tuple[str, ...] = (), *, quiet: bool = False) -> tuple[Target, ...]:
+        """Return the chosen targets, and say so (unless `quiet`) when the shard has none. Raises UsageError."""
+        from ..ui.console import message_note  # noqa: PLC0415
+
+        targets = self.selection(names).targets(config)
+        if not targets and not quiet:
+            message_note(f"shard {self.shard} has none of these targets: there is nothing to do")
+        return targets
+
+
+class AnsweringCommand(SelectingCommand):
+    """A command that takes the NAMEs of targets, as --only does, answers on stdout, and changes nothing."""
+
+    json = cli.Flag(["--json"], help="print the answer as JSON")
+    verbose = cli.Flag(["-v", "--verbose"], help="print what ssh said, on stderr")
+
+    def answering(self, work: Callable[[], Coroutine[None, None, int]]) -> int:
+        """Do `work`, and return the exit code; a signal ends it calmly. Raises Failure as the work does."""
+        return awaited(_until_interrupted(work))
+
+    def heard(self, party: str, line: str) -> None:
+        if self.verbose:
+            from ..ui.console import message_note  # noqa: PLC0415
+
+            message_note(f"{party}: {line}")
+
+
+async def _until_interrupted(work: Callable[[], Coroutine[None, None, int]]) -> int:
+    import asyncio  # noqa: PLC0415 - `--help` shall answer at once
+
+    from .. import fleet  # noqa: PLC0415
+
+    interrupt = fleet.Interrupt()
+    interrupt.attach()
+    try:
+        return await work()
+    except asyncio.CancelledError:
+        return 128 + (interrupt.number or 0)
 
 
 class OneTargetCommand(ConfiguredCommand):
@@ -56,7 +118,6 @@ class OneTargetCommand(ConfiguredCommand):
 
     @staticmethod
     def warn_when_closed(shelf: Shelf) -> None:
-        """Say so loudly when archives are read from a closed repository."""
         from ..ui import archives, console  # noqa: PLC0415
 
         if shelf.closed:
