@@ -59,6 +59,23 @@ def awaited(work: Coroutine[Any, Any, _Result]) -> _Result:
     return asyncio.run(work)
 
 
+@contextmanager
+def private_directory() -> Iterator[Path]:
+    """Close this process to others, and yield its private directory. Raises Failure, as rundir does."""
+    from .. import rundir  # noqa: PLC0415 - `--help` shall answer at once
+
+    rundir.harden()
+    with rundir.private_directory() as directory:
+        yield directory
+
+
+def note(text: str) -> None:
+    """Tell people something that asks nothing of them."""
+    from ..ui.console import message_note  # noqa: PLC0415 - rich takes a while
+
+    message_note(text)
+
+
 class Command(DocumentedCommand):
     """A command whose wrong command lines are errors of ours."""
 

@@ -9,6 +9,7 @@ from plumbum import cli
 from ..errors import UsageError
 from ..events import Event, Said
 from . import exits
+from .command import private_directory
 from .targets import AnsweringCommand
 
 _SEEDS = 1 << 32
@@ -35,13 +36,12 @@ class Drill(AnsweringCommand):
     )
 
     def main(self, *names: str) -> int:
-        from .. import fleet, rundir  # noqa: PLC0415 - `--help` shall answer at once
+        from .. import fleet  # noqa: PLC0415 - `--help` shall answer at once
         from ..ui import console, restore  # noqa: PLC0415
 
         size = self._bytes_allowed()
         seed = secrets.randbelow(_SEEDS) if self.seed is None else self.seed
-        rundir.harden()
-        with rundir.private_directory() as directory:
+        with private_directory() as directory:
             config = self.config(directory)
             targets = self.selected(config, names)
             cache = self.cache()

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from plumbum import cli
 
+from ..answers import Item, ListedArchive
 from ..errors import Failure
 from .exits import DONE
 from .targets import OneTargetCommand
 
 if TYPE_CHECKING:
-    from ..answers import Item, ListedArchive
     from ..job import Shelf, Subject
 
 

@@ -16,7 +16,7 @@ from .. import files
 from ..errors import UsageError
 from ..events import Emit, Event, Outcome, Warned
 from . import exits
-from .command import awaited
+from .command import awaited, private_directory
 from .targets import SelectingCommand
 
 if TYPE_CHECKING:
@@ -44,13 +44,11 @@ class Run(SelectingCommand):
     no_notify = cli.Flag(["--no-notify"], help="tell neither Ping nor OnFinish of [Notify], e.g. in a run by hand")
 
     def main(self) -> int:
-        from .. import rundir  # noqa: PLC0415 - `--help` shall answer at once
         from ..ui import summary  # noqa: PLC0415
 
-        rundir.harden()
         textfile = Textfile(self.metrics_file) if self.metrics_file else None
         with contextlib.ExitStack() as told:
-            with rundir.private_directory() as directory:
+            with private_directory() as directory:
                 config = self._config(directory)
                 end = told.enter_context(_pinging(self._ping(config)))
                 board, code = self._back_up(config, directory)

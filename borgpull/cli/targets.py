@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from plumbum import cli
 
+from ..events import Event, Said
 from . import asking
-from .command import ConfiguredCommand, awaited
+from .command import ConfiguredCommand, awaited, note, private_directory
 
 if TYPE_CHECKING:
     from ..config import Config, Target
-    from ..events import Event
     from ..fleet import Interrupt, Selection
     from ..job import Shelf, Subject
 
@@ -42,11 +42,9 @@ class SelectingCommand(ConfiguredCommand):
 
     def selected(self, config: Config, names: tuple[str, ...] = (), *, quiet: bool = False) -> tuple[Target, ...]:
         """Return the chosen targets, and say so (unless `quiet`) when the shard has none. Raises UsageError."""
-        from ..ui.console import message_note  # noqa: PLC0415
-
         targets = self.selection(names).targets(config)
         if not targets and not quiet:
-            message_note(f"shard {self.shard} has none of these targets: there is nothing to do")
+            note(f"shard {self.shard} has none of these targets: there is nothing to do")
         return targets
 
 
@@ -62,9 +60,7 @@ class AnsweringCommand(SelectingCommand):
 
     def heard(self, party: str, line: str) -> None:
         if self.verbose:
-            from ..ui.console import message_note  # noqa: PLC0415
-
-            message_note(f"{party}: {line}")
+            note(f"{party}: {line}")
 
 
 async def _until_interrupted(work: Callable[[], Coroutine[None, None, int]]) -> int:
@@ -91,10 +87,7 @@ class OneTargetCommand(ConfiguredCommand):
 
         `alone` keeps runs away from its repository meanwhile: for work that changes it, or needs it to stay as it is.
         """
-        from .. import rundir  # noqa: PLC0415 - `--help` shall answer at once
-
-        rundir.harden()
-        with rundir.private_directory() as directory:
+        with private_directory() as directory:
             return awaited(self._connected(name, work, directory, alone=alone))
 
     async def _connected(
@@ -125,11 +118,8 @@ class OneTargetCommand(ConfiguredCommand):
 
     def heard(self, event: Event) -> None:
         """Take in an event; what borg and ssh said is only for those who ask for it."""
-        from ..events import Said  # noqa: PLC0415
-        from ..ui.console import message_note  # noqa: PLC0415
-
         if self.verbose and isinstance(event, Said):
-            message_note(f"{event.party}: {event.text}")
+            note(f"{event.party}: {event.text}")
 
 
 class DecidingCommand(OneTargetCommand):

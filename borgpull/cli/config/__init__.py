@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from plumbum import cli
 
 from ...errors import ConfigError
-from ..command import Command, ConfiguredCommand, Group
+from ..command import Command, ConfiguredCommand, Group, private_directory
 from ..exits import DONE, OF_CHECK, WRONG
 
 if TYPE_CHECKING:
@@ -50,11 +50,9 @@ class Check(ConfiguredCommand):
     json = cli.Flag(["--json"], help="print the answer as JSON")
 
     def main(self) -> int:
-        from ... import rundir  # noqa: PLC0415 - `--help` shall answer at once
         from ...ui import console, doctor  # noqa: PLC0415
 
-        rundir.harden()
-        with rundir.private_directory() as directory:
+        with private_directory() as directory:
             try:
                 config = self.config(directory)
             except ConfigError as error:

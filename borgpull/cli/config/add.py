@@ -16,7 +16,7 @@ from plumbum import cli
 
 from ... import files
 from ...errors import ConfigError, UsageError
-from ..command import ConfiguredCommand, checked
+from ..command import ConfiguredCommand, checked, note, private_directory
 from ..exits import DONE, OF_ADD
 
 if TYPE_CHECKING:
@@ -50,14 +50,13 @@ class Add(ConfiguredCommand):
     )
 
     def main(self, new_name: str) -> int:
-        from ... import config, rundir  # noqa: PLC0415 - `--help` shall answer at once
+        from ... import config  # noqa: PLC0415 - `--help` shall answer at once
         from .questions import Options, Questions  # noqa: PLC0415
 
         if not self.in_place and sys.stdout is not None and sys.stdout.isatty():
             cause = "the new config, with all its keys and passphrases, would be shown on this terminal"
             raise UsageError(cause, hint="lead it elsewhere, as in `| age -e ...`, or give --in-place with --config")
-        rundir.harden()
-        with rundir.private_directory() as directory:
+        with private_directory() as directory:
             text = self.text()
             _refuse_what_is_wrong_already(text, directory)
             options = Options(
@@ -115,13 +114,9 @@ class Add(ConfiguredCommand):
 
     @staticmethod
     def _tell(target: NewTarget, public: str) -> None:
-        from ...ui.console import message_note  # noqa: PLC0415
-
-        message_note(f"{target.name} was added. Put this line into ~{target.username}/.ssh/authorized_keys there:")
-        message_note(f"restrict,port-forwarding {public} borgpull")
-        message_note(
-            f"Then see whether a backup would go: `borgpull doctor {shlex.quote(target.name)}`, with the new config."
-        )
+        note(f"{target.name} was added. Put this line into ~{target.username}/.ssh/authorized_keys there:")
+        note(f"restrict,port-forwarding {public} borgpull")
+        note(f"Then see whether a backup would go: `borgpull doctor {shlex.quote(target.name)}`, with the new config.")
 
 
 def _refuse_what_is_wrong_already(text: str, directory: Path) -> None:
