@@ -25,7 +25,7 @@ class ExitCodes:
     note: str = ""
 
 
-_ENDED_EARLY = {"4": "the config or the command line is wrong", "130 or 143": "interrupted"}
+_OF_ALL = {"4": "the config or the command line is wrong", "130 or 143": "interrupted"}
 
 OF_RUN = ExitCodes(
     {
@@ -33,7 +33,7 @@ OF_RUN = ExitCodes(
         "1": "done, with warnings",
         "2": "a target failed",
         "3": "a repository was tampered with or could not be verified, also if the run was interrupted",
-        **_ENDED_EARLY,
+        **_OF_ALL,
     }
 )
 
@@ -42,7 +42,7 @@ OF_DOCTOR = ExitCodes(
         "0": "a backup would go",
         "1": "it would, but there are warnings",
         "2": "something would stop one",
-        **_ENDED_EARLY,
+        **_OF_ALL,
     }
 )
 
@@ -54,7 +54,7 @@ OF_STATUS = ExitCodes(
         "not as it was verified",
         "2": "CRITICAL: a repository was tampered with, is gone, or could not be verified",
         "3": "UNKNOWN: a target was never backed up, or B could not be asked",
-        **_ENDED_EARLY,
+        **_OF_ALL,
     },
     title="Exit codes, as monitors read them",
     note="The worst one wins: 2 over 3 over 1.",
@@ -65,7 +65,7 @@ OF_DRILL = ExitCodes(
         "0": "all that was picked came out as it went in",
         "2": "a backup could not be read back",
         "3": "a repository is closed, because it was tampered with or could not be verified",
-        **_ENDED_EARLY,
+        **_OF_ALL,
     },
     note="The worst one wins: 3 over 2.",
 )
@@ -76,7 +76,7 @@ OF_BORG = ExitCodes(
         "1": "borg warned, or changed the repository without --full-access",
         "2": "borg failed, or could not be run",
         "3": "with --full-access: the repository was tampered with or could not be verified",
-        **_ENDED_EARLY,
+        **_OF_ALL,
     }
 )
 

@@ -73,9 +73,7 @@ def roff(page: Page, *, version: str) -> str:
         ".SH COMMANDS",
         *(line for each in page.commands for line in _command(each)),
         ".SH EXIT STATUS",
-        *_paragraphs(
-            ["Of a run; where a command has others, they stand with it. The worst one wins: 3 over 2 over 1."]
-        ),
+        "Of a run; where a command has others, they stand with it. The worst one wins: 3 over 130 and 143 over 2.",
         *_listed(page.exit_codes.meanings.items() if page.exit_codes else ()),
         ".SH FILES",
         *_listed(_FILES),
