@@ -15,21 +15,12 @@ from pathlib import Path
 
 from ..config import Config, Target
 from ..errors import Failure, TamperedError
-from ..events import Emit, Failed, Outcome, Retried, RunFinished, RunStarted, Said, TargetFinished
+from ..events import WORST_FIRST, Emit, Failed, Outcome, Retried, RunFinished, RunStarted, Said, TargetFinished
 from ..job import Plan, back_up
 from ..job.watch import failure_of, outcome_of
 from .programs import require_programs
 from .retry import pause, worth_trying_again
 from .servers import Servers
-
-_BADNESS = (
-    Outcome.DONE,
-    Outcome.WARNING,
-    Outcome.FAILED,
-    Outcome.UNVERIFIABLE,
-    Outcome.TAMPERED,
-    Outcome.INTERRUPTED,
-)
 
 _HURRY_SECONDS = 0.1
 
@@ -78,7 +69,7 @@ async def run(config: Config, targets: tuple[Target, ...], *, directory: Path, c
     """Back up these targets of `config`; return the worst outcome. Without any, nobody is contacted.
 
     `directory` is private and on a tmpfs, `cache` is kept between runs. Failures are told as events, not raised;
-    cancelled, it lets every target stop calmly and returns INTERRUPTED.
+    cancelled, it lets every target stop calmly and returns INTERRUPTED, or that a repository was tampered with.
     """
     emit(RunStarted(targets=tuple(target.name for target in targets), jobs=config.jobs))
     outcomes: dict[str, Outcome] = {}
@@ -93,7 +84,7 @@ async def run(config: Config, targets: tuple[Target, ...], *, directory: Path, c
     for target in targets:
         if target.name not in outcomes:
             _finish(emit, outcomes, target, outcomes.get("", Outcome.FAILED))
-    worst = max(outcomes.values(), key=_BADNESS.index, default=Outcome.DONE)
+    worst = min(outcomes.values(), key=WORST_FIRST.index, default=Outcome.DONE)
     emit(RunFinished(outcome=worst))
     return worst
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 import time
 
+from ..borg import WARNED, series
 from ..borg import command as borg_command
-from ..borg import series
 from ..borg.output import Message
 from ..errors import BACKUP_SERVER, CONTROLLER, Failure
 from ..events import Step
@@ -19,7 +19,6 @@ from .cadence import check_due, next_check
 from .custody import Custody
 from .plan import Subject
 
-_WARNING = 1
 _FREED = re.compile(r"compaction freed about (.{1,20}) repository space")
 # Every commit leaves a few bytes; to move segments for less than this costs more than it frees.
 _WORTH_COMPACTING = 1024 * 1024
@@ -46,7 +45,7 @@ class Upkeep:
         with self._watch.step(Step.CHECK):
             ended = await self._subject.borg(Step.CHECK, borg_command.check())
             # Borg reports damage with the exit status of a warning.
-            if ended.status == _WARNING:
+            if ended.status == WARNED:
                 raise Failure(
                     BACKUP_SERVER,
                     f"borg check found damage in the repository: {_first(ended)}",

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from ..borg import WARNED
 from ..borg.output import Created, Line, Message, Percent
 from ..errors import Failure, TamperedError
 from ..events import (
@@ -25,7 +26,6 @@ from ..events import (
 )
 from ..road import Ended
 
-_WARNING = 1
 # More are counted, not shown: a million changed files are one thing to know.
 MOST_WARNINGS = 20
 NO_LINKS = "B's file system has no hard links: no snapshot; a rollback can only remove what came"
@@ -113,9 +113,9 @@ class Watch:
 
     def settle(self, report: StepReport, ended: Ended, command: str, *, party: str) -> None:
         """Tell the warnings of a borg that has ended. Raises Failure, naming `party`, when it failed."""
-        if ended.status not in (0, _WARNING):
+        if ended.status not in (0, WARNED):
             raise ended.failure(party, command)
-        if ended.status == _WARNING:
+        if ended.status == WARNED:
             report.outcome = self.worst = Outcome.WARNING
             self.warn(ended.said.warnings, ended.said.warned, of=command)
 
