@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from .. import ssh
-from ..borg.greeting import QUESTION, Greeting, read_greeting
+from ..borg.version import QUESTION, Greeting, read_greeting
 from ..errors import Failure
 
 _GREETING_SECONDS = 20.0
