@@ -33,9 +33,8 @@ class Created:
 
 @dataclass(frozen=True)
 class Percent:
-    """How far something with a known total has come. `msgid` says what, e.g. `repository.check`."""
+    """How far something with a known total has come; `text` is in borg's words."""
 
-    msgid: str
     current: int
     total: int
     text: str
@@ -98,7 +97,7 @@ def _read_record(record: dict[str, Any]) -> Line | None:
             return Created(read, added, files, _text(record, "path"))
         case "progress_percent" if _number(record, "total") > 0:
             current, total = _number(record, "current"), _number(record, "total")
-            return Percent(_text(record, "msgid"), min(current, total), total, _text(record, "message"))
+            return Percent(min(current, total), total, _text(record, "message"))
         case "log_message" | "question_prompt" | "question_env_answer":
             return _read_message(record)
     return None

@@ -25,10 +25,6 @@ from .plan import Subject
 
 LATEST = "latest"
 _MOST_NAMED = 5
-_MOST_NEAR = 2
-# To compare two paths letter by letter takes some tens of microseconds.
-_MOST_COMPARED = 20_000
-_ALIKE = 0.7
 # An item of borg's longest path, each letter of it escaped, and what else stands in its line.
 _LONGEST_LINE = 256 * 1024
 
@@ -172,40 +168,10 @@ async def each_item(
         )
 
 
-async def no_such_path(subject: Subject, archive: Archive, missing: list[str]) -> UsageError:
-    """Return what is said when nothing in an archive matches these patterns, with the paths that are most like them."""
-    near = _Near(missing)
-    await each_item(subject, archive, (), near.take)
-    there = f"there is {', '.join(map(clean, near.best))}; " if near.best else ""
+def no_such_path(subject: Subject, archive: Archive, missing: list[str]) -> UsageError:
+    """Return what is said when nothing in an archive matches these patterns."""
     return UsageError(
         f"the archive {clean(archive.name)} of {subject.party} has nothing that matches "
         + ", ".join(clean(path) for path in missing[:_MOST_NAMED]),
-        hint=f"{there}`borgpull list {subject.target.name} {clean(archive.name)}` lists all that it has",
+        hint=f"`borgpull list {subject.target.name} {clean(archive.name)}` lists all that it has",
     )
-
-
-class _Near:
-    """The few paths that are most like some that were looked for."""
-
-    def __init__(self, wanted: list[str]) -> None:
-        self._wanted = [path.strip("/") for path in wanted[:_MOST_NAMED]]
-        self._scores: dict[str, float] = {}
-        self._looked = 0
-
-    @property
-    def best(self) -> list[str]:
-        """Return them, the most alike first."""
-        return sorted(self._scores, key=lambda path: -self._scores[path])[:_MOST_NEAR]
-
-    async def take(self, item: Item) -> None:
-        """See how much an item's path is like one of them; after the first many, only those with the same name."""
-        self._looked += 1
-        for wanted in self._wanted:
-            if self._looked <= _MOST_COMPARED:
-                score = difflib.SequenceMatcher(None, wanted, item.path).ratio()
-            else:
-                score = float(item.path.rpartition("/")[2] == wanted.rpartition("/")[2])
-            if score > _ALIKE:
-                self._scores[item.path] = score
-        if len(self._scores) > 2 * _MOST_NEAR:
-            self._scores = {path: self._scores[path] for path in self.best}

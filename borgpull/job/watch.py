@@ -88,7 +88,7 @@ class Watch:
                             path=path,
                         )
                     )
-                case Percent(_, current, total, text):
+                case Percent(current, total, text):
                     self._emit(
                         PercentProgress(target=self._target, step=step, current=current, total=total, message=text)
                     )

@@ -19,7 +19,7 @@ from . import as_root
 from .script import DUMP, SESSION
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Backup:
     """What is to be done on T: its borg, the repository, and the arguments of `borg create` with the sources last.
 
@@ -42,7 +42,7 @@ class Backup:
         return _command(self, mark, words, folder="", nice=self.options.nice)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Dump:
     """What the command of a stream prints is to become an archive with one file. `target` is the Name that it sees.
 
@@ -73,7 +73,7 @@ class Dump:
         return b"%d\n%b" % (len(command), command)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Extraction:
     """What is to be put back on T: the parts of `archive` that match `patterns` (all, without one), below `folder`."""
 
