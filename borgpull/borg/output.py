@@ -55,12 +55,10 @@ class Message:
 
     @property
     def is_warning(self) -> bool:
-        """Tell whether borg called it a warning."""
         return self.level == "WARNING"
 
     @property
     def is_error(self) -> bool:
-        """Tell whether borg called it an error or worse."""
         return self.level in {"ERROR", "CRITICAL"}
 
 
@@ -143,7 +141,6 @@ class Messages:
     warned: int = 0
 
     def add(self, message: Message) -> None:
-        """Remember a message."""
         self.warned += message.is_warning
         kept = self.warnings if message.is_warning else self.errors if message.is_error else self.others
         if len(kept) < MOST_MESSAGES:

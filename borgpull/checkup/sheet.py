@@ -29,7 +29,6 @@ class Sheet:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """Return all findings."""
         return tuple(self._found.values())
 
     def ok(self, what: str, detail: str = "") -> None:
@@ -79,7 +78,6 @@ class Facts:
         return self._values.get(word, [""])[-1]
 
     def every(self, word: str) -> list[str]:
-        """Return all values of a word."""
         return self._values.get(word, [])
 
     def number(self, word: str) -> int | None:

@@ -86,12 +86,10 @@ def absolute_path(text: str) -> str | None:
 
 
 def source_path(text: str) -> str | None:
-    """Judge a path to back up."""
     return _argument(text, what="path")
 
 
 def exclude(text: str) -> str | None:
-    """Judge an exclude pattern."""
     return _argument(text, what="pattern")
 
 

@@ -43,7 +43,6 @@ _REFUSED = {
 
 
 def compression_problem(text: str) -> str | None:
-    """Judge a compression."""
     if _COMPRESSION.fullmatch(text):
         return None
     return (
@@ -60,7 +59,6 @@ def files_cache_problem(text: str) -> str | None:
 
 
 def encryption_problem(text: str) -> str | None:
-    """Judge how a new repository is to be encrypted."""
     if text in ENCRYPTIONS:
         return None
     return _REFUSED.get(text, "is not an encryption that fits here: write `repokey-blake2` or `repokey`")

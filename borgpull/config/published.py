@@ -37,7 +37,6 @@ _ABOUT = (
 
 
 def example() -> str:
-    """Return the text of the example."""
     return _HEAD + "\n".join(_tables(File, ())) + "\n"
 
 

@@ -141,11 +141,9 @@ class Sockets:
     state_dir: str
 
     def append_of(self, target: Target) -> str:
-        """Return the socket of the append-only serve of the target's repository."""
         return socket_of(self.append, target.sub_dir)
 
     def full_of(self, target: Target) -> str:
-        """Return the socket of the serve with full access to the target's repository."""
         return socket_of(self.full, target.sub_dir)
 
 

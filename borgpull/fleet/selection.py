@@ -34,7 +34,6 @@ class Shard:
         return f"{self.index}/{self.count}"
 
     def has(self, name: str) -> bool:
-        """Tell whether the target of this name belongs to this shard."""
         return shard_of(name, self.count) == self.index
 
 

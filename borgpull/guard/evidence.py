@@ -127,7 +127,6 @@ def still_holds(evidence: Evidence, records: Records) -> bool:
 
 
 def to_json(evidence: Evidence) -> dict[str, Any]:
-    """Return the evidence as a JSON object."""
     same = ("repository_id", "key", "transaction", "nonce", "freeable", "beyond", "counted", "last_modified")
     return {name: getattr(evidence, name) for name in same} | {
         "settings": [list(pair) for pair in evidence.settings],

@@ -236,7 +236,6 @@ def _about(names: list[str], one: str, many: str) -> str:
 
 
 def _named(names: list[str]) -> str:
-    """Return the first few names, cleaned, and how many more there are."""
     shown = ", ".join(clean(name, longest=80) for name in names[:_MOST_NAMED])
     rest = len(names) - _MOST_NAMED
     return f"{shown} and {rest} more" if rest > 0 else shown

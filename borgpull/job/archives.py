@@ -40,7 +40,6 @@ class Shelf:
 
     @property
     def closed(self) -> Closed | None:
-        """Return why the repository was closed, None when it was not."""
         if self.known is None or self.known.phase is not Phase.CLOSED:
             return None
         ways = ways_out(self.target, rollback=self.known.evidence.counted)
@@ -48,11 +47,9 @@ class Shelf:
 
     @property
     def listed(self) -> tuple[ListedArchive, ...]:
-        """Return the archives as the answer to who asks for them."""
         return tuple(self.entry(archive) for archive in self.archives)
 
     def entry(self, archive: Archive) -> ListedArchive:
-        """Return an archive as the answer to who asks for it."""
         return ListedArchive(
             name=archive.name,
             archive_id=archive.id,
@@ -93,7 +90,6 @@ class Shelf:
         return self._newest("")
 
     def _newest(self, stream: str) -> Archive:
-        """Return the newest archive of a stream, or of the source paths."""
         whole = [
             archive
             for archive in self.archives
@@ -169,7 +165,6 @@ async def each_item(
 
 
 def no_such_path(subject: Subject, archive: Archive, missing: list[str]) -> UsageError:
-    """Return what is said when nothing in an archive matches these patterns."""
     return UsageError(
         f"the archive {clean(archive.name)} of {subject.party} has nothing that matches "
         + ", ".join(clean(path) for path in missing[:_MOST_NAMED]),

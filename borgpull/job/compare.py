@@ -38,7 +38,6 @@ class Comparison:
 
     @property
     def result(self) -> Compared:
-        """Return what came of it."""
         return Compared(
             same=self._same,
             different=self._different,
@@ -47,7 +46,6 @@ class Comparison:
         )
 
     async def take(self, item: Item) -> None:
-        """Compare an item with what lies there."""
         # A file may take minutes to read: signals shall be heard meanwhile.
         differs = await asyncio.to_thread(self._differs, item)
         if differs is None:

@@ -218,7 +218,6 @@ class Custody:
 
 
 def unreadable_ledger(why: str) -> str:
-    """Return the rule that a ledger breaks which cannot be read."""
     return f"its ledger cannot be read: {why}"
 
 

@@ -41,7 +41,6 @@ class Upkeep:
         self._every = subject.plan.config.check_every
 
     def check_is_due(self) -> bool:
-        """Tell whether `borg check` is due now."""
         return check_due(self._custody.verified, every=self._every, now=time.time())
 
     async def check(self, *, due: bool) -> None:

@@ -81,11 +81,9 @@ class ServerVault:
 
     @property
     def pid_file(self) -> str:
-        """Return where B keeps the pid of T's `borg serve` while it runs."""
         return self.place.pid_file
 
     def held(self) -> AbstractAsyncContextManager[None]:
-        """Take the lock on B."""
         return store.held(self.master, self.place)
 
     async def await_serve(self) -> None:
@@ -93,7 +91,6 @@ class ServerVault:
         await store.await_serve(self.master, self.place)
 
     async def serve_state(self) -> str:
-        """Ask the kernel of B."""
         return await store.serve_state(self.master, self.place)
 
     async def look(self) -> Found:
@@ -109,7 +106,6 @@ class ServerVault:
         await store.retire(self.master, self.place)
 
     async def survey(self) -> Surveyed:
-        """Ask B once."""
         return await _survey(self.master, self.place)
 
 

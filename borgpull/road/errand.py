@@ -35,7 +35,6 @@ class Backup:
     sudoer: str = ""
 
     def command(self, mark: str) -> BaseCommand:
-        """Return the command of the session, framed by `mark`."""
         words = borg_command.create(
             self.archive, sources=self.sources, excludes=self.excludes, options=self.options, url=_told(self)
         )
@@ -59,7 +58,6 @@ class Dump:
     sources: tuple[str, ...] = ()
 
     def command(self, mark: str) -> BaseCommand:
-        """Return the command of the session, framed by `mark`."""
         # Where T is and how it counts its hours is the operator's business, not borg's.
         hidden = [*borg_command.environment(self.repository.url), "BORG_RSH", "BORG_PASSPHRASE_FD", "BORG_VERSION"]
         dump = ["sh", "-c", DUMP, "sh", mark, *hidden]
@@ -88,7 +86,6 @@ class Extraction:
     sources: tuple[str, ...] = ()
 
     def command(self, mark: str) -> BaseCommand:
-        """Return the command of the session, framed by `mark`."""
         words = borg_command.extract(
             self.archive, patterns=self.patterns, numeric_ids=self.numeric_ids, url=_told(self)
         )

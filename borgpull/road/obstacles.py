@@ -37,12 +37,10 @@ def agreed_folder(party: str, place: str) -> str:
 
 
 def missing_socat(party: str) -> Failure:
-    """Say that T has no socat."""
     return Failure(party, "socat is not installed there", hint="apt install socat")
 
 
 def missing_patterns(party: str, path: str) -> Failure:
-    """Say that the file of patterns is not there, or not to be read."""
     return Failure(
         party,
         f"the file of patterns is not there, or not to be read by this user: {clean(path)}",
@@ -61,7 +59,6 @@ def refuse_missing(party: str, paths: list[str], *, so: str = "") -> None:
 
 
 def some_of(paths: list[str]) -> str:
-    """Return the first of some paths, as words of a message."""
     return ", ".join(clean(path) for path in paths[:5]) + (", …" if len(paths) > 5 else "")
 
 
