@@ -69,9 +69,8 @@ class Facts:
             word, _, value = line.partition(" ")
             self._values.setdefault(word, []).append(clean(value, longest=_LONGEST_PATH))
 
-    def has(self, word: str, value: str | None = None) -> bool:
-        """Tell whether the word came, with this value if one is given."""
-        return word in self._values and (value is None or value in self._values[word])
+    def has(self, word: str) -> bool:
+        return word in self._values
 
     def one(self, word: str) -> str:
         """Return the last value of a word, empty if it did not come."""
