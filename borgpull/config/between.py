@@ -58,10 +58,7 @@ def problems(sound: Sound, *, check_key: CheckKey, check_known_host: CheckKnownH
     """Yield what is wrong between the fields of a config. The checks are asked once a distinct value."""
     key_problem = functools.cache(check_key)
     known_host_problem = functools.cache(check_known_host)
-    places: list[Place] = [
-        ("Borg", "Server"),
-        *(("Servers", number, "Connection") for number in sound.targets),
-    ]
+    places: list[Place] = [("Borg", "Server"), *(("Servers", number, "Connection") for number in sound.targets)]
     for place in places:
         yield from _jump_problems(sound, place)
         for host in _hosts(sound, place):

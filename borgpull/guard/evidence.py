@@ -53,11 +53,7 @@ class Evidence(Records):
 
 
 def read_evidence(
-    *,
-    tar: bytes,
-    archives: bytes,
-    read_hints: Callable[[bytes], Counts],
-    segments: Collection[int] | None = None,
+    *, tar: bytes, archives: bytes, read_hints: Callable[[bytes], Counts], segments: Collection[int] | None = None
 ) -> Evidence:
     """Make evidence of a tar (see read_records) and of what `borg list --json --consider-checkpoints` printed.
 

@@ -80,8 +80,7 @@ class Shelf:
         close = difflib.get_close_matches(wanted, names, n=1) or names[-1:]
         there = f"there is {close[0]}; " if close else ""
         raise UsageError(
-            f"{self.party} has no archive {clean(wanted)!r}",
-            hint=f"{there}`borgpull list {self.target}` lists them",
+            f"{self.party} has no archive {clean(wanted)!r}", hint=f"{there}`borgpull list {self.target}` lists them"
         )
 
     @property

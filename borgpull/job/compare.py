@@ -39,10 +39,7 @@ class Comparison:
     @property
     def result(self) -> Compared:
         return Compared(
-            same=self._same,
-            different=self._different,
-            unsure=self._unsure,
-            differences=tuple(self._differences),
+            same=self._same, different=self._different, unsure=self._unsure, differences=tuple(self._differences)
         )
 
     async def take(self, item: Item) -> None:

@@ -98,13 +98,7 @@ class Watch:
 
     def warn_without_links(self) -> None:
         """Tell what is lost where B's file system has no hard links."""
-        self._emit(
-            Warned(
-                target=self._target,
-                text=NO_LINKS,
-                hint=NO_LINKS_HINT,
-            )
-        )
+        self._emit(Warned(target=self._target, text=NO_LINKS, hint=NO_LINKS_HINT))
 
     def said(self, party: str, text: str) -> None:
         self._emit(Said(target=self._target, party=party, text=text))

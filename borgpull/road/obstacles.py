@@ -68,11 +68,7 @@ def refuse_clock(party: str, off: float) -> None:
     Borg dates an archive by it; one that is off would be taken for a back-dated archive after the session.
     """
     if abs(off) > MOST_CLOCK_OFF:
-        raise Failure(
-            party,
-            clock_words(off),
-            hint=CLOCK_HINT,
-        )
+        raise Failure(party, clock_words(off), hint=CLOCK_HINT)
 
 
 def clock_words(off: float) -> str:

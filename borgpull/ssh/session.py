@@ -76,12 +76,7 @@ async def session(
 
 
 async def execute(
-    master: Master,
-    script: str,
-    *arguments: str,
-    stdin: bytes = b"",
-    seconds: float,
-    most: int = proc.MOST_OUTPUT,
+    master: Master, script: str, *arguments: str, stdin: bytes = b"", seconds: float, most: int = proc.MOST_OUTPUT
 ) -> proc.Completed:
     """Run a shell script on the master's host with `arguments` as "$@", and return what it printed.
 
