@@ -116,6 +116,10 @@ async def compare_on_target(
 
     await each(take)
     found = await _hashes(master, folder, wanted, seconds=seconds)
+    return _compared(wanted, found, unsure)
+
+
+def _compared(wanted: dict[bytes, str], found: dict[bytes, str], unsure: int) -> Compared:
     differences = [
         f"{clean(path)}: {'its content is another' if path in found else 'it is not there, or cannot be read'}"
         for path, sha256 in wanted.items()

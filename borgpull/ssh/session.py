@@ -1,8 +1,7 @@
 """A remote command in a session of a master that is up: its three pipes, its exit status, its end.
 
-A script there can watch its connection, by LIFELINE, and end it when nothing arrives over it any more.
-
-Without a terminal a remote process gets no signal from ssh, ever: what must end reads its stdin as a lifeline.
+Without a terminal a remote process gets no signal from ssh, ever: what must end reads its stdin as a lifeline. By
+LIFELINE a script there watches its connection too, and ends it when nothing arrives any more.
 """
 
 from __future__ import annotations
