@@ -53,7 +53,7 @@ class List(OneTargetCommand):
         listing = _Listing(shelf, shelf.entry(archive), as_json=self.json)
         await job.each_item(subject, archive, patterns, listing.take)
         if not listing.items and patterns:
-            raise await job.no_such_path(subject, archive, list(patterns))
+            raise job.no_such_path(subject, archive, list(patterns))
         listing.end()
         return DONE
 

@@ -121,7 +121,6 @@ class Sample:
         return int.from_bytes(hashlib.blake2b(word, digest_size=8).digest())
 
     def picked(self) -> list[Item]:
-        """Return what the seed picks, within both limits."""
         chosen: list[Item] = []
         size = named = 0
         for _, path, item in sorted(self._candidates, key=lambda candidate: candidate[:2], reverse=True):

@@ -91,7 +91,7 @@ class _Restore:
         contents = Contents(self._wanted.patterns)
         await each_item(self._subject, self._archive, self._wanted.patterns, contents.take)
         if contents.unmatched:
-            raise await no_such_path(self._subject, self._archive, contents.unmatched)
+            raise no_such_path(self._subject, self._archive, contents.unmatched)
         contents.refuse_traps(self._subject.party, self._archive.name)
         return contents
 
@@ -135,14 +135,14 @@ class _Restore:
     async def _extracted_there(self, master: Master) -> Ended:
         subject, wanted = self._subject, self._wanted
         extraction = Extraction(
-            subject.target.borg_path,
-            subject.repository,
-            self._archive.name,
-            wanted.patterns,
-            wanted.folder or "/",
-            wanted.numeric_ids,
-            subject.target.options.lock_wait,
-            subject.target.sudoer,
+            borg=subject.target.borg_path,
+            repository=subject.repository,
+            archive=self._archive.name,
+            patterns=wanted.patterns,
+            folder=wanted.folder or "/",
+            numeric_ids=wanted.numeric_ids,
+            lock_wait=subject.target.options.lock_wait,
+            sudoer=subject.target.sudoer,
         )
         custody = Custody(subject)
         failure: Failure | None = None

@@ -70,7 +70,6 @@ class Watch:
             self._emit(StepFinished(target=self._target, step=step, outcome=report.outcome, detail=report.detail))
 
     def skip(self, step: Step, reason: str) -> None:
-        """Tell that a step is left out."""
         self._emit(StepSkipped(target=self._target, step=step, reason=reason))
 
     def hearing(self, party: str, step: Step) -> Callable[[Line], None]:
@@ -88,7 +87,7 @@ class Watch:
                             path=path,
                         )
                     )
-                case Percent(_, current, total, text):
+                case Percent(current, total, text):
                     self._emit(
                         PercentProgress(target=self._target, step=step, current=current, total=total, message=text)
                     )
@@ -99,16 +98,9 @@ class Watch:
 
     def warn_without_links(self) -> None:
         """Tell what is lost where B's file system has no hard links."""
-        self._emit(
-            Warned(
-                target=self._target,
-                text=NO_LINKS,
-                hint=NO_LINKS_HINT,
-            )
-        )
+        self._emit(Warned(target=self._target, text=NO_LINKS, hint=NO_LINKS_HINT))
 
     def said(self, party: str, text: str) -> None:
-        """Pass on a line that somebody said."""
         self._emit(Said(target=self._target, party=party, text=text))
 
     def settle(self, report: StepReport, ended: Ended, command: str, *, party: str) -> None:
@@ -128,7 +120,6 @@ class Watch:
 
 
 def outcome_of(error: BaseException) -> Outcome:
-    """Return the outcome of something that ended with `error`."""
     if isinstance(error, TamperedError):
         return Outcome.UNVERIFIABLE if error.unverifiable else Outcome.TAMPERED
     if isinstance(error, (asyncio.CancelledError, KeyboardInterrupt)):

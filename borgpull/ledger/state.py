@@ -21,7 +21,7 @@ from ..errors import CONTROLLER, Failure
 from ..hostile import clean
 from .record import MOST_LEDGER, Ledger, read
 from .store import LOCK_PATIENCE, Found, Written
-from .survey import Surveyed
+from .vault import Surveyed
 
 _HINT = "StateDir has to be a folder of its own on this machine, kept between runs, and writable for this user alone"
 _LEDGER, _LOCK = "ledger.json", "lock"
