@@ -53,11 +53,7 @@ class Evidence(Records):
 
 
 def read_evidence(
-    *,
-    tar: bytes,
-    archives: bytes,
-    read_hints: Callable[[bytes], Counts],
-    segments: Collection[int] | None = None,
+    *, tar: bytes, archives: bytes, read_hints: Callable[[bytes], Counts], segments: Collection[int] | None = None
 ) -> Evidence:
     """Make evidence of a tar (see read_records) and of what `borg list --json --consider-checkpoints` printed.
 
@@ -127,7 +123,6 @@ def still_holds(evidence: Evidence, records: Records) -> bool:
 
 
 def to_json(evidence: Evidence) -> dict[str, Any]:
-    """Return the evidence as a JSON object."""
     same = ("repository_id", "key", "transaction", "nonce", "freeable", "beyond", "counted", "last_modified")
     return {name: getattr(evidence, name) for name in same} | {
         "settings": [list(pair) for pair in evidence.settings],

@@ -10,7 +10,6 @@ import io
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Protocol
 
 from .tar import Member, members
@@ -64,11 +63,6 @@ class Records:
     missing: tuple[int, ...] = ()
     beyond: int = 0
     counted: bool = True
-
-    @property
-    def key_sha256(self) -> str:
-        """Return the SHA-256 of the encrypted key, in hex."""
-        return sha256(self.key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def read_records(

@@ -6,8 +6,7 @@ Decides nothing: it stores what was verified, and shows what is there now.
 from .record import Ledger, Phase
 from .state import StateVault, state_vault
 from .store import Found, Place, place_of, restore, segments
-from .survey import Surveyed
-from .vault import ServerVault, Vault
+from .vault import ServerVault, Surveyed, Vault
 
 __all__ = [
     "Found",

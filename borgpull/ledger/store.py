@@ -56,7 +56,6 @@ class Place:
 
 
 def place_of(config: Config, target: Target) -> Place:
-    """Return the place of a target's repository."""
     repository = config.repository_path(target)
     root = "/" + posixpath.normpath(config.root_dir).strip("/")
     below = repository.removeprefix(root).lstrip("/")

@@ -10,10 +10,29 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from .. import ssh
-from . import store
-from .record import Ledger
-from .store import Found, Place, Written
-from .survey import Surveyed, survey
+from ..hostile import clean
+from . import scripts, store
+from .record import Ledger, read
+from .store import MOST_EVIDENCE, Found, Place, Written
+
+_SURVEY_SECONDS = 120.0
+# The longest number of a segment or of kilobytes that is read.
+_LONGEST = 15
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surveyed:
+    """What was seen. `taken` are the repository's bytes on B, `transaction` its last one, None where there is none.
+
+    `holder` says who is at work on it now. `unreadable` says why there is a ledger that cannot be read.
+    """
+
+    repository: bool
+    taken: int | None
+    transaction: int | None
+    holder: str
+    ledger: Ledger | None
+    unreadable: str
 
 
 class Vault(Protocol):
@@ -62,11 +81,9 @@ class ServerVault:
 
     @property
     def pid_file(self) -> str:
-        """Return where B keeps the pid of T's `borg serve` while it runs."""
         return self.place.pid_file
 
     def held(self) -> AbstractAsyncContextManager[None]:
-        """Take the lock on B."""
         return store.held(self.master, self.place)
 
     async def await_serve(self) -> None:
@@ -74,7 +91,6 @@ class ServerVault:
         await store.await_serve(self.master, self.place)
 
     async def serve_state(self) -> str:
-        """Ask the kernel of B."""
         return await store.serve_state(self.master, self.place)
 
     async def look(self) -> Found:
@@ -90,5 +106,31 @@ class ServerVault:
         await store.retire(self.master, self.place)
 
     async def survey(self) -> Surveyed:
-        """Ask B once."""
-        return await survey(self.master, self.place)
+        return await _survey(self.master, self.place)
+
+
+async def _survey(master: ssh.Master, place: Place) -> Surveyed:
+    """Look at a repository's ledger. Raises Failure when B cannot be asked."""
+    done = await ssh.execute(
+        master, scripts.SURVEY, place.repository, place.ledger, seconds=_SURVEY_SECONDS, most=MOST_EVIDENCE
+    )
+    head, _, body = done.stdout.partition(b"\n\n") if done.stdout[:1] != b"\n" else (b"", b"", done.stdout[1:])
+    facts = [line.partition(" ") for line in head.decode("utf-8", "replace").splitlines()]
+    words = {word: value for word, _, value in facts}
+    transactions = [
+        number for word, _, value in facts if word == "transaction" if (number := _number(value)) is not None
+    ]
+    kilobytes = _number(words.get("kilobytes", ""))
+    known, damage = read(body) if "ledger" in words else (None, "")
+    return Surveyed(
+        repository="repository" in words,
+        taken=None if kilobytes is None else kilobytes * 1024,
+        transaction=max(transactions, default=None),
+        holder=clean(words.get("held", "")),
+        ledger=known,
+        unreadable=damage,
+    )
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _LONGEST else None

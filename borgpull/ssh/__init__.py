@@ -7,11 +7,9 @@ from .ciphers import CHACHA_FIRST, has_aes, preferred_ciphers
 from .connect import open_master
 from .diagnose import killed
 from .hostkey import HostKey, scan
-from .identity import key_problem, known_host_problem
-from .keypair import Key, make_key, new_key, public_key
-from .lifeline import FIND_SSHD, LIFELINE
+from .keys import Key, key_problem, known_host_problem, make_key, new_key, public_key
 from .master import SESSIONS, ForwardRefused, Master
-from .session import SSH_FAILED, execute, no_shell, session
+from .session import FIND_SSHD, LIFELINE, SSH_FAILED, execute, no_shell, session
 
 __all__ = [
     "CHACHA_FIRST",

@@ -26,7 +26,14 @@ REFUSING = {
     "restricted": "",
 }
 NOISE = "echo Welcome; printf 'no line end'; echo ' listening on' >&2\n"
-ERRAND = Backup("true", Repository("/r", "ssh://borg-server//r"), "now", ("/etc",), (), Options())
+ERRAND = Backup(
+    borg="true",
+    repository=Repository("/r", "ssh://borg-server//r"),
+    archive="now",
+    sources=("/etc",),
+    excludes=(),
+    options=Options(),
+)
 
 
 @pytest.fixture(scope="module")

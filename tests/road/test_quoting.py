@@ -46,7 +46,14 @@ async def master_of(lab: Lab):
 
 
 async def given_to_borg(lab: Lab, master, sources: list[str], excludes: list[str], passphrase: str) -> list[str]:
-    backup = Backup(str(lab.server.directory / "borg"), REPOSITORY, "now", tuple(sources), tuple(excludes), Options())
+    backup = Backup(
+        borg=str(lab.server.directory / "borg"),
+        repository=REPOSITORY,
+        archive="now",
+        sources=tuple(sources),
+        excludes=tuple(excludes),
+        options=Options(),
+    )
     async with open_target(master, backup) as session:
         child = session._child
         await child.write(passphrase.encode() + b"\n")

@@ -63,6 +63,20 @@ def test_a_run_stopped_while_a_target_is_read_leaves_nothing_behind(busy, number
     assert busy.leftovers() == []
 
 
+def test_a_run_that_is_stopped_tells_all_the_same_that_a_repository_was_tampered_with(busy, tmp_path):
+    told, mail = tmp_path / "events", busy.target("mail")
+    config = only(busy.lab.config(), "mail")
+    assert busy.run(config=config).returncode == 0
+    busy.lab.borg(mail, "delete", f"::{busy.lab.archives(mail)[0]}")
+    with start(busy, told, "web", "mail") as run:
+        until(lambda: reading(told) and any(e["event"] == "target_finished" for e in events(told)), process=run)
+        run.send_signal(signal.SIGINT)
+        _, said = run.communicate(timeout=DEADLINE)
+    assert run.returncode == 3, said
+    assert (outcome(told, "web"), outcome(told, "mail")) == ("interrupted", "tampered")
+    assert events(told)[-1]["outcome"] == "tampered"
+
+
 def test_what_was_sent_before_an_interrupt_is_not_sent_again(world, tmp_path):
     target, told = world.target("web"), tmp_path / "events"
     for number in range(12):

@@ -14,7 +14,7 @@ import pytest
 from reading import ends, entry, row, said_of
 
 from attacks.attack import plant as plant_attack
-from borgpull.config.sockets import SUB_DIR, escaped
+from borgpull.config.settings import SUB_DIR, escaped
 from lab import Spot
 from lab.trees import differences, plant
 from world import World, loopback_world

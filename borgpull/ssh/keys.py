@@ -1,4 +1,4 @@
-"""Keys and known_hosts, judged by ssh's own tools before anything is contacted.
+"""Keys and known_hosts, judged by ssh's own tools before anything is contacted; and new keys to log in with.
 
 The texts lie in a 0600 file in the directory given (a private one, in memory) for as long as a check takes.
 No word of a private key ever gets into a message, not even when it was put in the wrong place.
@@ -15,6 +15,7 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import CONTROLLER, Failure
@@ -32,8 +33,8 @@ def key_problem(key: str, directory: Path) -> str | None:
 
     Raises Failure when ssh-keygen cannot be run.
     """
-    with key_file(key, directory) as path:
-        done = keygen("-y", "-P", "", "-f", str(path))
+    with _key_file(key, directory) as path:
+        done = _keygen("-y", "-P", "", "-f", str(path))
     if done.returncode == 0:
         return None
     # "incorrect passphrase" and "error in libcrypto" or "invalid format": OpenSSH 8.4 to 10.5.
@@ -62,7 +63,7 @@ def known_host_problem(host: str, port: int, known_host: str, directory: Path) -
     """
     names = [host] if port == 22 else [f"[{host}]:{port}", host]
     revoked: set[bytes] = set()
-    with key_file(known_host, directory) as path:
+    with _key_file(known_host, directory) as path:
         for name in names:
             trusted, refused = _lookup(name, path)
             revoked |= refused
@@ -75,7 +76,7 @@ def known_host_problem(host: str, port: int, known_host: str, directory: Path) -
 
 def _lookup(name: str, path: Path) -> tuple[set[bytes], set[bytes]]:
     # Without -l ssh-keygen matches lines whose key it cannot parse, and which ssh therefore skips (9.2).
-    lines = keygen("-l", "-F", name, "-f", str(path)).stdout.splitlines()
+    lines = _keygen("-l", "-F", name, "-f", str(path)).stdout.splitlines()
     trusted: set[bytes] = set()
     revoked: set[bytes] = set()
     for header, key in itertools.pairwise(lines):
@@ -117,8 +118,49 @@ def _remedy(host: str, port: int) -> str:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Key:
+    """A key pair; `public` is `ssh-ed25519 AAAA...` without a comment."""
+
+    private: str = field(repr=False)
+    public: str
+
+
+def make_key(path: Path) -> Key:
+    """Make a key pair in the files `path` (mode 0600) and `path`.pub. Raises Failure."""
+    done = _keygen("-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(path))
+    if done.returncode != 0:
+        said = clean(done.stderr.decode("utf-8", "replace").strip())
+        raise Failure(CONTROLLER, f"ssh-keygen made no key: {said}", hint="see what it says")
+    public = path.with_suffix(".pub").read_text(encoding="ascii")
+    return Key(private=path.read_text(encoding="ascii"), public=_bare(public))
+
+
+def new_key(directory: Path) -> Key:
+    """Make a key pair, and leave no file of it in `directory`, a private one in memory. Raises Failure."""
+    path = directory / "new_key"
+    try:
+        return make_key(path)
+    finally:
+        for file in (path, path.with_suffix(".pub")):
+            file.unlink(missing_ok=True)
+
+
+def public_key(private: str, directory: Path) -> str:
+    """Return the public half of a private key that `key_problem` found nothing wrong with. Raises Failure."""
+    with _key_file(private, directory) as path:
+        done = _keygen("-y", "-P", "", "-f", str(path))
+    if done.returncode != 0:
+        raise Failure(CONTROLLER, "ssh-keygen could not read the private key", hint="give another key")
+    return _bare(done.stdout.decode("ascii", "replace"))
+
+
+def _bare(public: str) -> str:
+    return " ".join(public.split()[:2])
+
+
 @contextlib.contextmanager
-def key_file(text: str, directory: Path) -> Iterator[Path]:
+def _key_file(text: str, directory: Path) -> Iterator[Path]:
     """Keep a text in a file of mode 0600, which ssh-keygen insists on, for as long as the context lasts."""
     descriptor, name = tempfile.mkstemp(dir=directory)
     path = Path(name)
@@ -130,7 +172,7 @@ def key_file(text: str, directory: Path) -> Iterator[Path]:
         path.unlink(missing_ok=True)
 
 
-def keygen(*arguments: str) -> Completed:
+def _keygen(*arguments: str) -> Completed:
     """Run ssh-keygen. Raises Failure when it cannot be run."""
     problem, hint = "", ""
     try:

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from borgpull.errors import Failure
-from borgpull.ssh.identity import key_problem, known_host_problem
+from borgpull.ssh.keys import key_problem, known_host_problem
 
 
 def make_key(path, *options, passphrase=""):
