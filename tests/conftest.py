@@ -37,7 +37,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "usual"))
 
 from world import World, loopback_world, needs_network_namespaces, walled_world  # noqa: E402
 
-MEMORY = Path("/dev/shm")
+MEMORY, DISK = Path("/dev/shm"), Path("/var/tmp")
 ROOM = 4_000_000_000
 # Where the most time goes, the dearest first: what is begun last must not be what takes longest.
 DEAREST = (
@@ -157,6 +157,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
             return nodeid if _file(nodeid) in APART else super()._split_scope(nodeid)
 
     return Apart(config, log)
+
+
+@pytest.fixture
+def disk() -> Iterator[Path]:
+    """An empty folder for what must not lie in memory."""
+    with tempfile.TemporaryDirectory(prefix="bptest-", dir=DISK) as name:
+        yield Path(name)
 
 
 @pytest.fixture

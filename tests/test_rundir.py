@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -63,14 +62,13 @@ def test_it_is_private_in_memory_and_gone_after_a_crash(monkeypatch):
     assert not directory.exists()
 
 
-def test_a_folder_on_a_disk_is_never_used_even_when_the_user_names_it(monkeypatch):
-    with tempfile.TemporaryDirectory(dir="/var/tmp") as disk:
-        monkeypatch.setenv("XDG_RUNTIME_DIR", disk)
-        if rundir.in_memory(Path(disk), Path("/proc/mounts").read_text()):
-            pytest.skip("/var/tmp is in memory here")
-        with rundir.private_directory() as directory:
-            assert not directory.is_relative_to(disk)
-        assert list(Path(disk).iterdir()) == []
+def test_a_folder_on_a_disk_is_never_used_even_when_the_user_names_it(monkeypatch, disk):
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(disk))
+    if rundir.in_memory(disk, Path("/proc/mounts").read_text()):
+        pytest.skip("/var/tmp is in memory here")
+    with rundir.private_directory() as directory:
+        assert not directory.is_relative_to(disk)
+    assert list(disk.iterdir()) == []
 
 
 def test_the_folder_that_systemd_makes_for_a_service_comes_first(monkeypatch):
