@@ -35,7 +35,7 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "usual"))
 
-from world import World, loopback_world, needs_network_namespaces, walled_world  # noqa: E402
+from support import World, loopback_world, needs_network_namespaces, walled_world  # noqa: E402
 
 MEMORY, DISK = Path("/dev/shm"), Path("/var/tmp")
 ROOM = 4_000_000_000

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lab import processes
-from world import ROOT
+from support import ROOT
 
 DEMO = [sys.executable, "scripts/demo.py"]
 

@@ -16,8 +16,7 @@ import pytest
 from borgpull.errors import Failure
 from lab import Spot, Target, lab_running, processes
 from lab.trees import differences, plant
-from run.reading import until
-from world import (
+from support import (
     World,
     borg_14,
     found_on_disk,
@@ -28,6 +27,7 @@ from world import (
     walled_world,
     watching_for,
 )
+from support.reading import until
 
 
 def output_of(argv: list[str], *, stdin: str = "") -> str:

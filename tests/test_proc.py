@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from borgpull import proc
-from world.examples import examples
+from support.examples import examples
 
 ARGUMENT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=40)
 STUBBORN = "trap '' TERM INT HUP; echo ready; while :; do sleep 0.1; done"

@@ -23,8 +23,8 @@ from bench.screen import share_of_a_core  # noqa: E402
 from bench.usage import seconds_of  # noqa: E402
 from bench.ways import GCM, Ways, fill, plain_speed, run_of, speed_under_way, through  # noqa: E402
 from lab import Spot  # noqa: E402
-from run.reading import only  # noqa: E402
-from world import World, loopback_world  # noqa: E402
+from support import World, loopback_world  # noqa: E402
+from support.reading import only  # noqa: E402
 
 ROUNDS = 5
 MEGABYTES = 600

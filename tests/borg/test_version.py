@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from borgpull.borg.version import QUESTION, read_greeting, read_version
 from borgpull.errors import Failure
-from world import borg_14
-from world.place import DISTRIBUTION_BORG
+from support import borg_14
+from support.place import DISTRIBUTION_BORG
 
 
 @pytest.mark.parametrize("borg", [lambda: DISTRIBUTION_BORG, borg_14])

@@ -11,7 +11,7 @@ from sample import GOOD, filled, read_pure
 from borgpull.config import address, fields, keytext, retention
 from borgpull.config.settings import repository_path
 from borgpull.errors import ConfigError
-from world.examples import examples
+from support.examples import examples
 
 UNHURRIED = {"deadline": None, "database": None}
 LINES = filled(GOOD, {"HOST_KEY": "ssh-ed25519 AAAA", "HOST_KEY_RSA": "ssh-rsa AAAA"}).splitlines()

@@ -9,8 +9,8 @@ from sample import GOOD, read_pure
 
 from borgpull.config import options, retention
 from borgpull.config.settings import repository_path
-from world import borg_14
-from world.place import DISTRIBUTION_BORG
+from support import borg_14
+from support.place import DISTRIBUTION_BORG
 
 # Has borg's own parser read each option of `borg create` that is given.
 PARSED = """

@@ -19,7 +19,7 @@ from attacks.attack import plant as plant_attack
 from attacks.more_moves import plant_more
 from custody.catalogue import Attack
 from lab.trees import differences, plant
-from world import World, borg_of, loopback_world, python_of
+from support import World, borg_of, loopback_world, python_of
 
 BYSTANDER = "bystander"
 CODES = {"done": 0, "warning": 1, "failed": 2, "tampered": 3, "unverifiable": 3}

@@ -2,9 +2,9 @@
 
 import pytest
 
-from custody.following import same_as
-from run.reading import only
-from world import loopback_world
+from support import loopback_world
+from support.following import same_as
+from support.reading import only
 
 
 @pytest.fixture(scope="module")

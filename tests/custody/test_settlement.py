@@ -8,10 +8,10 @@ import pexpect
 import pytest
 
 from custody.catalogue import remove_files
-from custody.following import same_as
-from run.reading import only
-from world import ROOT, World, loopback_world
-from world.kept import Kept
+from support import ROOT, World, loopback_world
+from support.following import same_as
+from support.kept import Kept
+from support.reading import only
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ import pytest
 from attacks.attack import plant as plant_attack
 from lab import Spot
 from lab.trees import differences, plant
-from run.reading import only
-from world import World, loopback_world
+from support import World, loopback_world
+from support.reading import only
 
 pytestmark = pytest.mark.slow
 

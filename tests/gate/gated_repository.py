@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from borgpull.gate import Account, through_gate
 from borgpull.guard import Verdict
 from guard.real_repository import ATTACKS, SECONDS, Repository
-from world import borg_of, python_of
+from support import borg_of, python_of
 
 
 @dataclass

@@ -22,7 +22,7 @@ from borgpull.guard import (
     read_evidence,
     read_records,
 )
-from world import borg_of, python_of
+from support import borg_of, python_of
 
 ATTACKS = Path(__file__).parents[1] / "attacks"
 PASSPHRASE = "correct horse"

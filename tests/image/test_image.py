@@ -13,8 +13,8 @@ import pytest
 from image.built import Image, image_built, said
 from image.container import Container
 from lab.trees import differences
-from run.reading import until
-from world import Result, World, found_on_disk, loopback_world, secrets_of
+from support import Result, World, found_on_disk, loopback_world, secrets_of
+from support.reading import until
 
 pytestmark = pytest.mark.image
 

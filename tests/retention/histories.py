@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 
 from borgpull.retention import Archive, Rules, decide
-from world import place
+from support import place
 
 DAY = 86400
 NOW = 1_790_000_000.0

@@ -17,7 +17,7 @@ from borgpull.errors import Failure
 from borgpull.road import Backup, open_target
 from borgpull.ssh import open_master
 from lab import Lab, Spot, lab_running
-from world.examples import examples
+from support.examples import examples
 
 # It stands in for borg and writes down what it was given, NUL after each argument.
 RECORDER = '#!/bin/sh\nprintf "%s\\0" "$@" >"${0%/*}/given"\ncat <&"$BORG_PASSPHRASE_FD" >"${0%/*}/passphrase"\n'

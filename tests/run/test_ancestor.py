@@ -7,11 +7,10 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 
-from reading import bytes_below, entry, only, report, said_of, until
-
 from lab import Target
 from lab.trees import differences
-from world import World
+from support import World
+from support.reading import bytes_below, entry, only, report, said_of, until
 
 CREATE = "create --lock-wait 600 --files-cache=ctime,size --noctime --noflags --noflags --stats ::snapshot-{utcnow}"
 

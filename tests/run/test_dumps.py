@@ -6,12 +6,12 @@ from collections import Counter
 
 import jsonschema
 import pytest
-from reading import config_of, ends, entry, events, row, said_of, until
 
 from attacks.attack import plant as plant_attack
-from custody.following import Run
 from lab import processes
-from world import ROOT, World, borg_14, loopback_world, secrets_of
+from support import ROOT, World, borg_14, loopback_world, secrets_of
+from support.following import Run
+from support.reading import config_of, ends, entry, events, row, said_of, until
 
 SCHEMA = jsonschema.Draft202012Validator(json.loads((ROOT / "docs" / "report.schema.json").read_text()))
 

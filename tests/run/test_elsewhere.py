@@ -14,10 +14,10 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from reading import entry, events, move, nobody_listens, only, row, script, until
 
-from world import ROOT, Result, World, loopback_world
-from world.terminal import Terminal
+from support import ROOT, Result, World, loopback_world
+from support.reading import entry, events, move, nobody_listens, only, row, script, until
+from support.terminal import Terminal
 
 GOOD = "gööd 備份"
 SOURCE = "odd names/naïve 日本語 🐢"

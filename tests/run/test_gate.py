@@ -3,12 +3,12 @@
 import json
 
 import pytest
-from reading import config_of, ends, row, said_of
 
 from attacks.attack import plant as plant_attack
 from lab import Spot
 from lab.trees import differences, plant
-from world import World, loopback_world
+from support import World, loopback_world
+from support.reading import config_of, ends, row, said_of
 
 
 @pytest.fixture(scope="module")

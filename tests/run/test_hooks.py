@@ -5,11 +5,11 @@ import os
 import signal
 
 import pytest
-from reading import config_of, ends, entry, row, said_of, script, until
 
-from custody.following import Run
 from lab import processes
-from world import loopback_world, secrets_of
+from support import loopback_world, secrets_of
+from support.following import Run
+from support.reading import config_of, ends, entry, row, said_of, script, until
 
 BROKEN = {
     "Before": ["echo one", "echo ready; echo 'no such disk' >&2; exit 3", "echo three"],

@@ -6,10 +6,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from reading import connections, entry, events, only, row, script, until
 
 from lab import processes
-from world import World, loopback_world
+from support import World, loopback_world
+from support.reading import connections, entry, events, only, row, script, until
 
 # Some eight seconds of sending, and little work.
 LONG = 60_000_000

@@ -7,11 +7,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from reading import config_of, script
 
-from custody.following import Run
 from lab import Spot, processes
-from world import World, loopback_world
+from support import World, loopback_world
+from support.following import Run
+from support.reading import config_of, script
 
 # Reads its passphrase and never does anything; ends when it is interrupted, as borg does.
 HANGING = """\

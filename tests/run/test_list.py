@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import jsonschema
 import pytest
 
-from world import World, loopback_world
-from world.place import ROOT
+from support import World, loopback_world
+from support.place import ROOT
 
 SCHEMA = jsonschema.Draft202012Validator(json.loads((ROOT / "docs" / "list.schema.json").read_text()))
 EVIL = "\x1b[2Jevil\n[bold]"

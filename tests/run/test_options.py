@@ -5,10 +5,10 @@ import os
 from pathlib import Path
 
 import pytest
-from reading import bytes_below, entry, only, row, said_of, script
 
 from lab import Spot
-from world import World, borg_14, loopback_world
+from support import World, borg_14, loopback_world
+from support.reading import bytes_below, entry, only, row, said_of, script
 
 # As borg itself is started, it notes how nice it is.
 NICE = 'nice >{log}; ionice >>{log}; exec {borg} "$@"\n'

@@ -13,13 +13,13 @@ from typing import Any
 import jsonschema
 import pytest
 import referencing
-from reading import entry, script, until
 
 from attacks.attack import plant as plant_attack
 from lab.trees import differences
-from world import World, loopback_world, python_of
-from world.kept import Kept
-from world.place import ROOT
+from support import World, loopback_world, python_of
+from support.kept import Kept
+from support.place import ROOT
+from support.reading import entry, script, until
 
 SCHEMAS = {name: json.loads((ROOT / "docs" / f"{name}.schema.json").read_text()) for name in ("list", "restore")}
 REGISTRY = referencing.Registry().with_resources(

@@ -5,11 +5,11 @@ import socket
 from datetime import datetime
 
 import pytest
-from reading import config_of, connections, entry, forced_shell, move, nobody_listens, row, said_of
 
-from custody.following import Run
 from lab import Spot, processes
-from world import World, loopback_world
+from support import World, loopback_world
+from support.following import Run
+from support.reading import config_of, connections, entry, forced_shell, move, nobody_listens, row, said_of
 
 MENDING = {
     "changed-key": "its host key is not the one in KnownHost",

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from reading import only, script
 
-from world import ROOT, World, found_on_disk, secrets_of
+from support import ROOT, World, found_on_disk, secrets_of
+from support.reading import only, script
 
 PAGE = (ROOT / "docs" / "secrets.md").read_text(encoding="utf-8")
 RECIPES = {

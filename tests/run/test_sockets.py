@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from reading import ends, entry, row, said_of
 
 from attacks.attack import plant as plant_attack
 from borgpull.config.settings import SUB_DIR, escaped
 from lab import Spot
 from lab.trees import differences, plant
-from world import World, loopback_world
-from world.place import DISTRIBUTION_BORG
+from support import World, loopback_world
+from support.place import DISTRIBUTION_BORG
+from support.reading import ends, entry, row, said_of
 
 NAME = "web-1"
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import jsonschema
 import pytest
-from reading import connections, entry, script, until
 
-from world import Result, World, loopback_world
-from world.place import ROOT
+from support import Result, World, loopback_world
+from support.place import ROOT
+from support.reading import connections, entry, script, until
 
 SCHEMA = jsonschema.Draft202012Validator(json.loads((ROOT / "docs" / "status.schema.json").read_text()))
 # What is on B: the state, the phase of the ledger, and words of cause and rules.

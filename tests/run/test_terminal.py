@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from world import loopback_world
-from world.terminal import Terminal
+from support import loopback_world
+from support.terminal import Terminal
 
 ROWS, COLUMNS = 24, 80
 RATE = "10M"

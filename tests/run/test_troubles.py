@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from reading import ends, entry, forced_shell, move, nobody_listens, row, said_of, script
 
 from lab import Spot
 from lab.trees import differences
-from world import Result, World, loopback_world
+from support import Result, World, loopback_world
+from support.reading import ends, entry, forced_shell, move, nobody_listens, row, said_of, script
 
 TOOLS = ("env", "mktemp", "rm", "rmdir", "sh", "sleep")
 

@@ -3,11 +3,11 @@
 import itertools
 
 import pytest
-from reading import entry, report, said_of
 
 from lab.trees import differences, plant
-from world import borg_14
-from world.place import DISTRIBUTION_BORG
+from support import borg_14
+from support.place import DISTRIBUTION_BORG
+from support.reading import entry, report, said_of
 
 VERSIONS = {"1.2": lambda: DISTRIBUTION_BORG, "1.4": borg_14}
 ON_TARGET = {"web": "1.2", "mail": "1.4"}

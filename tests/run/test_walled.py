@@ -3,10 +3,9 @@
 import json
 from pathlib import Path
 
-from reading import bytes_below, report, until
-
 from lab.trees import differences
-from world import World
+from support import World
+from support.reading import bytes_below, report, until
 
 
 def reached(world: World, *, origins: tuple[str, ...]) -> set[tuple[str, str]]:

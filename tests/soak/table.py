@@ -13,7 +13,7 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "scripts"), str(ROOT)]
 
 from soak.fleet import Course, watched  # noqa: E402
 from soak.judge import in_words, problems_of, problems_of_growth  # noqa: E402
-from world import loopback_world  # noqa: E402
+from support import loopback_world  # noqa: E402
 
 LIMIT_SECONDS = 3600.0
 

@@ -13,7 +13,7 @@ from borgpull import proc, ssh
 from borgpull.config import Connection, Host
 from borgpull.errors import Failure
 from lab import Lab, Spot, lab_running, processes
-from run.reading import until
+from support.reading import until
 
 BANNER = "All that you do here is written down.\n" * 4000
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from world import ROOT, World, found_on_disk, secrets_of
+from support import ROOT, World, found_on_disk, secrets_of
 
 UNITS = ROOT / "docs" / "systemd"
 # What `systemd-analyze security` calls 1.4; from 2.0 on it would mean that something was given away.

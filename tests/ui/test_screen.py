@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from world.terminal import PATIENCE, Terminal
+from support.terminal import PATIENCE, Terminal
 
 HERE = Path(__file__).parent
 

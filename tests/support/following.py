@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from lab import processes
-from run.reading import until
-from world import Result, World
+
+from .place import Result, World
+from .reading import until
 
 SECONDS = 120.0
 ACCUSED = {"tampered", "unverifiable"}

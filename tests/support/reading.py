@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from world import Result, World
+from .place import Result, World
 
 
 def entry(config: dict[str, Any], name: str) -> dict[str, Any]:

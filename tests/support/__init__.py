@@ -1,7 +1,7 @@
 """Worlds to try borgpull in: a lab on loopback, or one whose hosts have a network namespace each.
 
 It runs the real command as an operator would, and looks at what is left of the run, at B's disk, and at who
-saw a secret.
+saw a secret. `reading` reads what a run said and waits for what it does, `following` acts in the middle of one.
 """
 
 from .network import Network, needs_network_namespaces, network_of
