@@ -120,7 +120,7 @@ class World:
         while found := [*self._processes(), *self._places()]:
             if time.monotonic() > deadline:
                 return found
-            time.sleep(0.02)
+            time.sleep(0.1)
         return []
 
     def _processes(self) -> list[str]:

@@ -65,7 +65,7 @@ def until(condition: Callable[[], Any], *, process: subprocess.Popen | None = No
         if process is not None and process.poll() is not None:
             raise AssertionError(f"it ended too early: {process.communicate()}")
         assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.005)
+        time.sleep(0.02)
 
 
 def move(config: dict[str, Any], name: str, endpoint: str, key: str) -> None:
