@@ -1,11 +1,14 @@
 # Every target does its own set-up: `git clone` and `make demo` is all there is to it.
-.PHONY: demo test check screenshots slow attacks fuzz matrix soak bench image lock dist sbom clean
+# The dearest files first, as tests/conftest.py has them; three at a time on two cores, for much of it is waiting.
+PYTEST = .venv/bin/pytest -n 3 --dist loadfile --no-loadscope-reorder
+
+.PHONY: demo test check screenshots test-slow attacks fuzz matrix soak bench image lock dist sbom clean
 
 demo:
 	@scripts/setup.sh run && .venv/bin/python scripts/demo.py
 
 test:
-	@scripts/setup.sh work && .venv/bin/pytest -n 2 --dist loadfile
+	@scripts/setup.sh work && $(PYTEST)
 
 check:
 	@scripts/setup.sh work && .venv/bin/ruff check && .venv/bin/ruff format --check && .venv/bin/mypy && .venv/bin/lint-imports && .venv/bin/python scripts/size.py
@@ -13,14 +16,14 @@ check:
 screenshots:
 	@scripts/setup.sh work && .venv/bin/python scripts/screenshots.py
 
-slow:
-	@scripts/setup.sh work && .venv/bin/pytest -n 2 --dist loadfile -m slow
+test-slow:
+	@scripts/setup.sh work && $(PYTEST) -m slow $(if $(SLICE),--slice=$(SLICE))
 
 attacks:
 	@scripts/setup.sh work && .venv/bin/python tests/custody/table.py
 
 fuzz:
-	@scripts/setup.sh work && HYPOTHESIS_PROFILE=thorough .venv/bin/pytest -n 2 --dist loadfile tests/fuzz
+	@scripts/setup.sh work && HYPOTHESIS_PROFILE=thorough $(PYTEST) tests/fuzz tests/config/test_any_config.py
 
 matrix:
 	@scripts/setup.sh work && .venv/bin/python tests/faults/table.py

@@ -42,6 +42,17 @@ class Outcome(StrEnum):
     INTERRUPTED = "interrupted"
 
 
+# Which of several outcomes counts: the first of these. Nothing hides that somebody tampered, not even an interrupt.
+WORST_FIRST = (
+    Outcome.TAMPERED,
+    Outcome.UNVERIFIABLE,
+    Outcome.INTERRUPTED,
+    Outcome.FAILED,
+    Outcome.WARNING,
+    Outcome.DONE,
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Event:
     """Something happened at `at`; `target` is the target's name, empty where it concerns the whole run."""

@@ -1,20 +1,32 @@
-"""Fixtures named as situations. A world is new for its test or, if it is shared, for the module."""
+"""Fixtures named as situations. A world is new for its test or, if it is shared, for the module.
+
+And how the suite is played: the dearest files first, in memory where there is room, the slow tests whole or by slices.
+"""
 
 import os
+import shutil
 import signal
+import sys
+import tempfile
+import zlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
-
-from world import World, loopback_world, needs_network_namespaces, walled_world
 
 # A shell starts what it puts into the background with these ignored, and every process of a test would inherit that.
 for number in (signal.SIGINT, signal.SIGQUIT):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, signal.SIG_DFL)
+# Hundreds of runs need not compile the same modules each, nor each borg test its own cryptography.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+os.environ["BORG_SELFTEST"] = "disabled"
+# jsonschema would make forty parsers for the syntax of an IRI when it is imported, and no schema of ours asks for one.
+sys.modules.setdefault("rfc3987_syntax", None)
 # No deadlines: a machine may be busy. `make fuzz` takes the thorough one.
-settings.register_profile("usual", deadline=None)
+settings.register_profile("usual", deadline=None, max_examples=25)
 settings.register_profile(
     "thorough",
     deadline=None,
@@ -22,6 +34,143 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "usual"))
+
+from support import World, loopback_world, needs_network_namespaces, walled_world  # noqa: E402
+
+MEMORY, DISK = Path("/dev/shm"), Path("/var/tmp")
+ROOM = 4_000_000_000
+# Where the most time goes, the dearest first: what is begun last must not be what takes longest.
+DEAREST = (
+    "custody/test_settlement.py",
+    "custody/test_attacked.py",
+    "run/test_interrupted.py",
+    "run/test_restore.py",
+    "run/test_limits.py",
+    "run/test_hooks.py",
+    "run/test_sockets.py",
+    "run/test_warnings.py",
+    "run/test_ancestor.py",
+    "run/test_secrets.py",
+    "run/test_server_troubles.py",
+    "run/test_borg.py",
+    "run/test_dumps.py",
+    "run/test_sudo.py",
+    "run/test_borg_starts.py",
+    "custody/test_settings_wrong.py",
+    "guard/test_honest_sessions.py",
+    "run/test_list.py",
+    "run/test_retries.py",
+    "run/test_roads_end.py",
+    "run/test_troubles.py",
+    "run/test_elsewhere.py",
+    "run/test_status.py",
+    "run/test_versions.py",
+    "run/test_stdio_road.py",
+    "run/test_walled.py",
+    "test_demo.py",
+    "guard/test_attacks.py",
+    "run/test_secrets_page.py",
+    "run/test_readme.py",
+    "run/test_options.py",
+    "run/test_notify.py",
+    "run/test_terminal.py",
+    "run/test_metrics_file.py",
+    "config/test_what_borg_understands.py",
+    "systemd/test_units.py",
+    "test_lab.py",
+)
+# No test of these shares anything with another one of its file: any worker may take any of them.
+APART = (
+    "run/test_ancestor.py",
+    "run/test_secrets.py",
+    "run/test_terminal.py",
+    "guard/test_honest_sessions.py",
+    "test_demo.py",
+)
+
+
+def _in_memory() -> bool:
+    """Tell whether labs can lie in memory: there is room, programs may run, and files keep their attributes there."""
+    probe = MEMORY / f"bpprobe-{os.getpid()}"
+    try:
+        if shutil.disk_usage(MEMORY).free < ROOM or os.statvfs(MEMORY).f_flag & os.ST_NOEXEC:
+            return False
+        probe.touch()
+        os.setxattr(probe, "user.borgpull", b"")
+    except OSError:
+        return False
+    finally:
+        probe.unlink(missing_ok=True)
+    return True
+
+
+# Borg has a disk write each of its small files, and a run waits longer for that than for all else.
+if _in_memory():
+    tempfile.tempdir = str(MEMORY)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slice", metavar="N/OF", help="play one of OF parts of the tests: N modulo OF, e.g. the day")
+
+
+def _slice(config: pytest.Config) -> tuple[int, int] | None:
+    text = config.getoption("--slice")
+    if not text:
+        return None
+    number, _, of = text.partition("/")
+    return int(number) % int(of), int(of)
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    chosen = _slice(config)
+    lines = [f"labs in {tempfile.gettempdir()}"]
+    return [*lines, f"slice {chosen[0]} of {chosen[1]}, counted from 0"] if chosen else lines
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    chosen = _slice(config)
+    if chosen:
+        number, of = chosen
+        left = [item for item in items if zlib.crc32(item.nodeid.encode()) % of != number]
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in left]
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    file = _file(item.nodeid)
+    return DEAREST.index(file) if file in DEAREST else len(DEAREST)
+
+
+def _file(nodeid: str) -> str:
+    return nodeid.partition("::")[0].removeprefix("tests/")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Give a worker a file at a time, as `--dist loadfile` does, and of some a test at a time."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Apart(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return nodeid if _file(nodeid) in APART else super()._split_scope(nodeid)
+
+    return Apart(config, log)
+
+
+@pytest.fixture
+def disk() -> Iterator[Path]:
+    """An empty folder for what must not lie in memory."""
+    with tempfile.TemporaryDirectory(prefix="bptest-", dir=DISK) as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def memory() -> Iterator[Path]:
+    """An empty folder in memory, as a run has one for its keys and sockets."""
+    with tempfile.TemporaryDirectory(prefix="bptest-", dir=MEMORY) as name:
+        yield Path(name)
 
 
 @pytest.fixture
@@ -41,14 +190,6 @@ def shared_world() -> Iterator[World]:
 @pytest.fixture
 def walled() -> Iterator[World]:
     """C, B and two targets with files, each in a network namespace of its own."""
-    needs_network_namespaces()
-    with walled_world() as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def shared_walled() -> Iterator[World]:
-    """C, B and two targets with files, each in a network namespace of its own, for all tests of a module."""
     needs_network_namespaces()
     with walled_world() as made:
         yield made

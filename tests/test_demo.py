@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lab import processes
-from world import ROOT
+from support import ROOT
 
 DEMO = [sys.executable, "scripts/demo.py"]
 
@@ -42,6 +42,7 @@ def test_it_backs_up_twice_shows_the_archives_and_leaves_nothing(tmp_path):
     assert is_untouched(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_it_leaves_nothing_when_it_is_stopped_in_the_middle(tmp_path, number):
     with start(tmp_path) as demo:

@@ -1,11 +1,14 @@
-"""The lab itself: what the other tests and the demo rest on. Plain ssh and borg, no borgpull."""
+"""The lab itself: what the other tests and the demo rest on. Plain ssh and borg, no borgpull.
+
+What takes a backup is slow: a lab in which there is none is seen in every other test. That what looks for leaks,
+leftovers and differences would see them is tried always.
+"""
 
 import contextlib
 import os
 import shlex
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -13,7 +16,7 @@ import pytest
 from borgpull.errors import Failure
 from lab import Spot, Target, lab_running, processes
 from lab.trees import differences, plant
-from world import (
+from support import (
     World,
     borg_14,
     found_on_disk,
@@ -24,19 +27,13 @@ from world import (
     walled_world,
     watching_for,
 )
+from support.reading import until
 
 
 def output_of(argv: list[str], *, stdin: str = "") -> str:
     done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
-
-
-def wait_until(condition, *, seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.005)
 
 
 @contextlib.contextmanager
@@ -51,7 +48,7 @@ def forwarded(world: World, target: Target, *, borg: str):
     master = world.ssh(target.host, "-N", "-R", f"{there}:{here}", "-o", "ExitOnForwardFailure=yes")
     with subprocess.Popen(relay) as one, subprocess.Popen(master) as other:
         try:
-            wait_until(lambda: here.exists() and there.exists())
+            until(lambda: here.exists() and there.exists())
             yield there
         finally:
             other.terminate()
@@ -92,6 +89,7 @@ def test_a_host_is_refused_under_the_key_of_another(world):
     assert "has changed" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_target_backs_up_through_a_forwarded_socket_and_its_files_come_back(world, tmp_path):
     target = world.target("web")
     back_up_by_hand(world, target)
@@ -100,6 +98,7 @@ def test_a_target_backs_up_through_a_forwarded_socket_and_its_files_come_back(wo
     assert differences(target.source, back) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("on_server", [False, True])
 def test_borg_of_either_version_can_be_put_on_either_side(on_server, tmp_path):
     needs_network_namespaces()
@@ -159,7 +158,7 @@ def test_an_sshd_that_cannot_start_says_why(tmp_path):
 def test_a_crash_leaves_no_process_and_no_directory():
     with pytest.raises(RuntimeError), loopback_world() as world:
         busy = subprocess.Popen(world.ssh(world.target("web").host, "sleep 1000 & sleep 1000"))
-        wait_until(lambda: processes.mentioning(str(world.target("web").host.temporary)))
+        until(lambda: processes.mentioning(str(world.target("web").host.temporary)))
         raise RuntimeError
     busy.wait(10)
     assert processes.mentioning(str(world.lab.directory)) == []
@@ -171,7 +170,7 @@ def test_namespaces_are_gone_after_a_crash():
     needs_network_namespaces()
     with pytest.raises(RuntimeError), network_of(["B"]) as network:
         sleeper = subprocess.Popen([*network.prefix("B"), "sleep", "1000"])
-        wait_until(lambda: network.pids("B"))
+        until(lambda: network.pids("B"))
         raise RuntimeError
     assert sleeper.wait(10) != 0
     left = output_of(["ip", "netns", "list"])
@@ -185,7 +184,7 @@ def test_leftovers_are_seen(world):
     (world.lab.root / "repo" / "lock.exclusive").mkdir(parents=True)
     (world.memory / "borgpull-abc").mkdir()
     with subprocess.Popen(world.ssh(target.host, "sleep 1000")) as session:
-        wait_until(lambda: processes.mentioning(str(target.host.temporary)))
+        until(lambda: processes.mentioning(str(target.host.temporary)))
         said = "\n".join(world.leftovers(seconds=0))
         session.kill()
     for expected in ("forgotten.sock", "lock.exclusive", "borgpull-abc", "sleep 1000", "sshd: "):
@@ -194,7 +193,7 @@ def test_leftovers_are_seen(world):
 
 def test_a_process_of_another_host_is_a_leftover_of_its_namespace(walled):
     with subprocess.Popen(walled.on_controller("sleep", "1000"), env={"PATH": os.environ["PATH"]}) as sleeper:
-        wait_until(lambda: walled.network.pids("C"))
+        until(lambda: walled.network.pids("C"))
         said = walled.leftovers(seconds=0)
         sleeper.kill()
     assert [line for line in said if "sleep 1000" in line]
@@ -209,11 +208,12 @@ def test_a_secret_of_a_running_process_is_seen(where):
         watching_for([secret.encode()]) as seen,
         subprocess.Popen(argv, env=env, stdin=subprocess.PIPE) as child,
     ):
-        wait_until(lambda: seen.leaks)
+        until(lambda: seen.leaks)
         child.communicate()
     assert seen.leaks == {sys.executable}
 
 
+@pytest.mark.slow
 def test_no_secret_is_seen_where_it_goes_through_a_pipe(world):
     secrets = secrets_of(world.lab)
     assert len(secrets) >= 2 + 3  # two passphrases, and at least a line of each key
@@ -262,6 +262,6 @@ def test_planted_trees_hold_the_awkward_names(tmp_path):
 
 def test_a_daemon_runs_as_long_as_its_context(tmp_path):
     with processes.daemon(["sh", "-c", "echo begun; exec sleep 1000"], log=tmp_path / "log") as pid:
-        wait_until(lambda: (tmp_path / "log").read_text() == "begun\n")
+        until(lambda: (tmp_path / "log").read_text() == "begun\n")
         assert pid in processes.descendants(os.getpid())
-    wait_until(lambda: not Path(f"/proc/{pid}").exists())
+    until(lambda: not Path(f"/proc/{pid}").exists())

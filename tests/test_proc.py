@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from borgpull import proc
+from support.examples import examples
 
 ARGUMENT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=40)
 STUBBORN = "trap '' TERM INT HUP; echo ready; while :; do sleep 0.1; done"
@@ -161,7 +162,7 @@ def test_shells_read_arguments_as_they_were_meant(shell):
         pytest.skip(f"there is no {shell}")
 
     @given(st.lists(ARGUMENT, min_size=1, max_size=4))
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=examples(60), deadline=None)
     def read_back(arguments):
         # Twice nested, as a command line of ours that ssh hands to a login shell that starts a shell.
         inner = proc.Command("exec")["sh", "-c", 'printf "%s\\0" "$@"', "sh", arguments]

@@ -62,14 +62,13 @@ def test_it_is_private_in_memory_and_gone_after_a_crash(monkeypatch):
     assert not directory.exists()
 
 
-def test_a_folder_on_a_disk_is_never_used_even_when_the_user_names_it(monkeypatch, tmp_path):
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    mounts = Path("/proc/mounts").read_text()
-    if rundir.in_memory(tmp_path, mounts):
-        pytest.skip("/tmp is in memory here")
+def test_a_folder_on_a_disk_is_never_used_even_when_the_user_names_it(monkeypatch, disk):
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(disk))
+    if rundir.in_memory(disk, Path("/proc/mounts").read_text()):
+        pytest.skip("/var/tmp is in memory here")
     with rundir.private_directory() as directory:
-        assert not directory.is_relative_to(tmp_path)
-    assert list(tmp_path.iterdir()) == []
+        assert not directory.is_relative_to(disk)
+    assert list(disk.iterdir()) == []
 
 
 def test_the_folder_that_systemd_makes_for_a_service_comes_first(monkeypatch):

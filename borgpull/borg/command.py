@@ -108,7 +108,6 @@ def _chosen_of_files(options: Options) -> Iterator[str]:
 
 
 def init(encryption: str) -> list[str]:
-    """Return the arguments that create a repository and its parent directories."""
     return ["init", "--log-json", f"--encryption={encryption}", "--make-parent-dirs"]
 
 
@@ -142,18 +141,15 @@ def extract_content(archive: str, paths: Iterable[str]) -> list[str]:
 
 
 def exactly(paths: Iterable[str]) -> list[str]:
-    """Return patterns that match these paths, and nothing below them."""
     return [f"pf:{path}" for path in paths]
 
 
 def of_archive(archive: str) -> str:
-    """Return the argument that names an archive of the repository."""
     # Borg replaces placeholders such as {now} here too; T chose the name.
     return "::" + archive.replace("{", "{{").replace("}", "}}")
 
 
 def check() -> list[str]:
-    """Return the arguments of a full check without --verify-data."""
     return ["check", *_JSON]
 
 
@@ -163,7 +159,6 @@ def prune(options: Iterable[str], *, archives: str) -> list[str]:
 
 
 def compact() -> list[str]:
-    """Return the arguments of a compact."""
     return ["compact", *_JSON]
 
 

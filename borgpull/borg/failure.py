@@ -232,7 +232,6 @@ def named(kind: str, party: str) -> Failure:
 
 
 def missing_borg(where: str, borg: str) -> Failure:
-    """Say that borg itself is missing on C, B or T."""
     return Failure(where, f"borg is not installed there ({borg})", hint=f"apt install borgbackup{borg_setting(where)}")
 
 

@@ -33,9 +33,8 @@ class Created:
 
 @dataclass(frozen=True)
 class Percent:
-    """How far something with a known total has come. `msgid` says what, e.g. `repository.check`."""
+    """How far something with a known total has come; `text` is in borg's words."""
 
-    msgid: str
     current: int
     total: int
     text: str
@@ -56,12 +55,10 @@ class Message:
 
     @property
     def is_warning(self) -> bool:
-        """Tell whether borg called it a warning."""
         return self.level == "WARNING"
 
     @property
     def is_error(self) -> bool:
-        """Tell whether borg called it an error or worse."""
         return self.level in {"ERROR", "CRITICAL"}
 
 
@@ -98,7 +95,7 @@ def _read_record(record: dict[str, Any]) -> Line | None:
             return Created(read, added, files, _text(record, "path"))
         case "progress_percent" if _number(record, "total") > 0:
             current, total = _number(record, "current"), _number(record, "total")
-            return Percent(_text(record, "msgid"), min(current, total), total, _text(record, "message"))
+            return Percent(min(current, total), total, _text(record, "message"))
         case "log_message" | "question_prompt" | "question_env_answer":
             return _read_message(record)
     return None
@@ -144,7 +141,6 @@ class Messages:
     warned: int = 0
 
     def add(self, message: Message) -> None:
-        """Remember a message."""
         self.warned += message.is_warning
         kept = self.warnings if message.is_warning else self.errors if message.is_error else self.others
         if len(kept) < MOST_MESSAGES:

@@ -1,8 +1,15 @@
-"""Which Borg somebody has, and whether borgpull can work with it. What it says of itself is hostile text."""
+"""Which Borg somebody has, and whether borgpull can work with it. What it says of itself is hostile text.
+
+A `borg serve` says it in the first words of Borg's own protocol, which open no repository. QUESTION is understood by
+1.2.4 and 1.4.5 alike; the answer is `{i: 0, r: {server_version: [1, 4, 5, -1]}}`.
+"""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+
+import msgpack  # type: ignore[import-untyped]
 
 from ..errors import BACKUP_SERVER, CONTROLLER, Failure
 from ..hostile import clean
@@ -10,7 +17,12 @@ from .failure import borg_setting
 
 _VERSION = re.compile(r"borg ([0-9]{1,3})\.([0-9]{1,3})([0-9A-Za-z.+-]{0,20})", re.ASCII)
 _OLDEST, _NEXT = (1, 2), (2, 0)
-WORKING = "borg 1.2 or 1.4"
+_WORKING = "borg 1.2 or 1.4"
+
+QUESTION: bytes = msgpack.packb({"i": 0, "m": "negotiate", "a": {"client_data": {"client_version": (1, 2, 0)}}})
+_SERVER_VERSION = b"server_version"
+# A map of two, as Borg answers: whatever comes before it was said by something else.
+_ANSWER = b"\x82"
 
 
 def read_version(party: str, text: str) -> str:
@@ -21,14 +33,38 @@ def read_version(party: str, text: str) -> str:
         raise Failure(
             party,
             f"its borg does not say its version{said}",
-            hint=f"type `borg --version` {_where(party)}; {WORKING} is needed",
+            hint=f"type `borg --version` {_where(party)}; {_WORKING} is needed",
         )
     version = f"{found[1]}.{found[2]}{found[3]}"
     if not _OLDEST <= (int(found[1]), int(found[2])) < _NEXT:
         why = "makes another kind of repository" if int(found[1]) >= _NEXT[0] else "is too old"
-        raise Failure(party, f"its borg {version} {why}", hint=f"install {WORKING}{borg_setting(party)}")
+        raise Failure(party, f"its borg {version} {why}", hint=f"install {_WORKING}{borg_setting(party)}")
     return version
 
 
 def _where(party: str) -> str:
     return {CONTROLLER: "on this machine", BACKUP_SERVER: "on B"}.get(party, "there")
+
+
+@dataclass(frozen=True)
+class Greeting:
+    """What a `borg serve` answered: its version, and whether something else spoke before it on the same stream."""
+
+    version: str
+    preceded: bool
+
+
+def read_greeting(data: bytes) -> Greeting | None:
+    """Read the answer to QUESTION; None when no `borg serve` answered."""
+    before, found, after = data.partition(_SERVER_VERSION)
+    if not found:
+        return None
+    unpacker = msgpack.Unpacker(max_array_len=8, max_str_len=0, max_bin_len=0, max_map_len=0, max_ext_len=0)
+    unpacker.feed(after[:64])
+    try:
+        numbers = unpacker.unpack()
+    except (msgpack.UnpackException, ValueError):
+        return None
+    if not isinstance(numbers, list) or not all(type(number) is int for number in numbers):
+        return None
+    return Greeting(".".join(str(number) for number in numbers[:3]), not before.startswith(_ANSWER))

@@ -3,7 +3,7 @@
 On T a folder below its TMPDIR comes and goes, for a road can only be tried with a fresh socket.
 """
 
-from .controller import can_go_on, look_at_controller
+from .controller import can_go_on, look_at_controller, require
 from .repository import look_at_repository
 from .server import look_at_server
 from .sheet import Sheet
@@ -19,4 +19,5 @@ __all__ = [
     "look_at_sockets",
     "look_at_state",
     "look_at_target",
+    "require",
 ]

@@ -11,13 +11,11 @@ import subprocess
 from .. import proc, ssh
 from ..borg import command as borg_command
 from ..borg.failure import missing_borg, named
-from ..borg.greeting import QUESTION, Greeting, read_greeting
-from ..borg.version import read_version
+from ..borg.version import QUESTION, Greeting, read_greeting, read_version
 from ..config import Config
 from ..errors import BACKUP_SERVER, Failure
-from .processor import LOOK_AT_PROCESSOR, judge_cipher
 from .server_disk import DISK_ROWS, look_at_disk
-from .sheet import MOST_FACTS, Facts, Sheet
+from .sheet import LOOK_AT_PROCESSOR, MOST_FACTS, Facts, Sheet, judge_cipher
 
 ROWS = ("connect", "shell", "borg", "serve", "tar", *DISK_ROWS)
 SECONDS = 60.0

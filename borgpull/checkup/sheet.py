@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from .. import ssh
 from ..answers import Finding, Mark
+from ..config import Connection
 from ..errors import Failure
 from ..hostile import clean
 
 # What a script may print of one party: a line for each source path, and a few more.
 MOST_FACTS = 1024 * 1024
 _LONGEST_PATH = 4096
+# Goes into a script that prints a word and a value a line.
+LOOK_AT_PROCESSOR = r"""
+echo "processor $(grep -m 1 -E '^(flags|Features)' /proc/cpuinfo 2>/dev/null)"
+"""
 
 
 class Sheet:
@@ -23,7 +29,6 @@ class Sheet:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """Return all findings."""
         return tuple(self._found.values())
 
     def ok(self, what: str, detail: str = "") -> None:
@@ -64,16 +69,14 @@ class Facts:
             word, _, value = line.partition(" ")
             self._values.setdefault(word, []).append(clean(value, longest=_LONGEST_PATH))
 
-    def has(self, word: str, value: str | None = None) -> bool:
-        """Tell whether the word came, with this value if one is given."""
-        return word in self._values and (value is None or value in self._values[word])
+    def has(self, word: str) -> bool:
+        return word in self._values
 
     def one(self, word: str) -> str:
         """Return the last value of a word, empty if it did not come."""
         return self._values.get(word, [""])[-1]
 
     def every(self, word: str) -> list[str]:
-        """Return all values of a word."""
         return self._values.get(word, [])
 
     def number(self, word: str) -> int | None:
@@ -85,3 +88,15 @@ class Facts:
         """Return those of `among` whose places, counted from 0, the values of a word are."""
         places = {int(value) for value in self.every(word) if value.isascii() and value.isdigit() and len(value) <= 9}
         return [each for place, each in enumerate(among) if place in places]
+
+
+def judge_cipher(sheet: Sheet, facts: Facts, connection: Connection) -> None:
+    """Note beside the connection that another cipher would cost its far end less, if the script said so."""
+    if connection.ciphers or ssh.preferred_ciphers() == ssh.CHACHA_FIRST:
+        return
+    if ssh.has_aes(facts.one("processor")) is False:
+        sheet.note(
+            "connect",
+            "it has no AES in hardware: chacha20-poly1305 would cost it less than AES-GCM",
+            f'in its connection set Ciphers = "{ssh.CHACHA_FIRST}"',
+        )

@@ -46,7 +46,6 @@ async def _version(master: ssh.Master, there: str, at: Path) -> str:
 
 
 def look_at_state(sheet: Sheet, sockets: Sockets) -> None:
-    """Look at StateDir on C."""
     folder = Path(sockets.state_dir)
     with sheet.attempt("StateDir"):
         there = next(place for place in (folder, *folder.parents) if place.exists())

@@ -35,9 +35,8 @@ from ..road.obstacles import (
 )
 from ..road.script import BASE, FOLDER
 from ..road.target import END_SECONDS
-from .processor import LOOK_AT_PROCESSOR, judge_cipher
 from .repository import ROW as LEDGER
-from .sheet import MOST_FACTS, Facts, Sheet
+from .sheet import LOOK_AT_PROCESSOR, MOST_FACTS, Facts, Sheet, judge_cipher
 
 ROWS = ("connect", "shell", "borg", "socat", "tmp", "road", "sources", "clock", LEDGER)
 SECONDS = 60.0

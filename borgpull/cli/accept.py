@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .command import note
 from .exits import DONE, TAMPERED
-from .one_target import DecidingCommand
+from .targets import DecidingCommand
 
 if TYPE_CHECKING:
     from ..job import Subject
@@ -20,25 +21,23 @@ class Accept(DecidingCommand):
     PROGNAME = "borgpull accept"
 
     def main(self, name: str) -> int:
-        """Accept; return the exit code."""
         return self.about(name, self._accept)
 
     async def _accept(self, subject: Subject) -> int:
         from ..job import Settlement  # noqa: PLC0415
-        from ..ui.console import message_note  # noqa: PLC0415
 
         settlement = Settlement(subject)
         case = await settlement.case()
         if case.known is None and not case.differences:
-            message_note(f"{subject.party}: no state was verified yet: the next run takes the repository as it is")
+            note(f"{subject.party}: no state was verified yet: the next run takes the repository as it is")
             return DONE
         for difference in case.differences or ("nothing differs from the last verified state",):
-            message_note(f"{subject.party}: {difference}")
+            note(f"{subject.party}: {difference}")
         readable = case.now is not None or case.gone
         if readable and not self.agreed("Take the present state as the truth?"):
-            message_note("nothing was changed")
+            note("nothing was changed")
             return TAMPERED
         await settlement.accept(case)
         what = f"with {len(case.now.archives)} archives" if case.now else "the next run makes a new repository"
-        message_note(f"{subject.party}: accepted, {what}")
+        note(f"{subject.party}: accepted, {what}")
         return DONE

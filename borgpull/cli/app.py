@@ -14,11 +14,11 @@ from .. import __version__
 from ..errors import ConfigError, Failure, TamperedError
 from . import exits
 from .command import Group
-from .page import META
+from .help import META
 
 
 class BorgPull(Group):
-    """The command `borgpull`."""
+    """The command `borgpull`, whose own words are DESCRIPTION."""
 
     PROGNAME = "borgpull"
     VERSION = __version__
@@ -27,11 +27,10 @@ class BorgPull(Group):
         "Back up many servers with BorgBackup in pull mode, close to zero trust. Without a COMMAND it is "
         "`borgpull run`: `borgpull < config.toml` backs up every target of the config."
     )
-    DESCRIPTION_MORE = exits.TEXT
+    EXIT_CODES = exits.OF_RUN
 
     @cli.switch(["--version"], overridable=True, group=META, help="print the version")
     def version(self) -> None:
-        """Print the version."""
         super().version()
 
 
@@ -53,7 +52,6 @@ _OF_THE_WHOLE = {"-h", "--help", "--version"}
 
 
 def main(argv: list[str]) -> int:
-    """Run the command line `argv` and return the exit code."""
     signal.signal(signal.SIGTERM, _unwind)
     program, *words = argv
     if not words or (words[0].startswith("-") and words[0] not in _OF_THE_WHOLE):

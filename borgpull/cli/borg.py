@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 
 from plumbum import cli
 
+from ..answers import Closed
+from ..errors import BACKUP_SERVER, Failure, TamperedError
+from ..events import Event, Said, Warned
 from . import exits
-from .one_target import OneTargetCommand
+from .command import note
+from .targets import OneTargetCommand
 
 if TYPE_CHECKING:
     from ..borg.by_hand import Given
-    from ..errors import Failure
-    from ..events import Event
     from ..job import ByHand, Left, Subject
 
 
@@ -31,7 +33,7 @@ class Borg(OneTargetCommand):
     """
 
     PROGNAME = "borgpull borg"
-    EXIT_CODES = exits.BORG_TEXT
+    EXIT_CODES = exits.OF_BORG
     full_access = cli.Flag(
         ["--full-access"],
         help="let borg delete and compact too, and take what it leaves as the truth; stands before `--`",
@@ -39,11 +41,9 @@ class Borg(OneTargetCommand):
 
     @property
     def see(self) -> str:
-        """Return the hint for a wrong command line."""
         return f"what is borg's stands after `--`, as in `borgpull borg NAME -- list --short`; {super().see}"
 
     def main(self, name: str, command: str, *args: str) -> int:
-        """Run borg; return the exit code."""
         from ..borg.by_hand import read_words  # noqa: PLC0415 - `--help` shall answer at once
 
         given = read_words((command, *args), full_access=self.full_access)
@@ -69,12 +69,8 @@ class Borg(OneTargetCommand):
         return exits.borg_code(status, settled=left.settled)
 
     async def _run(self, hand: ByHand, given: Given) -> int:
-        from ..ui.console import message_note  # noqa: PLC0415
-
         if given.mounts:
-            message_note(
-                "a mount lasts until Ctrl-C is pressed, or `umount` typed; no run of this target works meanwhile"
-            )
+            note("a mount lasts until Ctrl-C is pressed, or `umount` typed; no run of this target works meanwhile")
         ours = contextlib.nullcontext() if not _shares_terminal() else self.interrupt.left_to_others()
         with ours, self._keyboard() as stdin:
             return await hand.run(given, stdin=stdin)
@@ -96,8 +92,6 @@ class Borg(OneTargetCommand):
 
     @staticmethod
     def _warn(subject: Subject, hand: ByHand, wrong: Failure) -> None:
-        from ..answers import Closed  # noqa: PLC0415
-        from ..errors import TamperedError  # noqa: PLC0415
         from ..ui import archives, console  # noqa: PLC0415
 
         if isinstance(wrong, TamperedError):
@@ -108,27 +102,25 @@ class Borg(OneTargetCommand):
 
     @staticmethod
     def _tell(subject: Subject, hand: ByHand, left: Left) -> None:
-        from ..ui.console import message_note, message_warning  # noqa: PLC0415
+        from ..ui.console import message_warning  # noqa: PLC0415
 
         if not left.settled:
             text = f"{subject.party}: the next run will close its repository: {'; '.join(left.changes)}"
             message_warning(text, hand.ways_out)
             return
         for change in left.changes:
-            message_note(f"{subject.party}: {change}")
+            note(f"{subject.party}: {change}")
         if left.changes:
-            message_note(f"{subject.party}: that is the verified state now")
+            note(f"{subject.party}: that is the verified state now")
 
     def heard(self, event: Event) -> None:
         """Take in an event: what borg says on B, its client does not."""
-        from ..errors import BACKUP_SERVER  # noqa: PLC0415
-        from ..events import Said, Warned  # noqa: PLC0415
-        from ..ui.console import message_note, message_warning  # noqa: PLC0415
+        from ..ui.console import message_warning  # noqa: PLC0415
 
         if isinstance(event, Warned):
             message_warning(event.text, event.hint)
         elif isinstance(event, Said) and event.party == f"borg {BACKUP_SERVER}":
-            message_note(f"{event.party}: {event.text}")
+            note(f"{event.party}: {event.text}")
         else:
             super().heard(event)
 

@@ -13,13 +13,13 @@ import sys
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from plumbum import cli
 from plumbum.cli.switches import PositionalArgumentsError, SwitchError
 
 from ..errors import ConfigError, UsageError
-from .page import META
+from .help import DocumentedCommand, page_of
 
 if TYPE_CHECKING:
     from ..config import Config
@@ -42,8 +42,6 @@ _WORDS = (
 
 def _in_our_words(error: SwitchError, command: type[Command]) -> str:
     if isinstance(error, PositionalArgumentsError):
-        from .page import page_of  # noqa: PLC0415 - only where something is wrong
-
         return f"too few words or too many: `{page_of(command).usage}`"
     for theirs, ours in _WORDS:
         if found := re.fullmatch(theirs, str(error)):
@@ -61,50 +59,28 @@ def awaited(work: Coroutine[Any, Any, _Result]) -> _Result:
     return asyncio.run(work)
 
 
-class Command(cli.Application):
-    """A command of borgpull; the first line of its docstring stands in the list of commands, the rest in its help.
+@contextmanager
+def private_directory() -> Iterator[Path]:
+    """Close this process to others, and yield its private directory. Raises Failure, as rundir does."""
+    from .. import rundir  # noqa: PLC0415 - `--help` shall answer at once
 
-    EXIT_CODES follow that, where they are other ones than those of a run.
-    """
+    rundir.harden()
+    with rundir.private_directory() as directory:
+        yield directory
 
-    EXIT_CODES = ""
-    # What plumbum brings along: its own completion, help of everything at once, and a -v that stands for --version.
-    UNWANTED: ClassVar[tuple[str, ...]] = ("completions", "help-all", "version", "v")
 
-    def __init__(self, executable: str) -> None:
-        super().__init__(executable)
-        for name in self.UNWANTED:
-            if name in self.options and self.options[name].group == META:
-                del self.options[name]
+def note(text: str) -> None:
+    """Tell people something that asks nothing of them."""
+    from ..ui.console import message_note  # noqa: PLC0415 - rich takes a while
 
-    @property
-    def options(self) -> dict[str, Any]:
-        """Return what plumbum knows of each option, by its name without dashes."""
-        return self._switches_by_name
+    message_note(text)
 
-    @property
-    def subcommands(self) -> dict[str, type[Command]]:
-        """Return the commands that this one is made of, loaded, in the order in which they were named."""
-        return {name: cast("type[Command]", each.get()) for name, each in self._subcommands.items()}
 
-    @cli.switch(["-h", "--help"], overridable=True, group=META, help="print this help")
-    def help(self) -> None:
-        """Print the help of this command."""
-        from .help import help_text  # noqa: PLC0415
-        from .page import page_of  # noqa: PLC0415
-
-        sys.stdout.write(help_text(page_of(type(self))))
-
-    def __init_subclass__(cls) -> None:
-        first, _, rest = (cls.__doc__ or "").partition("\n\n")
-        cls.DESCRIPTION = cls.__dict__.get("DESCRIPTION", " ".join(first.split()))
-        cls.DESCRIPTION_MORE = cls.__dict__.get(
-            "DESCRIPTION_MORE", "\n\n".join(filter(None, [" ".join(rest.split()), cls.EXIT_CODES]))
-        )
+class Command(DocumentedCommand):
+    """A command whose wrong command lines are errors of ours."""
 
     @property
     def see(self) -> str:
-        """Return the hint for a wrong command line."""
         return f"see `{self.PROGNAME} --help`"
 
     @contextmanager
@@ -197,7 +173,6 @@ class ConfiguredCommand(Command):
         raise UsageError("there is no config", hint="type `borgpull < config.toml`, or give --config FILE")
 
     def cache_place(self) -> Path:
-        """Return where the folder of borg's cache on this machine is, or will be."""
         base = os.environ.get("XDG_CACHE_HOME", "")
         default = Path(base) if base.startswith("/") else Path("~/.cache").expanduser()
         return Path(self.cache_dir) if self.cache_dir else default / "borgpull"

@@ -1,13 +1,27 @@
-"""`borgpull completion SHELL`: the script by which a shell completes command lines of borgpull."""
+"""`borgpull completion SHELL`: the script by which a shell completes command lines of borgpull, and what it asks for.
+
+What a word can be completed to is read from the word's line and, for names, from a plain config that the line names.
+It runs nothing, decrypts nothing, and fails silently: somebody is in the middle of typing.
+"""
 
 from __future__ import annotations
 
+import shlex
+import tomllib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from importlib import resources
+from pathlib import Path
+from typing import Any
 
 from ..errors import UsageError
 from .command import Command
-from .completing import SHELLS, answer
 from .exits import DONE
+from .help import Option, Page, Parameter, page_of
+
+WORDS, FILES, DIRECTORIES = ":words", ":files", ":directories"
+_MOST_CONFIG = 16 * 1024 * 1024
+SHELLS = ("bash", "zsh", "fish")
 
 
 class Completion(Command):
@@ -20,7 +34,6 @@ class Completion(Command):
     PROGNAME = "borgpull completion"
 
     def main(self, shell: str, *words: str) -> int:
-        """Print; return the exit code."""
         if shell == "words":
             self._complete(words)
         elif shell in SHELLS and not words:
@@ -32,7 +45,6 @@ class Completion(Command):
     @staticmethod
     def _complete(words: tuple[str, ...]) -> None:
         from .app import BorgPull  # noqa: PLC0415 - it names this command
-        from .page import page_of  # noqa: PLC0415
 
         _print("\n".join(answer(page_of(BorgPull), words).lines()) + "\n")
 
@@ -41,3 +53,157 @@ def _print(text: str) -> None:
     from ..ui import console  # noqa: PLC0415
 
     console.data(text)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What may stand there: files, directories, or `words` with what they are for."""
+
+    kind: str = WORDS
+    words: tuple[tuple[str, str], ...] = ()
+
+    def lines(self) -> list[str]:
+        """Return it as the scripts read it: the kind, then a line a word."""
+        shown = [(word, text) for word, text in self.words if word.isprintable()]
+        return [self.kind, *(f"{word}\t{' '.join(text.split())}" for word, text in shown)]
+
+
+@dataclass(frozen=True)
+class _Typed:
+    """What a line says before the word to be completed."""
+
+    page: Page
+    words: tuple[str, ...] = ()
+    pending: Option | None = None
+    only_words: bool = False
+    config: str = field(default="", repr=False)
+
+
+def answer(whole: Page, line: Sequence[str]) -> Answer:
+    """Return what the last word of a line can be completed to; the first is the program itself."""
+    *before, last = _joined(line[1:]) or [""]
+    typed = _read(whole, before)
+    found = _possible(typed, last)
+    start = _bare(last.partition("=")[2] if last.startswith("--") and "=" in last else last)
+    return replace(found, words=tuple(each for each in found.words if each[0].startswith(start)))
+
+
+def _joined(words: Sequence[str]) -> list[str]:
+    """Return the words with `--name = value`, as bash hands on `--name=value`, in one."""
+    joined: list[str] = []
+    for word in words:
+        after_equals = len(joined) > 0 and joined[-1].startswith("--") and joined[-1].endswith("=")
+        if (word == "=" and joined and joined[-1].startswith("--")) or after_equals:
+            joined[-1] += word
+        else:
+            joined.append(word)
+    return joined
+
+
+def _read(whole: Page, words: Iterable[str]) -> _Typed:
+    typed = _Typed(whole)
+    for word in words:
+        typed = _after(typed, word)
+    return typed
+
+
+def _after(typed: _Typed, word: str) -> _Typed:
+    if typed.pending:
+        config = word if "--config" in typed.pending.names else typed.config
+        return replace(typed, pending=None, config=config)
+    if word == "--":
+        return replace(typed, only_words=True)
+    if word.startswith("-") and not typed.only_words:
+        return _after_option(typed, word)
+    inner = _command(typed.page, word) if not typed.words else None
+    return replace(typed, page=inner) if inner else replace(typed, words=(*typed.words, _bare(word)))
+
+
+def _after_option(typed: _Typed, word: str) -> _Typed:
+    name, equals, value = word.partition("=")
+    page, option = _option(typed.page, name)
+    if option is None or not option.argument:
+        return replace(typed, page=page)
+    if not equals:
+        return replace(typed, page=page, pending=option)
+    return replace(typed, page=page, config=value if "--config" in option.names else typed.config)
+
+
+def _option(page: Page, name: str) -> tuple[Page, Option | None]:
+    """Return an option and whose it is: one that `borgpull` itself does not know is one of `borgpull run`."""
+    for each in filter(None, (page, _command(page, "run"))):
+        for option in each.options:
+            if name in option.names:
+                return each, option
+    return page, None
+
+
+def _command(page: Page, name: str) -> Page | None:
+    return next((each for each in page.commands if each.name == name), None)
+
+
+def _possible(typed: _Typed, last: str) -> Answer:
+    if typed.pending:
+        return _values(typed.pending.argument, typed)
+    if last.startswith("--") and "=" in last and not typed.only_words:
+        _, option = _option(typed.page, last.partition("=")[0])
+        return _values(option.argument, typed) if option else Answer()
+    if last.startswith("-") and not typed.only_words:
+        return Answer(words=tuple(_options(typed.page)))
+    if typed.page.commands and not typed.words:
+        return Answer(words=tuple((each.name, each.summary) for each in typed.page.commands))
+    parameter = _parameter(typed.page.parameters, len(typed.words))
+    return _values(parameter.name, typed) if parameter else Answer()
+
+
+def _options(page: Page) -> Iterator[tuple[str, str]]:
+    for each in filter(None, (page, _command(page, "run"))):
+        for option in each.options:
+            if each is page or "--help" not in option.names:
+                yield from ((name, option.text) for name in option.names)
+
+
+def _parameter(parameters: Sequence[Parameter], number: int) -> Parameter | None:
+    if number < len(parameters):
+        return parameters[number]
+    return parameters[-1] if parameters and parameters[-1].repeated else None
+
+
+def _values(name: str, typed: _Typed) -> Answer:
+    """Return what stands for a NAME, FILE, DIR or SHELL; for anything else nobody knows."""
+    if name in {"FILE", "DIR"}:
+        return Answer(FILES if name == "FILE" else DIRECTORIES)
+    if name == "SHELL":
+        return Answer(words=tuple((shell, "") for shell in SHELLS))
+    if name == "NAME":
+        return Answer(words=tuple((each, "") for each in _targets(typed.config) if each not in typed.words))
+    return Answer()
+
+
+def _targets(typed: str) -> Iterator[str]:
+    """Yield the names of the targets in a plain config, `typed` as a shell would read it; none if it is not plain."""
+    for path in dict.fromkeys((typed, _bare(typed))):
+        try:
+            file = Path(path).expanduser()
+            # A pipe is not opened: somebody else is to read it. So is nothing else that is no file.
+            if file.is_file() and file.stat().st_size < _MOST_CONFIG:
+                tree = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+                yield from filter(None, (_at(table, "name") for table in _at(tree, "servers")))
+                return
+        except (OSError, ValueError, TypeError, RuntimeError, RecursionError):
+            continue
+
+
+def _at(table: dict[str, Any], name: str) -> Any:  # noqa: ANN401 - whatever TOML holds
+    return next((value for key, value in table.items() if key.casefold() == name), ())
+
+
+def _bare(word: str) -> str:
+    """Return a word without its quotes, also when the last one is still to be typed. Nothing in it is expanded."""
+    for closing in ("", '"', "'"):
+        try:
+            found = shlex.split(word + closing)
+        except ValueError:
+            continue
+        return found[0] if len(found) == 1 else word
+    return word

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from ..answers import Finding, worst_mark
 from ..errors import Failure
 from . import exits
-from .answering import AnsweringCommand
-
-if TYPE_CHECKING:
-    from ..answers import Finding
+from .command import note, private_directory
+from .targets import AnsweringCommand
 
 
 class Doctor(AnsweringCommand):
@@ -22,17 +20,15 @@ class Doctor(AnsweringCommand):
     """
 
     PROGNAME = "borgpull doctor"
-    EXIT_CODES = exits.DOCTOR_TEXT
+    EXIT_CODES = exits.OF_DOCTOR
 
     def main(self, *names: str) -> int:
-        """Look; return the exit code."""
-        from .. import checkup, rundir  # noqa: PLC0415 - `--help` shall answer at once
+        from .. import checkup  # noqa: PLC0415 - `--help` shall answer at once
 
-        rundir.harden()
         with contextlib.ExitStack() as stack:
             memory: Path | Failure
             try:
-                memory = stack.enter_context(rundir.private_directory())
+                memory = stack.enter_context(private_directory())
             except Failure as failure:
                 memory = failure
             here = checkup.look_at_controller(memory=memory, cache=self.cache_place())
@@ -57,14 +53,13 @@ class Doctor(AnsweringCommand):
 
     @staticmethod
     def _announce(count: int) -> None:
-        from ..ui.console import message_note, people, repaints  # noqa: PLC0415
+        from ..ui.console import people, repaints  # noqa: PLC0415
         from ..ui.figures import plural  # noqa: PLC0415
 
         if repaints(people().file):
-            message_note(f"looking at this machine, the backup server and {plural(count, 'target')} …")
+            note(f"looking at this machine, the backup server and {plural(count, 'target')} …")
 
     def _tell(self, findings: tuple[Finding, ...]) -> int:
-        from ..answers import worst_mark  # noqa: PLC0415
         from ..ui import console, doctor  # noqa: PLC0415
 
         if self.json:

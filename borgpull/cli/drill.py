@@ -9,7 +9,8 @@ from plumbum import cli
 from ..errors import UsageError
 from ..events import Event, Said
 from . import exits
-from .answering import AnsweringCommand
+from .command import private_directory
+from .targets import AnsweringCommand
 
 _SEEDS = 1 << 32
 _MOST_FILES = 1000
@@ -23,7 +24,7 @@ class Drill(AnsweringCommand):
     """
 
     PROGNAME = "borgpull drill"
-    EXIT_CODES = exits.DRILL_TEXT
+    EXIT_CODES = exits.OF_DRILL
     seed = cli.SwitchAttr(
         ["--seed"], cli.Range(0, _SEEDS), argname="N", help="pick the same files as a drill that told this seed"
     )
@@ -35,14 +36,12 @@ class Drill(AnsweringCommand):
     )
 
     def main(self, *names: str) -> int:
-        """Drill; return the exit code."""
-        from .. import fleet, rundir  # noqa: PLC0415 - `--help` shall answer at once
-        from ..ui import console, drilled  # noqa: PLC0415
+        from .. import fleet  # noqa: PLC0415 - `--help` shall answer at once
+        from ..ui import console, restore  # noqa: PLC0415
 
         size = self._bytes_allowed()
         seed = secrets.randbelow(_SEEDS) if self.seed is None else self.seed
-        rundir.harden()
-        with rundir.private_directory() as directory:
+        with private_directory() as directory:
             config = self.config(directory)
             targets = self.selected(config, names)
             cache = self.cache()
@@ -59,9 +58,9 @@ class Drill(AnsweringCommand):
                     files=self.files,
                 )
                 if self.json:
-                    console.data(drilled.drilled_json(done, seed=seed))
+                    console.data(restore.drilled_json(done, seed=seed))
                 else:
-                    console.answer(drilled.drilled_lines(done, seed=seed))
+                    console.answer(restore.drilled_lines(done, seed=seed))
                 return exits.drill_code(done)
 
             return self.answering(work) if targets else exits.DONE

@@ -1,9 +1,13 @@
-"""The one table of exit codes. The worst outcome wins: 3 over 2 over 1; in `status`, for monitors, 2 over 3 over 1."""
+"""The one table of exit codes.
+
+The worst outcome wins: 3 over 130 and 143, those over 2, that over 1. In `status`, for monitors: 2 over 3 over 1.
+"""
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from ..answers import Drilled, Level, Mark
 from ..errors import ConfigError, TamperedError, UsageError
@@ -11,34 +15,85 @@ from ..events import Outcome
 
 DONE, WARNINGS, FAILED, TAMPERED, WRONG = 0, 1, 2, 3, 4
 
-TEXT = (
-    "Exit codes: 0 all done; 1 done, with warnings; 2 a target failed; 3 a repository was tampered with or could "
-    "not be verified; 4 the config or the command line is wrong; 130 or 143 interrupted."
+
+@dataclass(frozen=True)
+class ExitCodes:
+    """What the exit codes of a command mean; `note` is to be said of all of them."""
+
+    meanings: Mapping[str, str]
+    title: str = "Exit codes"
+    note: str = ""
+
+
+_OF_ALL = {"4": "the config or the command line is wrong", "130 or 143": "interrupted"}
+
+OF_RUN = ExitCodes(
+    {
+        "0": "all done",
+        "1": "done, with warnings",
+        "2": "a target failed",
+        "3": "a repository was tampered with or could not be verified, also if the run was interrupted",
+        **_OF_ALL,
+    }
 )
 
-DOCTOR_TEXT = (
-    "Exit codes: 0 a backup would go; 1 it would, but there are warnings; 2 something would stop one; 4 the config or "
-    "the command line is wrong; 130 or 143 interrupted."
+OF_DOCTOR = ExitCodes(
+    {
+        "0": "a backup would go",
+        "1": "it would, but there are warnings",
+        "2": "something would stop one",
+        **_OF_ALL,
+    }
 )
 
 # As Nagios and its like read them. 3 is UNKNOWN to them, and tampering has to wake somebody up: there it is 2.
-STATUS_TEXT = (
-    "Exit codes, as monitors read them: 0 OK; 1 WARNING: the last good archive is older than --max-age, a run was "
-    "interrupted, or the repository is not as it was verified; 2 CRITICAL: a repository was tampered with, is gone, or "
-    "could not be verified; 3 UNKNOWN: a target was never backed up, or B could not be asked; 4 the config or the "
-    "command line is wrong; 130 or 143 interrupted. The worst one wins: 2 over 3 over 1."
+OF_STATUS = ExitCodes(
+    {
+        "0": "OK",
+        "1": "WARNING: the last good archive is older than --max-age, a run was interrupted, or the repository is "
+        "not as it was verified",
+        "2": "CRITICAL: a repository was tampered with, is gone, or could not be verified",
+        "3": "UNKNOWN: a target was never backed up, or B could not be asked",
+        **_OF_ALL,
+    },
+    title="Exit codes, as monitors read them",
+    note="The worst one wins: 2 over 3 over 1.",
 )
 
-DRILL_TEXT = (
-    "Exit codes: 0 all that was picked came out as it went in; 2 a backup could not be read back; 3 a repository is "
-    "closed, because it was tampered with or could not be verified; 4 the config or the command line is wrong; 130 or "
-    "143 interrupted. The worst one wins: 3 over 2."
+OF_DRILL = ExitCodes(
+    {
+        "0": "all that was picked came out as it went in",
+        "2": "a backup could not be read back",
+        "3": "a repository is closed, because it was tampered with or could not be verified",
+        **_OF_ALL,
+    },
+    note="The worst one wins: 3 over 2.",
 )
 
-BORG_TEXT = (
-    "Exit codes: 0 borg ended with 0; 1 borg warned, or changed the repository without --full-access; 2 borg failed, "
-    "or could not be run; 3 with --full-access: the repository was tampered with or could not be verified; 4 "
-    "the config or the command line is wrong; 130 or 143 interrupted."
+OF_BORG = ExitCodes(
+    {
+        "0": "borg ended with 0",
+        "1": "borg warned, or changed the repository without --full-access",
+        "2": "borg failed, or could not be run",
+        "3": "with --full-access: the repository was tampered with or could not be verified",
+        **_OF_ALL,
+    }
+)
+
+OF_CHECK = ExitCodes(
+    {
+        "0": "the config is right",
+        "2": "this machine cannot tell",
+        "4": "it is wrong, or the command line is",
+    }
+)
+
+OF_ADD = ExitCodes(
+    {
+        "0": "the new config was written",
+        "2": "the host could not be asked, or its key was not confirmed",
+        "4": "the config or the command line is wrong",
+    }
 )
 
 _OUTCOMES = {
@@ -50,22 +105,18 @@ _OUTCOMES = {
     Outcome.INTERRUPTED: 128 + signal.SIGINT,
 }
 
-
 _LEVELS = {Level.OK: 0, Level.WARNING: 1, Level.CRITICAL: 2, Level.UNKNOWN: 3}
 
 
 def doctor_code(worst: Mark) -> int:
-    """Return the exit code of a `doctor` whose worst finding is this."""
     return {Mark.FAILED: FAILED, Mark.WARNING: WARNINGS}.get(worst, DONE)
 
 
 def status_code(worst: Level) -> int:
-    """Return the exit code of a `status` whose worst target is this."""
     return _LEVELS[worst]
 
 
 def error_code(error: BaseException) -> int:
-    """Return the exit code of a command that `error` ended."""
     if isinstance(error, SystemExit) and isinstance(error.code, int):
         return error.code
     if isinstance(error, KeyboardInterrupt):
@@ -76,7 +127,6 @@ def error_code(error: BaseException) -> int:
 
 
 def drill_code(drilled: Iterable[Drilled]) -> int:
-    """Return the exit code of a drill that ended so."""
     codes = [TAMPERED if each.closed else DONE if each.good else FAILED for each in drilled]
     return max(codes, default=DONE)
 
@@ -91,4 +141,5 @@ def borg_code(status: int, *, settled: bool) -> int:
 
 def exit_code(outcome: Outcome, interrupted_by: int | None = None) -> int:
     """Return the exit code of a run that ended with `outcome`; `interrupted_by` is the signal that stopped it."""
-    return 128 + interrupted_by if interrupted_by else _OUTCOMES[outcome]
+    code = _OUTCOMES[outcome]
+    return 128 + interrupted_by if interrupted_by and code != TAMPERED else code

@@ -9,7 +9,7 @@ from plumbum import cli
 
 from ..errors import Failure, UsageError
 from .exits import DONE
-from .one_target import OneTargetCommand
+from .targets import OneTargetCommand
 
 if TYPE_CHECKING:
     from ..job import Subject
@@ -26,7 +26,6 @@ class Key(OneTargetCommand):
     output = cli.SwitchAttr(["-o", "--output"], str, argname="FILE", help="write to a new FILE instead of stdout")
 
     def main(self, name: str) -> int:
-        """Export; return the exit code."""
         return self.about(name, self._export)
 
     async def _export(self, subject: Subject) -> int:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from plumbum import cli
 
+from ..answers import Item, ListedArchive
 from ..errors import Failure
 from .exits import DONE
-from .one_target import OneTargetCommand
+from .targets import OneTargetCommand
 
 if TYPE_CHECKING:
-    from ..answers import Item, ListedArchive
     from ..job import Shelf, Subject
 
 
@@ -29,7 +29,6 @@ class List(OneTargetCommand):
     json = cli.Flag(["--json"], help="print JSON, docs/list.schema.json; names are as they are, not cleaned")
 
     def main(self, name: str, archive: str = "", *patterns: str) -> int:
-        """List; return the exit code."""
         return self.about(name, lambda subject: self._list(subject, archive, patterns), alone=False)
 
     async def _list(self, subject: Subject, archive: str, patterns: tuple[str, ...]) -> int:
@@ -54,7 +53,7 @@ class List(OneTargetCommand):
         listing = _Listing(shelf, shelf.entry(archive), as_json=self.json)
         await job.each_item(subject, archive, patterns, listing.take)
         if not listing.items and patterns:
-            raise await job.no_such_path(subject, archive, list(patterns))
+            raise job.no_such_path(subject, archive, list(patterns))
         listing.end()
         return DONE
 
@@ -73,7 +72,6 @@ class _Listing:
         self._output = console.Output(for_programs=as_json)
 
     async def take(self, item: Item) -> None:
-        """Print an item."""
         if self._as_json:
             self._output.write(f"{',' if self.items else self._head}\n    {self._json(item)}")
         else:

@@ -9,12 +9,12 @@ from plumbum import cli
 
 from ..errors import UsageError
 from .exits import DONE, FAILED, WARNINGS
-from .one_target import OneTargetCommand
+from .targets import OneTargetCommand
 
 if TYPE_CHECKING:
     from ..events import Event
     from ..job import Subject, Wanted
-    from ..ui.percent import Percentage
+    from ..ui.restore import Percentage
 
 
 class Restore(OneTargetCommand):
@@ -43,7 +43,6 @@ class Restore(OneTargetCommand):
     _percentage: Percentage | None = None
 
     def main(self, name: str, archive: str = "latest", *paths: str) -> int:
-        """Restore; return the exit code."""
         folder = self._folder()
 
         async def work(subject: Subject) -> int:
@@ -79,11 +78,12 @@ class Restore(OneTargetCommand):
 
     async def _restore(self, subject: Subject, wanted: Wanted) -> int:
         from .. import job  # noqa: PLC0415
-        from ..ui import console, percent, restored  # noqa: PLC0415
+        from ..ui import console  # noqa: PLC0415
+        from ..ui import restore as ui  # noqa: PLC0415
 
         shelf = await job.shelf_of(subject)
         self.warn_when_closed(shelf)
-        self._percentage = percent.Percentage()
+        self._percentage = ui.Percentage()
         try:
             done = await job.restore(subject, shelf, wanted)
         finally:
@@ -91,15 +91,14 @@ class Restore(OneTargetCommand):
         if done.archive.verified is False:
             console.message_warning("this archive was not verified by any run: do not rely on it")
         if self.json:
-            console.data(restored.restored_json(done))
+            console.data(ui.restored_json(done))
         else:
-            console.message_lines(restored.restored_lines(done))
+            console.message_lines(ui.restored_lines(done))
         if done.compared and done.compared.different:
             return FAILED
         return DONE if done.good else WARNINGS
 
     def heard(self, event: Event) -> None:
-        """Take in an event: how far it is."""
         super().heard(event)
         if self._percentage:
             self._percentage.handle(event)

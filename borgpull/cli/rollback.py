@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from plumbum import cli
 
 from ..errors import UsageError
+from .command import note
 from .exits import DONE, TAMPERED
-from .one_target import DecidingCommand
+from .targets import DecidingCommand
 
 if TYPE_CHECKING:
     from ..job import Case, Settlement, Subject
@@ -28,12 +29,10 @@ class Rollback(DecidingCommand):
     )
 
     def main(self, name: str) -> int:
-        """Roll back; return the exit code."""
         return self.about(name, self._rollback)
 
     async def _rollback(self, subject: Subject) -> int:
         from ..job import Settlement  # noqa: PLC0415
-        from ..ui.console import message_note  # noqa: PLC0415
 
         if self.forget and subject.target.sudoer:
             raise UsageError(
@@ -47,40 +46,37 @@ class Rollback(DecidingCommand):
                 await self._forget(subject, settlement, case)
             return DONE
         if case.known is not None and not self.agreed(f"Put {len(case.known.evidence.archives)} archives back?"):
-            message_note("nothing was changed")
+            note("nothing was changed")
             return TAMPERED
         await settlement.rollback(case)
-        message_note(f"{subject.party}: its repository is in the last verified state again; borg check agrees")
+        note(f"{subject.party}: its repository is in the last verified state again; borg check agrees")
         await self._forget(subject, settlement, case)
         return DONE
 
     def _worth_it(self, subject: Subject, case: Case) -> bool:
-        from ..ui.console import message_note  # noqa: PLC0415
-
         if not case.differences and case.now is not None:
-            message_note(f"{subject.party}: its repository is in the last verified state: nothing to put back")
+            note(f"{subject.party}: its repository is in the last verified state: nothing to put back")
             return False
         for difference in case.differences:
-            message_note(f"{subject.party}: {difference}")
+            note(f"{subject.party}: {difference}")
         kept = f"{subject.place.ledger}/tampered"
-        message_note(f"this will put {subject.place.repository} back, and keep what is there now in {kept}")
+        note(f"this will put {subject.place.repository} back, and keep what is there now in {kept}")
         return True
 
     async def _forget(self, subject: Subject, settlement: Settlement, case: Case) -> None:
         from .. import job  # noqa: PLC0415
-        from ..ui.console import message_note  # noqa: PLC0415
 
         repository_id = case.known.evidence.repository_id if case.known else ""
         if self.forget:
             async with job.connected_target(subject) as master:
                 await settlement.forget_on_target(master, repository_id)
-            message_note(f"{subject.party}: its borg has forgotten the newer state")
+            note(f"{subject.party}: its borg has forgotten the newer state")
             return
         if subject.target.sudoer:
             way, home = "there, as root: ", "~root"
         else:
             way, home = f"`borgpull rollback --forget-on-target {subject.target.name}`, or there by hand: ", "~"
-        message_note(
+        note(
             f"{subject.party}: its borg will refuse this older state until its cache and memory of it are removed: "
             f"{way}`rm -rf {home}/.cache/borg/{repository_id} "
             f"{home}/.config/borg/security/{repository_id}/manifest-timestamp`"

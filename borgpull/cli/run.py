@@ -5,31 +5,33 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from plumbum import cli
 
+from .. import files
 from ..errors import UsageError
 from ..events import Emit, Event, Outcome, Warned
 from . import exits
-from .command import awaited
-from .notifying import pinging, run_on_finish
-from .selecting import SelectingCommand
-from .textfile import Textfile
+from .command import awaited, private_directory
+from .targets import SelectingCommand
 
 if TYPE_CHECKING:
     from ..config import Config, Target
     from ..fleet import Interrupt
     from ..ui.board import Board
 
+_TEXTFILE_HINT = "name a file in a folder that exists and that this user may write to"
+
 
 class Run(SelectingCommand):
     """Back up the targets of the config, all or those that are chosen, at most Jobs of them side by side."""
 
     PROGNAME = "borgpull run"
-    EXIT_CODES = exits.TEXT
+    EXIT_CODES = exits.OF_RUN
     quiet = cli.Flag(["-q", "--quiet"], help="print only what went wrong")
     verbose = cli.Flag(["-v", "--verbose"], excludes=["--quiet"], help="print what borg and ssh said")
     check = cli.Flag(["--check"], excludes=["--no-check"], help="check every repository, due or not (CheckEvery)")
@@ -42,16 +44,13 @@ class Run(SelectingCommand):
     no_notify = cli.Flag(["--no-notify"], help="tell neither Ping nor OnFinish of [Notify], e.g. in a run by hand")
 
     def main(self) -> int:
-        """Run; return the exit code."""
-        from .. import rundir  # noqa: PLC0415 - `--help` shall answer at once
         from ..ui import summary  # noqa: PLC0415
 
-        rundir.harden()
         textfile = Textfile(self.metrics_file) if self.metrics_file else None
         with contextlib.ExitStack() as told:
-            with rundir.private_directory() as directory:
+            with private_directory() as directory:
                 config = self._config(directory)
-                end = told.enter_context(pinging(self._ping(config)))
+                end = told.enter_context(_pinging(self._ping(config)))
                 board, code = self._back_up(config, directory)
             if textfile:
                 self._write_metrics(textfile, board, code, config)
@@ -69,7 +68,7 @@ class Run(SelectingCommand):
         from ..ui import console, report  # noqa: PLC0415
 
         if not self.no_notify:
-            run_on_finish(config.notify.on_finish, report.dumps(board), exit_code=code)
+            _run_on_finish(config.notify.on_finish, report.dumps(board), exit_code=code)
         if self.json:
             console.data(report.dumps(board))
 
@@ -154,3 +153,73 @@ async def _run(
     interrupt = fleet.Interrupt()
     interrupt.attach()
     return await fleet.run(config, targets, directory=directory, cache=cache, emit=emit), interrupt
+
+
+@dataclasses.dataclass
+class _End:
+    """How a run ended, for a monitor: an exit code, and a line without a name in it."""
+
+    code: int = exits.FAILED
+    line: str = ""
+
+
+@contextlib.contextmanager
+def _pinging(url: str) -> Iterator[_End]:
+    """Tell the monitor at `url`, if any, that a run begins, and on leaving what `_End` says, or the error that left."""
+    end = _End()
+    if not url:
+        yield end
+        return
+    from ..notify import Ping  # noqa: PLC0415 - `--help` shall answer at once
+
+    ping = Ping(url)
+    ping.start()
+    try:
+        yield end
+    except BaseException as error:
+        end.code, end.line = exits.error_code(error), "the run could not begin, or was cut short"
+        raise
+    finally:
+        well = end.code in {exits.DONE, exits.WARNINGS}
+        if problem := ping.finish(end.code, f"exit code {end.code}: {end.line}\n", well=well):
+            _warn(f"the monitor of [Notify] Ping was not told how the run ended: {problem}")
+
+
+def _run_on_finish(command: str, report: str, *, exit_code: int) -> None:
+    """Run the operator's command, if any, with the JSON report on its stdin. What goes wrong with it is a warning."""
+    if not command:
+        return
+    from ..notify import on_finish  # noqa: PLC0415
+
+    if problem := awaited(on_finish(command, report.encode(), exit_code=exit_code)):
+        _warn(f"the command of [Notify] OnFinish failed: {problem}")
+
+
+def _warn(text: str) -> None:
+    from ..ui.console import message_warning  # noqa: PLC0415
+
+    message_warning(text, "the run and its exit code are as they were without it")
+
+
+class Textfile:
+    """The file of --metrics, for node_exporter's textfile collector, which reads those that are called *.prom."""
+
+    def __init__(self, name: str) -> None:
+        """Refuse, before anything is backed up, what could not be written later. Raises UsageError."""
+        self._path = Path(name)
+        folder = self._path.parent
+        if self._path.exists() and not self._path.is_file():
+            raise UsageError(f"--metrics {name}: is not a file", hint=_TEXTFILE_HINT)
+        if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+            raise UsageError(f"--metrics {name}: a file cannot be made in {folder}", hint=_TEXTFILE_HINT)
+
+    def read(self) -> str:
+        """Return what the file holds; nothing, where there is none or it cannot be read."""
+        try:
+            return self._path.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return ""
+
+    def replace(self, text: str) -> None:
+        """Put a file with `text` in its place that everybody may read. Raises OSError."""
+        files.replace(self._path, text.encode(), mode=0o644)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
 from plumbum import cli
 
+from ..answers import Level, Standing, worst_level
 from ..errors import Failure, UsageError
 from . import exits
-from .answering import AnsweringCommand
-
-if TYPE_CHECKING:
-    from ..answers import Standing
+from .command import private_directory
+from .targets import AnsweringCommand
 
 
 class Status(AnsweringCommand):
@@ -23,7 +21,7 @@ class Status(AnsweringCommand):
     """
 
     PROGNAME = "borgpull status"
-    EXIT_CODES = exits.STATUS_TEXT
+    EXIT_CODES = exits.OF_STATUS
     max_age = cli.SwitchAttr(
         ["--max-age"],
         str,
@@ -33,12 +31,10 @@ class Status(AnsweringCommand):
     )
 
     def main(self, *names: str) -> int:
-        """Ask; return the exit code."""
-        from .. import fleet, rundir  # noqa: PLC0415 - `--help` shall answer at once
+        from .. import fleet  # noqa: PLC0415 - `--help` shall answer at once
 
         max_age = self._seconds()
-        rundir.harden()
-        with rundir.private_directory() as directory:
+        with private_directory() as directory:
             config = self.config(directory)
             targets = self.selected(config, names)
             if not targets:
@@ -63,7 +59,6 @@ class Status(AnsweringCommand):
         return amounts.seconds(self.max_age)
 
     def _tell(self, standings: tuple[Standing, ...], max_age: int) -> int:
-        from ..answers import worst_level  # noqa: PLC0415
         from ..ui import console, status  # noqa: PLC0415
 
         now = time.time()
@@ -74,7 +69,6 @@ class Status(AnsweringCommand):
         return exits.status_code(worst_level(standings))
 
     def _tell_failure(self, failure: Failure, max_age: int) -> int:
-        from ..answers import Level  # noqa: PLC0415
         from ..ui import console, status  # noqa: PLC0415
 
         if self.json:

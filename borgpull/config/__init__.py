@@ -5,8 +5,7 @@ No value of a config is ever quoted in a message, names of targets apart.
 """
 
 from .block import NewTarget, added
-from .example import example
-from .published import json_schema
+from .published import example, json_schema
 from .reading import read
 from .settings import Config, Connection, Host, Jump, Notify, Options, Road, Sockets, Stream, Target
 

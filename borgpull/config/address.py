@@ -34,7 +34,6 @@ def host(text: str) -> Host:
 
 
 def host_problem(text: str) -> str | None:
-    """Return what is wrong with a host, or None."""
     try:
         host(text)
     except ValueError as error:
@@ -43,7 +42,6 @@ def host_problem(text: str) -> str | None:
 
 
 def user_problem(text: str) -> str | None:
-    """Return what is wrong with a user name, or None."""
     if not text:
         return "is empty: write the name of the user to log in as"
     if text.startswith("-"):

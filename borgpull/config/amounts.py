@@ -26,7 +26,6 @@ def seconds(text: str) -> int:
 
 
 def duration_problem(text: str) -> str | None:
-    """Return what is wrong with a duration, or None."""
     try:
         long = seconds(text) > _LONGEST_SECONDS
     except ValueError:
@@ -40,7 +39,6 @@ def cadence(text: str) -> float:
 
 
 def cadence_problem(text: str) -> str | None:
-    """Return what is wrong with a cadence, or None."""
     if text in _CADENCES:
         return None
     try:
@@ -59,7 +57,6 @@ def size(text: str) -> int:
 
 
 def size_problem(text: str) -> str | None:
-    """Return what is wrong with a size, or None."""
     if _SIZE.fullmatch(text) is None:
         return "is not a size: write a number and K, M, G, T or P (powers of 1000), such as `50G`"
     return None
@@ -71,7 +68,6 @@ def rate(text: str) -> int:
 
 
 def rate_problem(text: str) -> str | None:
-    """Return what is wrong with an upload rate, or None."""
     if size_problem(text):
         return "is not a rate: write how many bytes a second, with K, M or G (powers of 1000), such as `2M`"
     # borg takes 0 for no limit at all.
@@ -79,7 +75,6 @@ def rate_problem(text: str) -> str | None:
 
 
 def quota_problem(text: str) -> str | None:
-    """Return what is wrong with a quota of a repository, or None."""
     if problem := size_problem(text):
         return problem
     return "is smaller than 10M, the least that borg takes: write a larger one" if size(text) < _LEAST_QUOTA else None

@@ -12,11 +12,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import address, amounts, keytext, sockets
+from . import address, amounts, keytext
 from .problem import Place, Problem, at, named
-from .settings import Options, repository_path
+from .settings import Options, repository_path, socket_of
 
 _PROXY_JUMP = ("ProxyJumpHost", "ProxyJumpKnownHost", "ProxyJumpUsername", "ProxyJumpPrivateKey")
+# sun_path has 108 bytes, the last of them a zero.
+_LONGEST_SOCKET = 107
 
 CheckKey = Callable[[str], str | None]
 CheckKnownHost = Callable[[str, int, str], str | None]
@@ -56,10 +58,7 @@ def problems(sound: Sound, *, check_key: CheckKey, check_known_host: CheckKnownH
     """Yield what is wrong between the fields of a config. The checks are asked once a distinct value."""
     key_problem = functools.cache(check_key)
     known_host_problem = functools.cache(check_known_host)
-    places: list[Place] = [
-        ("Borg", "Server"),
-        *(("Servers", number, "Connection") for number in sound.targets),
-    ]
+    places: list[Place] = [("Borg", "Server"), *(("Servers", number, "Connection") for number in sound.targets)]
     for place in places:
         yield from _jump_problems(sound, place)
         for host in _hosts(sound, place):
@@ -135,8 +134,8 @@ def _socket_problems(sound: Sound) -> Iterator[Problem]:
     for place in places[:2]:
         for number in sound.targets:
             socket, sub_dir = sound.text(*place), sound.text("Servers", number, "BorgTarget", "SubDir")
-            if socket and sub_dir and len(sockets.of(socket, sub_dir).encode()) > sockets.LONGEST:
-                words = f"makes a path longer than {sockets.LONGEST} bytes of {place[-1]}: shorten one of them"
+            if socket and sub_dir and len(socket_of(socket, sub_dir).encode()) > _LONGEST_SOCKET:
+                words = f"makes a path longer than {_LONGEST_SOCKET} bytes of {place[-1]}: shorten one of them"
                 yield Problem(("Servers", number, "BorgTarget", "SubDir"), words)
 
 

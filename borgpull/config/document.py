@@ -21,14 +21,8 @@ _CAUSES: tuple[tuple[type[Exception], str], ...] = (
     (toml.EmptyKeyError, "a key is expected here"),
     (toml.EmptyTableNameError, "the brackets hold no table name"),
     (toml.UnexpectedEofError, "the text ends within a value: a closing quote or bracket is missing"),
-    (
-        toml.InvalidControlChar,
-        'a control character or a line end in a text: use """ for a text of many lines',
-    ),
-    (
-        toml.InvalidCharInStringError,
-        "a backslash sequence that TOML does not know: put the text in single quotes",
-    ),
+    (toml.InvalidControlChar, 'a control character or a line end in a text: use """ for a text of many lines'),
+    (toml.InvalidCharInStringError, "a backslash sequence that TOML does not know: put the text in single quotes"),
     (toml.InvalidUnicodeValueError, "a \\u sequence that is no character"),
     (toml.InvalidNumberError, "a value that is no number: text needs quotes"),
     (toml.InvalidDateTimeError, "a value that is no date: text needs quotes"),

@@ -11,7 +11,7 @@ import unicodedata
 from urllib.parse import urlsplit
 
 from ..hostile import clean
-from .settings import Road
+from .settings import SUB_DIR, Road
 
 LONGEST_NAME = 100
 LONGEST_COMMAND = 16_384
@@ -69,9 +69,11 @@ def _repository_part(text: str) -> str | None:
     return None
 
 
-def state_dir(text: str) -> str | None:
-    """Judge the folder on C where ledgers are kept."""
-    return absolute_path(text)
+def socket(text: str) -> str | None:
+    """Judge the path of the sockets on B of the road without a shell."""
+    if text.count(SUB_DIR) != 1:
+        return f"does not have `{SUB_DIR}` in it once: a socket belongs to one repository"
+    return absolute_path(text.replace(SUB_DIR, ""))
 
 
 def absolute_path(text: str) -> str | None:
@@ -84,12 +86,10 @@ def absolute_path(text: str) -> str | None:
 
 
 def source_path(text: str) -> str | None:
-    """Judge a path to back up."""
     return _argument(text, what="path")
 
 
 def exclude(text: str) -> str | None:
-    """Judge an exclude pattern."""
     return _argument(text, what="pattern")
 
 

@@ -1,17 +1,83 @@
-"""The options of a target as the config's keys say them: in its [[Servers]], and for all in [Borg.Defaults]."""
+"""The options of a target as the config's keys say them: in its [[Servers]], and for all in [Borg.Defaults].
+
+A rule returns what is wrong with a value and what to do, or None. What passes ends up in the argv of `borg create` and
+`borg init`; both borg 1.2.4 and 1.4.5 take it (tried).
+"""
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from pydantic import Field
 
-from . import amounts, creation, fields
-from .machines import BORG_PATH, BorgPath
+from . import amounts, fields
 from .table import Table, text
 
 Commands = Annotated[list[Annotated[str, text(fields.command)]], Field(max_length=20)]
 Duration = Annotated[str, text(amounts.duration_problem)]
+BorgPath = Annotated[str, text(fields.borg_path)]
+BORG_PATH = "the path of borg there, when it is not on the PATH"
+
+# Obfuscation by padmé (250) is unknown to 1.2.
+_OBFUSCATION = r"(?:obfuscate,(?:[1-6]|11[0-9]|12[0-3]),)?"
+_ALGORITHM = r"(?:none|lz4|zstd(?:,(?:[1-9]|1[0-9]|2[0-2]))?|zlib(?:,[0-9])?|lzma(?:,[0-9])?)"
+_COMPRESSION = re.compile(rf"{_OBFUSCATION}(?:auto,)?{_ALGORITHM}")
+FILES_CACHES = (
+    *("ctime,size", "ctime,size,inode", "mtime,size", "mtime,size,inode"),
+    *("rechunk,ctime", "rechunk,mtime", "disabled"),
+)
+ENCRYPTIONS = ("repokey-blake2", "repokey")
+_READABLE = "would let the backup server read or forge what is backed up: write `repokey-blake2` or `repokey`"
+_ELSEWHERE = (
+    "would keep the key in a file of one machine, where the others that need it, and the proof of what a session did, "
+    "do not find it: write `repokey-blake2` or `repokey`"
+)
+_REFUSED = {
+    "none": _READABLE,
+    "authenticated": _READABLE,
+    "authenticated-blake2": _READABLE,
+    "keyfile": _ELSEWHERE,
+    "keyfile-blake2": _ELSEWHERE,
+}
+
+
+def compression_problem(text: str) -> str | None:
+    if _COMPRESSION.fullmatch(text):
+        return None
+    return (
+        "is not a compression of borg: write `lz4`, `zstd` or `zstd,1` to `zstd,22`, `zlib`, `lzma` or `none`, "
+        "perhaps with `auto,` before it"
+    )
+
+
+def files_cache_problem(text: str) -> str | None:
+    """Judge by what T's borg recognises a file that has not changed."""
+    if text in FILES_CACHES:
+        return None
+    return f"is not a way to recognise unchanged files: write one of {', '.join(f'`{mode}`' for mode in FILES_CACHES)}"
+
+
+def encryption_problem(text: str) -> str | None:
+    if text in ENCRYPTIONS:
+        return None
+    return _REFUSED.get(text, "is not an encryption that fits here: write `repokey-blake2` or `repokey`")
+
+
+def tag_problem(text: str) -> str | None:
+    """Judge the name of a file by which a folder is left out."""
+    if not text or text in {".", ".."}:
+        return "names no file: write a name such as `.nobackup`, or remove the entry"
+    if "/" in text:
+        return "is a path: write the name alone of a file that lies in the folders to be left out"
+    return "has a control character in it: remove it" if fields.has_unprintable(text) else None
+
+
+def patterns_file_problem(text: str) -> str | None:
+    """Judge the path of a file of patterns on T."""
+    if not text.startswith("/"):
+        return "is not an absolute path: begin it with `/`; the file lies on the target"
+    return "has a control character in it: remove it" if fields.has_unprintable(text) else None
 
 
 class OptionsTable(Table):
@@ -55,7 +121,7 @@ class OptionsTable(Table):
         description="whether borg on the target runs as root, through sudo, for a user who may start borg so; false if "
         "not set",
     )
-    compression: Annotated[str, text(creation.compression_problem)] | None = Field(
+    compression: Annotated[str, text(compression_problem)] | None = Field(
         default=None,
         alias="Compression",
         examples=["zstd,6"],
@@ -73,13 +139,13 @@ class OptionsTable(Table):
         examples=[True],
         description="whether to leave out folders with a CACHEDIR.TAG; false if not set",
     )
-    exclude_if_present: list[Annotated[str, text(creation.tag_problem)]] | None = Field(
+    exclude_if_present: list[Annotated[str, text(tag_problem)]] | None = Field(
         default=None,
         alias="ExcludeIfPresent",
         examples=[[".nobackup"]],
         description='names of files whose folder is left out, e.g. [".nobackup"]',
     )
-    patterns_from: Annotated[str, text(creation.patterns_file_problem)] | None = Field(
+    patterns_from: Annotated[str, text(patterns_file_problem)] | None = Field(
         default=None,
         alias="PatternsFrom",
         examples=["/etc/borg-patterns"],
@@ -91,7 +157,7 @@ class OptionsTable(Table):
         examples=["5M"],
         description="how many bytes a second may leave the target, such as `5M`; no limit if not set",
     )
-    files_cache: Annotated[str, text(creation.files_cache_problem)] | None = Field(
+    files_cache: Annotated[str, text(files_cache_problem)] | None = Field(
         default=None,
         alias="FilesCache",
         examples=["ctime,size"],
@@ -109,7 +175,7 @@ class OptionsTable(Table):
         examples=["60s"],
         description="how long borg waits for a repository that another borg has locked; `60s` if not set",
     )
-    encryption: Annotated[str, text(creation.encryption_problem)] | None = Field(
+    encryption: Annotated[str, text(encryption_problem)] | None = Field(
         default=None,
         alias="Encryption",
         examples=["repokey-blake2"],

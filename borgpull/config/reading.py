@@ -13,10 +13,9 @@ from . import address, amounts, keytext, retention
 from .between import CheckKey, CheckKnownHost, Sound, problems
 from .document import parsed
 from .keys import folded
-from .machines import ConnectionTable, JumpTable
 from .options import OptionsTable
 from .problem import told
-from .schema import BorgTable, File, TargetTable
+from .schema import BorgTable, ConnectionTable, File, JumpTable, TargetTable
 from .settings import Config, Connection, Jump, Notify, Options, Road, Sockets, Stream, Target
 from .wording import validated
 

@@ -43,7 +43,6 @@ def options(setting: str) -> tuple[str, ...]:
 
 
 def problem(setting: str) -> str | None:
-    """Return what is wrong with a PruneSetting, or None."""
     try:
         options(setting)
     except ValueError as error:

@@ -11,7 +11,8 @@ from enum import StrEnum
 
 from pydantic import SecretStr
 
-from . import sockets
+SUB_DIR = "{SubDir}"
+_KEPT_IN_UNITS = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:_.")
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ class Notify:
 
 @dataclass(frozen=True, kw_only=True)
 class Sockets:
-    """The road to a B without a shell. `append` and `full` are the paths of sockets there, with `{SubDir}` in them.
+    """The road to a B without a shell. `append` and `full` are the paths of sockets there, with SUB_DIR in them.
 
     `state_dir` is where the ledgers are kept on C.
     """
@@ -140,12 +141,10 @@ class Sockets:
     state_dir: str
 
     def append_of(self, target: Target) -> str:
-        """Return the socket of the append-only serve of the target's repository."""
-        return sockets.of(self.append, target.sub_dir)
+        return socket_of(self.append, target.sub_dir)
 
     def full_of(self, target: Target) -> str:
-        """Return the socket of the serve with full access to the target's repository."""
-        return sockets.of(self.full, target.sub_dir)
+        return socket_of(self.full, target.sub_dir)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,3 +183,23 @@ def repository_path(root_dir: str, sub_dir: str) -> str:
     """Return the folder that `borg serve` opens for the URL of these two (borg 1.2.4, 1.4.5)."""
     path = posixpath.normpath(f"{root_dir}/{sub_dir}")
     return "/" + path.lstrip("/")
+
+
+def socket_of(path: str, sub_dir: str) -> str:
+    """Return the socket of the repository at `sub_dir`: each has its own, named as systemd names its units."""
+    return path.replace(SUB_DIR, escaped(sub_dir))
+
+
+def escaped(path: str) -> str:
+    """Return a path as `systemd-escape --path` writes it: `web/db-1` becomes `web-db\\x2d1`."""
+    parts = [part for part in path.split("/") if part not in {"", "."}]
+    letters = "/".join(parts).encode("utf-8", "surrogateescape")
+    # A dot at the beginning would make a hidden file.
+    return "".join(
+        "-"
+        if letter == ord("/")
+        else chr(letter)
+        if letter in _KEPT_IN_UNITS and (place or letter != ord("."))
+        else rf"\x{letter:02x}"
+        for place, letter in enumerate(letters)
+    )

@@ -15,7 +15,6 @@ Rule = Callable[[str], str | None]
 
 
 def text(rule: Rule) -> AfterValidator:
-    """Return what has a text obey a rule."""
 
     def obey(value: str) -> str:
         _raise(rule(value))
@@ -25,7 +24,6 @@ def text(rule: Rule) -> AfterValidator:
 
 
 def secret(rule: Rule) -> AfterValidator:
-    """Return what has a secret text obey a rule."""
 
     def obey(value: SecretStr) -> SecretStr:
         _raise(rule(value.get_secret_value()))

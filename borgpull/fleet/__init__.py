@@ -1,11 +1,10 @@
 """All targets, side by side: at most `Jobs` at a time, each one's failure its own, and an end that can be asked for."""
 
-from .connected import connected
 from .doctor import examine
 from .drill import drill
 from .run import Interrupt, run
-from .selection import Selection, target_named
-from .shard import Shard, read_shard, shard_of
+from .selection import Selection, Shard, read_shard, shard_of, target_named
+from .servers import connected
 from .status import status
 
 __all__ = [

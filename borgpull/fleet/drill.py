@@ -10,7 +10,7 @@ from ..config import Config, Target
 from ..events import Emit
 from ..job import Plan, Subject
 from ..job.watch import failure_of
-from .connected import connected
+from .servers import connected
 
 
 async def drill(

@@ -8,30 +8,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import random
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..checkup import require
 from ..config import Config, Target
 from ..errors import Failure, TamperedError
-from ..events import Emit, Failed, Outcome, Retried, RunFinished, RunStarted, Said, TargetFinished
+from ..events import WORST_FIRST, Emit, Failed, Outcome, Retried, RunFinished, RunStarted, Said, TargetFinished
 from ..job import Plan, back_up
 from ..job.watch import failure_of, outcome_of
-from .programs import require_programs
-from .retry import pause, worth_trying_again
-from .servers import Servers
-
-_BADNESS = (
-    Outcome.DONE,
-    Outcome.WARNING,
-    Outcome.FAILED,
-    Outcome.UNVERIFIABLE,
-    Outcome.TAMPERED,
-    Outcome.INTERRUPTED,
-)
+from .servers import PROGRAMS, Servers
 
 _HURRY_SECONDS = 0.1
+# Before the second attempt, how many times longer before each further one, and at the most.
+_FIRST_PAUSE, _FACTOR, _LONGEST_PAUSE = 5.0, 3.0, 300.0
 
 
 class Interrupt:
@@ -78,7 +71,7 @@ async def run(config: Config, targets: tuple[Target, ...], *, directory: Path, c
     """Back up these targets of `config`; return the worst outcome. Without any, nobody is contacted.
 
     `directory` is private and on a tmpfs, `cache` is kept between runs. Failures are told as events, not raised;
-    cancelled, it lets every target stop calmly and returns INTERRUPTED.
+    cancelled, it lets every target stop calmly and returns INTERRUPTED, or that a repository was tampered with.
     """
     emit(RunStarted(targets=tuple(target.name for target in targets), jobs=config.jobs))
     outcomes: dict[str, Outcome] = {}
@@ -93,7 +86,7 @@ async def run(config: Config, targets: tuple[Target, ...], *, directory: Path, c
     for target in targets:
         if target.name not in outcomes:
             _finish(emit, outcomes, target, outcomes.get("", Outcome.FAILED))
-    worst = max(outcomes.values(), key=_BADNESS.index, default=Outcome.DONE)
+    worst = min(outcomes.values(), key=WORST_FIRST.index, default=Outcome.DONE)
     emit(RunFinished(outcome=worst))
     return worst
 
@@ -107,7 +100,7 @@ async def _all(
     emit: Emit,
     outcomes: dict[str, Outcome],
 ) -> None:
-    require_programs()
+    require(*PROGRAMS)
     async with Servers(config, directory=directory, emit=emit) as servers:
         await _reach(servers, config.retries, emit)
         fleet = _Fleet(config, servers, cache, emit)
@@ -124,9 +117,9 @@ async def _reach(servers: Servers, retries: int, emit: Emit) -> None:
             async with servers.lease():
                 return
         except Failure as failure:
-            if attempt > retries or not worth_trying_again(failure):
+            if attempt > retries or not _worth_trying_again(failure):
                 raise
-            await _rest(emit, "", failure, attempt=attempt, retries=retries, seconds=pause(attempt))
+            await _rest(emit, "", failure, attempt=attempt, retries=retries, seconds=_pause(attempt))
 
 
 @dataclass(frozen=True)
@@ -154,7 +147,7 @@ async def _tried(fleet: _Fleet, target: Target) -> Outcome:
     deadline = asyncio.get_running_loop().time() + target.options.timeout
     retries = fleet.config.retries
     for attempt in range(1, retries + 2):
-        seconds = pause(attempt)
+        seconds = _pause(attempt)
         is_last = functools.partial(_is_last, tries_left=retries + 1 - attempt, before=deadline - seconds)
         try:
             async with fleet.servers.lease() as server:
@@ -170,7 +163,25 @@ async def _tried(fleet: _Fleet, target: Target) -> Outcome:
 
 def _is_last(failure: Failure, *, tries_left: int, before: float) -> bool:
     """Tell whether a failure is the one to tell: there will be no other attempt, or no time left for one."""
-    return not tries_left or asyncio.get_running_loop().time() > before or not worth_trying_again(failure)
+    return not tries_left or asyncio.get_running_loop().time() > before or not _worth_trying_again(failure)
+
+
+def _worth_trying_again(failure: Failure) -> bool:
+    """Tell whether the same attempt may succeed later.
+
+    It may after a connection that was refused, lost or not made in time, and a lock. Never where somebody has to mend
+    something: authentication, host keys, passphrases, and who hangs at the other end of a connection that stands; and
+    never after a verdict.
+    """
+    return failure.transient and not isinstance(failure, TamperedError)
+
+
+def _pause(attempt: int) -> float:
+    """Return how many seconds to wait after attempt number `attempt`, 1 for the first: longer each time.
+
+    A random part keeps many targets behind one broken switch from coming back all at once.
+    """
+    return min(_FIRST_PAUSE * _FACTOR ** (attempt - 1), _LONGEST_PAUSE) * random.uniform(0.7, 1.3)  # noqa: S311
 
 
 async def _rest(emit: Emit, target: str, failure: Failure, *, attempt: int, retries: int, seconds: float) -> None:

@@ -1,19 +1,40 @@
 """Which targets of a config a command is about: by name, by glob, and by shard. Pure.
 
 A word that fits no target is an error and never an empty run: a misspelt name must not look like a backup.
+
+Several controllers may share one config, each with a shard of its targets. Which target is whose follows from its name
+alone, by rendezvous hashing: the controllers need not know of each other, and one more of them takes over only the
+targets that will be its own. The hash is a promise: another one would move nearly every target.
 """
 
 from __future__ import annotations
 
 import fnmatch
+import hashlib
+import re
 import unicodedata
 from dataclasses import dataclass
 
 from ..config import Config, Target
 from ..errors import UsageError
-from .shard import Shard
 
 _MOST_NAMED = 20
+MOST_SHARDS = 1000
+_FORM = re.compile(r"([0-9]{1,4})/([0-9]{1,4})")
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Number `index` of `count` shards, from 0, as Kubernetes counts the pods of an Indexed Job."""
+
+    index: int
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.index}/{self.count}"
+
+    def has(self, name: str) -> bool:
+        return shard_of(name, self.count) == self.index
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,3 +96,25 @@ def _there_are(config: Config) -> str:
     names = [target.name for target in config.targets]
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
     return f"there are: {', '.join(names[:_MOST_NAMED])}{more}"
+
+
+def read_shard(text: str) -> Shard:
+    """Return the shard that "I/N" names. Raises UsageError when it names none."""
+    found = _FORM.fullmatch(text)
+    shard = Shard(int(found[1]), int(found[2])) if found else Shard(0, 0)
+    if not 1 <= shard.count <= MOST_SHARDS:
+        hint = f"write I/N, such as 0/3: shard I of N, at most {MOST_SHARDS}, counted from 0"
+        raise UsageError(f"--shard {text!r} names no shard", hint=hint)
+    if shard.index >= shard.count:
+        hint = f"shards are counted from 0: the last of {shard.count} is {shard.count - 1}/{shard.count}"
+        raise UsageError(f"--shard {shard}: there is no such shard", hint=hint)
+    return shard
+
+
+def shard_of(name: str, count: int) -> int:
+    """Return the number, from 0, of the one of `count` shards that the target `name` belongs to.
+
+    It is the one for which the SHA-256 of its decimal number, a slash and the name (UTF-8, NFC) is the largest.
+    """
+    known = unicodedata.normalize("NFC", name)
+    return max(range(count), key=lambda index: hashlib.sha256(f"{index}/{known}".encode()).digest())

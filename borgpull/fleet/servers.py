@@ -14,12 +14,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from ..checkup import require
 from ..config import Config
 from ..errors import BACKUP_SERVER, Failure
 from ..events import Emit, Said, Warned
+from ..job import Plan
 from ..road import BackupServer
 from ..ssh import SESSIONS, Master, open_master
 
+# What C itself must have installed.
+PROGRAMS = ("ssh", "borg", "socat")
 # For so long the failure of one attempt to connect is the answer to all who ask.
 _REST_SECONDS = 10.0
 # What one job needs at a time.
@@ -101,3 +105,11 @@ class Servers:
                     hint="raise MaxSessions in the sshd_config of B to 10, its default",
                 )
             )
+
+
+@contextlib.asynccontextmanager
+async def connected(config: Config, *, directory: Path, cache: Path, emit: Emit) -> AsyncIterator[Plan]:
+    """Connect to B for as long as the context lasts; yields what a job needs. Raises Failure."""
+    require(*PROGRAMS)
+    async with Servers(config, directory=directory, emit=emit) as servers, servers.lease() as server:
+        yield Plan(config, server, cache, emit)

@@ -16,12 +16,7 @@ from ..ssh import open_master
 
 
 async def status(
-    config: Config,
-    targets: tuple[Target, ...],
-    *,
-    directory: Path,
-    max_age: float,
-    heard: Callable[[str, str], None],
+    config: Config, targets: tuple[Target, ...], *, directory: Path, max_age: float, heard: Callable[[str, str], None]
 ) -> tuple[Standing, ...]:
     """Ask B how the backups of these targets stand; an archive older than `max_age` seconds is too old.
 
@@ -32,10 +27,7 @@ async def status(
         # Their ledgers lie here: nobody needs to be asked.
         return tuple([await _one(state_vault(config.sockets, target), target, max_age) for target in targets])
     async with open_master(
-        config.server,
-        party=BACKUP_SERVER,
-        directory=directory,
-        heard=lambda line: heard(f"ssh {BACKUP_SERVER}", line),
+        config.server, party=BACKUP_SERVER, directory=directory, heard=lambda line: heard(f"ssh {BACKUP_SERVER}", line)
     ) as master:
         asked = (_one(ServerVault(master, place_of(config, target)), target, max_age) for target in targets)
         return tuple(await asyncio.gather(*asked))

@@ -15,9 +15,8 @@ from typing import Any
 import msgpack  # type: ignore[import-untyped]
 
 from ..hostile import clean
-from .ids import LENGTH, Ids
 from .messages import Message, Reader, Refused
-from .session import Session
+from .session import ID_LENGTH, Session
 
 _CHUNK = 256 * 1024
 # To take in so many keeps this process from its other work for some 20 ms.
@@ -123,11 +122,11 @@ class _Relay:
         await self._send(self.client, answer)
         return True
 
-    async def _objects(self) -> Ids:
+    async def _objects(self) -> set[bytes]:
         count = await self._ask("__len__")
         if type(count) is not int or not 0 <= count <= _MOST_OBJECTS:
             raise _BrokenError(f"it says that there are {clean(str(count))} objects")
-        objects = Ids(count)
+        objects: set[bytes] = set()
         marker = None
         while ids := await self._ask("list", limit=_LIST, marker=marker):
             if len(objects) > count or not isinstance(ids, list) or not all(map(_is_id, ids)):
@@ -193,4 +192,4 @@ def _is_good(answer: object) -> bool:
 
 
 def _is_id(value: object) -> bool:
-    return isinstance(value, bytes) and len(value) == LENGTH
+    return isinstance(value, bytes) and len(value) == ID_LENGTH

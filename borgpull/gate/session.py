@@ -13,9 +13,10 @@ from typing import Any
 
 import msgpack  # type: ignore[import-untyped]
 
-from .ids import LENGTH, MANIFEST, Ids
 from .messages import MOST_DATA, Message, Refused
 
+ID_LENGTH = 32
+MANIFEST = bytes(ID_LENGTH)
 # A reservation is 2**28 AES blocks and what is to be encrypted (nonces.py). All of a session may take 4 PiB: beyond
 # 2**64 nobody could encrypt anything for this repository any more, C neither.
 MOST_NONCES = 1 << 48
@@ -47,7 +48,7 @@ class Session:
     def __init__(self, path: str) -> None:
         self._path = path
         self._phase = _Phase.NEW
-        self._old = Ids()
+        self._old: set[bytes] = set()
         self._nonces = 0
         self._packer = msgpack.Packer(use_bin_type=False)
         self._allowed: dict[str, Callable[[dict[bytes, Any]], dict[str, Any]]] = {
@@ -65,7 +66,7 @@ class Session:
             "commit_nonce_reservation": self._reserve,
         }
 
-    def begin(self, old: Ids) -> None:
+    def begin(self, old: set[bytes]) -> None:
         """The repository was opened, and these are the objects that it holds."""
         self._old = old
         self._phase = _Phase.OPEN
@@ -119,7 +120,8 @@ class Session:
         id_, data = _id(given), given.get(b"data")
         if not isinstance(data, bytes) or len(data) > MOST_DATA:
             raise Refused("it asked to store what is no object of borg's (put)")
-        if id_ in self._old:
+        # The list of archives is the one object that is overwritten.
+        if id_ in self._old and id_ != MANIFEST:
             raise Refused("it asked to overwrite an older object (put)")
         return {"id": id_, "data": data}
 
@@ -152,7 +154,7 @@ def _nothing(_: dict[bytes, Any]) -> dict[str, Any]:
 
 def _id(given: dict[bytes, Any]) -> bytes:
     id_ = given.get(b"id")
-    if not isinstance(id_, bytes) or len(id_) != LENGTH:
+    if not isinstance(id_, bytes) or len(id_) != ID_LENGTH:
         raise Refused("it named an object by what is no id of borg's")
     return id_
 

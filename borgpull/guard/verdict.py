@@ -63,7 +63,7 @@ def judge(before: Evidence, after: Evidence, expected: Expected | None) -> Verdi
     """Judge T's session by the law; without `expected` nobody was to write anything in between."""
     added = _added(before, after, expected)
     tampered = (
-        *identity(before, after),
+        *_identity(before, after),
         *_archives(before, after, expected, added),
         *_manifest(before, after, expected),
         *_objects(before, after, allowed=_rewritten(before, after)),
@@ -80,7 +80,7 @@ def judge_unlisted(before: Evidence, after: Records, *, why: str) -> Verdict:
 
     Never clean: which archives there are remains unknown. `why` may be hostile text.
     """
-    tampered = (*identity(before, after), *_objects(before, after, allowed=1), *_lost(before, after))
+    tampered = (*_identity(before, after), *_objects(before, after, allowed=1), *_lost(before, after))
     if tampered:
         return Verdict(state=State.TAMPERED, rules=(*tampered, f"the archives cannot be listed: {clean(why)}"))
     return unverifiable(f"the archives cannot be listed: {why}")
@@ -96,7 +96,34 @@ def differences(before: Evidence, after: Evidence) -> tuple[str, ...]:
     return judge(before, after, None).rules
 
 
-def identity(before: Records, after: Records) -> list[str]:
+def judge_own(before: Evidence, after: Evidence) -> Verdict:
+    """Judge what lies there after C was interrupted while it pruned or compacted.
+
+    T has no session then, so the law on objects says nothing. But of what prune and compact do nothing may have come,
+    and nothing been replaced.
+    """
+    came = sorted(archive.name for archive in after.archives - before.archives)
+    rules = tuple(_identity(before, after))
+    if came:
+        rules = (*rules, f"archives came or were changed while only C was at work: {_named(came)}")
+    if after.missing:
+        rules = (*rules, f"{len(after.missing)} segment files are gone from B")
+    return Verdict(state=State.TAMPERED if rules else State.CLEAN, rules=rules)
+
+
+def own_changes(before: Evidence, after: Evidence) -> tuple[str, ...]:
+    """Return in words what a borg of the operator's changed; objects that a compact has moved are the same objects."""
+    gone = {archive.name for archive in before.archives - after.archives}
+    came = {archive.name for archive in after.archives - before.archives}
+    archives = {"archives gone": gone - came, "archives that came": came - gone, "archives replaced": gone & came}
+    said = [f"{what}: {_named(sorted(names))}" for what, names in archives.items() if names]
+    was, is_ = sum(before.live.values()), sum(after.live.values())
+    if was != is_:
+        said.append(f"objects: {is_}, {was} before")
+    return (*_identity(before, after), *said)
+
+
+def _identity(before: Records, after: Records) -> list[str]:
     """Return in words what makes this another repository than before: its id, its key, its settings, its past."""
     broken = []
     if before.repository_id != after.repository_id:
@@ -105,7 +132,7 @@ def identity(before: Records, after: Records) -> list[str]:
         broken.append("the repository key was replaced" if after.key else "the repository key was removed")
     moved = sorted({key for key, _ in set(before.settings) ^ set(after.settings)})
     if moved:
-        broken.append(f"settings of the repository were changed: {named(moved)}")
+        broken.append(f"settings of the repository were changed: {_named(moved)}")
     if after.transaction < before.transaction:
         broken.append(f"the repository went back from transaction {before.transaction} to {after.transaction}")
     if before.nonce is not None and (after.nonce is None or after.nonce < before.nonce):
@@ -140,7 +167,7 @@ def _archives(before: Evidence, after: Evidence, expected: Expected | None, adde
         ),
     ]
     if len(added) > 1:
-        broken.append(f"{len(added)} archives came where C asked for one: {named([a.name for a in added])}")
+        broken.append(f"{len(added)} archives came where C asked for one: {_named([a.name for a in added])}")
     if expected is not None:
         broken += [_misdated(archive, expected) for archive in added]
     return [rule for rule in broken if rule]
@@ -205,11 +232,10 @@ def _rewritten(before: Evidence, after: Evidence) -> int:
 
 
 def _about(names: list[str], one: str, many: str) -> str:
-    return f"{len(names)} {one if len(names) == 1 else many}: {named(names)}" if names else ""
+    return f"{len(names)} {one if len(names) == 1 else many}: {_named(names)}" if names else ""
 
 
-def named(names: list[str]) -> str:
-    """Return the first few names, cleaned, and how many more there are."""
+def _named(names: list[str]) -> str:
     shown = ", ".join(clean(name, longest=80) for name in names[:_MOST_NAMED])
     rest = len(names) - _MOST_NAMED
     return f"{shown} and {rest} more" if rest > 0 else shown

@@ -25,10 +25,6 @@ from .plan import Subject
 
 LATEST = "latest"
 _MOST_NAMED = 5
-_MOST_NEAR = 2
-# To compare two paths letter by letter takes some tens of microseconds.
-_MOST_COMPARED = 20_000
-_ALIKE = 0.7
 # An item of borg's longest path, each letter of it escaped, and what else stands in its line.
 _LONGEST_LINE = 256 * 1024
 
@@ -44,7 +40,6 @@ class Shelf:
 
     @property
     def closed(self) -> Closed | None:
-        """Return why the repository was closed, None when it was not."""
         if self.known is None or self.known.phase is not Phase.CLOSED:
             return None
         ways = ways_out(self.target, rollback=self.known.evidence.counted)
@@ -52,11 +47,9 @@ class Shelf:
 
     @property
     def listed(self) -> tuple[ListedArchive, ...]:
-        """Return the archives as the answer to who asks for them."""
         return tuple(self.entry(archive) for archive in self.archives)
 
     def entry(self, archive: Archive) -> ListedArchive:
-        """Return an archive as the answer to who asks for it."""
         return ListedArchive(
             name=archive.name,
             archive_id=archive.id,
@@ -87,8 +80,7 @@ class Shelf:
         close = difflib.get_close_matches(wanted, names, n=1) or names[-1:]
         there = f"there is {close[0]}; " if close else ""
         raise UsageError(
-            f"{self.party} has no archive {clean(wanted)!r}",
-            hint=f"{there}`borgpull list {self.target}` lists them",
+            f"{self.party} has no archive {clean(wanted)!r}", hint=f"{there}`borgpull list {self.target}` lists them"
         )
 
     @property
@@ -97,7 +89,6 @@ class Shelf:
         return self._newest("")
 
     def _newest(self, stream: str) -> Archive:
-        """Return the newest archive of a stream, or of the source paths."""
         whole = [
             archive
             for archive in self.archives
@@ -172,40 +163,9 @@ async def each_item(
         )
 
 
-async def no_such_path(subject: Subject, archive: Archive, missing: list[str]) -> UsageError:
-    """Return what is said when nothing in an archive matches these patterns, with the paths that are most like them."""
-    near = _Near(missing)
-    await each_item(subject, archive, (), near.take)
-    there = f"there is {', '.join(map(clean, near.best))}; " if near.best else ""
+def no_such_path(subject: Subject, archive: Archive, missing: list[str]) -> UsageError:
     return UsageError(
         f"the archive {clean(archive.name)} of {subject.party} has nothing that matches "
         + ", ".join(clean(path) for path in missing[:_MOST_NAMED]),
-        hint=f"{there}`borgpull list {subject.target.name} {clean(archive.name)}` lists all that it has",
+        hint=f"`borgpull list {subject.target.name} {clean(archive.name)}` lists all that it has",
     )
-
-
-class _Near:
-    """The few paths that are most like some that were looked for."""
-
-    def __init__(self, wanted: list[str]) -> None:
-        self._wanted = [path.strip("/") for path in wanted[:_MOST_NAMED]]
-        self._scores: dict[str, float] = {}
-        self._looked = 0
-
-    @property
-    def best(self) -> list[str]:
-        """Return them, the most alike first."""
-        return sorted(self._scores, key=lambda path: -self._scores[path])[:_MOST_NEAR]
-
-    async def take(self, item: Item) -> None:
-        """See how much an item's path is like one of them; after the first many, only those with the same name."""
-        self._looked += 1
-        for wanted in self._wanted:
-            if self._looked <= _MOST_COMPARED:
-                score = difflib.SequenceMatcher(None, wanted, item.path).ratio()
-            else:
-                score = float(item.path.rpartition("/")[2] == wanted.rpartition("/")[2])
-            if score > _ALIKE:
-                self._scores[item.path] = score
-        if len(self._scores) > 2 * _MOST_NEAR:
-            self._scores = {path: self._scores[path] for path in self.best}

@@ -39,7 +39,6 @@ class ByHand:
 
     @property
     def ways_out(self) -> str:
-        """Return what can be done about changes that are not settled."""
         return ways_out(self._subject.target.name, rollback=self._subject.vault.records)
 
     async def begin(self) -> Failure | None:

@@ -38,16 +38,11 @@ class Comparison:
 
     @property
     def result(self) -> Compared:
-        """Return what came of it."""
         return Compared(
-            same=self._same,
-            different=self._different,
-            unsure=self._unsure,
-            differences=tuple(self._differences),
+            same=self._same, different=self._different, unsure=self._unsure, differences=tuple(self._differences)
         )
 
     async def take(self, item: Item) -> None:
-        """Compare an item with what lies there."""
         # A file may take minutes to read: signals shall be heard meanwhile.
         differs = await asyncio.to_thread(self._differs, item)
         if differs is None:

@@ -34,7 +34,6 @@ class Contents:
         self._unmatched = {pattern: _plain(pattern) for pattern in patterns}
 
     async def take(self, item: Item) -> None:
-        """Look at an item."""
         self.items += 1
         self.size += item.size
         self._match(item.path)

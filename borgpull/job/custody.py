@@ -1,11 +1,13 @@
 """What is proven about one repository: evidence, verdict, and the phases of its ledger.
 
 Nothing is pruned or compacted but between `begin_own` and `end_own`, which only a clean verdict leads to. A state that
-was not verified never replaces one that was.
+was not verified never replaces one that was. C sees the archives and B's own records, or archives and key where B gives
+no shell.
 """
 
 from __future__ import annotations
 
+import secrets
 import time
 from dataclasses import replace
 from typing import NoReturn
@@ -21,7 +23,6 @@ from ..guard import Evidence, Expected, Records, State, Unreadable, Verdict
 from ..ledger import Found, Ledger, Phase
 from ..road import Ended
 from .plan import Subject
-from .sight import evidence_of, is_there
 
 # How far the clocks of C and T may be apart.
 SKEW_SECONDS = 3600.0
@@ -230,7 +231,6 @@ class Custody:
 
 
 def unreadable_ledger(why: str) -> str:
-    """Return the rule that a ledger breaks which cannot be read."""
     return f"its ledger cannot be read: {why}"
 
 
@@ -268,3 +268,32 @@ def _expected(opened: Ledger) -> Expected | None:
         # T was to read only: nobody was to write anything.
         return None
     return Expected(archive_name=opened.archive, started=opened.started, ended=time.time(), skew=SKEW_SECONDS)
+
+
+async def evidence_of(subject: Subject, listed: Ended, found: Found) -> Evidence:
+    """Make evidence of what `borg list` printed, and of what was found on B after it.
+
+    Raises Unreadable when it is none, Failure when the key cannot be exported.
+    """
+    if subject.vault.records:
+        return guard.read_evidence(
+            files=found.files, archives=listed.stdout, read_hints=read_hints, segments=found.segments
+        )
+    return guard.read_listed(archives=listed.stdout, key=await exported_key(subject))
+
+
+def is_there(subject: Subject, listed: Ended, found: Found) -> bool:
+    """Tell whether there is a repository: as B's file system says, or as borg does where that cannot be seen."""
+    return found.repository if subject.vault.records else MISSING_REPOSITORY not in listed.said.kinds()
+
+
+async def exported_key(subject: Subject, *, paper: bool = False) -> bytes:
+    """Return what `borg key export` writes of the repository's key, as it lies there. Raises Failure."""
+    path = subject.plan.server.directory / f"k{secrets.token_hex(8)}"
+    try:
+        ended = await subject.borg(Step.INSPECT, borg_command.export_key(str(path), paper=paper))
+        if ended.status != 0:
+            raise ended.failure(CONTROLLER, "key export")
+        return path.read_bytes()
+    finally:
+        path.unlink(missing_ok=True)

@@ -12,6 +12,7 @@ import secrets
 import shutil
 
 from ..answers import Drilled, Item
+from ..borg import WARNED
 from ..borg import command as borg_command
 from ..errors import CONTROLLER, Failure, UsageError
 from ..events import Step
@@ -27,7 +28,6 @@ _SPARE = 4
 _LEFT_FREE = 16 * 1024 * 1024
 # Borg gets the paths as arguments, of which the kernel takes 2 MiB.
 _MOST_NAMED = 1024 * 1024
-_WARNING = 1
 
 
 async def drill(subject: Subject, *, seed: int, size: int, files: int) -> Drilled:
@@ -80,7 +80,7 @@ async def _read_back(subject: Subject, archive: Archive, picked: list[Item]) -> 
         arguments = borg_command.extract_content(archive.name, paths)
         ended = await subject.reading(Step.EXTRACT, arguments, folder=folder)
         # What it warns of is compared.
-        if ended.status not in (0, _WARNING):
+        if ended.status not in (0, WARNED):
             raise ended.failure(CONTROLLER, "extract")
         comparison = Comparison(folder, numeric_ids=False)
         await each_item(subject, archive, tuple(borg_command.exactly(paths)), comparison.take, hashes=True)
@@ -121,7 +121,6 @@ class Sample:
         return int.from_bytes(hashlib.blake2b(word, digest_size=8).digest())
 
     def picked(self) -> list[Item]:
-        """Return what the seed picks, within both limits."""
         chosen: list[Item] = []
         size = named = 0
         for _, path, item in sorted(self._candidates, key=lambda candidate: candidate[:2], reverse=True):

@@ -8,8 +8,8 @@ from .. import guard
 from ..borg.hints import read_hints
 from ..errors import Failure
 from ..guard import Evidence
+from .custody import exported_key
 from .plan import Subject
-from .sight import exported_key
 
 # Base64 in lines: what a key is printed as must move no cursor, and T may have written it before C ever saw it.
 _KEY = re.compile(r"[A-Za-z0-9+/=\n]+")

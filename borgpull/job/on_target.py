@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 from .. import ssh
 from ..answers import Compared, Item
@@ -109,24 +109,17 @@ async def compare_on_target(
 
     async def take(item: Item) -> None:
         nonlocal unsure
-        if item.kind != "-":
-            return
-        if UNSURE in item.path:
+        if item.kind == "-" and UNSURE in item.path:
             unsure += 1
-        else:
+        elif item.kind == "-":
             wanted[item.path.encode()] = item.sha256
 
     await each(take)
-    most = sum(len(path) + _AROUND for path in wanted)
-    asked = b"".join(b"./" + path + b"\0" for path in wanted)
-    done = await ssh.execute(master, _HASH, folder, stdin=asked, seconds=seconds, most=most)
-    found = {said[2]: said[1].decode() for line in done.stdout.split(b"\0") if (said := _HASHED.fullmatch(line))}
-    if wanted and not found:
-        raise Failure(
-            master.party,
-            f"its files could not be read again: {clean(done.stderr)}",
-            hint="--verify needs `sha256sum --zero` of the GNU coreutils there; what was restored is there",
-        )
+    found = await _hashes(master, folder, wanted, seconds=seconds)
+    return _compared(wanted, found, unsure)
+
+
+def _compared(wanted: dict[bytes, str], found: dict[bytes, str], unsure: int) -> Compared:
     differences = [
         f"{clean(path)}: {'its content is another' if path in found else 'it is not there, or cannot be read'}"
         for path, sha256 in wanted.items()
@@ -138,3 +131,18 @@ async def compare_on_target(
         unsure=unsure,
         differences=tuple(differences[:MOST_DIFFERENCES]),
     )
+
+
+async def _hashes(master: ssh.Master, folder: str, paths: Collection[bytes], *, seconds: float) -> dict[bytes, str]:
+    """Return the SHA-256 of each of these files as T says it. Raises Failure when it says none at all."""
+    most = sum(len(path) + _AROUND for path in paths)
+    asked = b"".join(b"./" + path + b"\0" for path in paths)
+    done = await ssh.execute(master, _HASH, folder, stdin=asked, seconds=seconds, most=most)
+    found = {said[2]: said[1].decode() for line in done.stdout.split(b"\0") if (said := _HASHED.fullmatch(line))}
+    if paths and not found:
+        raise Failure(
+            master.party,
+            f"its files could not be read again: {clean(done.stderr)}",
+            hint="--verify needs `sha256sum --zero` of the GNU coreutils there; what was restored is there",
+        )
+    return found

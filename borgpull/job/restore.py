@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..answers import Item, Restored
+from ..borg import WARNED
 from ..borg import command as borg_command
 from ..errors import CONTROLLER, Failure, UsageError
 from ..events import Step
@@ -30,7 +31,6 @@ from .plan import Subject
 from .session import opened
 from .watch import MOST_WARNINGS
 
-_WARNING = 1
 _NOT_ROOT = "the user there is not root: what was restored belongs to that user, and not to the owners in the archive"
 
 
@@ -91,7 +91,7 @@ class _Restore:
         contents = Contents(self._wanted.patterns)
         await each_item(self._subject, self._archive, self._wanted.patterns, contents.take)
         if contents.unmatched:
-            raise await no_such_path(self._subject, self._archive, contents.unmatched)
+            raise no_such_path(self._subject, self._archive, contents.unmatched)
         contents.refuse_traps(self._subject.party, self._archive.name)
         return contents
 
@@ -135,14 +135,14 @@ class _Restore:
     async def _extracted_there(self, master: Master) -> Ended:
         subject, wanted = self._subject, self._wanted
         extraction = Extraction(
-            subject.target.borg_path,
-            subject.repository,
-            self._archive.name,
-            wanted.patterns,
-            wanted.folder or "/",
-            wanted.numeric_ids,
-            subject.target.options.lock_wait,
-            subject.target.sudoer,
+            borg=subject.target.borg_path,
+            repository=subject.repository,
+            archive=self._archive.name,
+            patterns=wanted.patterns,
+            folder=wanted.folder or "/",
+            numeric_ids=wanted.numeric_ids,
+            lock_wait=subject.target.options.lock_wait,
+            sudoer=subject.target.sudoer,
         )
         custody = Custody(subject)
         failure: Failure | None = None
@@ -176,7 +176,7 @@ class _Restore:
         )
 
     def _settled(self, restored: Restored, ended: Ended, party: str) -> Restored:
-        if ended.status not in (0, _WARNING):
+        if ended.status not in (0, WARNED):
             failure = ended.failure(party, "extract")
             raise Failure(
                 failure.party,
@@ -185,7 +185,7 @@ class _Restore:
                 detail=failure.detail,
             )
         said = tuple(message.text for message in ended.said.warnings[:MOST_WARNINGS])
-        return replace(restored, warnings=said, warned=max(ended.said.warned, int(ended.status == _WARNING)))
+        return replace(restored, warnings=said, warned=max(ended.said.warned, int(ended.status == WARNED)))
 
 
 def _refuse_full(folder: Path, *, overwrite: bool) -> None:

@@ -54,7 +54,6 @@ async def opened(subject: Subject, master: Master, errand: Errand) -> AsyncItera
 
 
 def backup_of(subject: Subject, archive: str) -> Backup:
-    """Return the errand that makes an archive of the source paths."""
     target = subject.target
     return Backup(
         borg=target.borg_path,
@@ -68,7 +67,6 @@ def backup_of(subject: Subject, archive: str) -> Backup:
 
 
 def dump_of(subject: Subject, archive: str, stream: Stream) -> Dump:
-    """Return the errand that makes an archive of what the command of a stream prints."""
     target = subject.target
     return Dump(
         borg=target.borg_path,

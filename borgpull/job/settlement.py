@@ -18,9 +18,8 @@ from ..guard import Evidence, State, Unreadable
 from ..hostile import clean
 from ..ledger import Found, Ledger, Phase, ServerVault
 from ..road import Ended
-from .custody import GONE
+from .custody import GONE, evidence_of, is_there
 from .plan import Subject
-from .sight import evidence_of, is_there
 
 _SECONDS = 60.0
 # Where borg keeps its cache and its memory of a repository, on T, by borg's own rules (1.2 and 1.4).

@@ -60,10 +60,7 @@ class Reading:
             output = tuple(self._said.text.splitlines())
             self._subject.plan.emit(
                 CommandFinished(
-                    target=self._subject.target.name,
-                    command=self._place,
-                    status=max(_NO_STATUS, exited),
-                    output=output,
+                    target=self._subject.target.name, command=self._place, status=max(_NO_STATUS, exited), output=output
                 )
             )
 

@@ -2,27 +2,32 @@
 
 T has no part in it. Nothing is pruned while a check finds damage, and nothing changes but between the custody's
 `begin_own` and `end_own`.
+
+Time is cut into periods of CheckEvery, for each repository at moments of its own, which its id gives: the first run in
+each period checks. So the checks of a fleet that began on one day do not stay together on one.
 """
 
 from __future__ import annotations
 
+import hashlib
+import math
 import re
 import time
 
+from ..borg import WARNED, series
 from ..borg import command as borg_command
-from ..borg import series
 from ..borg.output import Message
 from ..errors import BACKUP_SERVER, CONTROLLER, Failure
 from ..events import Step
+from ..ledger import Ledger
 from ..road import Ended
-from .cadence import check_due, next_check
 from .custody import Custody
 from .plan import Subject
 
-_WARNING = 1
 _FREED = re.compile(r"compaction freed about (.{1,20}) repository space")
 # Every commit leaves a few bytes; to move segments for less than this costs more than it frees.
 _WORTH_COMPACTING = 1024 * 1024
+_SHARES = 1 << 64
 
 
 class Upkeep:
@@ -35,7 +40,6 @@ class Upkeep:
         self._every = subject.plan.config.check_every
 
     def check_is_due(self) -> bool:
-        """Tell whether `borg check` is due now."""
         return check_due(self._custody.verified, every=self._every, now=time.time())
 
     async def check(self, *, due: bool) -> None:
@@ -46,7 +50,7 @@ class Upkeep:
         with self._watch.step(Step.CHECK):
             ended = await self._subject.borg(Step.CHECK, borg_command.check())
             # Borg reports damage with the exit status of a warning.
-            if ended.status == _WARNING:
+            if ended.status == WARNED:
                 raise Failure(
                     BACKUP_SERVER,
                     f"borg check found damage in the repository: {_first(ended)}",
@@ -94,3 +98,33 @@ class Upkeep:
 def _first(ended: Ended) -> str:
     said: list[Message] = [*ended.served.said.errors, *ended.said.errors, *ended.said.warnings]
     return said[0].text if said else "it does not say what"
+
+
+def check_due(known: Ledger, *, every: float, now: float) -> bool:
+    """Tell whether a check is due at `now`, `every` seconds: 0 for always, infinity for never.
+
+    One that never passed is: of a new repository it is cheap, and of one that was taken over or accepted nobody knows
+    yet what it holds. So is one that was interrupted, or found damage.
+    """
+    if every == 0 or math.isinf(every):
+        return every == 0
+    period = _period(known, known.checked, every)
+    # Not "later than": by a clock that was set back, the last check may lie in the future.
+    return known.checked == 0 or known.checking or period != _period(known, now, every)
+
+
+def next_check(known: Ledger, *, every: float, now: float) -> float:
+    """Return when the next period of this repository begins; infinity when it is never checked."""
+    if every == 0 or math.isinf(every):
+        return now if every == 0 else math.inf
+    return (_period(known, now, every) + 1 + _share(known)) * every
+
+
+def _period(known: Ledger, moment: float, every: float) -> int:
+    return math.floor(moment / every - _share(known))
+
+
+def _share(known: Ledger) -> float:
+    """Return what part of a period the repository's own periods begin later: from 0 to below 1."""
+    digest = hashlib.sha256(known.evidence.repository_id.encode()).digest()
+    return int.from_bytes(digest[:8], "big") / _SHARES

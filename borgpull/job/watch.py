@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from ..borg import WARNED
 from ..borg.output import Created, Line, Message, Percent
 from ..errors import Failure, TamperedError
 from ..events import (
@@ -25,7 +26,6 @@ from ..events import (
 )
 from ..road import Ended
 
-_WARNING = 1
 # More are counted, not shown: a million changed files are one thing to know.
 MOST_WARNINGS = 20
 NO_LINKS = "B's file system has no hard links: no snapshot; a rollback can only remove what came"
@@ -70,7 +70,6 @@ class Watch:
             self._emit(StepFinished(target=self._target, step=step, outcome=report.outcome, detail=report.detail))
 
     def skip(self, step: Step, reason: str) -> None:
-        """Tell that a step is left out."""
         self._emit(StepSkipped(target=self._target, step=step, reason=reason))
 
     def hearing(self, party: str, step: Step) -> Callable[[Line], None]:
@@ -88,7 +87,7 @@ class Watch:
                             path=path,
                         )
                     )
-                case Percent(_, current, total, text):
+                case Percent(current, total, text):
                     self._emit(
                         PercentProgress(target=self._target, step=step, current=current, total=total, message=text)
                     )
@@ -99,23 +98,16 @@ class Watch:
 
     def warn_without_links(self) -> None:
         """Tell what is lost where B's file system has no hard links."""
-        self._emit(
-            Warned(
-                target=self._target,
-                text=NO_LINKS,
-                hint=NO_LINKS_HINT,
-            )
-        )
+        self._emit(Warned(target=self._target, text=NO_LINKS, hint=NO_LINKS_HINT))
 
     def said(self, party: str, text: str) -> None:
-        """Pass on a line that somebody said."""
         self._emit(Said(target=self._target, party=party, text=text))
 
     def settle(self, report: StepReport, ended: Ended, command: str, *, party: str) -> None:
         """Tell the warnings of a borg that has ended. Raises Failure, naming `party`, when it failed."""
-        if ended.status not in (0, _WARNING):
+        if ended.status not in (0, WARNED):
             raise ended.failure(party, command)
-        if ended.status == _WARNING:
+        if ended.status == WARNED:
             report.outcome = self.worst = Outcome.WARNING
             self.warn(ended.said.warnings, ended.said.warned, of=command)
 
@@ -128,7 +120,6 @@ class Watch:
 
 
 def outcome_of(error: BaseException) -> Outcome:
-    """Return the outcome of something that ended with `error`."""
     if isinstance(error, TamperedError):
         return Outcome.UNVERIFIABLE if error.unverifiable else Outcome.TAMPERED
     if isinstance(error, (asyncio.CancelledError, KeyboardInterrupt)):

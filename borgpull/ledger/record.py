@@ -60,7 +60,6 @@ class Ledger:
     checking: bool = False
 
     def dump(self) -> bytes:
-        """Return the ledger as JSON text."""
         record = {
             "version": VERSION,
             "phase": str(self.phase),

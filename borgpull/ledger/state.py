@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from .. import files
 from ..config import Sockets, Target
 from ..errors import CONTROLLER, Failure
 from ..hostile import clean
@@ -101,25 +102,12 @@ class StateVault:
 
     async def write(self, ledger: Ledger, *, snapshot: str = "keep") -> Written:
         """Replace the ledger, on the disk before anything else is done."""
-        new = self.folder / f"{_LEDGER}.new"
         with self._told("write the ledger"):
             make_private(self.folder)
             make_private(self.ids)
-            (self.ids / ledger.evidence.repository_id).write_text(str(self.folder), encoding="utf-8")
-            with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:  # noqa: PTH123, ASYNC230
-                file.write(ledger.dump())
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(self.folder / _LEDGER)
-            self._sync()
+            files.replace(self.ids / ledger.evidence.repository_id, f"{self.folder}\n".encode(), mode=0o600)
+            files.replace(self.folder / _LEDGER, ledger.dump(), mode=0o600)
         return Written(linked=True, taken=0)
-
-    def _sync(self) -> None:
-        descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
     async def retire(self) -> None:
         """Keep it as `ledger.retired.json`: it holds the key."""

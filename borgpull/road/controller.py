@@ -45,7 +45,6 @@ class Ended:
     served: Served = field(default_factory=Served)
 
     def failure(self, party: str, command: str) -> Failure:
-        """Say why it failed."""
         return explain(party, command, self.status, self.said, server=self.served.said)
 
     @property

@@ -19,7 +19,7 @@ from . import as_root
 from .script import DUMP, SESSION
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Backup:
     """What is to be done on T: its borg, the repository, and the arguments of `borg create` with the sources last.
 
@@ -35,14 +35,13 @@ class Backup:
     sudoer: str = ""
 
     def command(self, mark: str) -> BaseCommand:
-        """Return the command of the session, framed by `mark`."""
         words = borg_command.create(
             self.archive, sources=self.sources, excludes=self.excludes, options=self.options, url=_told(self)
         )
         return _command(self, mark, words, folder="", nice=self.options.nice)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Dump:
     """What the command of a stream prints is to become an archive with one file. `target` is the Name that it sees.
 
@@ -59,7 +58,6 @@ class Dump:
     sources: tuple[str, ...] = ()
 
     def command(self, mark: str) -> BaseCommand:
-        """Return the command of the session, framed by `mark`."""
         # Where T is and how it counts its hours is the operator's business, not borg's.
         hidden = [*borg_command.environment(self.repository.url), "BORG_RSH", "BORG_PASSPHRASE_FD", "BORG_VERSION"]
         dump = ["sh", "-c", DUMP, "sh", mark, *hidden]
@@ -73,7 +71,7 @@ class Dump:
         return b"%d\n%b" % (len(command), command)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Extraction:
     """What is to be put back on T: the parts of `archive` that match `patterns` (all, without one), below `folder`."""
 
@@ -88,7 +86,6 @@ class Extraction:
     sources: tuple[str, ...] = ()
 
     def command(self, mark: str) -> BaseCommand:
-        """Return the command of the session, framed by `mark`."""
         words = borg_command.extract(
             self.archive, patterns=self.patterns, numeric_ids=self.numeric_ids, url=_told(self)
         )

@@ -12,14 +12,7 @@ from ..errors import Failure
 from ..hostile import clean, last_lines
 from . import as_root
 from .errand import Backup, Errand
-from .obstacles import (
-    LONGEST_FOLDER,
-    agreed_folder,
-    missing_patterns,
-    missing_socat,
-    refuse_clock,
-    refuse_missing,
-)
+from .obstacles import LONGEST_FOLDER, agreed_folder, missing_patterns, missing_socat, refuse_clock, refuse_missing
 
 # What the script says besides a line for each path that is missing; and no word of it is longer than a folder.
 _OTHER_FACTS = 8

@@ -37,12 +37,10 @@ def agreed_folder(party: str, place: str) -> str:
 
 
 def missing_socat(party: str) -> Failure:
-    """Say that T has no socat."""
     return Failure(party, "socat is not installed there", hint="apt install socat")
 
 
 def missing_patterns(party: str, path: str) -> Failure:
-    """Say that the file of patterns is not there, or not to be read."""
     return Failure(
         party,
         f"the file of patterns is not there, or not to be read by this user: {clean(path)}",
@@ -61,7 +59,6 @@ def refuse_missing(party: str, paths: list[str], *, so: str = "") -> None:
 
 
 def some_of(paths: list[str]) -> str:
-    """Return the first of some paths, as words of a message."""
     return ", ".join(clean(path) for path in paths[:5]) + (", …" if len(paths) > 5 else "")
 
 
@@ -71,11 +68,7 @@ def refuse_clock(party: str, off: float) -> None:
     Borg dates an archive by it; one that is off would be taken for a back-dated archive after the session.
     """
     if abs(off) > MOST_CLOCK_OFF:
-        raise Failure(
-            party,
-            clock_words(off),
-            hint=CLOCK_HINT,
-        )
+        raise Failure(party, clock_words(off), hint=CLOCK_HINT)
 
 
 def clock_words(off: float) -> str:

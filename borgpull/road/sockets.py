@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from .. import ssh
-from ..borg.greeting import QUESTION, Greeting, read_greeting
+from ..borg.version import QUESTION, Greeting, read_greeting
 from ..errors import Failure
 
 _GREETING_SECONDS = 20.0
@@ -29,7 +29,6 @@ async def led(master: ssh.Master, there: str, directory: Path) -> AsyncIterator[
 
 
 async def connected(place: Path) -> socket.socket:
-    """Connect to a socket here."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     try:
         await asyncio.get_running_loop().sock_connect(connection, str(place))

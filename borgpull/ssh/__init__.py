@@ -8,11 +8,9 @@ from .connect import open_master
 from .diagnose import killed
 from .frame import PRELUDE, Answer, Incomplete, Part, ScriptFailed, ask, cut_off, read_answer, whole
 from .hostkey import HostKey, scan
-from .identity import key_problem, known_host_problem
-from .keypair import Key, make_key, new_key, public_key
-from .lifeline import FIND_SSHD, LIFELINE, SILENCE_SECONDS
+from .keys import Key, key_problem, known_host_problem, make_key, new_key, public_key
 from .master import LOST_SECONDS, SESSIONS, ForwardRefused, Master
-from .session import SSH_FAILED, execute, no_answer, no_shell, refused, session
+from .session import FIND_SSHD, LIFELINE, SILENCE_SECONDS, SSH_FAILED, execute, no_answer, no_shell, refused, session
 
 __all__ = [
     "CHACHA_FIRST",

@@ -114,5 +114,4 @@ def execute(control: Path, command: object) -> list[str]:
 
 
 def control(path: Path, operation: str, *arguments: str) -> list[str]:
-    """Return the argv of a control command: check, forward, cancel, exit."""
     return client(path, "-O", operation, *arguments, "x")

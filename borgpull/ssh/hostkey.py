@@ -34,7 +34,6 @@ class HostKey:
         return "SHA256:" + base64.b64encode(digest).decode("ascii").rstrip("=")
 
     def known_host(self, name: str, port: int) -> str:
-        """Return the line of known_hosts for a host."""
         return f"{name if port == 22 else f'[{name}]:{port}'} {KIND} {self.blob}"
 
 

@@ -61,7 +61,6 @@ class Master:
 
     @property
     def alive(self) -> bool:
-        """Tell whether the connection still stands."""
         return self._child.returncode is None
 
     @contextlib.asynccontextmanager

@@ -3,6 +3,6 @@
 Knows no target, job or connection: only what they said happened.
 """
 
-from borgpull.ui.display import Display, open_display
+from .display import Display, open_display
 
 __all__ = ["Display", "open_display"]

@@ -15,10 +15,10 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from borgpull.answers import Closed, Item, ListedArchive
-from borgpull.errors import target_party
-from borgpull.ui.console import STYLES, warning_lines
-from borgpull.ui.figures import plural, shown, size, span, stamp
+from ..answers import Closed, Item, ListedArchive
+from ..errors import target_party
+from .console import STYLES, warning_lines
+from .figures import plural, shown, size, span, stamp
 
 SCHEMA = 1
 
@@ -40,7 +40,6 @@ def closed_lines(target: str, closed: Closed) -> list[Text]:
 
 
 def archive_lines(target: str, archives: Sequence[ListedArchive], *, now: float) -> list[RenderableType]:
-    """Return a table of the archives, and a line that counts them."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("archive", overflow="fold")
     table.add_column("start", no_wrap=True)
@@ -59,7 +58,6 @@ def _state(archive: ListedArchive) -> Text:
 
 
 def archives_json(target: str, archives: Sequence[ListedArchive], closed: Closed | None) -> str:
-    """Return the archives as JSON, indented."""
     report = {
         "schema": SCHEMA,
         "target": target,
@@ -70,7 +68,6 @@ def archives_json(target: str, archives: Sequence[ListedArchive], closed: Closed
 
 
 def closed_entry(closed: Closed | None) -> dict[str, Any] | None:
-    """Return why a repository is closed as JSON has it."""
     if closed is None:
         return None
     return {"cause": shown(closed.cause), "rules": [shown(rule) for rule in closed.rules]}
@@ -97,7 +94,6 @@ FILES_END = "\n  ]\n}\n"
 
 
 def file_json(item: Item) -> str:
-    """Return a file as a JSON object, in one line."""
     record = {
         "path": item.path,
         "mode": item.mode,

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from borgpull.events import (
+from ..events import (
+    WORST_FIRST,
     ArchiveCreated,
     ArchiveProgress,
     CommandFinished,
@@ -29,20 +30,11 @@ from borgpull.events import (
     TargetFinished,
     Warned,
 )
-from borgpull.ui.figures import shown, size
+from .figures import shown, size
 
 WAITING = "waiting"
 RUNNING = "running"
 
-# The worst first: the order in which design.md lets one exit code win over another.
-WORST_FIRST = (
-    Outcome.TAMPERED,
-    Outcome.UNVERIFIABLE,
-    Outcome.FAILED,
-    Outcome.INTERRUPTED,
-    Outcome.WARNING,
-    Outcome.DONE,
-)
 BAD = WORST_FIRST[:4]
 
 # T can make borg warn about each of a million files: the first ones are kept, the others counted.
@@ -67,7 +59,6 @@ class StepRecord:
 
     @property
     def open(self) -> bool:
-        """Whether it runs still."""
         return self.outcome is None and not self.skipped
 
 
@@ -109,7 +100,6 @@ class Row:
 
     @property
     def current(self) -> StepRecord | None:
-        """The step that runs now."""
         return self.steps[-1] if self.steps and self.steps[-1].open else None
 
     @property
@@ -133,7 +123,6 @@ class Board:
 
 
 def fold(board: Board, event: Event) -> Board:
-    """Return `board` after `event`."""
     if isinstance(event, RunStarted):
         names = [shown(name) for name in event.targets]
         rows = {name: board.rows.get(name, Row(name=name)) for name in names} | board.rows

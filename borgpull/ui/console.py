@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from pathlib import Path
 from typing import IO, TextIO, cast
@@ -23,9 +23,8 @@ from typing import IO, TextIO, cast
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from borgpull.errors import CONTROLLER, Failure
-from borgpull.ui.figures import shown
-from borgpull.ui.stream import Lasting, give_up
+from ..errors import CONTROLLER, Failure
+from .figures import shown
 
 _WIDE = 10_000
 _OFF = {"", "0", "false", "no"}
@@ -53,7 +52,6 @@ STYLES = {
 
 
 def repaints(stream: IO[str], environ: Mapping[str, str] = os.environ) -> bool:
-    """Tell whether a table may be repainted on `stream`."""
     return stream.isatty() and environ.get("TERM", "dumb") not in {"", "dumb", "unknown"}
 
 
@@ -176,46 +174,88 @@ def answer(parts: Iterable[RenderableType]) -> None:
 
 
 def error_lines(party: str, cause: str, hint: str = "", rules: tuple[str, ...] = ()) -> list[Text]:
-    """Return a failure in the shape of all errors; `rules` say what was tampered with."""
     lines = [labelled("error", f"{shown(party)}: {shown(cause)}")]
     lines += [labelled("found", shown(rule)) for rule in rules]
     return [*lines, labelled("hint", shown(hint))] if hint else lines
 
 
 def warning_lines(text: str, hint: str = "") -> list[Text]:
-    """Return a warning in the shape of all warnings."""
     lines = [labelled("warning", shown(text))]
     return [*lines, labelled("hint", shown(hint))] if hint else lines
 
 
 def note_lines(text: str, hint: str = "") -> list[Text]:
-    """Return something that stops nothing, in the shape of all such notes."""
     lines = [labelled("note", shown(text))]
     return [*lines, labelled("hint", shown(hint))] if hint else lines
 
 
 def labelled(label: str, text: str) -> Text:
-    """Return "label: text" with the label in its colour."""
     return Text.assemble((f"{label}:", STYLES[label]), f" {text}")
 
 
 def message_error(party: str, cause: str, hint: str = "", rules: tuple[str, ...] = ()) -> None:
-    """Tell people what failed and what to do."""
     message_lines(error_lines(party, cause, hint, rules))
 
 
 def message_warning(text: str, hint: str = "") -> None:
-    """Tell people what they should know, though the work goes on."""
     message_lines(warning_lines(text, hint))
 
 
 def message_note(text: str) -> None:
-    """Tell people something that asks nothing of them."""
     message_lines([Text(shown(text))])
 
 
 def message_lines(lines: list[Text]) -> None:
-    """Print lines that were made elsewhere, for people."""
     console = people()
     for line in lines:
         console.print(line)
+
+
+class Lasting:
+    """A stream for people that cannot fail: when its reader goes away, what would be said is dropped.
+
+    A backup must not end because somebody closed a terminal or `head` had enough. Without this, rich keeps what it
+    could not write for ever, and on a broken pipe it ends the process (rich 15.0, `Console.on_broken_pipe`).
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.encoding = stream.encoding or "utf-8"
+
+    def write(self, text: str) -> int:
+        try:
+            self._stream.write(text)
+        except (OSError, ValueError) as error:
+            self._give_up(error)
+        return len(text)
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except (OSError, ValueError) as error:
+            self._give_up(error)
+
+    def isatty(self) -> bool:
+        with suppress(ValueError):
+            return self._stream.isatty()
+        return False
+
+    def fileno(self) -> int:
+        """Return the file descriptor. Raises OSError or ValueError where there is none."""
+        return self._stream.fileno()
+
+    def _give_up(self, error: Exception) -> None:
+        # A terminal that another program made non-blocking is only busy: the next redraw may pass.
+        if isinstance(error, BlockingIOError):
+            return
+        give_up(self._stream)
+
+
+def give_up(stream: TextIO) -> None:
+    """Lead `stream` nowhere: what Python holds for it would fail again at exit, and turn the exit code into 120."""
+    with suppress(OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(null, stream.fileno())
+        finally:
+            os.close(null)

@@ -1,7 +1,8 @@
-"""What `doctor` found, for people and for programs: pure, returns a table and lines, or text.
+"""What `doctor` and `config check` found, for people and for programs: pure, returns a table and lines, or text.
 
 C and B have a line for each thing that was looked at, targets a row each, side by side. Every mark is a word too.
-The shape for programs is a promise: docs/doctor.schema.json. A change that breaks a reader raises `SCHEMA`.
+The shapes for programs are promises: docs/doctor.schema.json and docs/check.schema.json. A change that breaks a reader
+raises `SCHEMA`, or `CHECK_SCHEMA`.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from borgpull.answers import Finding, Mark, worst_mark
-from borgpull.errors import BACKUP_SERVER, CONTROLLER
-from borgpull.ui.console import STYLES, error_lines, labelled, note_lines, warning_lines
-from borgpull.ui.figures import plural, shown
+from ..answers import Finding, Mark, worst_mark
+from ..errors import BACKUP_SERVER, CONTROLLER
+from .console import STYLES, error_lines, labelled, note_lines, warning_lines
+from .figures import plural, shown
 
 SCHEMA = 1
+CHECK_SCHEMA = 1
 
 _MARKS = {
     Mark.OK: ("✓ ok", STYLES["done"]),
@@ -35,7 +37,6 @@ _Sheets = dict[str, list[Finding]]
 
 
 def doctor_lines(findings: Sequence[Finding]) -> list[RenderableType]:
-    """Return all that was found, each trouble with its way out, and a last line that sums it up."""
     sheets: _Sheets = {}
     for finding in findings:
         sheets.setdefault(finding.party, []).append(finding)
@@ -115,5 +116,21 @@ def doctor_json(findings: Sequence[Finding]) -> str:
             }
             for finding in findings
         ],
+    }
+    return json.dumps(report, indent=2)
+
+
+def right_lines(targets: Sequence[str], *, server: str) -> list[Text]:
+    first = Text.assemble(("ok", STYLES["done"]), f": {plural(len(targets), 'target')}, backed up to {shown(server)}")
+    return [first, *(Text(f"  {shown(name)}") for name in targets)]
+
+
+def check_json(*, targets: Sequence[str] = (), server: str = "", problems: Sequence[str] = ()) -> str:
+    report = {
+        "schema": CHECK_SCHEMA,
+        "right": not problems,
+        "server": shown(server),
+        "targets": [shown(name) for name in targets],
+        "problems": [shown(problem) for problem in problems],
     }
     return json.dumps(report, indent=2)

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from borgpull.hostile import LONGEST, clean
+from ..hostile import LONGEST, clean
 
 UNKNOWN = "…"
 

@@ -13,10 +13,10 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.segment import Segment
 from rich.style import Style
 
-from borgpull.ui import pace
-from borgpull.ui.board import BAD, RUNNING, WAITING, Board, Row
-from borgpull.ui.console import STYLES
-from borgpull.ui.figures import UNKNOWN, counts, number, percent, plural, rate, size, span
+from . import pace
+from .board import BAD, RUNNING, WAITING, Board, Row
+from .console import STYLES
+from .figures import UNKNOWN, counts, number, percent, plural, rate, size, span
 
 Line = tuple[Segment, ...]
 

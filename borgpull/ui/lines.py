@@ -1,4 +1,4 @@
-"""Events as lines for people: what is worth a line, and its words. Pure; `plain` and `live` print them.
+"""Events as lines for people: what is worth a line, and its words. Pure; `display` and `live` print them.
 
 Each line opens with the time and the target, so that one line out of a long journal still says enough.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from borgpull.events import (
+from ..events import (
     CommandFinished,
     Event,
     Failed,
@@ -21,10 +21,10 @@ from borgpull.events import (
     TargetFinished,
     Warned,
 )
-from borgpull.ui import pace
-from borgpull.ui.board import BAD, RUNNING, Board, Row, Sizes
-from borgpull.ui.console import STYLES, error_lines, warning_lines
-from borgpull.ui.figures import counts, percent, plural, shown, size, span, stamp
+from . import pace
+from .board import BAD, RUNNING, Board, Row, Sizes
+from .console import STYLES, error_lines, warning_lines
+from .figures import counts, percent, plural, shown, size, span, stamp
 
 # A heartbeat is one line of a log: with more targets than these at work, the others are counted.
 _NAMED = 8

@@ -7,6 +7,7 @@ screen: what is printed above the table can be scrolled back to.
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -18,19 +19,54 @@ from rich.control import Control
 from rich.live import Live as RichLive
 from rich.text import Text
 
-from borgpull.events import Event, Said
-from borgpull.ui.board import Board, fold
-from borgpull.ui.console import message_warning, showing, terminal_size
-from borgpull.ui.frame import Frame, frame
-from borgpull.ui.lines import event_lines, is_wrong
-from borgpull.ui.summary import summary_table
-from borgpull.ui.ticker import Ticker
+from ..events import Event, Said
+from .board import Board, fold
+from .console import message_warning, showing, terminal_size
+from .frame import Frame, frame
+from .lines import event_lines, is_wrong
+from .summary import summary_table
 
 # Redraws a second. Ten are allowed; four look as alive and keep 50 targets well under 3 % of a core.
 RATE = 4
 
 # Lines that wait for the next redraw. A T that makes ssh talk without end fills no memory.
 _WAITING_LINES = 1000
+
+
+class Ticker:
+    """Call `beat` every `interval` seconds from `start` to `stop`; `trouble` is what it raised last.
+
+    A thread of our own, and neither rich's nor an asyncio task: rich's dies with a traceback in the middle of the
+    table when a drawing fails; a task stands still with the event loop, just when people want to see that something
+    is stuck.
+    """
+
+    def __init__(self, beat: Callable[[], None], *, interval: float) -> None:
+        self.trouble: Exception | None = None
+        self._beat = beat
+        self._interval = interval
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="borgpull-ui", daemon=True)
+
+    def start(self) -> None:
+        """Begin; the first call comes at once."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End; no call is under way when this returns."""
+        self._stopped.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            try:
+                self._beat()
+            # Whatever is wrong with the screen, the backup is worth more; the next beat tries again.
+            except Exception as trouble:
+                self.trouble = trouble
+            if self._stopped.wait(self._interval):
+                return
 
 
 class Live:
@@ -75,7 +111,6 @@ class Live:
             self._above.extend(event_lines(self.board, event, verbose=self._verbose))
 
     def tick(self) -> None:
-        """Redraw, unless nothing would look different."""
         if not self.board.rows and not self._above:
             return
         columns, rows = size = terminal_size(self._console.file)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from borgpull import __version__
-from borgpull.events import Outcome
-from borgpull.ui.board import Board, Row, closed
-from borgpull.ui.report import NOT_STARTED, verdict
+from .. import __version__
+from ..events import Outcome
+from .board import Board, Row, closed
+from .report import NOT_STARTED, verdict
 
 _SUCCEEDED = {Outcome.DONE, Outcome.WARNING}
 _OUTCOMES = (*(outcome.value for outcome in Outcome), NOT_STARTED)

@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from borgpull.events import Step
-from borgpull.ui.board import RUNNING, WINDOW, Row, Sizes
+from ..events import Step
+from .board import RUNNING, WINDOW, Row, Sizes
 
 # An estimate never says that all is read: only borg knows when it is.
 ESTIMATE_CAP = 0.99
@@ -38,7 +38,6 @@ class Totals:
 
     @property
     def targets(self) -> int:
-        """The number of all targets."""
         return self.states.total()
 
 
@@ -81,7 +80,6 @@ def left(row: Row, now: float) -> float | None:
 
 
 def elapsed(row: Row, now: float) -> float | None:
-    """Return the seconds that `row` has taken so far, or took."""
     if row.started is None:
         return None
     return max(0.0, (now if row.finished is None else row.finished) - row.started)
@@ -94,7 +92,6 @@ def silence(row: Row, now: float) -> float | None:
 
 
 def totals(rows: Iterable[Row], now: float) -> Totals:
-    """Return all `rows` together."""
     kept = list(rows)
     speeds = [pace for row in kept if (pace := speed(row, now)) is not None]
     sizes = [row.sizes for row in kept if row.sizes]

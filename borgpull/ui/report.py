@@ -12,10 +12,10 @@ from collections import Counter
 from dataclasses import fields
 from typing import Any
 
-from borgpull.events import ArchiveCreated, CommandFinished, Event, Failed, Outcome, Step, Warned
-from borgpull.ui import pace
-from borgpull.ui.board import LARGEST, Board, Row, StepRecord, closed
-from borgpull.ui.figures import shown, stamp
+from ..events import ArchiveCreated, CommandFinished, Event, Failed, Outcome, Step, Warned
+from . import pace
+from .board import LARGEST, Board, Row, StepRecord, closed
+from .figures import shown, stamp
 
 SCHEMA = 1
 NOT_STARTED = "not-started"

@@ -15,10 +15,10 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from borgpull.answers import Level, Standing, State, worst_level
-from borgpull.errors import Failure, target_party
-from borgpull.ui.console import STYLES, error_lines, labelled, warning_lines
-from borgpull.ui.figures import plural, shown, size, span, stamp
+from ..answers import Level, Standing, State, worst_level
+from ..errors import Failure, target_party
+from .console import STYLES, error_lines, labelled, warning_lines
+from .figures import plural, shown, size, span, stamp
 
 SCHEMA = 1
 
@@ -38,7 +38,6 @@ _MOST_NAMED = 5
 
 
 def status_lines(standings: Sequence[Standing], *, now: float, max_age: float) -> list[RenderableType]:
-    """Return one line that sums it up, a table, and what is wrong with each target."""
     parts: list[RenderableType] = [_first_line(standings), _table(standings, now)]
     for standing in standings:
         parts += _trouble(standing, max_age)
@@ -46,7 +45,6 @@ def status_lines(standings: Sequence[Standing], *, now: float, max_age: float) -
 
 
 def failure_lines(failure: Failure) -> list[Text]:
-    """Return what is said when B could not be asked at all."""
     first = Text.assemble(
         (_shouted(Level.UNKNOWN), STYLES["error"]), f": {shown(failure.party)}: {shown(failure.cause)}"
     )

@@ -1,6 +1,6 @@
 """The end of a run in words: what each target did, then every warning, failure and trace of tampering.
 
-Pure: returns lines, or a table and lines; `plain` and `live` print them. It stays when the table is gone.
+Pure: returns lines, or a table and lines; `display` and `live` print them. It stays when the table is gone.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from borgpull.events import Step
-from borgpull.ui import pace
-from borgpull.ui.board import WAITING, WORST_FIRST, Board, Row, closed
-from borgpull.ui.console import STYLES, error_lines, warning_lines
-from borgpull.ui.figures import counts, number, plural, size, span
-from borgpull.ui.lines import stamped, what_it_did
+from ..events import WORST_FIRST, Step
+from . import pace
+from .board import WAITING, Board, Row, closed
+from .console import STYLES, error_lines, warning_lines
+from .figures import counts, number, plural, size, span
+from .lines import stamped, what_it_did
 
 NOT_STARTED = "not started"
 

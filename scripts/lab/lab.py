@@ -18,7 +18,7 @@ from borgpull import proc
 from borgpull.errors import Failure
 
 from . import processes
-from .sshd import LAB, Host, Spot, find_program, host_running
+from .sshd import LAB, SELF_TEST, Host, Spot, find_program, host_running
 
 PREFIX = "bplab-"
 _PACKAGES = {
@@ -51,12 +51,16 @@ class Target:
 
 @dataclass(frozen=True, kw_only=True)
 class Lab:
-    """A backup server and its targets; `directory` holds everything, `root` is the config's RootDir."""
+    """A backup server and its targets; `directory` holds everything, `root` is the config's RootDir.
+
+    `check_every` is the config's CheckEvery; what the config does not say is left to borgpull.
+    """
 
     directory: Path
     server: Host
     root: Path
     targets: tuple[Target, ...]
+    check_every: str = ""
 
     def config(self) -> dict[str, Any]:
         """Return borgpull's config for this lab: plain values, which a test may change."""
@@ -64,6 +68,7 @@ class Lab:
             "Borg": {
                 "RootDir": str(self.root),
                 "PruneSetting": "--keep-last 5 --keep-daily 7",
+                **({"CheckEvery": self.check_every} if self.check_every else {}),
                 "Server": _connection(self.server) | _borg_path(self.server),
             },
             "Servers": [_entry(target) for target in self.targets],
@@ -82,6 +87,7 @@ class Lab:
             [
                 *("env", "-C", str(folder or self.directory)),
                 f"BORG_BASE_DIR={self.directory / 'onlooker'}",
+                *SELF_TEST,
                 f"BORG_REPO={target.repository}",
                 "BORG_PASSPHRASE_FD=0",
                 *(self.server.spot.borg_path or "borg", *arguments),
@@ -93,6 +99,10 @@ class Lab:
             said = done.stderr.decode("utf-8", "replace").strip()
             raise Failure(LAB, f"borg {arguments[0]} ended with {done.returncode}: {said}", hint="run it again")
         return done.stdout
+
+    def host(self, name: str) -> Host:
+        """Return the host with this name."""
+        return next(host for host in (self.server, *(each.host for each in self.targets)) if host.name == name)
 
     def archives(self, target: Target) -> list[str]:
         """Return the names of a target's archives, oldest first."""
@@ -111,7 +121,11 @@ def missing_tools() -> dict[str, str]:
 
 @contextlib.contextmanager
 def lab_running(
-    server: Spot = _BACKUP_SERVER, targets: Sequence[Spot] = _TWO_TARGETS, *, parent: Path | None = None
+    server: Spot = _BACKUP_SERVER,
+    targets: Sequence[Spot] = _TWO_TARGETS,
+    *,
+    parent: Path | None = None,
+    check_every: str = "",
 ) -> Iterator[Lab]:
     """Start a lab in a new directory below `parent` (TMPDIR, if None), and remove it at the end.
 
@@ -130,6 +144,7 @@ def lab_running(
                 targets=tuple(
                     _target(hosts.enter_context(host_running(directory / spot.name, spot)), root) for spot in targets
                 ),
+                check_every=check_every,
             )
     finally:
         processes.end(processes.mentioning(str(directory)))

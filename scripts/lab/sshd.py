@@ -15,12 +15,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import SecretStr
+
+from borgpull import config
 from borgpull.errors import Failure
 from borgpull.ssh import Key, make_key
 
 from . import processes
 
 LAB = "lab"
+# Where whoever starts the lab has borg leave out its test of itself, each borg of the lab does.
+SELF_TEST = [f"{name}={os.environ[name]}" for name in ("BORG_SELFTEST",) if name in os.environ]
 _SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
 _SECONDS_TO_START = 10.0
 _ATTEMPTS = 5
@@ -81,6 +86,15 @@ class Host:
         name = self.spot.address if self.port == 22 else f"[{self.spot.address}]:{self.port}"
         return f"{name} {self.host_key.public}"
 
+    def connection(self, *, port: int = 0) -> config.Connection:
+        """Return the way to it as borgpull has it, or to another port under its names and keys."""
+        return config.Connection(
+            host=config.Host(self.spot.address, port or self.port),
+            username=self.user,
+            known_host=self.known_host + "\n",
+            private_key=SecretStr(self.key.private),
+        )
+
     @property
     def temporary(self) -> Path:
         """Return the TMPDIR of its sessions."""
@@ -122,10 +136,10 @@ def _started(directory: Path, spot: Spot) -> Iterator[tuple[int, int]]:
     log = directory / "sshd.log"
     for _ in range(_ATTEMPTS):  # another process may take the free port before sshd does
         port = spot.port or _free_port(spot.address)
-        config = directory / "sshd_config"
-        config.write_text(_config(directory, spot, port), encoding="utf-8")
+        settings = directory / "sshd_config"
+        settings.write_text(_config(directory, spot, port), encoding="utf-8")
         log.write_bytes(b"")
-        with processes.daemon([*spot.prefix, sshd, "-D", "-e", "-f", str(config)], log=log) as pid:
+        with processes.daemon([*spot.prefix, sshd, "-D", "-e", "-f", str(settings)], log=log) as pid:
             if _listens(pid, log):
                 yield pid, port
                 return
@@ -169,7 +183,7 @@ def _config(directory: Path, spot: Spot, port: int) -> str:
         # an ordinary user cannot ask PAM about an account
         f"UsePAM {'yes' if as_root else 'no'}",
         # Borg's cache and temporary files stay out of the real home, and what the user's ~/.bashrc does out of the lab
-        f"SetEnv HOME={directory} BORG_BASE_DIR={directory} TMPDIR={directory / 'tmp'}",
+        " ".join(["SetEnv", f"HOME={directory} BORG_BASE_DIR={directory} TMPDIR={directory / 'tmp'}", *SELF_TEST]),
     ]
     return "\n".join([*spot.sshd_lines, *needed, _DEBIAN_DEFAULT])
 

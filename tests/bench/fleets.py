@@ -8,7 +8,7 @@ from pathlib import Path
 from bench.ways import SECONDS
 from borgpull.borg import command as borg_command
 from borgpull.config.settings import Options
-from world import World
+from support import World
 
 _PRUNE = ["--keep-last=5", "--keep-daily=7"]
 # What a cautious operator would put into cron on each target.

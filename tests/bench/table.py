@@ -22,9 +22,9 @@ from bench.relay import relay_to  # noqa: E402
 from bench.screen import share_of_a_core  # noqa: E402
 from bench.usage import seconds_of  # noqa: E402
 from bench.ways import GCM, Ways, fill, plain_speed, run_of, speed_under_way, through  # noqa: E402
-from custody.following import only  # noqa: E402
 from lab import Spot  # noqa: E402
-from world import World, loopback_world  # noqa: E402
+from support import World, loopback_world  # noqa: E402
+from support.reading import only  # noqa: E402
 
 ROUNDS = 5
 MEGABYTES = 600
@@ -59,7 +59,7 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
 
 @contextlib.contextmanager
 def filled_world(targets: Iterable[str] = ("web",), *, megabytes: int = MEGABYTES) -> Iterator[World]:
-    with loopback_world(list(targets), planted=False) as world:
+    with loopback_world(list(targets), planted=False, check_every="") as world:
         for target in world.targets:
             fill(target.source, megabytes=megabytes)
         yield world
@@ -108,7 +108,7 @@ def fleets() -> None:
     rows = []
     for count in FLEETS:
         names, server = [f"t{number}" for number in range(count)], Spot(name="B", sshd_lines=("MaxStartups 100",))
-        with loopback_world(names, server=server, planted=False) as world:
+        with loopback_world(names, server=server, planted=False, check_every="") as world:
             for target in world.targets:
                 plant_small(target.source, files=SMALL_FILES)
             script, config = Script(world), world.lab.config()
@@ -164,7 +164,7 @@ def _speeds(world: World, count: int, port: int) -> tuple[float, float, float]:
 
 def cache() -> None:
     """What a prune costs on a C that has no cache of Borg's chunks yet, a throw-away one, against one that has it."""
-    with loopback_world(["web"], planted=False) as world:
+    with loopback_world(["web"], planted=False, check_every="") as world:
         source = world.targets[0].source
         plant_small(source, files=MANY_FILES)
         config = world.lab.config()

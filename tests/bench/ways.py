@@ -18,8 +18,8 @@ from typing import Any
 from bench.usage import Usage, usage_of
 from borgpull.borg import command as borg_command
 from borgpull.config.settings import Options
-from custody.following import only
-from world import World
+from support import World
+from support.reading import only
 
 SECONDS = 600.0
 GCM = "aes128-gcm@openssh.com"

@@ -8,8 +8,8 @@ import pytest
 
 from borgpull.borg.failure import explain, missing_borg, speaks_against_repository
 from borgpull.borg.output import Message, Messages, read_line
-from world import borg_14
-from world.place import DISTRIBUTION_BORG
+from support import borg_14
+from support.place import DISTRIBUTION_BORG
 
 
 def messages(*said: Message | None) -> Messages:

@@ -30,7 +30,7 @@ RECORDED = [
     (
         b'{"message": "Checking segments 20.0%", "current": 3, "total": 10, "info": null, "operation": 1, "msgid": '
         b'"repository.check", "type": "progress_percent", "finished": false, "time": 1795391105.5125263}',
-        Percent("repository.check", 3, 10, "Checking segments 20.0%"),
+        Percent(3, 10, "Checking segments 20.0%"),
     ),
     (
         b'{"operation": 1, "msgid": "repository.check", "type": "progress_percent", "finished": true, "time": 1.5}',
@@ -107,10 +107,10 @@ def test_any_line_is_taken_and_none_is_believed(line):
         case Created(original_size, deduplicated_size, files, path):
             assert all(0 <= number < 1 << 62 for number in (original_size, deduplicated_size, files))
             texts = [path]
-        case Percent(msgid, current, total, text):
+        case Percent(current, total, text):
             assert 0 <= current <= total
             assert total > 0
-            texts = [msgid, text]
+            texts = [text]
         case Message(level, kind, text):
             texts = [level, kind, text]
         case nothing:

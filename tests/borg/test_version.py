@@ -7,11 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from borgpull.borg.greeting import QUESTION, read_greeting
-from borgpull.borg.version import read_version
+from borgpull.borg.version import QUESTION, read_greeting, read_version
 from borgpull.errors import Failure
-from world import borg_14
-from world.place import DISTRIBUTION_BORG
+from support import borg_14
+from support.place import DISTRIBUTION_BORG
 
 
 @pytest.mark.parametrize("borg", [lambda: DISTRIBUTION_BORG, borg_14])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from borgpull.answers import Mark
-from borgpull.checkup import Sheet, can_go_on, look_at_controller, swap
+from borgpull.checkup import Sheet, can_go_on, controller, look_at_controller
 from borgpull.checkup.controller import _look_at_dumps as look_at_dumps
 from borgpull.errors import CONTROLLER, Failure
 
@@ -133,7 +133,7 @@ HEAD = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
 )
 def test_swap_that_is_not_encrypted_is_a_warning_and_what_cannot_be_told_is_said(swaps, known, mark, words):
     sheet = Sheet(CONTROLLER, ("swap",))
-    swap.look_at_swap(sheet, swaps, encrypted=lambda place, device: known[place])
+    controller.look_at_swap(sheet, swaps, encrypted=lambda place, device: known[place])
     assert sheet.findings[0].mark is mark
     assert words in sheet.findings[0].detail
 
@@ -178,14 +178,14 @@ def loop(block: Path) -> None:
     ],
 )
 def test_what_lies_below_a_swap_file_tells_whether_it_is_encrypted(tmp_path, monkeypatch, made, expected):
-    monkeypatch.setattr(swap, "_BLOCK", tmp_path / "sys")
+    monkeypatch.setattr(controller, "_BLOCK", tmp_path / "sys")
     file = tmp_path / "swapfile"
     file.write_text("")
     number = file.stat().st_dev
     made(tmp_path / "sys" / f"{os.major(number)}:{os.minor(number)}")
-    assert swap.is_encrypted(str(file), False) is expected
+    assert controller.is_encrypted(str(file), False) is expected
 
 
 def test_swap_in_memory_and_swap_of_the_host_outside():
-    assert swap.is_encrypted("/dev/zram0", True) is True
-    assert swap.is_encrypted("/no/such/swapfile", False) is None
+    assert controller.is_encrypted("/dev/zram0", True) is True
+    assert controller.is_encrypted("/no/such/swapfile", False) is None

@@ -5,8 +5,8 @@ import os
 import pytest
 
 from borgpull.cli.app import BorgPull
-from borgpull.cli.completing import answer
-from borgpull.cli.page import page_of
+from borgpull.cli.completion import answer
+from borgpull.cli.help import page_of
 
 CONFIG = """
 [borg]

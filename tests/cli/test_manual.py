@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from borgpull.cli.app import BorgPull
-from borgpull.cli.page import page_of
+from borgpull.cli.help import page_of
 
 
 @pytest.fixture(scope="module")

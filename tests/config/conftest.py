@@ -4,7 +4,7 @@ import subprocess
 import pytest
 from sample import PASSPHRASES
 
-from borgpull.ssh import identity
+from borgpull import ssh
 
 
 def _made(path, *options, passphrase=""):
@@ -53,8 +53,8 @@ def private(tmp_path_factory):
 def checks(private):
     """The checks that borgpull itself hands to the config room; a value that was seen is not looked at again."""
     return {
-        "check_key": functools.cache(functools.partial(identity.key_problem, directory=private)),
-        "check_known_host": functools.cache(functools.partial(identity.known_host_problem, directory=private)),
+        "check_key": functools.cache(functools.partial(ssh.key_problem, directory=private)),
+        "check_known_host": functools.cache(functools.partial(ssh.known_host_problem, directory=private)),
     }
 
 

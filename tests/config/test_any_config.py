@@ -11,6 +11,7 @@ from sample import GOOD, filled, read_pure
 from borgpull.config import address, fields, keytext, retention
 from borgpull.config.settings import repository_path
 from borgpull.errors import ConfigError
+from support.examples import examples
 
 UNHURRIED = {"deadline": None, "database": None}
 LINES = filled(GOOD, {"HOST_KEY": "ssh-ed25519 AAAA", "HOST_KEY_RSA": "ssh-rsa AAAA"}).splitlines()
@@ -27,7 +28,7 @@ def told(text):
     return caught.value.problems
 
 
-@settings(max_examples=400, **UNHURRIED)
+@settings(max_examples=examples(400), **UNHURRIED)
 @given(st.text() | toml_scraps)
 @example("a = " + "[" * 5000)
 @example("a = {" * 5000)
@@ -38,7 +39,7 @@ def test_any_text_is_read_or_refused(text):
     assert told(text)
 
 
-@settings(max_examples=200, **UNHURRIED)
+@settings(max_examples=examples(200), **UNHURRIED)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
@@ -53,7 +54,7 @@ def test_any_value_in_the_place_of_another(value, line):
     assert not [problem for problem in told(text) if "Traceback" in problem]
 
 
-@settings(max_examples=400, **UNHURRIED)
+@settings(max_examples=examples(400), **UNHURRIED)
 @given(st.data())
 def test_a_slip_of_the_hand_shows_no_secret(data):
     number = data.draw(st.integers(0, len(LINES) - 1))
@@ -72,7 +73,7 @@ HOSTS = st.text(alphabet="aZ09.-_:[]@/%!; \n", max_size=12) | st.builds(
 )
 
 
-@settings(max_examples=150, **UNHURRIED)
+@settings(max_examples=examples(150), **UNHURRIED)
 @given(HOSTS | st.ip_addresses(v=4).map(str) | st.ip_addresses(v=6).map("[{}]:2222".format))
 @example("::1")
 @example("[::ffff:1.2.3.4]")
@@ -87,7 +88,7 @@ def test_a_host_that_passes_is_that_host_to_ssh(text):
     assert not [line for line in lines if line.startswith(("proxycommand ", "proxyjump "))]
 
 
-@settings(max_examples=60, **UNHURRIED)
+@settings(max_examples=examples(60), **UNHURRIED)
 @given(st.text(alphabet="aZ0.-_@/%!; $:\n", min_size=1, max_size=8))
 def test_a_user_that_passes_is_that_user_to_ssh(text):
     if address.user_problem(text):
@@ -97,7 +98,7 @@ def test_a_user_that_passes_is_that_user_to_ssh(text):
     assert {f"user {text}", "hostname h"} <= set(shown)
 
 
-@settings(max_examples=300, **UNHURRIED)
+@settings(max_examples=examples(300), **UNHURRIED)
 @given(st.text(alphabet="ab./~:{}\n", max_size=12))
 def test_a_folder_that_passes_lies_below_the_root(sub_dir):
     if fields.sub_dir(sub_dir):
@@ -108,7 +109,7 @@ def test_a_folder_that_passes_lies_below_the_root(sub_dir):
     assert not path.startswith("/srv/root/.borgpull/")
 
 
-@settings(max_examples=200, **UNHURRIED)
+@settings(max_examples=examples(200), **UNHURRIED)
 @given(st.text())
 def test_normalising_twice_is_normalising_once(text):
     key = keytext.private_key(text)
@@ -118,7 +119,7 @@ def test_normalising_twice_is_normalising_once(text):
     assert "\r" not in key + entries
 
 
-@settings(max_examples=200, **UNHURRIED)
+@settings(max_examples=examples(200), **UNHURRIED)
 @given(st.text() | st.lists(st.sampled_from([*retention._KNOWN, "7", "-1", "2d", "-n", "=", "'"])).map(" ".join))
 def test_retention_that_passes_holds_nothing_else(setting):
     if retention.problem(setting):

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from sample import GOOD, read_pure
 
-from borgpull.config import creation, retention
+from borgpull.config import options, retention
 from borgpull.config.settings import repository_path
-from world import borg_14
-from world.place import DISTRIBUTION_BORG
+from support import borg_14
+from support.place import DISTRIBUTION_BORG
 
 # Has borg's own parser read each option of `borg create` that is given.
 PARSED = """
@@ -27,6 +27,7 @@ def borg(tmp_path):
     env = {
         "PATH": os.environ["PATH"],
         "LC_ALL": "C.UTF-8",
+        "BORG_SELFTEST": "disabled",
         "BORG_BASE_DIR": str(tmp_path / "base"),
         "BORG_RSH": "sh -c 'exec borg serve'",
         "BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK": "yes",
@@ -102,8 +103,8 @@ def test_both_borgs_take_what_passes_for_a_compression_and_a_files_cache(version
     borg = DISTRIBUTION_BORG if version == "1.2" else borg_14()
     program = f"import sys; from borg.archiver import Archiver\n{PARSED}"
     given = [f"--compression={text}" for text in (*COMPRESSIONS, *OBFUSCATIONS)]
-    given += [f"--files-cache={mode}" for mode in creation.FILES_CACHES]
-    assert [text for text in (*COMPRESSIONS, *OBFUSCATIONS) if creation.compression_problem(text)] == []
+    given += [f"--files-cache={mode}" for mode in options.FILES_CACHES]
+    assert [text for text in (*COMPRESSIONS, *OBFUSCATIONS) if options.compression_problem(text)] == []
     python = Path(borg).read_text().partition("\n")[0].removeprefix("#!").split()[0]
     done = subprocess.run([python, "-c", program, *given], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.split()) == (0, ["taken"] * len(given)), done.stderr

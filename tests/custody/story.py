@@ -19,22 +19,13 @@ from attacks.attack import plant as plant_attack
 from attacks.more_moves import plant_more
 from custody.catalogue import Attack
 from lab.trees import differences, plant
-from world import World, borg_14, loopback_world
-from world.place import DISTRIBUTION_BORG
+from support import World, borg_of, loopback_world, python_of
 
 BYSTANDER = "bystander"
 CODES = {"done": 0, "warning": 1, "failed": 2, "tampered": 3, "unverifiable": 3}
 SECONDS = 900.0
 VERSIONS = ("1.2", "1.4")
 _SIDE_BY_SIDE = 4
-
-
-def borg_of(version: str) -> str:
-    return DISTRIBUTION_BORG if version == "1.2" else borg_14()
-
-
-def python_of(version: str) -> str:
-    return "/usr/bin/python3" if version == "1.2" else str(Path(borg_14()).with_name("python"))
 
 
 @dataclass
@@ -203,7 +194,7 @@ def told(attacks: Sequence[Attack], folder: Path, *, targets: int, shift: int = 
     The other target is in the first round only.
     """
     versions = {f"web{number}": VERSIONS[(number + shift) % 2] for number in range(targets)}
-    with loopback_world([*versions, BYSTANDER], planted=False) as world:
+    with loopback_world([*versions, BYSTANDER], planted=False, check_every="") as world:
         # as few as there are, so that an archive too many would cost one; more, where honest runs are not rolled back
         keep = archives + 1 if all(attack.code == 3 for attack in attacks) else 30
         story = Story(world, folder, versions, keep)

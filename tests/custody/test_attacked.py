@@ -1,7 +1,7 @@
 """Attacks of a T that was taken over, through the real road: noticed, named, nothing made permanent, and undone.
 
-One for each of the law's three rules, always; `make slow` takes each kind of damage at least once, and `make attacks`
-runs all of the list, with both versions of borg.
+One for each of the law's three rules, always; `make test-slow` takes each kind of damage at least once, and
+`make attacks` runs all of the list, with both versions of borg.
 """
 
 import re

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from custody.following import Run, command_with, only
 from lab.trees import plant
-from world import World, borg_14, loopback_world
-from world.place import DISTRIBUTION_BORG
+from support import World, borg_14, loopback_world
+from support.following import Run, command_with
+from support.place import DISTRIBUTION_BORG
+from support.reading import only
 
 pytestmark = pytest.mark.slow
 

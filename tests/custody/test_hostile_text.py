@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from attacks.attack import plant as plant_attack
-from custody.following import only
-from world import Result, World, loopback_world
+from support import Result, World, loopback_world
+from support.reading import only
 
 pytestmark = pytest.mark.slow
 

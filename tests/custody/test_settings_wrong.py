@@ -2,8 +2,9 @@
 
 import pytest
 
-from custody.following import only, same_as
-from world import loopback_world
+from support import loopback_world
+from support.following import same_as
+from support.reading import only
 
 
 @pytest.fixture(scope="module")

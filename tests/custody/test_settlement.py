@@ -8,16 +8,24 @@ import pexpect
 import pytest
 
 from custody.catalogue import remove_files
-from custody.following import only, same_as
-from world import ROOT, World
+from support import ROOT, World, loopback_world
+from support.following import same_as
+from support.kept import Kept
+from support.reading import only
+
+
+@pytest.fixture(scope="module")
+def kept():
+    with loopback_world() as world:
+        done = world.run()
+        assert done.returncode == 0, done.stderr
+        yield Kept(world)
 
 
 @pytest.fixture
-def backed_up(world):
-    """A world in which both targets have an archive."""
-    done = world.run()
-    assert done.returncode == 0, done.stderr
-    return world
+def backed_up(kept):
+    """A world in which both targets have an archive, and nothing else has happened."""
+    return kept.put_back()
 
 
 def ledger_of(world: World, name: str):

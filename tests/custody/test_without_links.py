@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from attacks.attack import plant as plant_attack
-from custody.following import only
 from lab import Spot
 from lab.trees import differences, plant
-from world import World, loopback_world
+from support import World, loopback_world
+from support.reading import only
 
 pytestmark = pytest.mark.slow
 

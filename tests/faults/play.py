@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from borgpull.errors import Failure
-from custody.following import Run
 from faults.cells import BYSTANDER, FAULTED, KILL, STOP, C, Cell
 from faults.stage import Stage
 from faults.victims import Victim, held, pids_of
+from support.following import Run
 
 # No wait of a run may be longer, whatever stands still.
 LIMIT_SECONDS = 120.0

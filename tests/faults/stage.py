@@ -10,12 +10,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from custody.following import Run, only
 from faults.cells import B_LINK, BYSTANDER, FAULTED
 from faults.gates import Gates
 from lab import Spot
-from world import Result, World, loopback_world, needs_network_namespaces, walled_world
-from world.network import CONTROLLER
+from support import Result, World, loopback_world, needs_network_namespaces, walled_world
+from support.following import Run
+from support.network import CONTROLLER
+from support.reading import only
 
 # So much that a compaction is worth its while, and no more.
 _LARGE, _SMALL = 1_500_000, 30_000

@@ -1,4 +1,4 @@
-"""A cell of the fault matrix, one of each kind of fault when there is time; `make matrix` plays all of them.
+"""Some cells of the fault matrix, one of each kind of fault; `make matrix` plays all of them.
 
 That who was killed is connected to again in the same run is for tests/run/test_interrupted.py to see in every suite.
 """
@@ -12,8 +12,10 @@ from faults.judge import problems_of
 from faults.play import play
 from faults.stage import Stage, stage
 
-QUICK = (Cell(C, KILL, "prune"),)
-LONGER = (
+pytestmark = pytest.mark.slow
+
+CELLS = (
+    Cell(C, KILL, "prune"),
     Cell(C, STOP, "create"),
     Cell(SOCAT, KILL, "create"),
     Cell(T_SSHD, KILL, "inspect"),
@@ -27,16 +29,11 @@ def on_loopback() -> Iterator[Stage]:
         yield made
 
 
-@pytest.mark.parametrize(
-    "cell",
-    [*QUICK, *(pytest.param(cell, marks=pytest.mark.slow) for cell in LONGER)],
-    ids=lambda cell: cell.title,
-)
+@pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.title)
 def test_a_fault_costs_its_own_target_alone_and_the_next_run_is_well(on_loopback, cell):
     assert problems_of(play(on_loopback, cell)) == []
 
 
-@pytest.mark.slow
 def test_a_link_to_a_target_that_is_not_needed_any_more_may_be_cut():
     with stage(walled=True) as made:
         assert problems_of(play(made, Cell(T_LINK, CUT, "check"))) == []

@@ -25,7 +25,7 @@ from faults.cells import (
     C,
 )
 from lab import processes
-from world import World
+from support import World
 
 SECONDS_TO_DIE = 10.0
 

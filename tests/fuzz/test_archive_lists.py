@@ -11,7 +11,7 @@ from recorded import LIST, LIVE, NAMES, TAR, evidence
 from borgpull.borg.hints import read_hints
 from borgpull.guard import Evidence, Expected, Unreadable, judge, read_evidence
 from borgpull.guard.evidence import MOST_ARCHIVES, MOST_LIST, MOST_NAME
-from borgpull.guard.own import judge_own
+from borgpull.guard.verdict import judge_own
 
 SCRAPS = [*JSON_SCRAPS, b'"archives"', b'"repository"', b'"id"', b'"9999-12-31T23:59:59.999999-23:59"', b"0001-01-01"]
 TIMES = [

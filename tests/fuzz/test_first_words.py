@@ -24,7 +24,15 @@ from borgpull.ssh.diagnose import diagnose
 MARK = "6d61726b" * 4
 PLACE = "/tmp/borgpull.AbCdEfGhI0"
 SOURCES = ("/etc", "/srv", ESCAPES, "/" + "x" * 600)
-BACKUP = Backup("borg", Repository("/b/r", "ssh://B/b/r"), "snapshot-1", SOURCES, (), Options(), "backup")
+BACKUP = Backup(
+    borg="borg",
+    repository=Repository("/b/r", "ssh://B/b/r"),
+    archive="snapshot-1",
+    sources=SOURCES,
+    excludes=(),
+    options=Options(),
+    sudoer="backup",
+)
 VALUES = [
     b"0",
     b"3",

@@ -9,7 +9,6 @@ from hostile_bytes import damaged, repeated
 from hypothesis import given
 from hypothesis import strategies as st
 
-from borgpull.gate.ids import Ids
 from borgpull.gate.messages import MOST_DATA, Reader, Refused
 from borgpull.gate.session import Session
 from gate.calls import MANIFEST, NEW, OLD, OPEN, PATH, VERSION, call, negotiate
@@ -69,9 +68,7 @@ def begun() -> Session:
     session = Session(PATH)
     for message in Reader().read(negotiate() + call("open", **OPEN)):
         session.admit(message)
-    old = Ids()
-    old.update([OLD])
-    session.begin(old)
+    session.begin({OLD})
     return session
 
 

@@ -19,7 +19,7 @@ from recorded import LIVE, TAR, TRANSACTION, evidence, ledger
 from borgpull.borg.hints import MOST_SEGMENTS
 from borgpull.errors import Failure
 from borgpull.guard import Evidence, Expected, Unreadable, differences, judge, to_json
-from borgpull.guard.own import judge_own
+from borgpull.guard.verdict import judge_own
 from borgpull.job import escrow
 from borgpull.ledger import Found, Ledger, Phase, store
 from borgpull.ledger.record import MOST_LEDGER, load

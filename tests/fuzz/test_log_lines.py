@@ -52,9 +52,9 @@ def texts_of(line: Created | Percent | Message | None) -> list[str]:
         case Created(original_size, deduplicated_size, files, path):
             assert all(0 <= number < 1 << 62 for number in (original_size, deduplicated_size, files))
             return [path]
-        case Percent(msgid, current, total, text):
+        case Percent(current, total, text):
             assert 0 <= current <= total < 1 << 62
-            return [msgid, text]
+            return [text]
         case Message(level, kind, text):
             return [level, kind, text]
     assert line is None

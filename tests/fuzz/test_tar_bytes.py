@@ -6,6 +6,7 @@ import tarfile
 from collections.abc import Collection
 
 import pytest
+from borgpull.guard.tar import members
 from bounds import MEGABYTE, fewer, in_linear_time, is_shown_safely, within_memory
 from hostile_bytes import damaged, repeated
 from hypothesis import example, given
@@ -14,7 +15,6 @@ from recorded import CONFIG, FILES, HINTS, ID, LIVE, NONCE, TAR, TRANSACTION, ta
 
 from borgpull.borg.hints import read_hints
 from borgpull.guard import Records, Unreadable, read_records
-from borgpull.guard.tar import members
 
 BLOCK = 512
 MAGIC = {"ustar": b"ustar\x0000", "gnu": b"ustar  \x00", "none": bytes(8)}

@@ -2,9 +2,8 @@
 
 import msgpack
 
-from borgpull.gate.ids import MANIFEST, Ids
 from borgpull.gate.messages import Message, Reader, Refused
-from borgpull.gate.session import Session
+from borgpull.gate.session import MANIFEST, Session
 
 PATH = "/srv/backups/web"
 OLD, NEW = b"\x01" * 32, b"\x02" * 32
@@ -46,9 +45,7 @@ def opened(**changes: object) -> Session:
     """Return a session that has opened the repository, in which the object OLD lies."""
     session = Session(PATH)
     told(session, negotiate() + call("open", **OPEN | changes))
-    old = Ids()
-    old.update([OLD, MANIFEST])
-    session.begin(old)
+    session.begin({OLD, MANIFEST})
     return session
 
 

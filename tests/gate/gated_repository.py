@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from borgpull.gate import Account, through_gate
 from borgpull.guard import Verdict
-from guard.real_repository import ATTACKS, SECONDS, Repository, borg_of, python_of
+from guard.real_repository import ATTACKS, SECONDS, Repository
+from support import borg_of, python_of
 
 
 @dataclass

@@ -22,7 +22,7 @@ from borgpull.guard import (
     read_evidence,
     read_records,
 )
-from world.place import DISTRIBUTION_BORG, borg_14
+from support import borg_of, python_of
 
 ATTACKS = Path(__file__).parents[1] / "attacks"
 PASSPHRASE = "correct horse"
@@ -33,14 +33,6 @@ SKEW = 2.0
 
 class ListFailedError(Exception):
     """C's `borg list` failed."""
-
-
-def borg_of(version: str) -> str:
-    return DISTRIBUTION_BORG if version == "1.2" else borg_14()
-
-
-def python_of(version: str) -> str:
-    return "/usr/bin/python3" if version == "1.2" else str(Path(borg_14()).with_name("python"))
 
 
 @dataclass
@@ -105,6 +97,7 @@ class Repository:
             "BORG_RSH": str(rsh),
             "BORG_REPO": f"{URL}{self.path}",
             "BORG_BASE_DIR": str(self.home / f"base-{who}"),
+            "BORG_SELFTEST": "disabled",
             "TZ": "UTC",
             "LC_ALL": "C.UTF-8",
         }

@@ -29,7 +29,6 @@ def read(tar_bytes: bytes | None = None, archives: bytes | None = None, segments
 def test_reads_what_borg_writes():
     found = read(segments={2, 6, 8, 9})
     assert found == evidence(freeable=9)
-    assert found.key_sha256 == evidence().key_sha256
 
 
 def test_segments_that_are_not_there_are_missing_and_later_ones_lie_beyond():
@@ -98,7 +97,7 @@ def test_any_list_of_archives_is_unreadable(data):
 def test_a_ledger_with_anything_in_it_is_evidence_or_unreadable(value, key):
     try:
         found = from_json(to_json(evidence()) | {key: value})
-        assert found.key_sha256
+        assert isinstance(found.key, str)
         assert all(entry.seconds for entry in found.archives)
     except Unreadable:
         pass

@@ -1,5 +1,6 @@
 """Honest and dishonest sessions in any order: the honest ones pass, the others never do, and a rollback heals."""
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from real_repository import Repository
@@ -10,6 +11,7 @@ from borgpull.guard import State
 HONEST = ("backup", "changed backup", "prune", "compact", "check")
 
 
+@pytest.mark.slow
 @settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     versions=st.tuples(*[st.sampled_from(["1.2", "1.4"])] * 2),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from world import ROOT
+from support import ROOT
 
 
 @pytest.fixture

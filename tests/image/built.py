@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from world import ROOT
+from support import ROOT
 
 RELEASE = "trixie"
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")

@@ -13,8 +13,8 @@ import pytest
 from image.built import Image, image_built, said
 from image.container import Container
 from lab.trees import differences
-from run.reading import until
-from world import Result, World, found_on_disk, loopback_world, secrets_of
+from support import Result, World, found_on_disk, loopback_world, secrets_of
+from support.reading import until
 
 pytestmark = pytest.mark.image
 
@@ -27,7 +27,7 @@ def image() -> Iterator[Image]:
     for tool in ("buildah", "debootstrap", "runc"):
         assert shutil.which(tool), f"there is no {tool}: `make image` installs it"
     # Not below pytest's folder: it keeps those of its last runs, and this is half a gigabyte.
-    with tempfile.TemporaryDirectory(prefix="bpimage-") as folder, image_built(Path(folder)) as built:
+    with tempfile.TemporaryDirectory(prefix="bpimage-", dir="/var/tmp") as folder, image_built(Path(folder)) as built:
         yield built
 
 

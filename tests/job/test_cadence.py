@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from borgpull.guard import Evidence
-from borgpull.job.cadence import check_due, next_check
+from borgpull.job.upkeep import check_due, next_check
 from borgpull.ledger import Ledger, Phase
 
 DAY = 86400.0

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from borgpull.fleet import Shard, read_shard
-from world import ROOT
+from support import ROOT
 
 FILE = ROOT / "docs" / "kubernetes" / "borgpull.yaml"
 DOCUMENTS = list(yaml.safe_load_all(FILE.read_text(encoding="utf-8")))

@@ -1,4 +1,4 @@
-"""The lasting session on B: runs scripts, holds the lock, and frees it only when all that the run registered is gone."""
+"""The lasting session on B runs scripts, holds the lock, and frees it only when all that the run registered is gone."""
 
 import asyncio
 import contextlib

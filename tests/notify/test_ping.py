@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from borgpull.notify import Ping
-from world.monitor import Monitor, monitor_running
+from support.monitor import Monitor, monitor_running
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import pytest
 
 from borgpull.errors import Failure
 from borgpull.road.cache import cache_in_use
-from custody.following import only
-from world import loopback_world
+from support import loopback_world
+from support.reading import only
 
 
 @pytest.fixture

@@ -9,10 +9,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
 
 from borgpull.borg.command import Repository
-from borgpull.config import Connection, Host, Options, Road
+from borgpull.config import Options, Road
 from borgpull.errors import Failure
 from borgpull.road import Backup, first_leg, open_target
 from borgpull.ssh import open_master
@@ -27,7 +26,14 @@ REFUSING = {
     "restricted": "",
 }
 NOISE = "echo Welcome; printf 'no line end'; echo ' listening on' >&2\n"
-ERRAND = Backup("true", Repository("/r", "ssh://borg-server//r"), "now", ("/etc",), (), Options())
+ERRAND = Backup(
+    borg="true",
+    repository=Repository("/r", "ssh://borg-server//r"),
+    archive="now",
+    sources=("/etc",),
+    excludes=(),
+    options=Options(),
+)
 
 
 @pytest.fixture(scope="module")
@@ -41,20 +47,10 @@ def lab() -> Iterator[Lab]:
         yield made
 
 
-def host_of(lab: Lab, name: str):
-    return next((target.host for target in lab.targets if target.name == name), lab.server)
-
-
 @asynccontextmanager
 async def leg_to(lab: Lab, name: str, road: Road | None = None):
     """Connect, open a session, and lay the first leg; yields its socket on T, and the leg."""
-    host = host_of(lab, name)
-    connection = Connection(
-        host=Host(host.spot.address, host.port),
-        username=host.user,
-        known_host=host.known_host + "\n",
-        private_key=SecretStr(host.key.private),
-    )
+    connection = lab.host(name).connection()
     with tempfile.TemporaryDirectory(prefix="bptest-", dir="/dev/shm") as memory:
         async with (
             open_master(connection, party="T", directory=Path(memory), heard=lambda line: None) as master,
@@ -77,7 +73,7 @@ def client_of(place: Path) -> socket.socket:
 
 def left_of(lab: Lab, name: str) -> list[str]:
     """Return what stays of a session on a host, for as long as ten seconds."""
-    host, deadline = host_of(lab, name), time.monotonic() + 10
+    host, deadline = lab.host(name), time.monotonic() + 10
     while True:
         left = [*map(str, host.temporary.iterdir()), *map(str, processes.descendants(host.pid))]
         if not left or time.monotonic() > deadline:
@@ -144,7 +140,7 @@ def test_when_nobody_came_it_ends_with_the_session_and_says_so(lab):
 def test_when_the_connection_breaks_socat_goes_with_it_though_nobody_came(lab):
     async def go() -> None:
         async with leg_to(lab, "no-unix"):
-            host = host_of(lab, "no-unix")
+            host = lab.host("no-unix")
             children = Path(f"/proc/{host.pid}/task/{host.pid}/children").read_text().split()
             processes.end([int(pid) for pid in children])
 
@@ -158,7 +154,7 @@ def test_what_a_killed_session_left_goes_with_the_next_one(lab):
             processes.end([int((place.parent / "pid").read_text())])
 
     asyncio.run(go())
-    assert [place.name for place in host_of(lab, "no-unix").temporary.iterdir()] != []
+    assert [place.name for place in lab.host("no-unix").temporary.iterdir()] != []
 
     async def again() -> None:
         async with leg_to(lab, "no-unix"):

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import SecretStr
 
 from borgpull.borg.command import Repository
-from borgpull.config import Connection, Host, Options
+from borgpull.config import Options
 from borgpull.errors import Failure
 from borgpull.road import Backup, open_target
 from borgpull.ssh import open_master
 from lab import Lab, Spot, lab_running
+from support.examples import examples
 
 # It stands in for borg and writes down what it was given, NUL after each argument.
 RECORDER = '#!/bin/sh\nprintf "%s\\0" "$@" >"${0%/*}/given"\ncat <&"$BORG_PASSPHRASE_FD" >"${0%/*}/passphrase"\n'
@@ -39,20 +39,21 @@ def lab() -> Iterator[Lab]:
 
 @asynccontextmanager
 async def master_of(lab: Lab):
-    host = lab.server
-    connection = Connection(
-        host=Host(host.spot.address, host.port),
-        username=host.user,
-        known_host=host.known_host + "\n",
-        private_key=SecretStr(host.key.private),
-    )
+    connection = lab.server.connection()
     with tempfile.TemporaryDirectory(prefix="bptest-", dir="/dev/shm") as memory:
         async with open_master(connection, party="T", directory=Path(memory), heard=lambda line: None) as master:
             yield master
 
 
 async def given_to_borg(lab: Lab, master, sources: list[str], excludes: list[str], passphrase: str) -> list[str]:
-    backup = Backup(str(lab.server.directory / "borg"), REPOSITORY, "now", tuple(sources), tuple(excludes), Options())
+    backup = Backup(
+        borg=str(lab.server.directory / "borg"),
+        repository=REPOSITORY,
+        archive="now",
+        sources=tuple(sources),
+        excludes=tuple(excludes),
+        options=Options(),
+    )
     async with open_target(master, backup) as session:
         child = session._child
         await child.write(passphrase.encode() + b"\n")
@@ -71,7 +72,7 @@ def test_everything_arrives_as_it_is(lab, tmp_path_factory):
             st.lists(TEXT, max_size=4),
             TEXT.filter(lambda text: "\n" not in text and text != ""),
         )
-        @settings(max_examples=30, deadline=None)
+        @settings(max_examples=examples(30), deadline=None)
         def arrives(names, excludes, passphrase):
             folder = tmp_path_factory.mktemp("sources")
             sources = [f"{folder}/{name}" for name in names]

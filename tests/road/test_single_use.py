@@ -12,9 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
 
-from borgpull.config import Connection, Host
 from borgpull.errors import Failure
 from borgpull.road import BackupServer
 from borgpull.road.controller import descends
@@ -31,13 +29,7 @@ def lab() -> Iterator[Lab]:
 
 @asynccontextmanager
 async def server_of(lab: Lab):
-    host = lab.server
-    connection = Connection(
-        host=Host(host.spot.address, host.port),
-        username=host.user,
-        known_host=host.known_host + "\n",
-        private_key=SecretStr(host.key.private),
-    )
+    connection = lab.server.connection()
     with tempfile.TemporaryDirectory(prefix="bptest-", dir="/dev/shm") as memory:
         async with open_master(connection, party="B", directory=Path(memory), heard=lambda line: None) as master:
             yield BackupServer(master, "borg", Path(memory))

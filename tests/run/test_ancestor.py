@@ -7,11 +7,10 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 
-from reading import entry, held, only, report, said_of, until
-
 from lab import Target
 from lab.trees import differences
-from world import World
+from support import World
+from support.reading import bytes_below, entry, only, report, said_of, until
 
 CREATE = "create --lock-wait 600 --files-cache=ctime,size --noctime --noflags --noflags --stats ::snapshot-{utcnow}"
 
@@ -54,13 +53,15 @@ def test_a_repository_of_the_ancestor_is_taken_over_without_a_question(world, tm
     target = world.target("web")
     back_up_as_the_ancestor(world, target)
     (old,) = world.lab.archives(target)
-    size = held(target.repository)
+    size = bytes_below(target.repository)
     result = world.run("--json", "-v", config=only(world.lab.config(), "web"))
     assert result.returncode == 0, result.stderr
     names = world.lab.archives(target)
     assert [name for name in names if name != old] == [report(result)["targets"][0]["archive"]["name"]]
     assert old in names
-    assert held(target.repository) - size < 20_000, "the files cache and the chunks of the ancestor were not used"
+    assert bytes_below(target.repository) - size < 20_000, (
+        "the files cache and the chunks of the ancestor were not used"
+    )
     for name in names:
         folder = tmp_path / name
         folder.mkdir()

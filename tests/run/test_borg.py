@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pexpect
 import pytest
-from reading import until
 
 from lab import processes
-from world import ROOT, World, loopback_world
+from support import ROOT, World, loopback_world
+from support.reading import until
 
 
 @pytest.fixture(scope="module")

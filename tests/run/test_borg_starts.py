@@ -7,9 +7,9 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from reading import ends, entry, events, row, script
 
-from world import ROOT, World, loopback_world
+from support import ROOT, World, loopback_world
+from support.reading import ends, entry, events, row, script
 
 SCHEMA = jsonschema.Draft202012Validator(json.loads((ROOT / "docs" / "report.schema.json").read_text()))
 # Notes who was started to do what, and fails where it is told to.
@@ -59,7 +59,7 @@ class Counted:
 @pytest.fixture(scope="module")
 def counted():
     """A repository with its first archive: a small one."""
-    with loopback_world(("web",)) as world:
+    with loopback_world(("web",), check_every="") as world:
         made = Counted(world)
         first, starts = made.run()
         assert first.returncode == 0, first.stderr

@@ -1,10 +1,10 @@
 """Several controllers with one config, and runs of some targets alone: what is contacted, and what is backed up."""
 
 import pytest
-from reading import move, nobody_listens, report, row, said_of
 
 from borgpull.fleet import shard_of
-from world import World
+from support import World
+from support.reading import move, nobody_listens, report, row, said_of
 
 COUNT = 3
 

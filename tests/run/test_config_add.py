@@ -7,9 +7,9 @@ import sys
 
 import pexpect
 import pytest
-from reading import nobody_listens, only
 
-from world import loopback_world
+from support import loopback_world
+from support.reading import nobody_listens, only
 
 COMMENT = "# what the operator wrote, and wants to find again\n"
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from reading import entry, nobody_listens
 
-from world import loopback_world
+from support import loopback_world
+from support.reading import entry, nobody_listens
 
 DOCS = Path(__file__).parents[2] / "docs"
 SCHEMA = jsonschema.Draft202012Validator(json.loads((DOCS / "check.schema.json").read_text(encoding="utf-8")))

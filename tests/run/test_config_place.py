@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from reading import only, until
 
-from world import ROOT, Result, World, needs_network_namespaces
+from support import ROOT, Result, World, needs_network_namespaces
+from support.reading import only, until
 
 # A /run of its own, as in a container, for this process alone.
 WITH_SECRET = 'mount -t tmpfs none /run && mkdir /run/secrets && cp "$1" /run/secrets/borgpull && shift && exec "$@"'

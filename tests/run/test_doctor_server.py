@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from reading import forced_shell, script
 
 from borgpull import config as configs
 from borgpull import fleet
 from borgpull.answers import Finding
 from lab import Spot
-from world import World, borg_14, loopback_world
+from support import World, borg_14, loopback_world
+from support.reading import forced_shell, script
 
 TOOLS = ("cut", "dirname", "df", "env", "head", "readlink", "sh", "stat", "tail")
 QUICK = 'case $1 in --version) echo borg 1.4.5 ;; *) exec /usr/bin/borg "$@" ;; esac'

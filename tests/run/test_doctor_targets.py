@@ -8,12 +8,12 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from reading import entry, forced_shell, script
 
 from lab import Spot
 from lab.trees import plant
-from world import Result, World, loopback_world
-from world.place import ROOT
+from support import Result, World, loopback_world
+from support.place import ROOT
+from support.reading import entry, forced_shell, script
 
 SCHEMA = jsonschema.Draft202012Validator(json.loads((ROOT / "docs" / "doctor.schema.json").read_text()))
 ROWS = ["connect", "shell", "borg", "socat", "tmp", "road", "sources", "clock", "ledger"]

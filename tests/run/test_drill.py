@@ -7,8 +7,8 @@ import jsonschema
 import pytest
 import referencing
 
-from world import World, loopback_world
-from world.place import ROOT
+from support import World, loopback_world
+from support.place import ROOT
 
 SCHEMAS = {
     name: json.loads((ROOT / "docs" / f"{name}.schema.json").read_text()) for name in ("list", "restore", "drill")

@@ -6,12 +6,12 @@ from collections import Counter
 
 import jsonschema
 import pytest
-from reading import ends, entry, events, row, said_of, until
 
 from attacks.attack import plant as plant_attack
-from custody.following import Run
 from lab import processes
-from world import ROOT, World, borg_14, loopback_world, secrets_of
+from support import ROOT, World, borg_14, loopback_world, secrets_of
+from support.following import Run
+from support.reading import config_of, ends, entry, events, row, said_of, until
 
 SCHEMA = jsonschema.Draft202012Validator(json.loads((ROOT / "docs" / "report.schema.json").read_text()))
 
@@ -23,11 +23,10 @@ def world():
         yield made
 
 
-def config_of(world: World, streams: dict[str, str], **options: object) -> dict:
-    config = world.lab.config()
-    config["Borg"] |= {"Retries": 0, "CheckEvery": "never", "PruneSetting": "--keep-last 1"}
-    entry(config, "web")["Streams"] = [{"Name": name, "Command": command} for name, command in streams.items()]
-    entry(config, "web").update(options)
+def streaming(world: World, streams: dict[str, str], **options: object) -> dict:
+    told = [{"Name": name, "Command": command} for name, command in streams.items()]
+    config = config_of(world, "web", Streams=told, **options)
+    config["Borg"]["PruneSetting"] = "--keep-last 1"
     return config
 
 
@@ -44,7 +43,7 @@ def test_what_a_command_prints_is_kept_and_a_failing_one_leaves_nothing_and_fail
         "db.sql": f"printf 'a\\0b\\n\\n'; printf %s \"it's\"\n{look}",
         "bad": "echo half a dump; printf 'no such \033[31mbase' >&2; exit 3",
     }
-    config = config_of(world, streams, After=["echo $BORGPULL_ERROR"])
+    config = streaming(world, streams, After=["echo $BORGPULL_ERROR"])
     done = world.run("--json", "-v", config=config)
     told = row(done, "web")
     SCHEMA.validate(json.loads(done.stdout))
@@ -74,7 +73,7 @@ def test_what_a_command_prints_is_kept_and_a_failing_one_leaves_nothing_and_fail
 
 def test_each_series_is_pruned_by_itself(world):
     before = set(world.lab.archives(world.target("web")))
-    done = world.run("--json", config=config_of(world, {"db.sql": "echo more"}))
+    done = world.run("--json", config=streaming(world, {"db.sql": "echo more"}))
     assert done.returncode == 0, done.stderr
     assert {"prune": "done", "compact": "done"}.items() <= ends(row(done, "web")).items()
     assert series_of(world) == {"snapshot": 1, "@db.sql": 1}
@@ -83,7 +82,7 @@ def test_each_series_is_pruned_by_itself(world):
 
 def test_a_run_that_is_stopped_ends_the_command_and_all_that_it_started(world, tmp_path):
     hangs = "sleep 54331 & head -c 100000 /dev/zero; sleep 54332"
-    run = Run(world, config_of(world, {"db": hangs}), tmp_path)
+    run = Run(world, streaming(world, {"db": hangs}), tmp_path)
     run.until(lambda: run.has("step_started", step="stream") and processes.mentioning("54332"))
     run.process.send_signal(signal.SIGINT)
     assert run.end().returncode == 130
@@ -100,14 +99,14 @@ def test_both_borgs_and_every_road_take_a_stream(world, tmp_path, version, optio
     if version == "1.4":
         options = options | {"BorgPath": borg_14()}
     streams = {"good": "seq 1 2000000", "bad": "kill -9 $$", "empty": ":"}
-    done = world.run("--json", config=config_of(world, streams, **options))
+    done = world.run("--json", config=streaming(world, streams, **options))
     told = row(done, "web")
     assert said_of(told).startswith("T web: the command of the stream bad failed (killed by signal 9)"), done.stderr
     assert "warning: T web: the command of the stream empty printed nothing" in said_of(told)
     assert (done.returncode, told["verdict"]) == (2, "clean")
     assert [each["name"] for each in told["streams"]] == ["good", "empty"]
     assert (
-        world.run("restore", "web", "@good", "--to", str(tmp_path / "to"), config=config_of(world, {})).returncode == 0
+        world.run("restore", "web", "@good", "--to", str(tmp_path / "to"), config=streaming(world, {})).returncode == 0
     )
     assert (tmp_path / "to" / "good").read_text() == "".join(f"{number}\n" for number in range(1, 2_000_001))
 
@@ -116,7 +115,7 @@ def test_both_borgs_and_every_road_take_a_stream(world, tmp_path, version, optio
 @pytest.mark.parametrize("end", ["kill -9 $PPID", "kill -STOP $PPID"], ids=["killed", "stopped"])
 def test_a_command_does_not_outlive_its_borg(world, end):
     options = {"StallTimeout": "61s", "Timeout": "90s"}
-    done = world.run("--json", config=config_of(world, {"db": f"echo a; {end}; sleep 54333"}, **options))
+    done = world.run("--json", config=streaming(world, {"db": f"echo a; {end}; sleep 54333"}, **options))
     assert (done.returncode, row(done, "web")["streams"]) == (2, []), done.stderr
     until(lambda: processes.mentioning("54333") == [])
     assert world.leftovers() == []
@@ -124,18 +123,18 @@ def test_a_command_does_not_outlive_its_borg(world, end):
 
 @pytest.mark.slow
 def test_the_archives_of_a_stream_that_is_no_longer_read_are_kept(world):
-    assert world.run(config=config_of(world, {"db": "echo 1", "db-2": "echo 2"})).returncode == 0
-    assert world.run(config=config_of(world, {"db-2": "echo 3"})).returncode == 0
+    assert world.run(config=streaming(world, {"db": "echo 1", "db-2": "echo 2"})).returncode == 0
+    assert world.run(config=streaming(world, {"db-2": "echo 3"})).returncode == 0
     assert {"snapshot": 1, "@db": 1, "@db-2": 1}.items() <= series_of(world).items()
 
 
 @pytest.mark.slow
 def test_a_run_that_was_killed_while_a_stream_was_read_is_verified_by_the_next_one(world, tmp_path):
-    run = Run(world, config_of(world, {"db": "echo a; sleep 54334"}), tmp_path)
+    run = Run(world, streaming(world, {"db": "echo a; sleep 54334"}), tmp_path)
     run.until(lambda: run.has("step_started", step="stream") and processes.mentioning("54334"))
     run.kill()
     until(lambda: processes.mentioning("54334") == [])
-    done = world.run("--json", config=config_of(world, {"db": "echo a"}))
+    done = world.run("--json", config=streaming(world, {"db": "echo a"}))
     told = row(done, "web")
     assert (done.returncode, told["verdict"]) == (0, "clean"), done.stderr
     assert "an interrupted run was verified" in [step["detail"] for step in told["steps"]]
@@ -144,7 +143,7 @@ def test_a_run_that_was_killed_while_a_stream_was_read_is_verified_by_the_next_o
 @pytest.mark.slow
 def test_what_a_command_leaves_running_keeps_nobody_waiting(world):
     streams = {"db": "echo a; sleep 54335 >/dev/null &", "etc": "echo b"}
-    done = world.run("--json", config=config_of(world, streams))
+    done = world.run("--json", config=streaming(world, streams))
     assert (done.returncode, [each["name"] for each in row(done, "web")["streams"]]) == (0, list(streams)), done.stderr
     assert processes.mentioning("54335") == []
 
@@ -160,7 +159,7 @@ def test_an_attack_in_the_session_of_a_stream_is_found(move, gate, step):
         of_a_stream = f'case " $* " in *" --content-from-command "*) exec {host}/evil "$@" ;; esac'
         (host / "borg").write_text(f'#!/bin/sh\n{of_a_stream}\nexec /usr/bin/borg "$@"\n')
         (host / "borg").chmod(0o755)
-        config = config_of(attacked, {"db": "echo a", "etc": "echo b"}, Gate=gate)
+        config = streaming(attacked, {"db": "echo a", "etc": "echo b"}, Gate=gate)
         assert attacked.run(config=config).returncode == 0
         entry(config, "web")["BorgPath"] = str(host / "borg")
         done = attacked.run("--json", config=config)

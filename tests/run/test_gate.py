@@ -3,12 +3,12 @@
 import json
 
 import pytest
-from reading import ends, entry, only, row, said_of
 
 from attacks.attack import plant as plant_attack
 from lab import Spot
 from lab.trees import differences, plant
-from world import World, loopback_world
+from support import World, loopback_world
+from support.reading import config_of, ends, row, said_of
 
 
 @pytest.fixture(scope="module")
@@ -18,22 +18,21 @@ def world():
         yield made
 
 
-def config_of(world: World, **changes: object) -> dict:
-    config = only(world.lab.config(), "web")
+def gated(world: World, **changes: object) -> dict:
+    config = config_of(world, "web", retries=2, **changes)
     config["Borg"]["Defaults"] = {"Gate": True}
-    entry(config, "web").update(changes)
     return config
 
 
 def test_an_honest_run_passes_and_a_dishonest_one_is_stopped_and_closes_nothing(world):
     target = world.target("web")
-    first = row(world.run("--json", config=config_of(world)), "web")
+    first = row(world.run("--json", config=gated(world)), "web")
     assert first["outcome"] == "done", said_of(first)
     plant(target.source / "more", files=2, size=30_000)
 
     place = target.host.directory / "hostile borg"
     plant_attack(place, "delete_chunks")
-    done = world.run("--json", config=config_of(world, BorgPath=str(place)))
+    done = world.run("--json", config=gated(world, BorgPath=str(place)))
     attacked = row(done, "web")
     assert (done.returncode, attacked["outcome"]) == (3, "tampered")
     (error,) = attacked["errors"]
@@ -44,13 +43,13 @@ def test_an_honest_run_passes_and_a_dishonest_one_is_stopped_and_closes_nothing(
     assert json.loads(done.stdout)["outcome"] == "tampered"
     assert world.leftovers() == []
 
-    assert world.run("status", config=config_of(world)).returncode == 0, "the repository stays open"
+    assert world.run("status", config=gated(world)).returncode == 0, "the repository stays open"
 
 
 @pytest.mark.slow
 def test_the_run_after_it_backs_up_as_ever(world, tmp_path):
     target = world.target("web")
-    after = row(world.run("--json", config=config_of(world)), "web")
+    after = row(world.run("--json", config=gated(world)), "web")
     assert after["outcome"] == "done", said_of(after)
     out = tmp_path / "out"
     out.mkdir()
@@ -62,7 +61,7 @@ def test_the_run_after_it_backs_up_as_ever(world, tmp_path):
 def test_one_target_can_do_without_the_gate_of_the_others(world):
     place = world.target("web").host.directory / "another hostile borg"
     plant_attack(place, "delete_beside_manifest")
-    done = world.run("--json", config=config_of(world, Gate=False, BorgPath=str(place)))
+    done = world.run("--json", config=gated(world, Gate=False, BorgPath=str(place)))
     assert row(done, "web")["errors"][0]["rules"] == [
         "1 older object was deleted or overwritten; only the list of archives may be rewritten, once"
     ]
@@ -71,9 +70,9 @@ def test_one_target_can_do_without_the_gate_of_the_others(world):
 @pytest.mark.slow
 def test_the_gate_stands_in_the_road_through_a_session_too():
     with loopback_world([Spot(name="web", sshd_lines=("AllowTcpForwarding no",))]) as closed:
-        assert row(closed.run("--json", config=config_of(closed)), "web")["outcome"] in {"done", "warning"}
+        assert row(closed.run("--json", config=gated(closed)), "web")["outcome"] in {"done", "warning"}
         place = closed.target("web").host.directory / "hostile borg"
         plant_attack(place, "delete_beside_manifest")
-        done = closed.run("--json", config=config_of(closed, BorgPath=str(place)))
+        done = closed.run("--json", config=gated(closed, BorgPath=str(place)))
         assert row(done, "web")["errors"][0]["rules"] == ["it asked to delete an older object (delete)"]
         assert closed.leftovers() == []

@@ -1,14 +1,15 @@
 """Before, After and OnFailure: when they run, what they see, what is told of them, and that they cost one row only."""
 
 import json
+import os
 import signal
 
 import pytest
-from reading import ends, entry, only, row, said_of, script, until
 
-from custody.following import Run
 from lab import processes
-from world import World, loopback_world, secrets_of
+from support import loopback_world, secrets_of
+from support.following import Run
+from support.reading import config_of, ends, entry, row, said_of, script, until
 
 BROKEN = {
     "Before": ["echo one", "echo ready; echo 'no such disk' >&2; exit 3", "echo three"],
@@ -22,13 +23,6 @@ def world():
         for target in made.targets:
             (target.source / "file").write_text("there")
         yield made
-
-
-def config_of(world: World, *names: str, retries: int = 0, **options: object) -> dict:
-    config = only(world.lab.config(), *names)
-    config["Borg"]["Retries"] = retries
-    entry(config, "web").update(options)
-    return config
 
 
 def commands_of(told: dict) -> dict[str, tuple[int | None, list[str]]]:
@@ -114,10 +108,10 @@ def test_a_command_that_hangs_costs_its_own_row_only_and_ends_with_all_that_it_s
 
 def test_a_run_that_is_stopped_runs_after_and_ends(world, tmp_path):
     web = world.target("web")
-    with (web.source / "long").open("wb") as hole:
-        hole.truncate(6_000_000_000)
+    (web.source / "long").write_bytes(os.urandom(60_000_000))
     put_back = tmp_path / "put back"
-    config = config_of(world, "web", After=[f"sleep 1; echo $BORGPULL_OUTCOME >'{put_back}'"], OnFailure=["exit 1"])
+    after = {"After": [f"sleep 1; echo $BORGPULL_OUTCOME >'{put_back}'"], "OnFailure": ["exit 1"]}
+    config = config_of(world, "web", UploadRateLimit="8M", **after)
     run = Run(world, config, tmp_path)
     run.until(lambda: run.has("archive_progress"))
     run.process.send_signal(signal.SIGINT)

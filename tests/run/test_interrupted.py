@@ -6,13 +6,14 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from reading import connections, entry, events, only, row, script, until
 
 from lab import processes
-from world import World, loopback_world
+from support import World, loopback_world
+from support.reading import connections, entry, events, only, row, script, until
 
-# Some ten seconds of work for borg, and no space on the disk.
-LONG = 6_000_000_000
+# Some eight seconds of sending, and little work.
+LONG = 60_000_000
+RATE = "8M"
 DEADLINE = 150
 
 
@@ -20,14 +21,13 @@ DEADLINE = 150
 def busy():
     """A world with one target that takes long to back up, and a small one."""
     with loopback_world() as world:
-        with (world.target("web").source / "long").open("wb") as hole:
-            hole.truncate(LONG)
+        (world.target("web").source / "long").write_bytes(os.urandom(LONG))
         yield world
 
 
 def start(world: World, told: Path, *names: str, retries: int = 2) -> subprocess.Popen:
     said = only(world.lab.config(), *(names or ("web",)))
-    said["Borg"]["Retries"] = retries
+    said["Borg"] |= {"Retries": retries, "Defaults": {"UploadRateLimit": RATE}}
     config = world.memory / "config.toml"
     config.write_text(world.lab.config_text(said))
     return world.start("--events", str(told), "--config", str(config))
@@ -61,6 +61,20 @@ def test_a_run_stopped_while_a_target_is_read_leaves_nothing_behind(busy, number
     assert "interrupted" in said
     assert outcome(told, "web") == "interrupted"
     assert busy.leftovers() == []
+
+
+def test_a_run_that_is_stopped_tells_all_the_same_that_a_repository_was_tampered_with(busy, tmp_path):
+    told, mail = tmp_path / "events", busy.target("mail")
+    config = only(busy.lab.config(), "mail")
+    assert busy.run(config=config).returncode == 0
+    busy.lab.borg(mail, "delete", f"::{busy.lab.archives(mail)[0]}")
+    with start(busy, told, "web", "mail") as run:
+        until(lambda: reading(told) and any(e["event"] == "target_finished" for e in events(told)), process=run)
+        run.send_signal(signal.SIGINT)
+        _, said = run.communicate(timeout=DEADLINE)
+    assert run.returncode == 3, said
+    assert (outcome(told, "web"), outcome(told, "mail")) == ("interrupted", "tampered")
+    assert events(told)[-1]["outcome"] == "tampered"
 
 
 def test_what_was_sent_before_an_interrupt_is_not_sent_again(world, tmp_path):
@@ -129,6 +143,7 @@ def test_a_connection_that_dies_in_the_middle_is_made_again(busy, party, tmp_pat
     with start(busy, told, "web", "mail") as run:
         until(lambda: reading(told), process=run)
         processes.end(connections(busy.lab.server if party == "B" else busy.target("web").host))
+        os.truncate(busy.target("web").source / "long", 20_000)
         _, said = run.communicate(timeout=DEADLINE)
     assert run.returncode == 0, said
     assert (outcome(told, "web"), outcome(told, "mail")) == ("done", "done")

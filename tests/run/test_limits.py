@@ -7,11 +7,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from reading import only, script
 
-from custody.following import Run
 from lab import Spot, processes
-from world import World, loopback_world
+from support import World, loopback_world
+from support.following import Run
+from support.reading import config_of, script
 
 # Reads its passphrase and never does anything; ends when it is interrupted, as borg does.
 HANGING = """\
@@ -27,13 +27,6 @@ def world():
     """B, a target whose sshd lets nobody wait, and another one."""
     with loopback_world((Spot(name="web", sshd_lines=("MaxStartups 1:100:1",)), Spot(name="mail"))) as made:
         yield made
-
-
-def config_of(world: World, *names: str, retries: int = 0, **changes: object) -> dict:
-    config = only(world.lab.config(), *names)
-    config["Borg"]["Retries"] = retries
-    config["Servers"][0] |= changes
-    return config
 
 
 def hanging(world: World) -> str:

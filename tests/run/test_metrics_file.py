@@ -6,9 +6,9 @@ import stat
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from reading import events, move, nobody_listens, until
 
-from borgpull.cli.textfile import Textfile
+from borgpull.cli.run import Textfile
+from support.reading import events, move, nobody_listens, until
 
 ODD = 'w"e\\b'
 SUCCESS = "borgpull_target_last_success_timestamp_seconds"

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from reading import events, move, nobody_listens, only, until
 
 from borgpull.fleet import shard_of
-from world import World, secrets_of
-from world.monitor import Monitor, monitor_running
+from support import World, secrets_of
+from support.monitor import Monitor, monitor_running
+from support.reading import events, move, nobody_listens, only, until
 
 
 @pytest.fixture

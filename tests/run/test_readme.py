@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from reading import move, nobody_listens, only, script
 
-from world import ROOT, World, loopback_world
+from support import ROOT, World, loopback_world
+from support.reading import move, nobody_listens, only, script
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 LINES = [line for line in re.findall(r"^\$ (.+)$", README, re.MULTILINE) if "| jq " in line]

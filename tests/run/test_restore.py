@@ -13,13 +13,13 @@ from typing import Any
 import jsonschema
 import pytest
 import referencing
-from reading import entry, script, until
 
 from attacks.attack import plant as plant_attack
-from custody.story import python_of
 from lab.trees import differences
-from world import World, loopback_world
-from world.place import ROOT
+from support import World, loopback_world, python_of
+from support.kept import Kept
+from support.place import ROOT
+from support.reading import entry, script, until
 
 SCHEMAS = {name: json.loads((ROOT / "docs" / f"{name}.schema.json").read_text()) for name in ("list", "restore")}
 REGISTRY = referencing.Registry().with_resources(
@@ -76,24 +76,24 @@ def same(one: Path, other: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def backed_up() -> Iterator[tuple[World, Path]]:
-    """A target with one archive, and what is in it."""
-    with loopback_world(["web"]) as world:
-        source = world.target("web").source
-        plant_more(source)
-        done = world.run("-q")
-        assert done.returncode == 0, done.stderr
-        yield world, source
-
-
-@pytest.fixture
-def fresh() -> Iterator[World]:
-    """A target with one archive, for a test alone."""
+def kept() -> Iterator[Kept]:
     with loopback_world(["web"]) as world:
         plant_more(world.target("web").source)
         done = world.run("-q")
         assert done.returncode == 0, done.stderr
-        yield world
+        yield Kept(world)
+
+
+@pytest.fixture
+def fresh(kept) -> World:
+    """A target with one archive, and nothing else has happened."""
+    return kept.put_back()
+
+
+@pytest.fixture
+def backed_up(fresh) -> tuple[World, Path]:
+    """A target with one archive, and what is in it."""
+    return fresh, fresh.target("web").source
 
 
 def test_an_archive_is_restored_here_byte_for_byte_and_says_so_itself(backed_up, tmp_path):

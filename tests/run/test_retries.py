@@ -5,11 +5,11 @@ import socket
 from datetime import datetime
 
 import pytest
-from reading import connections, entry, forced_shell, move, nobody_listens, row, said_of
 
-from custody.following import Run, only
 from lab import Spot, processes
-from world import World, loopback_world
+from support import World, loopback_world
+from support.following import Run
+from support.reading import config_of, connections, entry, forced_shell, move, nobody_listens, row, said_of
 
 MENDING = {
     "changed-key": "its host key is not the one in KnownHost",
@@ -23,12 +23,6 @@ def world():
     """B, a target whose sshd lets nobody wait, and some that somebody has to mend."""
     with loopback_world((Spot(name="web", sshd_lines=("MaxStartups 1:100:1",)), *MENDING)) as made:
         yield made
-
-
-def config_of(world: World, *names: str, **changes: object) -> dict:
-    config = only(world.lab.config(), *names, **changes)
-    config["Borg"]["Retries"] = 2
-    return config
 
 
 def seconds_between(earlier: dict, later: dict) -> float:
@@ -45,7 +39,7 @@ def crowded(world: World) -> socket.socket:
 
 
 def test_what_somebody_has_to_mend_is_tried_once(world):
-    config = config_of(world, *MENDING)
+    config = config_of(world, *MENDING, retries=2)
     web = world.target("web").host
     known = entry(config, "changed-key")["Connection"]
     known["KnownHost"] = f"{known['KnownHost'].split()[0]} {web.host_key.public}"
@@ -61,7 +55,7 @@ def test_what_somebody_has_to_mend_is_tried_once(world):
 
 
 def test_a_failure_is_told_at_once_when_no_time_is_left_for_another_attempt(world):
-    config = config_of(world, "web", Timeout="3s")
+    config = config_of(world, "web", retries=2, Timeout="3s")
     move(config, "web", nobody_listens(), world.target("web").host.host_key.public)
     done = world.run("--json", config=config)
     assert "the connection was refused" in said_of(row(done, "web"))
@@ -69,7 +63,7 @@ def test_a_failure_is_told_at_once_when_no_time_is_left_for_another_attempt(worl
 
 
 def test_a_run_that_is_stopped_in_the_pause_ends_then(world, tmp_path):
-    config = config_of(world, "web")
+    config = config_of(world, "web", retries=2)
     move(config, "web", nobody_listens(), world.target("web").host.host_key.public)
     run = Run(world, config, tmp_path)
     run.until(lambda: run.has("retried"))
@@ -96,7 +90,7 @@ def test_who_does_nothing_over_a_connection_that_stands_is_waited_for_once():
 
 def test_a_link_to_the_backup_server_that_breaks_in_the_pause_is_made_anew(world, tmp_path):
     with crowded(world):
-        run = Run(world, config_of(world, "web"), tmp_path)
+        run = Run(world, config_of(world, "web", retries=2), tmp_path)
         run.until(lambda: run.has("retried"))
         processes.end(connections(world.lab.server))
     done = run.end()

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
-from reading import entry, forced_shell, only, report, row, said_of
 
 from lab import Spot
-from world import World, loopback_world
+from support import World, loopback_world
+from support.reading import entry, forced_shell, only, report, row, said_of
 
 
 def tell(result) -> str:

@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from reading import entry, only
-
-from world import World, found_on_disk, secrets_of, watching_for
+from support import World, found_on_disk, secrets_of, watching_for
+from support.reading import entry, only
 
 
 def revealed(world: World, text: str) -> list[bytes]:

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from reading import only, script
 
-from world import ROOT, World, found_on_disk, secrets_of
+from support import ROOT, World, found_on_disk, secrets_of
+from support.reading import only, script
 
 PAGE = (ROOT / "docs" / "secrets.md").read_text(encoding="utf-8")
 RECIPES = {
@@ -20,12 +20,12 @@ RECIPES = {
 TOOLS = {"age": "age", "sops": "sops", "systemd credential": "systemd-creds"}
 
 
-def with_borgpull(folder: Path, world: World) -> dict[str, str]:
-    """Return an environment in which `borgpull` is ours, and the machine's own key one of this test."""
+def with_borgpull(folder: Path, disk: Path, world: World) -> dict[str, str]:
+    """Return an environment in which `borgpull` is ours, and the machine's own key one of this test, on a disk."""
     (folder / "bin").mkdir()
     script(folder / "bin" / "borgpull", f'exec {sys.executable} -m borgpull "$@"\n')
     path = f"{folder / 'bin'}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return world.environment() | {"PATH": path, "SYSTEMD_CREDENTIAL_SECRET": str(folder / "machine's key")}
+    return world.environment() | {"PATH": path, "SYSTEMD_CREDENTIAL_SECRET": str(disk / "machine's key")}
 
 
 def archives(world: World) -> int:
@@ -34,8 +34,8 @@ def archives(world: World) -> int:
 
 
 @pytest.mark.parametrize("title", TOOLS)
-def test_a_backup_comes_of_it_and_nothing_is_left_in_clear(shared_world: World, title, tmp_path):
-    env = with_borgpull(tmp_path, shared_world)
+def test_a_backup_comes_of_it_and_nothing_is_left_in_clear(shared_world: World, title, tmp_path, disk):
+    env = with_borgpull(tmp_path, disk, shared_world)
     if shutil.which(TOOLS[title], path=env["PATH"]) is None:
         assert not os.environ.get("CI"), f"there is no {TOOLS[title]}: scripts/setup.sh work installs it"
         pytest.skip(f"there is no {TOOLS[title]}")
@@ -49,8 +49,8 @@ def test_a_backup_comes_of_it_and_nothing_is_left_in_clear(shared_world: World, 
     assert found_on_disk(secrets_of(shared_world.lab), [tmp_path]) == []
 
 
-def test_a_wrong_key_ends_in_an_error_of_borgpull(shared_world: World, tmp_path):
-    env = with_borgpull(tmp_path, shared_world)
+def test_a_wrong_key_ends_in_an_error_of_borgpull(shared_world: World, tmp_path, disk):
+    env = with_borgpull(tmp_path, disk, shared_world)
     (tmp_path / "config.toml").write_text(shared_world.lab.config_text())
     *prepared, decrypted = RECIPES["age"]
     lines = "\n".join(["set -eu", *prepared, "rm key.txt", "age-keygen -o key.txt", decrypted])

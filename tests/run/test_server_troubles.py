@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from reading import ends, entry, only, row, said_of, script, until
 
-from custody.following import Run
-from world import World, loopback_world
+from support import World, loopback_world
+from support.following import Run
+from support.reading import ends, entry, only, row, said_of, script, until
 
 # As borg 1.1.18 on T and on C and borg 1.0 on B answer: with a usage message, and the exit status 2.
 OLD = """\

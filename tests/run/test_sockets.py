@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from reading import ends, entry, row, said_of
 
 from attacks.attack import plant as plant_attack
-from borgpull.config.sockets import SUB_DIR, escaped
+from borgpull.config.settings import SUB_DIR, escaped
 from lab import Spot
 from lab.trees import differences, plant
-from world import World, loopback_world
-from world.place import DISTRIBUTION_BORG
+from support import World, loopback_world
+from support.place import DISTRIBUTION_BORG
+from support.reading import ends, entry, row, said_of
 
 NAME = "web-1"
 
@@ -66,7 +66,7 @@ class Place:
 def place(tmp_path_factory) -> Iterator[Place]:
     """B without a shell, and a target."""
     server = Spot(name="B", sshd_lines=("ForceCommand /bin/false",))
-    with loopback_world([NAME], server=server) as world:
+    with loopback_world([NAME], server=server, check_every="") as world:
         made = Place(world, world.lab.directory / "run", tmp_path_factory.mktemp("state") / "ledgers")
         with made.listening():
             yield made

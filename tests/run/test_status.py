@@ -12,10 +12,10 @@ from typing import Any
 
 import jsonschema
 import pytest
-from reading import connections, entry, script, until
 
-from world import Result, World, loopback_world
-from world.place import ROOT
+from support import Result, World, loopback_world
+from support.place import ROOT
+from support.reading import connections, entry, script, until
 
 SCHEMA = jsonschema.Draft202012Validator(json.loads((ROOT / "docs" / "status.schema.json").read_text()))
 # What is on B: the state, the phase of the ledger, and words of cause and rules.
@@ -47,7 +47,7 @@ LEVELS = {
 @pytest.fixture(scope="module")
 def repositories() -> Iterator[tuple[World, dict[str, Any]]]:
     """A world, and a config with a target for each state, all of them on the one host there is."""
-    with loopback_world(["good"]) as world:
+    with loopback_world(["good"], check_every="") as world:
         first = world.run("-q")
         assert first.returncode == 0, first.stderr
         for name in STATES:

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
-from reading import entry, report, row, said_of
 
 from lab.trees import differences, plant
-from world import Result, World, loopback_world
+from support import Result, World, loopback_world
+from support.reading import entry, report, row, said_of
 
 NAMES = ("refusing", "asked-for")
 NOISE = "echo Welcome; printf 'no line end'; echo Beware >&2\n"

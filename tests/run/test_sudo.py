@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from reading import entry, events, row, said_of, script, until
 
 from lab import processes
 from lab.trees import differences
-from world import LOGIN, Result, Sudoing, borg_14, found_on_disk, secrets_of, sudoing_world, watching_for
+from support import LOGIN, Result, Sudoing, borg_14, found_on_disk, secrets_of, sudoing_world, watching_for
+from support.reading import entry, events, row, said_of, script, until
 
 LINE = f"{LOGIN} ALL=(root) NOPASSWD: NOLOG_INPUT: /usr/bin/borg"
 # Six files of a size that takes a second or two at this rate.

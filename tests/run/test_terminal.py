@@ -7,10 +7,11 @@ import sys
 
 import pytest
 
-from world import loopback_world
-from world.terminal import Terminal
+from support import loopback_world
+from support.terminal import Terminal
 
 ROWS, COLUMNS = 24, 80
+RATE = "10M"
 
 
 @pytest.fixture
@@ -22,9 +23,9 @@ def one_target():
 
 
 def write_big_files(world):
-    """Write new contents, 300 MB in all, that no earlier session has seen."""
+    """Write new contents, 45 MB in all, that no earlier session has seen."""
     for number in range(15):
-        (world.target("web").source / f"big-{number}").write_bytes(os.urandom(20_000_000))
+        (world.target("web").source / f"big-{number}").write_bytes(os.urandom(3_000_000))
 
 
 def in_terminal(world, config, *arguments, columns=COLUMNS):
@@ -32,6 +33,8 @@ def in_terminal(world, config, *arguments, columns=COLUMNS):
     argv = world.on_controller(sys.executable, "-m", "borgpull", *arguments)
     env = world.environment() | {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8"}
     terminal = Terminal(argv, env=env, columns=columns, rows=ROWS)
+    config = config or world.lab.config()
+    config["Borg"]["Defaults"] = {"UploadRateLimit": RATE}
     terminal.process.stdin.write(world.lab.config_text(config).encode())
     terminal.process.stdin.close()
     return terminal

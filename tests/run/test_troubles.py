@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from reading import ends, entry, forced_shell, move, nobody_listens, row, said_of, script
 
 from lab import Spot
 from lab.trees import differences
-from world import Result, World, loopback_world
+from support import Result, World, loopback_world
+from support.reading import ends, entry, forced_shell, move, nobody_listens, row, said_of, script
 
 TOOLS = ("env", "mktemp", "rm", "rmdir", "sh", "sleep")
 
@@ -80,7 +80,7 @@ def troubled(tmp_path_factory) -> Iterator[tuple[World, Result]]:
     lines = SSHD | {"no-socat": forced_shell(f"PATH={folder}")}
     names = ["good", "noisy", *TROUBLES]
     spots = [Spot(name=name, sshd_lines=tuple(filter(None, [lines.get(name)]))) for name in names]
-    with loopback_world(spots) as world:
+    with loopback_world(spots, check_every="") as world:
         for name in ("wrong-passphrase", "good"):
             world.lab.borg(world.target(name), "init", "-e", "repokey-blake2")
         yield world, world.run("--json", config=_broken(world))

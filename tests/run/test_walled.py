@@ -3,10 +3,9 @@
 import json
 from pathlib import Path
 
-from reading import held, report, until
-
 from lab.trees import differences
-from world import World
+from support import World
+from support.reading import bytes_below, report, until
 
 
 def reached(world: World, *, origins: tuple[str, ...]) -> set[tuple[str, str]]:
@@ -43,7 +42,7 @@ def test_both_targets_are_backed_up_twice_while_none_of_them_reaches_the_backup_
 
 def _run_again(world: World, folder: Path) -> None:
     """A second run adds an archive and almost no data."""
-    before = {target.name: (world.lab.archives(target), held(target.repository)) for target in world.targets}
+    before = {target.name: (world.lab.archives(target), bytes_below(target.repository)) for target in world.targets}
     result = world.run("--json")
     assert result.returncode == 0, result.stderr
     assert report(result)["totals"]["deduplicated_size"] < 20_000
@@ -52,7 +51,7 @@ def _run_again(world: World, folder: Path) -> None:
         later = world.lab.archives(target)
         assert later[:1] == names
         assert len(later) == 2
-        assert held(target.repository) - size < 20_000 < size
+        assert bytes_below(target.repository) - size < 20_000 < size
         back = folder / f"{target.name} again"
         back.mkdir()
         assert differences(target.source, world.lab.extracted(target, later[-1], back)) == []

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from reading import ends, entry, only, row, said_of
 
 from lab import Spot
-from world import World, loopback_world
+from support import World, loopback_world
+from support.reading import ends, entry, only, row, said_of
 
 NOBODY = 65534
 

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from custody.following import Run
 from soak.usage import Usage, usage_of
-from world import World
+from support import World
+from support.following import Run
 
 _PAUSE_SECONDS = 0.3
 

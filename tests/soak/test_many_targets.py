@@ -7,7 +7,7 @@ import pytest
 from lab import Spot
 from soak.fleet import watched
 from soak.judge import problems_of
-from world import loopback_world
+from support import loopback_world
 
 JOBS = 9
 

@@ -1,7 +1,6 @@
 """Through two jump hosts, each with a user and a key of its own and the right to lead on to the next host alone."""
 
 import asyncio
-import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -36,12 +35,6 @@ def lab() -> Iterator[Lab]:
 
 
 @pytest.fixture
-def memory() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="bptest-", dir="/dev/shm") as name:
-        yield Path(name)
-
-
-@pytest.fixture
 def there(lab) -> Connection:
     """The way to the last host."""
     jumps = tuple(
@@ -53,13 +46,7 @@ def there(lab) -> Connection:
         )
         for target in lab.targets
     )
-    return Connection(
-        host=Host("127.0.0.1", lab.server.port),
-        username=lab.server.user,
-        known_host=lab.server.known_host + "\n",
-        private_key=SecretStr(lab.server.key.private),
-        jumps=jumps,
-    )
+    return replace(lab.server.connection(), jumps=jumps)
 
 
 def jump(there: Connection, number: int, **changes) -> Connection:

@@ -2,8 +2,6 @@
 
 import asyncio
 import subprocess
-import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +13,7 @@ from borgpull import proc, ssh
 from borgpull.config import Connection, Host
 from borgpull.errors import Failure
 from lab import Lab, Spot, lab_running, processes
+from support.reading import until
 
 BANNER = "All that you do here is written down.\n" * 4000
 
@@ -36,20 +35,8 @@ def lab(tmp_path_factory) -> Iterator[Lab]:
         yield made
 
 
-@pytest.fixture
-def memory() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="bptest-", dir="/dev/shm") as name:
-        yield Path(name)
-
-
 def connection(lab: Lab, name: str = "plain") -> Connection:
-    host = lab.server if name == "plain" else next(t.host for t in lab.targets if t.name == name)
-    return Connection(
-        host=Host(host.spot.address, host.port),
-        username=host.user,
-        known_host=host.known_host + "\n",
-        private_key=SecretStr(host.key.private),
-    )
+    return lab.host(name).connection()
 
 
 def master_to(where: Connection, memory: Path, heard=lambda line: None):
@@ -126,10 +113,7 @@ def test_keys_and_hosts_of_the_user_are_not_used(lab, memory, tmp_path, monkeypa
     monkeypatch.setattr(proc, "_home", lambda: str(tmp_path))
     agent = tmp_path / "agent"
     with subprocess.Popen(["ssh-agent", "-D", "-a", agent], stdout=subprocess.DEVNULL) as running:
-        deadline = time.monotonic() + 10
-        while not agent.exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.005)
+        until(agent.exists, process=running, seconds=10)
         monkeypatch.setenv("SSH_AUTH_SOCK", str(agent))
         subprocess.run(["ssh-add", "-q", home / "id_ed25519"], check=True)
         other = lab.targets[0].host.key.private

@@ -10,10 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
 
 from borgpull import proc, ssh
-from borgpull.config import Connection, Host
 from borgpull.errors import Failure
 from borgpull.ssh import connect
 from borgpull.ssh import master as limits
@@ -26,19 +24,9 @@ def lab() -> Iterator[Lab]:
         yield made
 
 
-def connection(lab: Lab, port: int) -> Connection:
-    host = lab.server
-    return Connection(
-        host=Host("127.0.0.1", port),
-        username=host.user,
-        known_host=host.known_host + "\n",
-        private_key=SecretStr(host.key.private),
-    )
-
-
 def failure_of(lab: Lab, port: int, use) -> Failure:
     async def attempt(memory: Path) -> None:
-        where = connection(lab, port)
+        where = lab.server.connection(port=port)
         async with ssh.open_master(where, party="T web", directory=memory, heard=lambda line: None) as master:
             await use(master)
 

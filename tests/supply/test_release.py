@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from world import ROOT
+from support import ROOT
 
 
 def cloned(folder: Path) -> Path:

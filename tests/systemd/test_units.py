@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from world import ROOT, World, found_on_disk, secrets_of
+from support import ROOT, World, found_on_disk, secrets_of
 
 UNITS = ROOT / "docs" / "systemd"
 # What `systemd-analyze security` calls 1.4; from 2.0 on it would mean that something was given away.
@@ -69,11 +69,11 @@ def section(unit: Path, name: str) -> configparser.SectionProxy:
     return read[name]
 
 
-def test_its_command_backs_up_with_what_systemd_gives_it(world: World, units, tmp_path):
+def test_its_command_backs_up_with_what_systemd_gives_it(world: World, units, tmp_path, disk):
     credentials, runtime, cache = (world.memory / name for name in ("credentials", "runtime", "cache"))
     for folder in (credentials, runtime, cache):
         folder.mkdir(mode=0o700)
-    decrypted(world.lab.config_text(), tmp_path, credentials / CREDENTIAL)
+    decrypted(world.lab.config_text(), disk, credentials / CREDENTIAL)
     command = section(units / "borgpull.service", "Service")["ExecStart"]
     argv = command.replace("%d", str(credentials)).replace("%C", str(cache)).split()
     env = {"PATH": os.environ["PATH"], "RUNTIME_DIRECTORY": str(runtime), "CREDENTIALS_DIRECTORY": str(credentials)}
@@ -89,7 +89,7 @@ def test_its_command_backs_up_with_what_systemd_gives_it(world: World, units, tm
     assert [len(world.lab.archives(target)) for target in world.targets] == [1, 1]
     assert list(runtime.iterdir()) == []
     assert any((cache / "borgpull").iterdir())
-    assert found_on_disk(secrets_of(world.lab), [cache, tmp_path]) == []
+    assert found_on_disk(secrets_of(world.lab), [cache, tmp_path, disk]) == []
 
 
 def decrypted(config: str, folder: Path, place: Path) -> None:

@@ -9,7 +9,7 @@ from scenes import GB, START, big_run, checking, done, failed, reading, small_ru
 
 from borgpull.events import Failed, Outcome, Said, Step, StepFinished, TargetFinished, Warned
 from borgpull.ui.console import console_on
-from borgpull.ui.plain import Plain
+from borgpull.ui.display import Plain
 
 TIMED = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ \S.*: .")
 

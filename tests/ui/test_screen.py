@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from world.terminal import PATIENCE, Terminal
+from support.terminal import PATIENCE, Terminal
 
 HERE = Path(__file__).parent
 
@@ -77,7 +77,7 @@ def test_at_the_end_the_table_is_gone_and_the_summary_stays():
         assert not any("total" in line for line in lines)
         assert lines.count("error: T host010: connection refused on port 22") == 1
         assert lines.count("hint: is sshd running there? try: ssh -p 22 root@host") == 2
-        last = "20 targets: 10 done, 8 interrupted, 2 failed,"
+        last = "20 targets: 10 done, 2 failed, 8 interrupted,"
         assert any(line.startswith(last) for line in lines)
 
 
@@ -98,7 +98,7 @@ def test_ctrl_c_leaves_the_screen_whole_and_the_summary_printed():
         terminal.process.send_signal(signal.SIGINT)
         assert terminal.ended() == -signal.SIGINT
         assert terminal.is_whole()
-        assert any(line.startswith("20 targets: 10 done, 8 interrupted") for line in terminal.lines)
+        assert any(line.startswith("20 targets: 10 done, 2 failed, 8 interrupted") for line in terminal.lines)
 
 
 def test_what_a_library_prints_stands_above_the_table():

@@ -6,20 +6,18 @@ are never shown.
 
 from __future__ import annotations
 
-import os
 import secrets
 import shlex
-import stat
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plumbum import cli
 
+from ... import files
 from ...errors import ConfigError, UsageError
-from ..command import ConfiguredCommand, checked
-from ..exits import DONE
+from ..command import ConfiguredCommand, checked, note, private_directory
+from ..exits import DONE, OF_ADD
 
 if TYPE_CHECKING:
     from ...config import NewTarget
@@ -36,10 +34,7 @@ class Add(ConfiguredCommand):
     """
 
     PROGNAME = "borgpull config add"
-    EXIT_CODES = (
-        "Exit codes: 0 the new config was written; 2 the host could not be asked, or its key was not confirmed; 4 the "
-        "config or the command line is wrong."
-    )
+    EXIT_CODES = OF_ADD
     host = cli.SwitchAttr(["--host"], str, argname="HOST", help="the machine: name, name:port, IPv4 or [IPv6]:port")
     user = cli.SwitchAttr(["--user"], str, argname="USER", help="the user to log in as")
     source = cli.SwitchAttr(["--source"], str, argname="PATH", list=True, help="a path to back up")
@@ -55,18 +50,26 @@ class Add(ConfiguredCommand):
     )
 
     def main(self, new_name: str) -> int:
-        """Add; return the exit code."""
-        from ... import config, rundir  # noqa: PLC0415 - `--help` shall answer at once
-        from .questions import Questions  # noqa: PLC0415
+        from ... import config  # noqa: PLC0415 - `--help` shall answer at once
+        from .questions import Options, Questions  # noqa: PLC0415
 
         if not self.in_place and sys.stdout is not None and sys.stdout.isatty():
             cause = "the new config, with all its keys and passphrases, would be shown on this terminal"
             raise UsageError(cause, hint="lead it elsewhere, as in `| age -e ...`, or give --in-place with --config")
-        rundir.harden()
-        with rundir.private_directory() as directory:
+        with private_directory() as directory:
             text = self.text()
             _refuse_what_is_wrong_already(text, directory)
-            target, public = self._target(Questions(self, text, directory), new_name.strip())
+            options = Options(
+                host=self.host,
+                user=self.user,
+                source=tuple(self.source),
+                exclude=tuple(self.exclude),
+                sub_dir=self.sub_dir,
+                key_file=self.key_file,
+                new_key=bool(self.new_key),
+                fingerprint=self.fingerprint,
+            )
+            target, public = self._target(Questions(options, text, directory), new_name.strip())
             new_text = config.added(text, target)
             checked(new_text, directory)
             self._write(new_text)
@@ -99,20 +102,21 @@ class Add(ConfiguredCommand):
     def _write(self, text: str) -> None:
         from ...ui import console  # noqa: PLC0415
 
-        if self.in_place:
-            _replace(Path(self.config_file).resolve(), text)
-        else:
+        if not self.in_place:
             console.data(text)
+            return
+        file = Path(self.config_file).resolve()
+        try:
+            files.replace(file, text.encode())
+        except OSError as error:
+            cause = f"--in-place {file}: {error.strerror}; it is as it was"
+            raise UsageError(cause, hint="leave --in-place out, and write to another file") from None
 
     @staticmethod
     def _tell(target: NewTarget, public: str) -> None:
-        from ...ui.console import message_note  # noqa: PLC0415
-
-        message_note(f"{target.name} was added. Put this line into ~{target.username}/.ssh/authorized_keys there:")
-        message_note(f"restrict,port-forwarding {public} borgpull")
-        message_note(
-            f"Then see whether a backup would go: `borgpull doctor {shlex.quote(target.name)}`, with the new config."
-        )
+        note(f"{target.name} was added. Put this line into ~{target.username}/.ssh/authorized_keys there:")
+        note(f"restrict,port-forwarding {public} borgpull")
+        note(f"Then see whether a backup would go: `borgpull doctor {shlex.quote(target.name)}`, with the new config.")
 
 
 def _refuse_what_is_wrong_already(text: str, directory: Path) -> None:
@@ -125,26 +129,6 @@ def _refuse_what_is_wrong_already(text: str, directory: Path) -> None:
         problems = [problem for problem in error.problems if not problem.startswith("Servers: ")]
         if problems:
             raise ConfigError(problems) from None
-
-
-def _replace(file: Path, text: str) -> None:
-    """Put `text` into the place of a file, whole or not at all, with its mode and owner. Raises UsageError."""
-    new = None
-    try:
-        found = file.stat()
-        with tempfile.NamedTemporaryFile("wb", dir=file.parent, prefix=f".{file.name}.", delete=False) as writing:
-            new = Path(writing.name)
-            os.fchown(writing.fileno(), found.st_uid, found.st_gid)
-            os.fchmod(writing.fileno(), stat.S_IMODE(found.st_mode))
-            writing.write(text.encode())
-            writing.flush()
-            os.fsync(writing.fileno())
-        new.replace(file)
-    except OSError as error:
-        if new is not None:
-            new.unlink(missing_ok=True)
-        cause = f"--in-place {file}: {error.strerror}; it is as it was"
-        raise UsageError(cause, hint="leave --in-place out, and write to another file") from None
 
 
 Add.unbind_switches("--cache-dir")

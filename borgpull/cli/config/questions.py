@@ -6,6 +6,7 @@ An answer is judged at once, by the same rules as the config itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,15 +17,28 @@ from .. import asking
 
 if TYPE_CHECKING:
     from ...ssh import Key
-    from .add import Add
 
 _Rule = Callable[[str], str | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What was said of a new target on the command line: None or nothing where it was not."""
+
+    host: str | None
+    user: str | None
+    source: tuple[str, ...]
+    exclude: tuple[str, ...]
+    sub_dir: str | None
+    key_file: str | None
+    new_key: bool
+    fingerprint: str | None
 
 
 class Questions:
     """The questions about one target, for the config `text`; `directory` is private and in memory."""
 
-    def __init__(self, options: Add, text: str, directory: Path) -> None:
+    def __init__(self, options: Options, text: str, directory: Path) -> None:
         self._options = options
         self._text = text
         self._directory = directory
@@ -42,12 +56,10 @@ class Questions:
         )
 
     def username(self) -> str:
-        """Return the user to log in as."""
         default = block.last_username(self._text) or "root"
         return self._one("--user", self._options.user, "User to log in as", default, address.user_problem)
 
     def source_paths(self) -> tuple[str, ...]:
-        """Return the paths to back up, at least one."""
         if self._options.source:
             return _all_right("--source", self._options.source, fields.source_path)
         paths = [self._asked("--source", "Path to back up", "", fields.source_path)]
@@ -57,7 +69,7 @@ class Questions:
 
     def excludes(self) -> tuple[str, ...]:
         """Return the patterns to leave out; they are not asked for."""
-        return _all_right("--exclude", self._options.exclude or (), fields.exclude)
+        return _all_right("--exclude", self._options.exclude, fields.exclude)
 
     def sub_dir(self, name: str) -> str:
         """Return the repository's path below RootDir; the target's name is proposed where it could be one."""

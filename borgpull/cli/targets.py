@@ -1,0 +1,134 @@
+"""Commands about targets: about all or those chosen, or about one of them, connected to B."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from plumbum import cli
+
+from ..events import Event, Said
+from . import asking
+from .command import ConfiguredCommand, awaited, note, private_directory
+
+if TYPE_CHECKING:
+    from ..config import Config, Target
+    from ..fleet import Interrupt, Selection
+    from ..job import Shelf, Subject
+
+
+class SelectingCommand(ConfiguredCommand):
+    """A command that is about all targets, or about those that its options choose."""
+
+    only = cli.SwitchAttr(
+        ["--only"], str, list=True, argname="NAME", help="only targets of this name or glob, e.g. 'web*'"
+    )
+    skip = cli.SwitchAttr(["--skip"], str, list=True, argname="NAME", help="no targets of this name or glob")
+    shard = cli.SwitchAttr(
+        ["--shard"],
+        str,
+        argname="I/N",
+        help="only the targets of shard I of N, counted from 0: each target belongs to exactly one of them",
+    )
+
+    def selection(self, names: tuple[str, ...] = ()) -> Selection:
+        """Return what the options choose; `names` are more words of `only`. Raises UsageError."""
+        from .. import fleet  # noqa: PLC0415 - `--help` shall answer at once
+
+        shard = fleet.read_shard(self.shard) if self.shard is not None else None
+        return fleet.Selection(only=(*self.only, *names), skip=tuple(self.skip), shard=shard)
+
+    def selected(self, config: Config, names: tuple[str, ...] = (), *, quiet: bool = False) -> tuple[Target, ...]:
+        """Return the chosen targets, and say so (unless `quiet`) when the shard has none. Raises UsageError."""
+        targets = self.selection(names).targets(config)
+        if not targets and not quiet:
+            note(f"shard {self.shard} has none of these targets: there is nothing to do")
+        return targets
+
+
+class AnsweringCommand(SelectingCommand):
+    """A command that takes the NAMEs of targets, as --only does, answers on stdout, and changes nothing."""
+
+    json = cli.Flag(["--json"], help="print the answer as JSON")
+    verbose = cli.Flag(["-v", "--verbose"], help="print what ssh said, on stderr")
+
+    def answering(self, work: Callable[[], Coroutine[None, None, int]]) -> int:
+        """Do `work`, and return the exit code; a signal ends it calmly. Raises Failure as the work does."""
+        return awaited(_until_interrupted(work))
+
+    def heard(self, party: str, line: str) -> None:
+        if self.verbose:
+            note(f"{party}: {line}")
+
+
+async def _until_interrupted(work: Callable[[], Coroutine[None, None, int]]) -> int:
+    import asyncio  # noqa: PLC0415 - `--help` shall answer at once
+
+    from .. import fleet  # noqa: PLC0415
+
+    interrupt = fleet.Interrupt()
+    interrupt.attach()
+    try:
+        return await work()
+    except asyncio.CancelledError:
+        return 128 + (interrupt.number or 0)
+
+
+class OneTargetCommand(ConfiguredCommand):
+    """A command that takes the NAME of a target. `interrupt` is there once its work has begun."""
+
+    interrupt: Interrupt
+    verbose = cli.Flag(["-v", "--verbose"], help="print what borg and ssh said")
+
+    def about(self, name: str, work: Callable[[Subject], Awaitable[int]], *, alone: bool = True) -> int:
+        """Connect to B and do `work` on the target called `name`; return the exit code. Raises Failure.
+
+        `alone` keeps runs away from its repository meanwhile: for work that changes it, or needs it to stay as it is.
+        """
+        with private_directory() as directory:
+            return awaited(self._connected(name, work, directory, alone=alone))
+
+    async def _connected(
+        self, name: str, work: Callable[[Subject], Awaitable[int]], directory: Path, *, alone: bool
+    ) -> int:
+        import asyncio  # noqa: PLC0415
+
+        from .. import fleet, job  # noqa: PLC0415
+
+        config = self.config(directory)
+        target = fleet.target_named(config, name)
+        self.interrupt = fleet.Interrupt()
+        self.interrupt.attach()
+        try:
+            async with fleet.connected(config, directory=directory, cache=self.cache(), emit=self.heard) as plan:
+                subject = job.Subject(plan, target)
+                async with subject.vault.held() if alone else contextlib.nullcontext():
+                    return await work(subject)
+        except asyncio.CancelledError:
+            return 128 + (self.interrupt.number or 0)
+
+    @staticmethod
+    def warn_when_closed(shelf: Shelf) -> None:
+        from ..ui import archives, console  # noqa: PLC0415
+
+        if shelf.closed:
+            console.message_lines(archives.closed_lines(shelf.target, shelf.closed))
+
+    def heard(self, event: Event) -> None:
+        """Take in an event; what borg and ssh said is only for those who ask for it."""
+        if self.verbose and isinstance(event, Said):
+            note(f"{event.party}: {event.text}")
+
+
+class DecidingCommand(OneTargetCommand):
+    """A command that says what it will do and asks first."""
+
+    yes = cli.Flag(["-y", "--yes"], help="do it without asking")
+
+    def agreed(self, question: str) -> bool:
+        """Ask on the terminal, for standard input may hold the config. Raises UsageError without a terminal."""
+        if self.yes:
+            return True
+        return asking.agreed(question, otherwise="add --yes when you know what it will do")

@@ -1,0 +1,22 @@
+"""Which archives stay, by which rule, and which go: borg's retention rules, for each series by itself.
+
+Pure: archives, rules and the time are given, the answer is a record. It removes nothing and knows no repository.
+"""
+
+from .decide import DAYS_SET_ASIDE, MOST_SET_ASIDE, decide
+from .records import Archive, Decision, Retention, Standing
+from .rules import Rules
+from .series import check_prefix, series_of
+
+__all__ = [
+    "DAYS_SET_ASIDE",
+    "MOST_SET_ASIDE",
+    "Archive",
+    "Decision",
+    "Retention",
+    "Rules",
+    "Standing",
+    "check_prefix",
+    "decide",
+    "series_of",
+]

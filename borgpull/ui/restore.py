@@ -1,0 +1,188 @@
+"""What `restore` and `drill` show, for people and for programs: a percentage on the way, then a report.
+
+The reports are pure: lines, a table, or text. Their shapes for programs are promises: docs/restore.schema.json and
+docs/drill.schema.json. A change that breaks a reader raises `SCHEMA`, or `DRILL_SCHEMA`.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ..answers import Compared, Drilled, Restored
+from ..errors import target_party
+from ..events import Event, PercentProgress, Step
+from .archives import archive_entry, closed_entry, closed_lines
+from .console import STYLES, error_lines, labelled, people, repaints, terminal_size, warning_lines
+from .figures import percent, plural, shown, size
+
+SCHEMA = 1
+DRILL_SCHEMA = 1
+
+_CLEAR = "\r\x1b[2K"
+_REPAINT_SECONDS = 0.2
+_LINE_SECONDS = 60.0
+
+_HINT = "look at B's disk and at `borg check --verify-data`; other archives may have what this one has lost"
+
+
+class Percentage:
+    """The progress of an extraction, of events alone, on stderr. `end` before anything else is printed."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._console = people()
+        self._repaints = repaints(self._console.file)
+        self._clock = clock
+        self._next = clock() + (0.0 if self._repaints else _LINE_SECONDS)
+        self._shows = False
+
+    def handle(self, event: Event) -> None:
+        if not isinstance(event, PercentProgress) or event.step is not Step.EXTRACT or self._clock() < self._next:
+            return
+        done = percent(event.current / event.total, estimated=False)
+        text = f"{event.target}: extracting {done}, {size(event.current)} of {size(event.total)}"
+        if self._repaints:
+            self._next = self._clock() + _REPAINT_SECONDS
+            columns, _ = terminal_size(self._console.file)
+            self._console.file.write(_CLEAR + shown(text)[: columns - 1])
+            self._console.file.flush()
+            self._shows = True
+        else:
+            self._next = self._clock() + _LINE_SECONDS
+            self._console.print(shown(text))
+
+    def end(self) -> None:
+        if self._shows:
+            self._console.file.write(_CLEAR)
+            self._console.file.flush()
+            self._shows = False
+
+
+def restored_lines(restored: Restored) -> list[Text]:
+    return list(_lines(restored))
+
+
+def _lines(restored: Restored) -> Iterator[Text]:
+    done = "would restore" if restored.dry_run else "restored"
+    what = f"{plural(restored.items, 'item')}, {size(restored.size)}, of {shown(restored.archive.name)}"
+    yield Text(f"{done} {what} to {shown(restored.folder)} on {shown(restored.party)}")
+    for warning in restored.warnings:
+        yield from warning_lines(f"borg extract: {warning}")
+    if restored.warned > len(restored.warnings):
+        yield from warning_lines(f"borg extract: {restored.warned - len(restored.warnings)} more warnings")
+    for note in restored.notes:
+        yield labelled("note", shown(note))
+    if restored.compared:
+        yield from _comparison(restored.compared)
+
+
+def _comparison(compared: Compared) -> Iterator[Text]:
+    for difference in compared.differences:
+        yield Text.assemble(("error:", STYLES["error"]), f" {shown(difference)}")
+    said = f"read again: {plural(compared.same, 'item')} as in the archive"
+    if compared.different:
+        said += f", {compared.different} not"
+    if compared.unsure:
+        said += f", of {compared.unsure} it cannot be told"
+    yield Text(said)
+
+
+def restored_json(restored: Restored) -> str:
+    report = {
+        "schema": SCHEMA,
+        "target": restored.target,
+        "archive": archive_entry(restored.archive),
+        "on": shown(restored.party),
+        "folder": restored.folder,
+        "items": restored.items,
+        "size": restored.size,
+        "dry_run": restored.dry_run,
+        "notes": [shown(note) for note in restored.notes],
+        "warnings": [shown(warning) for warning in restored.warnings],
+        "warned": restored.warned,
+        "compared": compared_entry(restored.compared),
+    }
+    return json.dumps(report, indent=2)
+
+
+def compared_entry(compared: Compared | None) -> dict[str, Any] | None:
+    if compared is None:
+        return None
+    return {
+        "same": compared.same,
+        "different": compared.different,
+        "unsure": compared.unsure,
+        "differences": [shown(difference) for difference in compared.differences],
+    }
+
+
+def drilled_lines(drilled: Sequence[Drilled], *, seed: int) -> list[RenderableType]:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for title in ("target", "result", "archive", "read back", "of"):
+        table.add_column(title, overflow="fold", no_wrap=title == "result")
+    for each in drilled:
+        table.add_row(Text(shown(each.target)), _result(each), *map(Text, _cells(each)))
+    parts: list[RenderableType] = [table]
+    for each in drilled:
+        parts += _trouble(each)
+    good = sum(each.good for each in drilled)
+    return [*parts, Text(f"{good} of {plural(len(drilled), 'target')} can be read back, by --seed {seed}")]
+
+
+def _result(drilled: Drilled) -> Text:
+    return Text("ok", style=STYLES["done"]) if drilled.good else Text("failed", style=STYLES["failed"])
+
+
+def _cells(drilled: Drilled) -> tuple[str, str, str]:
+    if drilled.archive is None:
+        return "", "", ""
+    return (
+        shown(drilled.archive.name),
+        f"{plural(drilled.picked, 'file')}, {size(drilled.picked_size)}",
+        f"{plural(drilled.files, 'file')}, {size(drilled.size)}",
+    )
+
+
+def _trouble(drilled: Drilled) -> Iterator[Text]:
+    if drilled.closed:
+        yield from closed_lines(drilled.target, drilled.closed)
+    party = target_party(drilled.target)
+    if drilled.cause:
+        who = "" if drilled.party == party else f"{drilled.party}: "
+        yield from error_lines(party, f"{who}{drilled.cause}", drilled.hint)
+    for difference in drilled.compared.differences if drilled.compared else ():
+        yield from error_lines(party, difference, _HINT)
+    if drilled.broken:
+        yield from error_lines(
+            party, f"{plural(drilled.broken, 'file')} of its archive lack parts of their content", _HINT
+        )
+
+
+def drilled_json(drilled: Sequence[Drilled], *, seed: int) -> str:
+    return json.dumps(
+        {"schema": DRILL_SCHEMA, "seed": seed, "targets": [_drilled_entry(each) for each in drilled]}, indent=2
+    )
+
+
+def _drilled_entry(drilled: Drilled) -> dict[str, Any]:
+    return {
+        "name": shown(drilled.target),
+        "good": drilled.good,
+        "archive": drilled.archive and archive_entry(drilled.archive),
+        "picked": drilled.picked,
+        "picked_size": drilled.picked_size,
+        "files": drilled.files,
+        "size": drilled.size,
+        "broken": drilled.broken,
+        "compared": compared_entry(drilled.compared),
+        "closed": closed_entry(drilled.closed),
+        "party": shown(drilled.party),
+        "cause": shown(drilled.cause),
+        "hint": shown(drilled.hint),
+    }
