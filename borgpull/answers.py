@@ -46,6 +46,8 @@ class State(StrEnum):
     """The last good archive is too old."""
     INTERRUPTED = "interrupted"
     """A run ended in the middle; the next one verifies what it left."""
+    FAILING = "failing"
+    """The last run failed."""
     CHANGED = "changed"
     """The repository is not in the state that was verified; the next run judges it."""
     NEVER = "never"
@@ -69,6 +71,7 @@ _LEVELS = {
     State.OK: Level.OK,
     State.STALE: Level.WARNING,
     State.INTERRUPTED: Level.WARNING,
+    State.FAILING: Level.WARNING,
     State.CHANGED: Level.WARNING,
     State.NEVER: Level.UNKNOWN,
     State.UNKNOWN: Level.UNKNOWN,
@@ -87,12 +90,23 @@ class GoodArchive:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PastEvent:
+    """What became of a run, or what an operator decided with the command `what`, and from which controller."""
+
+    at: float
+    what: str
+    outcome: str
+    cause: str
+    controller: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Standing:
     """How the backups of one target stand, by the ledger on B. What is not known is None.
 
     `ledger` is its phase, "none" or "unreadable"; `at_work` says who holds the repository now. `size` is the space
     taken on B, `growth` what was added to it since the last session of the target began, `checked` when borg check
-    last passed. `cause`, the broken `rules` and `hint` are in words.
+    last passed. `cause`, the broken `rules` and `hint` are in words. `history` has the newest events, the newest last.
     """
 
     target: str
@@ -107,6 +121,7 @@ class Standing:
     cause: str = ""
     rules: tuple[str, ...] = ()
     hint: str = ""
+    history: tuple[PastEvent, ...] = ()
 
     @property
     def level(self) -> Level:
@@ -141,7 +156,8 @@ class Item:
 class ListedArchive:
     """An archive as the manifest has it, `start` in unix seconds. `verified` is None where no run has verified any.
 
-    `unfinished` says that it is a checkpoint, half an archive.
+    `unfinished` says that it is a checkpoint, half an archive. `aside` says why it counts as no backup, "" if it does.
+    `kept` and `rule` say what the next run would do with it and why, where that was asked for.
     """
 
     name: str
@@ -149,6 +165,9 @@ class ListedArchive:
     start: float
     verified: bool | None
     unfinished: bool
+    aside: str = ""
+    kept: bool | None = None
+    rule: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

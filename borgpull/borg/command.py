@@ -6,7 +6,7 @@ No secret goes in here: a passphrase reaches borg over the descriptor that BORG_
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ..config import Options
@@ -153,9 +153,12 @@ def check() -> list[str]:
     return ["check", *_JSON]
 
 
-def prune(options: Iterable[str], *, archives: str) -> list[str]:
-    """Return the arguments of a prune by the operator's retention options, of the archives that a glob fits."""
-    return ["prune", *_JSON, "--list", f"--glob-archives={archives}", *options]
+def delete(archives: Sequence[str]) -> list[str]:
+    """Return the arguments that delete these archives. Raises ValueError without any: that is the whole repository."""
+    if not archives:
+        raise ValueError("no archive to delete")
+    first, *others = archives
+    return ["delete", *_JSON, "--", of_archive(first), *others]
 
 
 def compact() -> list[str]:

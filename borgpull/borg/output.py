@@ -13,6 +13,7 @@ from typing import Any
 from ..hostile import clean
 
 MOST_MESSAGES = 200
+_MOST_CHANGES = 20
 _HUGE = 1 << 62
 _TRACEBACK = "Traceback (most recent call last)"
 # A client gives the traceback of the serve for an error that it has no words for (1.2 and 1.4, remote.py `serve`).
@@ -133,15 +134,23 @@ def _text(record: dict[str, Any], key: str) -> str:
 
 @dataclass
 class Messages:
-    """What one borg said, bounded: the first warnings and errors of each, and how many there were."""
+    """What one borg said, bounded: the first warnings and errors of each, and how many there were.
+
+    `changed` of the warnings say that a file changed while it was read: few are kept, to leave room for others.
+    """
 
     warnings: list[Message] = field(default_factory=list)
     errors: list[Message] = field(default_factory=list)
     others: list[Message] = field(default_factory=list)
     warned: int = 0
+    changed: int = 0
 
     def add(self, message: Message) -> None:
         self.warned += message.is_warning
+        if message.is_warning and is_change(message):
+            self.changed += 1
+            if self.changed > _MOST_CHANGES:
+                return
         kept = self.warnings if message.is_warning else self.errors if message.is_error else self.others
         if len(kept) < MOST_MESSAGES:
             kept.append(message)
@@ -151,6 +160,11 @@ class Messages:
     def kinds(self) -> list[str]:
         """Return the msgids of all errors and warnings, worst first."""
         return [message.kind for message in (*self.errors, *self.warnings) if message.kind]
+
+
+def is_change(message: Message) -> bool:
+    """Tell whether borg only warns that a file changed while it was read (1.2.4, 1.4.5)."""
+    return message.text.endswith("file changed while we backed it up")
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,4 @@
-"""How archives are named: those of the source paths, and those of each stream, in one repository.
-
-One glob of borg's finds each series without any archive of another one, so that each can be pruned by itself.
-"""
+"""How archives are named: those of the source paths, and those of each stream, in one repository."""
 
 from __future__ import annotations
 
@@ -10,9 +7,6 @@ import time
 
 _MARK = "@"
 _STAMP = "%Y-%m-%dT%H:%M:%S"
-# As long as a stamp: it fits `@db-STAMP`, and neither `@db-2-STAMP` nor `@db.sql-STAMP`. Borg itself adds what a
-# checkpoint's name ends in (1.2.4, 1.4.5).
-_STAMPS = "????-??-??T??:??:??"
 _OF_STREAM = re.compile(r"@(.+)-\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", re.ASCII | re.DOTALL)
 
 
@@ -34,8 +28,3 @@ def stream_of(archive: str) -> str:
     """Return the name of the stream that an archive is of, empty when it is of none."""
     found = _OF_STREAM.fullmatch(archive)
     return found[1] if found else ""
-
-
-def glob(stream: str = "") -> str:
-    """Return the glob of the archives of a stream, without one those of the source paths."""
-    return f"{_MARK}{stream}-{_STAMPS}" if stream else f"[!{_MARK}]*"

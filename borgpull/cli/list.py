@@ -26,6 +26,7 @@ class List(OneTargetCommand):
     """
 
     PROGNAME = "borgpull list"
+    why = cli.Flag(["--why"], help="tell of each archive which rule keeps it, or that the next run would remove it")
     json = cli.Flag(["--json"], help="print JSON, docs/list.schema.json; names are as they are, not cleaned")
 
     def main(self, name: str, archive: str = "", *patterns: str) -> int:
@@ -40,10 +41,11 @@ class List(OneTargetCommand):
         self.warn_when_closed(shelf)
         if archive:
             return await self._files(subject, shelf, archive, patterns)
+        listed = job.explained(subject, shelf) if self.why else shelf.listed
         if self.json:
-            console.data(ui.archives_json(shelf.target, shelf.listed, shelf.closed))
+            console.data(ui.archives_json(shelf.target, listed, shelf.closed))
         else:
-            console.answer(ui.archive_lines(shelf.target, shelf.listed, now=time.time()))
+            console.answer(ui.archive_lines(shelf.target, listed, now=time.time(), why=self.why))
         return DONE
 
     async def _files(self, subject: Subject, shelf: Shelf, wanted: str, patterns: tuple[str, ...]) -> int:

@@ -139,6 +139,13 @@ class OptionsTable(Table):
         examples=[True],
         description="whether to leave out folders with a CACHEDIR.TAG; false if not set",
     )
+    warn_on_change: bool | None = Field(
+        default=None,
+        alias="WarnOnChange",
+        examples=[True],
+        description="whether a file that changed while it was read is a warning (exit code 1), and not only counted; "
+        "false if not set",
+    )
     exclude_if_present: list[Annotated[str, text(tag_problem)]] | None = Field(
         default=None,
         alias="ExcludeIfPresent",

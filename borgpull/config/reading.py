@@ -55,6 +55,7 @@ def _settings(file: File) -> Config:
     return Config(
         root_dir=file.borg.root_dir,
         prune_options=retention.options(file.borg.prune_setting),
+        prune_also=tuple(file.borg.prune_also),
         jobs=file.borg.jobs,
         retries=file.borg.retries,
         check_every=amounts.cadence(file.borg.check_every),

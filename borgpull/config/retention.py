@@ -50,6 +50,19 @@ def problem(setting: str) -> str | None:
     return None
 
 
+def prefix_problem(prefix: str) -> str | None:
+    """Return what is wrong with a prefix of PruneAlso, or None."""
+    if not prefix:
+        return "is empty: write what the names begin with, e.g. `home-`"
+    if prefix.startswith("@"):
+        return "begins with `@`: archives of streams are borgpull's own, and need no prefix"
+    if "snapshot-" in prefix:
+        return "has `snapshot-` in it: borgpull's own archives need no prefix"
+    if re.search(r"[{}/*?\[\]\x00-\x1f]", prefix):
+        return "holds a letter that is a pattern or placeholder to borg: write it as the archives are named"
+    return None
+
+
 def _words(setting: str) -> list[str]:
     try:
         return shlex.split(setting)

@@ -136,6 +136,12 @@ class BorgTable(Table):
         examples=["--keep-daily 7 --keep-weekly 20 --keep-monthly 12"],
         description="what to keep, e.g. `--keep-daily 7 --keep-weekly 8`",
     )
+    prune_also: list[Annotated[str, text(retention.prefix_problem)]] = Field(
+        default=[],
+        alias="PruneAlso",
+        examples=[["home-", "mysql-"]],
+        description="prefixes of other archives to prune, each by itself: only a date and time may follow them",
+    )
     jobs: int = Field(default=8, alias="Jobs", ge=1, le=1000, description="how many targets run side by side")
     retries: int = Field(
         default=2, alias="Retries", ge=0, le=10, description="how often a target is tried again after a passing failure"

@@ -80,6 +80,7 @@ class Options:
     compression: str = ""
     one_file_system: bool = False
     exclude_caches: bool = False
+    warn_on_change: bool = False
     exclude_if_present: tuple[str, ...] = ()
     patterns_from: str = ""
     upload_rate_limit: int = 0
@@ -149,7 +150,9 @@ class Sockets:
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """All of it. `root_dir` is as written; `prune_options` an argv; at most `jobs` targets run at once.
+    """All of it. `root_dir` is as written; `prune_options` an argv, `prune_also` prefixes.
+
+    At most `jobs` targets run at once.
 
     A target that failed for a reason that may pass is tried up to `retries` times more. `check_every` is in seconds:
     how often a repository is checked, 0 for in every run and infinity for never. `sockets` is None where B
@@ -158,6 +161,7 @@ class Config:
 
     root_dir: str
     prune_options: tuple[str, ...]
+    prune_also: tuple[str, ...]
     jobs: int
     retries: int
     check_every: float

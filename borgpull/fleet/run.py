@@ -16,13 +16,16 @@ from pathlib import Path
 
 from ..checkup import require
 from ..config import Config, Target
-from ..errors import Failure, TamperedError
+from ..errors import BACKUP_SERVER, Failure, TamperedError
 from ..events import WORST_FIRST, Emit, Failed, Outcome, Retried, RunFinished, RunStarted, Said, TargetFinished
-from ..job import Plan, back_up
+from ..job import Plan, Subject, back_up
+from ..job.standing import RUN
 from ..job.watch import failure_of, outcome_of
+from ..ledger import Entry
 from .servers import PROGRAMS, Servers
 
 _HURRY_SECONDS = 0.1
+_SECONDS_TO_REMEMBER = 30.0
 # Before the second attempt, how many times longer before each further one, and at the most.
 _FIRST_PAUSE, _FACTOR, _LONGEST_PAUSE = 5.0, 3.0, 300.0
 
@@ -132,6 +135,7 @@ class _Fleet:
 
 async def _one(fleet: _Fleet, target: Target, slots: asyncio.Semaphore, outcomes: dict[str, Outcome]) -> None:
     async with slots:
+        cause = ""
         try:
             outcome = await _tried(fleet, target)
         except asyncio.CancelledError:
@@ -139,8 +143,21 @@ async def _one(fleet: _Fleet, target: Target, slots: asyncio.Semaphore, outcomes
             raise
         except Exception as error:  # one target's failure never touches another
             _tell(fleet.emit, target.name, error)
-            outcome = outcome_of(failure_of(error))
-        _finish(fleet.emit, outcomes, target, outcome)
+            outcome, cause = outcome_of(failure_of(error)), str(failure_of(error))
+        try:
+            await _remember(fleet, target, Entry(what=RUN, outcome=outcome, cause=cause))
+        finally:
+            _finish(fleet.emit, outcomes, target, outcome)
+
+
+async def _remember(fleet: _Fleet, target: Target, entry: Entry) -> None:
+    """Write down what became of a run; that this fails changes nothing of what became of it."""
+    try:
+        async with asyncio.timeout(_SECONDS_TO_REMEMBER), fleet.servers.lease() as server:
+            plan = Plan(fleet.config, server, fleet.cache, fleet.emit)
+            await Subject(plan, target).vault.remember(entry)
+    except (Failure, TimeoutError) as error:
+        fleet.emit(Said(target=target.name, party=BACKUP_SERVER, text=f"the history was not written: {error}"))
 
 
 async def _tried(fleet: _Fleet, target: Target) -> Outcome:

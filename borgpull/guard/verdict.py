@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -96,16 +97,21 @@ def differences(before: Evidence, after: Evidence) -> tuple[str, ...]:
     return judge(before, after, None).rules
 
 
-def judge_own(before: Evidence, after: Evidence) -> Verdict:
-    """Judge what lies there after C was interrupted while it pruned or compacted.
+def judge_own(before: Evidence, after: Evidence, *, intent: Collection[str] | None) -> Verdict:
+    """Judge what lies there after C deleted archives or compacted, also when it was interrupted in it.
 
-    T has no session then, so the law on objects says nothing. But of what prune and compact do nothing may have come,
-    and nothing been replaced.
+    T has no session then, so the law on objects says nothing. But nothing may have come or been replaced, and only
+    archives whose ids are in `intent` may be gone; None where nobody wrote down which.
     """
     came = sorted(archive.name for archive in after.archives - before.archives)
+    known = {archive.name for archive in after.archives}
+    gone = [archive for archive in before.archives - after.archives if archive.name not in known]
+    lost = sorted(archive.name for archive in gone if intent is not None and archive.id not in intent)
     rules = tuple(_identity(before, after))
     if came:
         rules = (*rules, f"archives came or were changed while only C was at work: {_named(came)}")
+    if lost:
+        rules = (*rules, f"archives are gone that C did not delete: {_named(lost)}")
     if after.missing:
         rules = (*rules, f"{len(after.missing)} segment files are gone from B")
     return Verdict(state=State.TAMPERED if rules else State.CLEAN, rules=rules)

@@ -5,9 +5,11 @@ from .backup import back_up, connected_target
 from .by_hand import ByHand, Left
 from .drill import drill
 from .escrow import file_key, paper_key
+from .judge import keep
 from .plan import Plan, Subject
 from .restore import Wanted, restore
 from .settlement import Case, Settlement
+from .upkeep import explained
 
 __all__ = [
     "ByHand",
@@ -22,7 +24,9 @@ __all__ = [
     "connected_target",
     "drill",
     "each_item",
+    "explained",
     "file_key",
+    "keep",
     "no_such_path",
     "paper_key",
     "restore",

@@ -20,6 +20,7 @@ from ..events import Step
 from ..guard import Archive, Unreadable
 from ..hostile import clean
 from ..ledger import Ledger, Phase
+from ..retention import Standing
 from .custody import ways_out
 from .plan import Subject
 
@@ -56,14 +57,22 @@ class Shelf:
             start=archive.seconds,
             verified=self.verified(archive),
             unfinished=borg_command.is_checkpoint(archive.name),
+            aside=self.aside(archive),
         )
+
+    def aside(self, archive: Archive) -> str:
+        """Return why an archive counts as no backup, "" when it counts as one."""
+        note = self.known.note(archive.id) if self.known else None
+        if note is None or note.state is Standing.GOOD:
+            return ""
+        return ": ".join(filter(None, (note.state.value, note.reason)))
 
     def verified(self, archive: Archive) -> bool | None:
         """Tell whether an archive is one of those that were verified; None where nothing was."""
         return None if self.known is None else archive in self.known.evidence.archives
 
     def chosen(self, wanted: str) -> Archive:
-        """Return the archive of this name or id. `latest` is the newest that was verified, and never a checkpoint.
+        """Return the archive of this name or id. `latest` is the newest good one that was verified.
 
         It is of the source paths; the newest of a stream is `@` and the name of the stream. A name is also known as it
         is shown, without what could move a cursor. Raises UsageError.
@@ -93,6 +102,7 @@ class Shelf:
             archive
             for archive in self.archives
             if not borg_command.is_checkpoint(archive.name)
+            and not self.aside(archive)
             and (series.stream_of(archive.name) == stream if stream else series.is_main(archive.name))
         ]
         good = [archive for archive in whole if self.verified(archive) is not False]

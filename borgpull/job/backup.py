@@ -12,16 +12,16 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 
 from ..borg import series
-from ..borg.output import read_created
+from ..borg.output import Archive, read_created
 from ..config import Target
 from ..errors import BACKUP_SERVER, Failure, TamperedError
 from ..events import Estimated, Outcome, Step, Warned
 from ..guard import Verdict
 from ..road import Ended, Errand
 from ..ssh import Master, open_master
-from .claims import believe, refuse_missing_files, show_claim
 from .custody import Custody
 from .hooks import Happened, Hooks, failed_with
+from .judge import believe, judge_left, note_of, refusal, show_claim
 from .plan import Plan, Subject
 from .session import Opened, backup_of, dump_of, opened
 from .stall import hung, moving
@@ -137,6 +137,8 @@ class _Job:
         with self._watch.step(Step.INSPECT) as report:
             await lock.enter_async_context(self._subject.vault.held())
             report.detail = await self._custody.inspect()
+            if self._custody.left:
+                await judge_left(self._subject, self._custody)
             known = self._custody.verified
             if any(archive.name == self._archive for archive in known.evidence.archives):
                 raise Failure(
@@ -206,7 +208,8 @@ class _Job:
 
     def _settle(self, report: StepReport, ended: Ended) -> None:
         show_claim(self._subject, ended)
-        self._watch.settle(report, ended, "create", party=self._subject.party)
+        warn = self._target.options.warn_on_change
+        self._watch.settle(report, ended, "create", party=self._subject.party, warn_on_change=warn)
         if self._made:
             self._made.ended = ended
 
@@ -226,16 +229,28 @@ class _Job:
             verdict = await self._judged(ended)
             claimed = read_created(ended.stdout) if isinstance(ended, Ended) else None
             self._check_due = last and not self._failures and self._upkeep.check_is_due()
-            # How much there is to read is said by the archives of the source paths alone.
-            await self._custody.settle(None if reading else claimed, checking=self._check_due)
-            if not isinstance(ended, Ended):
-                report.detail = "nothing older was touched"
-            elif reading:
-                believe(self._subject, claimed, verdict, name=made.archive, stream=reading.stream.name)
-                reading.refuse_nothing()
+            refused = self._refusal(made, claimed)
+            for added in verdict.added:
+                if added.name == made.archive:
+                    self._custody.note(added.id, note_of(self._subject, ended, refused, stream=reading is not None))
+            # How much there is to read is said by the good archives of the source paths alone.
+            told = None if reading or refused else claimed
+            await self._custody.settle(told, checking=self._check_due)
+            if isinstance(ended, Ended):
+                stream = reading.stream.name if reading else ""
+                believe(self._subject, claimed, verdict, name=made.archive, stream=stream)
+                if refused:
+                    raise refused
             else:
-                told = believe(self._subject, claimed, verdict, name=made.archive)
-                refuse_missing_files(self._subject, ended, told)
+                report.detail = "nothing older was touched"
+
+    def _refusal(self, made: _Made, claimed: Archive | None) -> Failure | None:
+        """Return why the archive that was made is no backup, if it is none."""
+        if isinstance(made.ended, StreamFailure):
+            return made.ended
+        if made.reading:
+            return made.reading.nothing() if isinstance(made.ended, Ended) else None
+        return refusal(self._subject, made.ended, claimed) if isinstance(made.ended, Ended) and claimed else None
 
     async def _judged(self, ended: Ended | Failure) -> Verdict:
         try:

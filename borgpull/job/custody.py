@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from .. import guard
@@ -20,18 +20,38 @@ from ..borg.output import Archive
 from ..errors import BACKUP_SERVER, CONTROLLER, Failure, TamperedError
 from ..events import Step
 from ..guard import Evidence, Expected, Records, State, Unreadable, Verdict
-from ..ledger import Found, Ledger, Phase
+from ..ledger import Found, Ledger, Note, Phase
+from ..retention import Standing
 from ..road import Ended
 from .plan import Subject
 
 # How far the clocks of C and T may be apart.
 SKEW_SECONDS = 3600.0
+_SECONDS_OFF = 60.0
 
 TAMPERED = "its repository was tampered with"
 CHANGED = "its repository was changed between two runs"
 UNVERIFIABLE = "its repository could not be verified"
 GONE = "the repository is gone: there is nothing at its path"
 EMPTY = "the repository is empty: its config, its key and its records are gone"
+
+
+@dataclass
+class Clocks:
+    """The clock of B when the ledger was last written, and when the run before began: unix seconds, 0 if unknown."""
+
+    server: float = 0.0
+    last_entry: float = 0.0
+
+    def disagreement(self, now: float) -> str:
+        """Return in words how the clocks disagree with C's, "" when they do not."""
+        if self.server and abs(self.server - now) > SKEW_SECONDS:
+            return (
+                f"the clock of B is {abs(self.server - now):.0f} s {'ahead of' if self.server > now else 'behind'} ours"
+            )
+        if self.last_entry > now + _SECONDS_OFF:
+            return f"the last run is dated {self.last_entry - now:.0f} s in the future by our clock"
+        return ""
 
 
 class Custody:
@@ -41,6 +61,9 @@ class Custody:
         self._subject = subject
         self._vault = subject.vault
         self._ledger: Ledger | None = None
+        self.taken_over = False
+        self.left = ""
+        self.clocks = Clocks()
 
     @property
     def verified(self) -> Ledger:
@@ -62,6 +85,7 @@ class Custody:
         if found.ledger is None:
             return await self._first_sight(found)
         self._ledger = found.ledger
+        self.clocks.last_entry = found.ledger.started
         if found.ledger.phase is Phase.CLOSED:
             raise self._tampered(found.ledger.cause, found.ledger.rules)
         if not found.repository:
@@ -72,6 +96,7 @@ class Custody:
         now = await self._evidence()
         cause = CHANGED if found.ledger.phase is Phase.CLEAN else TAMPERED
         await self._insist(_judge_absence(found.ledger, now), cause)
+        self._note_what_was_left(now)
         await self._store(Phase.CLEAN, now)
         return "" if found.ledger.phase is Phase.CLEAN else "an interrupted run was verified"
 
@@ -92,7 +117,21 @@ class Custody:
         if not made and (place := await self._vault.known_place(evidence.repository_id)):
             raise self._ledger_gone(place)
         self._ledger = Ledger(phase=Phase.CLEAN, evidence=evidence)
+        self.taken_over = not made
         return made or f"taken over as it is, with {len(evidence.archives)} archives"
+
+    def _note_what_was_left(self, now: Evidence) -> None:
+        """Note that the archive of a run that died was never judged."""
+        known = self.verified
+        if known.phase is Phase.OPEN:
+            for archive in now.archives - known.evidence.archives:
+                if archive.name == known.archive:
+                    self.left = archive.name
+                    self.note(archive.id, Note(state=Standing.UNJUDGED))
+
+    def note(self, archive_id: str, note: Note) -> None:
+        """Remember what an archive is; it is written down with whatever is written next."""
+        self._ledger = replace(self.verified, notes={**self.verified.notes, archive_id: note})
 
     def _ledger_gone(self, place: str) -> Failure:
         return Failure(
@@ -133,17 +172,27 @@ class Custody:
         settled = replace(self.verified, checking=checking or self.verified.checking)
         if archive is not None:
             settled = replace(settled, size=archive.original_size, files=archive.files)
-        await self._vault.write(settled, snapshot=snapshot)
+        self.clocks.server = (await self._vault.write(settled, snapshot=snapshot)).clock
         self._ledger = settled
 
     def passed_check(self) -> None:
         """Remember that borg check found nothing; it is written down with whatever C does next."""
         self._ledger = replace(self.verified, checked=time.time(), checking=False)
 
-    async def begin_own(self) -> None:
-        """Write down that C itself will change the repository, and drop the snapshot."""
-        self._ledger = replace(self.verified, phase=Phase.OWN)
+    async def begin_own(self, intent: frozenset[str]) -> None:
+        """Write down that C itself will delete the archives with these ids and compact, and drop the snapshot."""
+        self._ledger = replace(self.verified, phase=Phase.OWN, intent=intent)
         await self._vault.write(self._ledger, snapshot="drop")
+
+    async def confirm_deleted(self) -> list[str]:
+        """List the archives after a deletion; return the names of those that were to go and are still there.
+
+        Raises TamperedError when others are gone, or some came.
+        """
+        known, now = self.verified, await self._evidence()
+        await self._insist(guard.judge_own(known.evidence, now, intent=known.intent))
+        self._ledger = replace(known, evidence=now)
+        return sorted(archive.name for archive in now.archives if archive.id in (known.intent or ()))
 
     async def end_own(self) -> None:
         """Write down the state that C made. Raises TamperedError when something came that C did not make."""
@@ -151,7 +200,7 @@ class Custody:
         records = self._records(await self._look())
         # To list the archives costs a start of borg, and nothing changed: no need.
         now = before if records and guard.still_holds(before, records) else await self._evidence()
-        await self._insist(guard.judge_own(before, now))
+        await self._insist(guard.judge_own(before, now, intent=self.verified.intent))
         await self._store(Phase.CLEAN, now)
 
     async def is_still(self, known: Ledger) -> bool:
@@ -210,7 +259,7 @@ class Custody:
             return None
 
     async def _store(self, phase: Phase, evidence: Evidence) -> None:
-        self._ledger = replace(self.verified, phase=phase, evidence=evidence)
+        self._ledger = replace(self.verified, phase=phase, evidence=evidence, intent=None)
         await self._vault.write(self._ledger)
 
     async def _close(self, cause: str, rules: tuple[str, ...]) -> NoReturn:
@@ -258,7 +307,7 @@ def _judge_absence(known: Ledger, now: Evidence) -> Verdict:
         case Phase.OPEN:
             return guard.judge(known.evidence, now, _expected(known))
         case Phase.OWN:
-            return guard.judge_own(known.evidence, now)
+            return guard.judge_own(known.evidence, now, intent=known.intent)
         case _:
             return guard.judge(known.evidence, now, None)
 

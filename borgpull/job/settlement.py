@@ -16,7 +16,7 @@ from ..errors import CONTROLLER, Failure
 from ..events import Step
 from ..guard import Evidence, State, Unreadable
 from ..hostile import clean
-from ..ledger import Found, Ledger, Phase, ServerVault
+from ..ledger import Entry, Found, Ledger, Phase, ServerVault
 from ..road import Ended
 from .custody import GONE, evidence_of, is_there
 from .plan import Subject
@@ -87,8 +87,10 @@ class Settlement:
 
         Raises Failure when the present state cannot be read.
         """
+        said = "; ".join(case.differences) or "taken as it is"
         if case.gone:
             await self._vault.retire()
+            await self._vault.remember(Entry(what="accept", cause=said))
             return
         if case.now is None:
             raise Failure(
@@ -101,6 +103,7 @@ class Settlement:
             # Whatever was checked, it was not this state.
             known = replace(case.known, phase=Phase.CLEAN, evidence=case.now, cause="", rules=(), checked=0.0)
         await self._vault.write(known, snapshot="drop")
+        await self._vault.remember(Entry(what="accept", cause=said))
 
     async def rollback(self, case: Case) -> None:
         """Put the last verified state back, and prove that it is there.
@@ -116,6 +119,7 @@ class Settlement:
         settled = replace(known, phase=Phase.CLEAN, evidence=evidence, cause="", rules=())
         settled = replace(settled, checked=time.time(), checking=False)
         await self._vault.write(settled, snapshot="drop")
+        await self._vault.remember(Entry(what="rollback", cause="; ".join(case.differences) or "nothing differed"))
 
     def _server(self) -> ServerVault:
         if not isinstance(self._vault, ServerVault):

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..answers import GoodArchive, Standing, State
+from ..answers import GoodArchive, PastEvent, Standing, State
 from ..borg.command import is_checkpoint
 from ..borg.series import is_main, stream_of
+from ..events import Outcome
 from ..guard import Archive
 from ..hostile import clean
 from ..ledger import Ledger, Phase, Surveyed
 from .custody import CHANGED, GONE, SKEW_SECONDS, TAMPERED, UNVERIFIABLE, unreadable_ledger, ways_out
 
+RUN = "run"
+_GOOD_ENOUGH = {Outcome.DONE, Outcome.WARNING}
 _BACK_UP = "`borgpull run` makes one; `borgpull doctor` looks for what is in its way"
 
 
@@ -27,7 +30,8 @@ def standing_of(name: str, seen: Surveyed, *, now: float, max_age: float, stream
     if seen.ledger is None:
         return _without_ledger(name, seen)
     known = seen.ledger
-    whole = [archive for archive in known.evidence.archives if not is_checkpoint(archive.name)]
+    archives = known.evidence.archives
+    whole = [archive for archive in archives if not is_checkpoint(archive.name) and known.is_good(archive.id)]
     good = [archive for archive in whole if is_main(archive.name)]
     read = {stream: _last([each for each in whole if stream_of(each.name) == stream], now) for stream in streams}
     standing = Standing(
@@ -40,13 +44,33 @@ def standing_of(name: str, seen: Surveyed, *, now: float, max_age: float, stream
         size=seen.taken,
         growth=seen.taken - known.taken if seen.taken is not None and known.taken else None,
         checked=known.checked or None,
+        history=_past(seen),
     )
     late = _late(standing, max_age) or _late_stream(standing, read, max_age)
-    return _accused(standing, known, seen) or late or _unsettled(standing, known, seen)
+    return _accused(standing, known, seen) or _failing(standing) or late or _unsettled(standing, known, seen)
+
+
+def _past(seen: Surveyed) -> tuple[PastEvent, ...]:
+    return tuple(
+        PastEvent(at=each.at, what=each.what, outcome=each.outcome, cause=each.cause, controller=each.controller)
+        for each in seen.history
+    )
+
+
+def _failing(standing: Standing) -> Standing | None:
+    runs = [event for event in standing.history if event.what == RUN]
+    if not runs or runs[-1].outcome in _GOOD_ENOUGH:
+        return None
+    return replace(
+        standing,
+        state=State.FAILING,
+        cause=f"its last run failed: {runs[-1].cause}",
+        hint="see the report of that run; `borgpull doctor` looks for what is in the way",
+    )
 
 
 def _without_ledger(name: str, seen: Surveyed) -> Standing:
-    found = Standing(target=name, state=State.NEVER, at_work=seen.holder, size=seen.taken)
+    found = Standing(target=name, state=State.NEVER, at_work=seen.holder, size=seen.taken, history=_past(seen))
     if seen.unreadable:
         return replace(
             found,
@@ -56,6 +80,8 @@ def _without_ledger(name: str, seen: Surveyed) -> Standing:
             rules=(unreadable_ledger(seen.unreadable),),
             hint=ways_out(name),
         )
+    if failing := _failing(found):
+        return replace(failing, state=State.NEVER, cause=f"it was never backed up; {failing.cause}")
     if seen.repository:
         return replace(found, cause="a repository is there, but borgpull never verified it", hint=_BACK_UP)
     return replace(found, cause="it was never backed up", hint=_BACK_UP)

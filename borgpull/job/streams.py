@@ -80,11 +80,12 @@ class Reading:
         cause = ": ".join([f"the command of the stream {self.stream.name} failed ({how})", *last])
         return StreamFailure(self._subject.party, cause, hint=f"no archive was made of it; {_HINT}")
 
-    def refuse_nothing(self) -> None:
-        """Raise StreamFailure when the command printed nothing, though it did not fail."""
-        if not self._printed:
-            raise StreamFailure(
-                self._subject.party,
-                f"the command of the stream {self.stream.name} printed nothing: its archive holds an empty file",
-                hint=f"what is to be backed up has to come on its standard output; {_HINT}",
-            )
+    def nothing(self) -> StreamFailure | None:
+        """Return that the command printed nothing, though it did not fail; None when it did print."""
+        if self._printed:
+            return None
+        return StreamFailure(
+            self._subject.party,
+            f"the command of the stream {self.stream.name} printed nothing: its archive holds an empty file",
+            hint=f"what is to be backed up has to come on its standard output; {_HINT}",
+        )

@@ -13,21 +13,30 @@ import hashlib
 import math
 import re
 import time
+from collections.abc import Iterator
+from dataclasses import replace
 
-from ..borg import WARNED, series
+from ..answers import ListedArchive
+from ..borg import WARNED
 from ..borg import command as borg_command
 from ..borg.output import Message
-from ..errors import BACKUP_SERVER, CONTROLLER, Failure
-from ..events import Step
+from ..errors import BACKUP_SERVER, CONTROLLER, Failure, UsageError
+from ..events import Outcome, Step, Warned
+from ..hostile import clean
 from ..ledger import Ledger
+from ..retention import Archive, Retention, Rules, decide
 from ..road import Ended
+from .archives import Shelf
 from .custody import Custody
 from .plan import Subject
+from .watch import StepReport
 
 _FREED = re.compile(r"compaction freed about (.{1,20}) repository space")
 # Every commit leaves a few bytes; to move segments for less than this costs more than it frees.
 _WORTH_COMPACTING = 1024 * 1024
 _SHARES = 1 << 64
+# The kernel takes 128 KiB in one argument and much more in all; what leads there takes its share.
+_LONGEST_ARGUMENTS = 96 * 1024
 
 
 class Upkeep:
@@ -68,17 +77,46 @@ class Upkeep:
         return time.strftime("due from %Y-%m-%d %H:%M UTC", time.gmtime(due))
 
     async def prune(self) -> None:
-        """Remove the archives that the operator's rules do not keep, of each series by itself. Raises Failure."""
-        rules = self._subject.plan.config.prune_options
-        gone = 0
+        """Delete the archives that the operator's rules do not keep. Raises Failure when some of them stay."""
         with self._watch.step(Step.PRUNE) as report:
-            await self._custody.begin_own()
-            for stream in ("", *(stream.name for stream in self._subject.target.streams)):
-                arguments = borg_command.prune(rules, archives=series.glob(stream))
-                ended = await self._subject.borg(Step.PRUNE, arguments)
-                self._watch.settle(report, ended, "prune", party=CONTROLLER)
-                gone += sum(message.text.startswith("Pruning archive") for message in ended.said.others)
-            report.detail = f"{gone} removed" if gone else ""
+            held_back = self._held_back(report)
+            to_go = () if held_back else retention_of(self._subject, self._custody.verified).to_go
+            await self._custody.begin_own(frozenset(archive.id for archive in to_go))
+            report.detail = held_back or (f"{len(to_go)} removed" if to_go else "")
+            if to_go:
+                await self._delete(report, [archive.name for archive in to_go])
+
+    def _held_back(self, report: StepReport) -> str:
+        """Return why nothing is to be deleted now, "" when nothing speaks against it."""
+        if self._custody.taken_over:
+            foreign = retention_of(self._subject, self._custody.verified).foreign
+            alone = f"; {foreign} archives are not borgpull's and are left alone" if foreign else ""
+            return f"nothing in the run that takes a repository over{alone}"
+        if why := self._custody.clocks.disagreement(time.time()):
+            report.outcome = self._watch.worst = Outcome.WARNING
+            hint = "set all of them by NTP; until they agree no archive is deleted"
+            self._subject.plan.emit(
+                Warned(target=self._subject.target.name, text=f"nothing was pruned: {why}", hint=hint)
+            )
+            return "nothing, the clocks disagree"
+        return ""
+
+    async def _delete(self, report: StepReport, names: list[str]) -> None:
+        ended = Ended()
+        for portion in _portions(names):
+            ended = await self._subject.borg(Step.PRUNE, borg_command.delete(portion))
+            if ended.status not in (0, WARNED):
+                break
+        # What borg says of it is not what counts: of a name that it does not know 1.2 says nothing at all.
+        if left := await self._custody.confirm_deleted():
+            if ended.status not in (0, WARNED):
+                raise ended.failure(CONTROLLER, "delete")
+            raise Failure(
+                CONTROLLER,
+                f"borg delete left {len(left)} of {len(names)} archives: {clean(left[0])}",
+                hint="run it again with -v to see all that borg said; the next run tries again",
+            )
+        self._watch.settle(report, ended, "delete", party=CONTROLLER)
 
     async def compact(self) -> None:
         """Free what no archive needs any more, when that is worth it, and write down what C made. Raises Failure."""
@@ -98,6 +136,52 @@ class Upkeep:
 def _first(ended: Ended) -> str:
     said: list[Message] = [*ended.served.said.errors, *ended.said.errors, *ended.said.warnings]
     return said[0].text if said else "it does not say what"
+
+
+def _portions(names: list[str]) -> Iterator[list[str]]:
+    """Cut the names into lists that fit into one command line each."""
+    portion: list[str] = []
+    size = 0
+    for name in names:
+        size += len(name.encode("utf-8", "surrogateescape")) + 1
+        if portion and size > _LONGEST_ARGUMENTS:
+            yield portion
+            portion, size = [], len(name)
+        portion.append(name)
+    if portion:
+        yield portion
+
+
+def retention_of(subject: Subject, known: Ledger) -> Retention:
+    """Return what the operator's rules make of the archives of a verified state, now."""
+    config = subject.plan.config
+    archives = [
+        Archive(
+            name=archive.name,
+            id=archive.id,
+            started=archive.seconds,
+            state=(note := known.note(archive.id)).state,
+            reason=note.reason,
+            paths=frozenset(note.paths) if note.paths else None,
+        )
+        for archive in known.evidence.archives
+    ]
+    streams = [stream.name for stream in subject.target.streams]
+    rules = Rules.from_options(config.prune_options)
+    return decide(archives, rules, now=time.time(), streams=streams, also=config.prune_also)
+
+
+def explained(subject: Subject, shelf: Shelf) -> tuple[ListedArchive, ...]:
+    """Return the archives of a shelf, with what the next run would do with each. Raises UsageError before any run."""
+    if shelf.known is None:
+        raise UsageError(f"{shelf.party}: no run has verified its archives yet", hint="`borgpull run` does")
+    decided = {each.archive.id: each for each in retention_of(subject, shelf.known).decisions}
+    unverified = "not verified: the next run judges it"
+    return tuple(
+        replace(entry, kept=found.kept if found else True, rule=found.rule if found else unverified)
+        for entry in shelf.listed
+        for found in [decided.get(entry.archive_id)]
+    )
 
 
 def check_due(known: Ledger, *, every: float, now: float) -> bool:

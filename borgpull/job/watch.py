@@ -103,11 +103,19 @@ class Watch:
     def said(self, party: str, text: str) -> None:
         self._emit(Said(target=self._target, party=party, text=text))
 
-    def settle(self, report: StepReport, ended: Ended, command: str, *, party: str) -> None:
-        """Tell the warnings of a borg that has ended. Raises Failure, naming `party`, when it failed."""
+    def settle(
+        self, report: StepReport, ended: Ended, command: str, *, party: str, warn_on_change: bool = True
+    ) -> None:
+        """Tell the warnings of a borg that has ended. Raises Failure, naming `party`, when it failed.
+
+        That files changed while they were read is a warning only with `warn_on_change`, or beside another one.
+        """
         if ended.status not in (0, WARNED):
             raise ended.failure(party, command)
-        if ended.status == WARNED:
+        changed = ended.said.changed
+        if changed and changed == ended.said.warned and not warn_on_change:
+            report.detail = f"{changed} {'file' if changed == 1 else 'files'} changed while being read"
+        elif ended.status == WARNED:
             report.outcome = self.worst = Outcome.WARNING
             self.warn(ended.said.warnings, ended.said.warned, of=command)
 

@@ -3,14 +3,17 @@
 Decides nothing: it stores what was verified, and shows what is there now.
 """
 
-from .record import Ledger, Phase
+from .history import Entry
+from .record import Ledger, Note, Phase
 from .server import Place, ServerVault, place_of
 from .state import StateVault, state_vault
 from .vault import Found, Surveyed, Vault
 
 __all__ = [
+    "Entry",
     "Found",
     "Ledger",
+    "Note",
     "Phase",
     "Place",
     "ServerVault",

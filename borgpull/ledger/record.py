@@ -6,13 +6,17 @@ While the phase is not clean, the stored state stays the truth, and is never rep
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
+from ..errors import CONTROLLER, Failure
 from ..guard import Evidence, Unreadable, from_json, to_json
 from ..guard.evidence import MOST_NAME
 from ..hostile import clean
+from ..retention import Standing
 
 VERSION = 1
 # One of ten thousand segments and a thousand archives has 300 kB. What reads JSON may need 30 times its length.
@@ -37,6 +41,18 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Note:
+    """What is known of an archive: whether its run took it for a backup, why not, and the source paths that it holds.
+
+    The state is one of those that retention knows; an archive without a note is from before there were any.
+    """
+
+    state: Standing
+    reason: str = ""
+    paths: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Ledger:
     """The record. Times are unix seconds by C's clock; `archive` is the name that C chose for T's session.
 
@@ -44,6 +60,8 @@ class Ledger:
     held, in bytes and number: the one honest guess at what the next will. `linked` is false where B's file system
     has no hard links. `taken` are the bytes that the repository took on B when T's last session began, 0 where that is
     not known. `checked` is when borg check last passed, 0 for never; `checking`: one began since, and did not pass.
+    `notes` are by archive id. In the phase OWN `intent` has the ids of the archives that C is about to delete; None
+    where that is not known.
     """
 
     phase: Phase
@@ -58,6 +76,15 @@ class Ledger:
     taken: int = 0
     checked: float = 0.0
     checking: bool = False
+    notes: Mapping[str, Note] = field(default_factory=lambda: MappingProxyType({}))
+    intent: frozenset[str] | None = None
+
+    def note(self, archive_id: str) -> Note:
+        """Return what is known of an archive; one from before there were notes counts as good."""
+        return self.notes.get(archive_id, Note(state=Standing.GOOD))
+
+    def is_good(self, archive_id: str) -> bool:
+        return self.note(archive_id).state is Standing.GOOD
 
     def dump(self) -> bytes:
         record = {
@@ -73,13 +100,48 @@ class Ledger:
             "taken": self.taken,
             "checked": self.checked,
             "checking": self.checking,
+            **_dump_notes(self),
+            "intent": None if self.intent is None else sorted(self.intent),
             "evidence": to_json(self.evidence),
         }
         return json.dumps(record, separators=(",", ":")).encode() + b"\n"
 
 
+class NewerLedger(Failure):
+    """The ledger is of a newer borgpull: nothing is wrong with it, nor with the repository."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            CONTROLLER,
+            "the ledger of this repository was written by a newer borgpull than this one",
+            hint="upgrade borgpull on this controller; nothing was changed",
+        )
+
+
+def _dump_notes(ledger: Ledger) -> dict[str, Any]:
+    """Return the notes of archives that are still there; their paths, mostly the same ones, stand once."""
+    there = {archive.id for archive in ledger.evidence.archives}
+    notes = {id_: note for id_, note in ledger.notes.items() if id_ in there}
+    paths = list(dict.fromkeys(note.paths for note in notes.values()))
+    entries = [[id_, note.state.value, note.reason, paths.index(note.paths)] for id_, note in notes.items()]
+    return {"paths": [list(each) for each in paths], "notes": entries}
+
+
+def _load_intent(value: object) -> frozenset[str] | None:
+    return None if value is None else frozenset(_name(each) for each in _is(value, list))
+
+
+def _load_notes(record: Mapping[str, Any]) -> Mapping[str, Note]:
+    paths = [tuple(_is(path, str) for path in _is(each, list)) for each in _is(record.get("paths", []), list)]
+    notes = {
+        _name(id_): Note(state=Standing(state), reason=clean(_is(reason, str)), paths=paths[_is(number, int)])
+        for id_, state, reason, number in _is(record.get("notes", []), list)
+    }
+    return MappingProxyType(notes)
+
+
 def read(text: bytes) -> tuple[Ledger | None, str]:
-    """Read a ledger; of one that is none of ours, None and why."""
+    """Read a ledger; of one that is none of ours, None and why. Raises NewerLedger."""
     try:
         return load(text), ""
     except Unreadable as error:
@@ -87,11 +149,13 @@ def read(text: bytes) -> tuple[Ledger | None, str]:
 
 
 def load(text: bytes) -> Ledger:
-    """Read a ledger. Raises Unreadable when it is none of ours."""
+    """Read a ledger. Raises Unreadable when it is none of ours, NewerLedger when a newer borgpull wrote it."""
     if len(text) > MOST_LEDGER:
         raise Unreadable("it is too large")
     try:
         record: Any = json.loads(text)
+        if _is(record["version"], int) > VERSION:
+            raise NewerLedger
         if record["version"] != VERSION:
             raise Unreadable("it was written by another version of borgpull")
         return Ledger(
@@ -107,9 +171,11 @@ def load(text: bytes) -> Ledger:
             taken=_within(_MOST_NUMBER, _is(record.get("taken", 0), int)),
             checked=float(_within(_MOST_SECONDS, _is(record.get("checked", 0.0), (int, float)))),
             checking=_is(record.get("checking", False), bool),
+            notes=_load_notes(record),
+            intent=_load_intent(record.get("intent")),
             evidence=from_json(record["evidence"]),
         )
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
         raise Unreadable(f"it is damaged ({type(error).__name__})") from None
 
 

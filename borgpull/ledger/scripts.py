@@ -238,8 +238,35 @@ esac
 ! holder || say held "$held"
 [ "$kind" != folder ] || part names ls -a -- "$repo" || exit 1
 text ledger "$led/ledger.json"
+kind "$led/history" || exit 1
+[ "$kind" = folder ] || exit 0
+part entries ls "$led/history" || exit 1
+cd "$led/history" || exit 1
+set -- "$3" $_said
+while [ "$(($# - 1))" -gt "$1" ]; do
+  most=$1
+  shift 2
+  set -- "$most" "$@"
+done
+shift
+[ "$#" -eq 0 ] || part history cat "$@"
 """
 )
+
+# Adds standard input to the history as $2, and removes the oldest of more than $3 entries. It needs no lock.
+REMEMBER = r"""
+led=$1 name=$2 most=$3
+set -e
+mkdir -p "$led/history"
+cat >"$led/history/.$name"
+mv "$led/history/.$name" "$led/history/$name"
+names=$(ls "$led/history")
+set -- $names
+while [ "$#" -gt "$most" ]; do
+  rm -f "$led/history/$1"
+  shift
+done
+"""
 
 # Makes the folder $1 with a file for each repository id that ever had a ledger below this RootDir, if there is none: of
 # all ledgers that lie there. Each file holds the folder of the ledger. No SubDir can have the name of that folder.
@@ -296,7 +323,7 @@ make_ids "$ids"
 sync "$led/ledger.new" 2>/dev/null || :
 mv "$led/ledger.new" "$led/ledger.json"
 [ "$snapshot" != drop ] || rm -rf "$led/snapshot"
-say written
+part clock date -u +%s
 """
 )
 

@@ -22,6 +22,7 @@ from ..config import Config, Target
 from ..errors import Failure
 from ..guard import Evidence, File
 from . import scripts
+from .history import MOST_KEPT, MOST_READ, Entry, read_history
 from .lasting import LastingSession, locked
 from .record import Ledger, read
 from .vault import SEGMENT, Found, Surveyed, Written
@@ -124,17 +125,25 @@ class ServerVault:
             doing="write the ledger",
         )
         kilobytes = _number(answer.text("kilobytes").split(" ")[0])
-        return Written(linked="links" not in answer.parts, taken=(kilobytes or 0) * 1024)
+        return Written(
+            linked="links" not in answer.parts,
+            taken=(kilobytes or 0) * 1024,
+            clock=float(_number(answer.text("clock")) or 0),
+        )
 
     async def retire(self) -> None:
         """Keep it as `ledger.retired.json`."""
         await self._ask(scripts.RETIRE, self.place.ledger, doing="put the ledger aside")
 
     async def survey(self) -> Surveyed:
-        place = (self.place.repository, self.place.ledger)
+        place = (self.place.repository, self.place.ledger, str(MOST_READ))
         doing = "look at the ledger"
         answer = await self._ask(scripts.SURVEY, *place, doing=doing, seconds=_SURVEY_SECONDS, most=MOST_EVIDENCE)
         return self._read(read_surveyed, answer, doing)
+
+    async def remember(self, entry: Entry) -> None:
+        words = (self.place.ledger, entry.file, str(MOST_KEPT))
+        await self._ask(scripts.REMEMBER, *words, stdin=entry.dump(), doing="write the history")
 
     async def known_place(self, repository_id: str) -> str:
         answer = await self._ask(scripts.FIND_ID, self.place.ids, repository_id, doing="look for its ledger")
@@ -218,6 +227,7 @@ def read_surveyed(answer: ssh.Answer) -> Surveyed:
         holder=answer.text("held"),
         ledger=known,
         unreadable=damage,
+        history=read_history(answer.parts["history"].data) if "history" in answer.parts else (),
     )
 
 

@@ -19,13 +19,14 @@ from .. import files
 from ..config import Sockets, Target
 from ..errors import CONTROLLER, Failure
 from ..hostile import clean
+from .history import MOST_KEPT, MOST_READ, Entry, read_history
 from .lasting import LOCK_PATIENCE
 from .record import MOST_LEDGER, Ledger, read
 from .server import IDS
 from .vault import Found, Surveyed, Written
 
 _HINT = "StateDir has to be a folder of its own on this machine, kept between runs, and writable for this user alone"
-_LEDGER, _LOCK = "ledger.json", "lock"
+_LEDGER, _LOCK, _HISTORY = "ledger.json", "lock", "history"
 _LONGEST_HOLDER = 200
 
 
@@ -124,7 +125,24 @@ class StateVault:
             holder=self._holder(),
             ledger=known,
             unreadable=damage,
+            history=self._history(),
         )
+
+    async def remember(self, entry: Entry) -> None:
+        folder = self.folder / _HISTORY
+        with self._told("write the history"):
+            make_private(folder)
+            files.replace(folder / entry.file, entry.dump(), mode=0o600)
+            for old in sorted(folder.iterdir())[:-MOST_KEPT]:
+                old.unlink(missing_ok=True)
+
+    def _history(self) -> tuple[Entry, ...]:
+        with self._told("read the history"):
+            try:
+                newest = sorted((self.folder / _HISTORY).iterdir())[-MOST_READ:]
+            except FileNotFoundError:
+                return ()
+            return read_history(b"".join(file.read_bytes() for file in newest))
 
     async def known_place(self, repository_id: str) -> str:
         with self._told("read the ids of repositories"):

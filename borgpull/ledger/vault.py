@@ -14,6 +14,7 @@ from typing import Protocol
 
 from ..borg.hints import MOST_SEGMENTS
 from ..guard import File, Unreadable
+from .history import Entry
 from .record import Ledger
 
 # The name of a segment, as `find` prints it.
@@ -45,7 +46,8 @@ class Found:
 class Surveyed:
     """What was seen. `taken` are the repository's bytes on B, `transaction` its last one, None where there is none.
 
-    `holder` says who is at work on it now. `unreadable` says why there is a ledger that cannot be read.
+    `holder` says who is at work on it now; `history` has the newest entries, the newest last. `unreadable` says why
+    there is a ledger that cannot be read.
     """
 
     repository: bool
@@ -54,17 +56,19 @@ class Surveyed:
     holder: str
     ledger: Ledger | None
     unreadable: str
+    history: tuple[Entry, ...] = ()
 
 
 @dataclass(frozen=True)
 class Written:
     """What was seen while the ledger was written: whether hard links can be made, and the repository's bytes.
 
-    Both are seen when a snapshot is made, and only then.
+    Both are seen when a snapshot is made, and only then. `clock` is that of the host, in unix seconds, 0 if unknown.
     """
 
     linked: bool
     taken: int
+    clock: float = 0.0
 
 
 class Vault(Protocol):
@@ -101,6 +105,9 @@ class Vault(Protocol):
 
     async def survey(self) -> Surveyed:
         """Tell how things stand: takes no lock, waits for nobody, and changes nothing."""
+
+    async def remember(self, entry: Entry) -> None:
+        """Add to the history, with or without the lock."""
 
     async def known_place(self, repository_id: str) -> str:
         """Return where the ledger of a repository id lies, or once lay; "" when it never had one."""

@@ -6,7 +6,7 @@ Pure: archives, rules and the time are given, the answer is a record. It removes
 from .decide import DAYS_SET_ASIDE, MOST_SET_ASIDE, decide
 from .records import Archive, Decision, Retention, Standing
 from .rules import Rules
-from .series import check_prefix, series_of
+from .series import series_of
 
 __all__ = [
     "DAYS_SET_ASIDE",
@@ -16,7 +16,6 @@ __all__ = [
     "Retention",
     "Rules",
     "Standing",
-    "check_prefix",
     "decide",
     "series_of",
 ]

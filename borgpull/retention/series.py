@@ -44,14 +44,3 @@ def series_of(name: str, *, streams: Collection[str] = (), also: Collection[str]
 def is_checkpoint(name: str) -> bool:
     """Tell whether borg did not finish the archive."""
     return _CHECKPOINT.search(name) is not None
-
-
-def check_prefix(prefix: str) -> str:
-    """Return a prefix of `PruneAlso`. Raises ValueError, whose words are safe to show."""
-    if not prefix:
-        raise ValueError("is empty: write what the names begin with, e.g. `home-`")
-    if prefix.startswith(_STREAM):
-        raise ValueError(f"begins with `{_STREAM}`: archives of streams are borgpull's own, and need no prefix")
-    if _OWN in prefix:
-        raise ValueError(f"has `{_OWN}` in it: borgpull's own archives need no prefix")
-    return prefix

@@ -54,8 +54,14 @@ def refuse_missing(party: str, paths: list[str], *, so: str = "") -> None:
         raise Failure(
             party,
             f"not there, or not to be seen by this user: {some_of(paths)}",
-            hint=f"mount or restore it, or take it out of SourcePaths{so}",
+            hint=f"{_why_not_expanded(paths)}mount or restore it, or take it out of SourcePaths{so}",
         )
+
+
+def _why_not_expanded(paths: list[str]) -> str:
+    if not any(letter in path for path in paths for letter in "*?~"):
+        return ""
+    return "a path stands for itself, `*`, `?` and `~` are not expanded: name the folder above, and use Excludes; else "
 
 
 def some_of(paths: list[str]) -> str:

@@ -39,22 +39,27 @@ def closed_lines(target: str, closed: Closed) -> list[Text]:
     ]
 
 
-def archive_lines(target: str, archives: Sequence[ListedArchive], *, now: float) -> list[RenderableType]:
+def archive_lines(target: str, archives: Sequence[ListedArchive], *, now: float, why: bool) -> list[RenderableType]:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("archive", overflow="fold")
     table.add_column("start", no_wrap=True)
     table.add_column("age", justify="right", no_wrap=True)
     table.add_column("state", no_wrap=True)
-    table.add_column("id", no_wrap=True)
+    table.add_column("the next run" if why else "id", no_wrap=not why)
     for each in archives:
         age = span(max(0.0, now - each.start))
-        table.add_row(Text(shown(each.name)), stamp(each.start), age, _state(each), each.archive_id[:16])
-    return [table, Text(f"{target_party(target)}: {plural(len(archives), 'archive')}")]
+        last = Text(f"{'keeps' if each.kept else 'removes'}: {shown(each.rule)}" if why else each.archive_id[:16])
+        table.add_row(Text(shown(each.name)), stamp(each.start), age, _state(each), last)
+    return [table, Text(f"{target_party(target)}: {plural(len(archives), 'archive')}"), *_asides(archives)]
+
+
+def _asides(archives: Sequence[ListedArchive]) -> list[Text]:
+    return [Text(f"{shown(each.name)}: {shown(each.aside)}") for each in archives if each.aside]
 
 
 def _state(archive: ListedArchive) -> Text:
-    word = "unfinished" if archive.unfinished else _VERIFIED[archive.verified]
-    return Text(word, style=STYLES["warning"] if archive.verified is False else "")
+    word = "unfinished" if archive.unfinished else archive.aside.partition(":")[0] or _VERIFIED[archive.verified]
+    return Text(word, style=STYLES["warning"] if archive.verified is False or archive.aside else "")
 
 
 def archives_json(target: str, archives: Sequence[ListedArchive], closed: Closed | None) -> str:
@@ -81,6 +86,8 @@ def archive_entry(archive: ListedArchive) -> dict[str, Any]:
         "start": stamp(archive.start, millis=True),
         "verified": archive.verified,
         "unfinished": archive.unfinished,
+        "aside": shown(archive.aside),
+        **({} if archive.kept is None else {"kept": archive.kept, "rule": shown(archive.rule)}),
     }
 
 

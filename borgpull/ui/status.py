@@ -15,7 +15,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..answers import Level, Standing, State, worst_level
+from ..answers import Level, PastEvent, Standing, State, worst_level
 from ..errors import Failure, target_party
 from .console import STYLES, error_lines, labelled, warning_lines
 from .figures import plural, shown, size, span, stamp
@@ -25,7 +25,7 @@ SCHEMA = 1
 _WORDS = {State.NEVER: "never backed up"}
 _WORST_FIRST = (
     *(State.TAMPERED, State.UNVERIFIABLE, State.UNKNOWN, State.NEVER),
-    *(State.STALE, State.CHANGED, State.INTERRUPTED, State.OK),
+    *(State.FAILING, State.STALE, State.CHANGED, State.INTERRUPTED, State.OK),
 )
 _LEVEL_STYLES = {
     Level.OK: STYLES["done"],
@@ -144,4 +144,15 @@ def _target(standing: Standing) -> dict[str, Any]:
         "cause": shown(standing.cause),
         "rules": [shown(rule) for rule in standing.rules],
         "hint": shown(standing.hint),
+        "history": [_event(event) for event in standing.history],
+    }
+
+
+def _event(event: PastEvent) -> dict[str, str]:
+    return {
+        "at": stamp(event.at),
+        "what": shown(event.what),
+        "outcome": shown(event.outcome),
+        "cause": shown(event.cause),
+        "controller": shown(event.controller),
     }

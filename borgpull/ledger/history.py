@@ -1,0 +1,58 @@
+"""What became of the runs of a repository, and what an operator decided: a small file each, beside the ledger.
+
+Written without the lock of the repository: also of a run that did not get it. Two writers at once lose nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import socket
+import time
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from ..hostile import clean
+
+# A year of nights, and some.
+MOST_KEPT = 400
+# How many of the newest `status` looks at.
+MOST_READ = 8
+_LONGEST = 64 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One entry: `what` is "run", or the command by which an operator decided; `at` is in unix seconds by C's clock.
+
+    `outcome` is a run's, or empty; `cause` says in words why it failed, or what was decided.
+    """
+
+    what: str
+    outcome: str = ""
+    cause: str = ""
+    controller: str = field(default_factory=socket.gethostname)
+    at: float = field(default_factory=time.time)
+
+    @property
+    def file(self) -> str:
+        """Return a name for its file: such names sort by time, and no two entries have the same."""
+        return f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(self.at))}-{secrets.token_hex(4)}"
+
+    def dump(self) -> bytes:
+        return json.dumps(asdict(self)).encode() + b"\n"
+
+
+def read_history(text: bytes) -> tuple[Entry, ...]:
+    """Read entries, one a line; what is none is left out."""
+    entries = [_entry(line) for line in text[-_LONGEST:].splitlines()]
+    return tuple(sorted((entry for entry in entries if entry is not None), key=lambda entry: entry.at))
+
+
+def _entry(line: bytes) -> Entry | None:
+    try:
+        record: dict[str, Any] = json.loads(line)
+        words = {name: clean(str(record[name])) for name in ("what", "outcome", "cause", "controller")}
+        return Entry(at=float(record["at"]), **words)
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
+        return None
