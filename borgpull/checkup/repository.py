@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..answers import Standing, State
 from ..errors import Failure
 from ..job.standing import standing_of
@@ -12,14 +14,22 @@ from .sheet import Sheet
 ROW = "ledger"
 
 
-async def look_at_repository(sheet: Sheet, server: Sheet, vault: Vault, *, now: float) -> None:
-    """Look at the ledger in `vault`; what it tells of B goes to `server`. `sheet` is that of the target."""
+async def look_at_repository(
+    sheet: Sheet, server: Sheet, vault: Vault, *, now: float, is_ours: Callable[[str], object]
+) -> None:
+    """Look at the ledger in `vault`; what it tells of B goes to `server`. `sheet` is that of the target.
+
+    `is_ours` tells of the name of an archive whether retention may ever remove it.
+    """
     with sheet.attempt(ROW):
         seen = await vault.survey()
         if seen.ledger is not None and not seen.ledger.linked:
             server.warn("hard links", NO_LINKS, NO_LINKS_HINT)
         # How old an archive is stops no backup.
         _judge(sheet, standing_of("", seen, now=now, max_age=float("inf")), repository=seen.repository)
+        archives = seen.ledger.evidence.archives if seen.ledger else ()
+        if foreign := sum(not is_ours(archive.name) for archive in archives):
+            sheet.note(ROW, f"{foreign} archives are not borgpull's and are never pruned", "see PruneAlso")
 
 
 def _judge(sheet: Sheet, standing: Standing, *, repository: bool) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from ..config import Config, Connection, Target
 from ..errors import BACKUP_SERVER, CONTROLLER, target_party
 from ..job.watch import failure_of
 from ..ledger import ServerVault, Vault, place_of, state_vault
+from ..retention import series_of
 from ..ssh import Master, open_master
 
 Heard = Callable[[str, str], None]
@@ -69,7 +71,9 @@ async def _server(whole: _Examination, targets: tuple[Target, ...]) -> None:
 async def _repository(whole: _Examination, master: Master, target: Target) -> None:
     sockets = whole.config.sockets
     vault: Vault = state_vault(sockets, target) if sockets else ServerVault(master, place_of(whole.config, target))
-    await look_at_repository(whole.targets[target.name], whole.server, vault, now=time.time())
+    streams = [stream.name for stream in target.streams]
+    is_ours = functools.partial(series_of, streams=streams, also=whole.config.prune_also)
+    await look_at_repository(whole.targets[target.name], whole.server, vault, now=time.time(), is_ours=is_ours)
 
 
 async def _target(whole: _Examination, target: Target, slots: asyncio.Semaphore) -> None:

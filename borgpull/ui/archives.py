@@ -86,7 +86,7 @@ def archive_entry(archive: ListedArchive) -> dict[str, Any]:
         "start": stamp(archive.start, millis=True),
         "verified": archive.verified,
         "unfinished": archive.unfinished,
-        "aside": shown(archive.aside),
+        "set_aside": shown(archive.aside),
         **({} if archive.kept is None else {"kept": archive.kept, "rule": shown(archive.rule)}),
     }
 

@@ -45,6 +45,7 @@ STYLES = {
     "note": "",
     "ok": "green",
     "stale": "yellow",
+    "failing": "yellow",
     "changed": "yellow",
     "never": "bold red",
     "unknown": "bold red",

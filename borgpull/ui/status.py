@@ -150,7 +150,7 @@ def _target(standing: Standing) -> dict[str, Any]:
 
 def _event(event: PastEvent) -> dict[str, str]:
     return {
-        "at": stamp(event.at),
+        "at": stamp(event.at, millis=True),
         "what": shown(event.what),
         "outcome": shown(event.outcome),
         "cause": shown(event.cause),
