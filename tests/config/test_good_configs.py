@@ -326,9 +326,17 @@ def test_the_schema_spells_the_keys_as_the_config_does():
     tables = schema["$defs"] | {"File": schema}
     keys = {key for table in tables.values() for key in table["properties"]}
     assert keys == {
-        *("Borg", "Servers", "RootDir", "PruneSetting", "Jobs", "Server", "BorgPath"),
+        *("Borg", "Servers", "RootDir", "PruneSetting", "PruneAlso", "Jobs", "Server", "BorgPath"),
         *("Retries", "CheckEvery", "Defaults", "Timeout", "StallTimeout", "Quota", "Gate", "Road"),
-        *("Compression", "OneFileSystem", "ExcludeCaches", "ExcludeIfPresent", "PatternsFrom", "UploadRateLimit"),
+        *(
+            "Compression",
+            "OneFileSystem",
+            "ExcludeCaches",
+            "WarnOnChange",
+            "ExcludeIfPresent",
+            "PatternsFrom",
+            "UploadRateLimit",
+        ),
         *("Notify", "Ping", "OnFinish"),
         *("AppendSocket", "FullSocket", "StateDir"),
         *("Streams", "Command"),
