@@ -61,7 +61,7 @@ BROKEN = {
     "misspelt key in a target": ("SourcePaths = [\"/etc\"", "SourcePath = [\"/etc\"", f"{ONE} {WEB1}", "`SourcePaths`"),
     "misspelt table": ('[Servers.BorgTarget]\nSubDir = "sub/db1', '[Servers.BorgTargets]\nSubDir = "sub/db1',
                        f"{TWO} {DB1}", "`BorgTarget`"),
-    "unknown key with nothing near": ("Jobs = 4", "Zzzz = 4", "Borg", "known are RootDir, PruneSetting, PruneAlso, Jobs"),
+    "unknown key with nothing near": ("Jobs = 4", "Zzzz = 4", "Borg", "known are RootDir, PruneSetting, PruneAlso"),
     "unknown table": ("[[Servers]]\nName = \"web1\"", '[Wombat]\n[[Servers]]\nName = "web1"', "the config", "`Wombat`"),
     "key of another table": ('Username = "backup"\nHost = "10', 'Username = "backup"\nExcludes = []\nHost = "10',
                              f"{TWO}.Connection {DB1}", "belongs in [[Servers]]"),
