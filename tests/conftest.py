@@ -9,6 +9,7 @@ import signal
 import sys
 import tempfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -132,10 +133,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     chosen = _slice(config)
     if chosen:
         number, of = chosen
-        left = [item for item in items if zlib.crc32(item.nodeid.encode()) % of != number]
-        config.hook.pytest_deselected(items=left)
-        items[:] = [item for item in items if item not in left]
+        parts = _parts(items, of)
+        config.hook.pytest_deselected(items=[item for item, part in zip(items, parts, strict=True) if part != number])
+        items[:] = [item for item, part in zip(items, parts, strict=True) if part == number]
     items.sort(key=_place)
+
+
+def _parts(items: list[pytest.Item], of: int) -> list[int]:
+    """Return to which part each test belongs: those of a file, which take about as long, to one after the other."""
+    seen: Counter[str] = Counter()
+    parts = []
+    for file in (_file(item.nodeid) for item in items):
+        parts.append((zlib.crc32(file.encode()) + seen[file]) % of)
+        seen[file] += 1
+    return parts
 
 
 def _place(item: pytest.Item) -> int:

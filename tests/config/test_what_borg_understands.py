@@ -20,15 +20,15 @@ for option in sys.argv[1:]:
 """
 
 
-@pytest.fixture
-def borg(tmp_path):
+@pytest.fixture(scope="module")
+def borg(tmp_path_factory):
     """Return a function that runs borg against `borg serve` on this machine, without ssh."""
-    (tmp_path / "base").mkdir()
+    base = tmp_path_factory.mktemp("base")
     env = {
         "PATH": os.environ["PATH"],
         "LC_ALL": "C.UTF-8",
         "BORG_SELFTEST": "disabled",
-        "BORG_BASE_DIR": str(tmp_path / "base"),
+        "BORG_BASE_DIR": str(base),
         "BORG_RSH": "sh -c 'exec borg serve'",
         "BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK": "yes",
         "BORG_RELOCATED_REPO_ACCESS_IS_OK": "yes",
@@ -70,6 +70,13 @@ def test_what_we_refuse_is_misread_by_borg(root_dir, sub_dir, borg):
     assert repository_path(root_dir, sub_dir) not in done.stderr
 
 
+@pytest.fixture(scope="module")
+def repository(borg, tmp_path_factory):
+    place = str(tmp_path_factory.mktemp("pruned") / "repository")
+    assert borg("init", "--encryption=none", place).returncode == 0
+    return place
+
+
 @pytest.mark.parametrize(
     "setting",
     [
@@ -82,9 +89,7 @@ def test_what_we_refuse_is_misread_by_borg(root_dir, sub_dir, borg):
         "  '--keep-daily'  \"7\" ",
     ],
 )
-def test_borg_takes_the_retention(setting, borg, tmp_path):
-    repository = str(tmp_path / "repository")
-    assert borg("init", "--encryption=none", repository).returncode == 0
+def test_borg_takes_the_retention(setting, borg, repository):
     done = borg("prune", "--dry-run", *retention.options(setting), repository)
     assert done.returncode == 0, done.stderr
 

@@ -1,7 +1,7 @@
 """Attacks of a T that was taken over, through the real road: noticed, named, nothing made permanent, and undone.
 
-One for each of the law's three rules, always; `make test-slow` takes each kind of damage at least once, and
-`make attacks` runs all of the list, with both versions of borg.
+One always, whose damage an honest archive hides; `make test-slow` takes one for each of the law's three rules, and
+each kind of damage at least once, and `make attacks` runs all of the list, with both versions of borg.
 """
 
 import re
@@ -11,8 +11,10 @@ import pytest
 from custody.catalogue import ATTACKS, CORE, NOTHING_WRITTEN, REFUSED
 from custody.story import BYSTANDER, Ending, Story, told
 
-# One for each rule of the law: archives, objects, key and settings.
-BRIEF = ("delete-archive", "hide-deletion", "replace-key")
+# One for each rule of the law: archives, objects, key and settings. What the first and the last of them take from an
+# operator, and how it comes back, is in tests/custody/test_settlement.py as well.
+RULES = ("delete-archive", "hide-deletion", "replace-key")
+BRIEF = "hide-deletion"
 
 
 def problems_of(ending: Ending) -> list[str]:
@@ -41,8 +43,14 @@ def assert_all_is_well(story: Story, how_many: int) -> None:
 
 
 def test_what_breaks_a_rule_of_the_law_is_noticed_named_contained_and_undone(tmp_path):
-    attacks = [attack for attack in ATTACKS if attack.title in BRIEF]
-    assert_all_is_well(told(attacks, tmp_path, targets=len(BRIEF)), len(BRIEF))
+    attacks = [attack for attack in ATTACKS if attack.title == BRIEF]
+    assert_all_is_well(told(attacks, tmp_path, targets=1), 1)
+
+
+@pytest.mark.slow
+def test_what_breaks_any_rule_of_the_law_is_noticed_named_contained_and_undone(tmp_path):
+    attacks = [attack for attack in ATTACKS if attack.title in RULES]
+    assert_all_is_well(told(attacks, tmp_path, targets=len(RULES)), len(RULES))
 
 
 @pytest.mark.slow

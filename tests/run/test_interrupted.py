@@ -154,7 +154,7 @@ def test_a_connection_that_dies_in_the_middle_is_made_again(busy, party, tmp_pat
     assert busy.leftovers() == []
 
 
-@pytest.mark.parametrize("party", ["T web", "B"])
+@pytest.mark.parametrize("party", [pytest.param("T web", marks=pytest.mark.slow), "B"])
 def test_without_retries_it_is_named_and_the_next_run_goes_on(busy, party, tmp_path):
     told = tmp_path / "events"
     with start(busy, told, "web", retries=0) as run:

@@ -33,7 +33,8 @@ def archives(world: World) -> int:
     return len(world.lab.archives(target)) if target.repository.exists() else 0
 
 
-@pytest.mark.parametrize("title", TOOLS)
+# What systemd decrypts is backed up by its unit as well, in tests/systemd.
+@pytest.mark.parametrize("title", ["age", *(pytest.param(title, marks=pytest.mark.slow) for title in [*TOOLS][1:])])
 def test_a_backup_comes_of_it_and_nothing_is_left_in_clear(shared_world: World, title, tmp_path, disk):
     env = with_borgpull(tmp_path, disk, shared_world)
     if shutil.which(TOOLS[title], path=env["PATH"]) is None:

@@ -40,6 +40,7 @@ def test_files_that_change_while_they_are_read_are_a_warning_and_are_backed_up(s
         path.touch()
         os.truncate(path, 300_000_000)
     config = only(world.lab.config(), "web")
+    config["Borg"]["CheckEvery"] = "always"
     entry(config, "web")["SourcePaths"] += [str(busy[1])]
     with written_to(busy[0]), written_to(busy[1]):
         result = world.run("--json", config=config)

@@ -20,14 +20,22 @@ class Run:
 
     def __init__(self, world: World, config: dict[str, Any], folder: Path, *arguments: str, borg: str = "") -> None:
         self.told = folder / f"events {time.monotonic_ns()}"
+        self._events: list[dict[str, Any]] = []
+        self._read = 0
         self.process = world.start("--events", str(self.told), *arguments, borg=borg)
         self.process.stdin.write(world.lab.config_text(config))
         self.process.stdin.close()
         self.process.stdin = None
 
     def events(self) -> list[dict[str, Any]]:
-        text = self.told.read_text() if self.told.exists() else ""
-        return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+        if self.told.exists():
+            with self.told.open() as told:
+                told.seek(self._read)
+                text = told.read()
+            whole = text[: text.rfind("\n") + 1]
+            self._read += len(whole.encode())
+            self._events += map(json.loads, whole.splitlines())
+        return self._events
 
     def has(self, event: str, **facts: str) -> bool:
         return any(e["event"] == event and facts.items() <= e.items() for e in self.events())
