@@ -17,7 +17,7 @@ from ..errors import BACKUP_SERVER, Failure
 from .server_disk import DISK_ROWS, look_at_disk
 from .sheet import LOOK_AT_PROCESSOR, MOST_FACTS, Facts, Sheet, judge_cipher
 
-ROWS = ("connect", "shell", "borg", "serve", "tar", *DISK_ROWS)
+ROWS = ("connect", "shell", "borg", "serve", *DISK_ROWS)
 SECONDS = 60.0
 
 # $1 is the borg, $2 RootDir; standard input has a repository's path a line. Prints a word and a value a line.
@@ -26,7 +26,6 @@ _SCRIPT = (
 borg=$1 root=$2
 nearest() { place=$1; until [ -e "$place" ] || [ "$place" = / ]; do place=$(dirname -- "$place"); done; }
 if command -v "$borg" >/dev/null; then echo "borg $("$borg" --version 2>&1 </dev/null | head -n 1)"; fi
-! command -v tar >/dev/null || echo tar
 if [ -d "$root" ]; then echo "root directory"; elif [ -e "$root" ] || [ -L "$root" ]; then echo "root other"; fi
 nearest "$root"
 [ ! -w "$place" ] || [ ! -x "$place" ] || echo writable
@@ -51,7 +50,7 @@ async def look_at_server(sheet: Sheet, master: ssh.Master, config: Config) -> No
         facts = await _asked(master, config)
         sheet.ok("shell", f"for {config.server.username}")
         judge_cipher(sheet, facts, config.server)
-        _look_at_programs(sheet, facts, config.server_borg_path)
+        _look_at_borg(sheet, facts, config.server_borg_path)
         look_at_disk(sheet, facts, config)
         if facts.has("borg"):
             with sheet.attempt("serve"):
@@ -87,15 +86,11 @@ async def _asked(master: ssh.Master, config: Config) -> Facts:
     return facts
 
 
-def _look_at_programs(sheet: Sheet, facts: Facts, borg: str) -> None:
+def _look_at_borg(sheet: Sheet, facts: Facts, borg: str) -> None:
     with sheet.attempt("borg"):
         if not facts.has("borg"):
             raise missing_borg(BACKUP_SERVER, borg)
         sheet.ok("borg", read_version(BACKUP_SERVER, facts.one("borg")))
-    if facts.has("tar"):
-        sheet.ok("tar")
-    else:
-        sheet.cross("tar", Failure(BACKUP_SERVER, "tar is not installed there", hint="apt install tar"))
 
 
 async def _greeted(master: ssh.Master, config: Config) -> Greeting | None:

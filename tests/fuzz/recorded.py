@@ -1,17 +1,10 @@
-"""What Borg 1.4.5 left of a repository with two archives, after a prune: config, nonce, hints and its list.
-
-And the tars that a B may make of them: GNU tar's own format, which Debian takes, and the others that it knows.
-"""
+"""What Borg 1.4.5 left of a repository with two archives, after a prune: config, nonce, hints and its list."""
 
 import base64
 import json
-import subprocess
-import tempfile
-from collections.abc import Mapping
-from pathlib import Path
 
 from borgpull.borg.hints import read_hints
-from borgpull.guard import Evidence, read_evidence
+from borgpull.guard import Evidence, File, read_evidence
 from borgpull.ledger import Ledger, Phase
 
 ID = "1c21777534ef2c943eb1cfec26ed366106c0c74b041426dc53ba68158f051b37"
@@ -60,24 +53,13 @@ LIST = json.dumps(
     },
     indent=4,
 ).encode()
-FILES = {"config": CONFIG, "nonce": NONCE, f"hints.{TRANSACTION}": HINTS}
-
-
-def tar_of(files: Mapping[str, bytes], *options: str) -> bytes:
-    """Return what this machine's tar makes of these files."""
-    with tempfile.TemporaryDirectory() as folder:
-        for name, data in files.items():
-            Path(folder, name).write_bytes(data)
-        command = ["tar", "-C", folder, "--owner=0", "--group=0", "--mtime=@0.5", *options, "-cf", "-", "--", *files]
-        return subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
-
-
-TAR = tar_of(FILES)
+RECORDS = {"config": CONFIG, "nonce": NONCE, f"hints.{TRANSACTION}": HINTS}
+FILES = {name: File(plain=True, data=data) for name, data in RECORDS.items()}
 
 
 def evidence() -> Evidence:
     """Return what C reads of all this."""
-    return read_evidence(tar=TAR, archives=LIST, read_hints=read_hints, segments=set(LIVE))
+    return read_evidence(files=FILES, archives=LIST, read_hints=read_hints, segments=set(LIVE))
 
 
 def ledger() -> Ledger:

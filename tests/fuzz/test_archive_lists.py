@@ -6,7 +6,7 @@ from bounds import MEGABYTE, fewer, in_linear_time, is_shown_safely, within_memo
 from hostile_bytes import JSON_SCRAPS, damaged, json_texts, repeated
 from hypothesis import given
 from hypothesis import strategies as st
-from recorded import LIST, LIVE, NAMES, TAR, evidence
+from recorded import FILES, LIST, LIVE, NAMES, evidence
 
 from borgpull.borg.hints import read_hints
 from borgpull.guard import Evidence, Expected, Unreadable, judge, read_evidence
@@ -27,7 +27,7 @@ EXPECTED = Expected(archive_name="snapshot-004", started=1_795_400_000.0, ended=
 
 def read(archives: bytes) -> Evidence | None:
     try:
-        found = read_evidence(tar=TAR, archives=archives, read_hints=read_hints, segments=set(LIVE))
+        found = read_evidence(files=FILES, archives=archives, read_hints=read_hints, segments=set(LIVE))
     except Unreadable as why:
         assert is_shown_safely(str(why), longest=100)
         return None

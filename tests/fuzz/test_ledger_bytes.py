@@ -14,15 +14,18 @@ from bounds import MEGABYTE, fewer, in_linear_time, is_shown_safely, within_memo
 from hostile_bytes import JSON_SCRAPS, damaged, json_texts, repeated
 from hypothesis import example, given
 from hypothesis import strategies as st
-from recorded import LIVE, TAR, TRANSACTION, evidence, ledger
+from recorded import FILES, LIVE, RECORDS, TRANSACTION, evidence, ledger
 
 from borgpull.borg.hints import MOST_SEGMENTS
 from borgpull.errors import Failure
-from borgpull.guard import Evidence, Expected, Unreadable, differences, judge, to_json
+from borgpull.guard import Evidence, Expected, File, Unreadable, differences, judge, to_json
 from borgpull.guard.verdict import judge_own
 from borgpull.job import escrow
-from borgpull.ledger import Found, Ledger, Phase, store
+from borgpull.ledger import Found, Ledger, Phase, Surveyed
 from borgpull.ledger.record import MOST_LEDGER, load
+from borgpull.ledger.server import config_text, read_found, read_segments, read_surveyed
+from borgpull.ssh import Answer, Incomplete
+from borgpull.ssh.frame import Part
 
 REAL = ledger().dump()
 KEYS = sorted(json.loads(REAL))
@@ -58,7 +61,7 @@ def judged(known: Ledger) -> None:
 
 def put_back(known: Evidence) -> None:
     config = configparser.ConfigParser(interpolation=None)
-    config.read_string(store._config(known).decode())
+    config.read_string(config_text(known).decode())
     assert config["repository"]["id"] == known.repository_id
 
 
@@ -123,7 +126,7 @@ def test_a_key_is_printed_only_as_borg_writes_keys(key):
     known = replace(ledger(), evidence=replace(evidence(), key=key))
 
     async def look(*_: object) -> Found:
-        return Found(repository=True, snapshot=False, ledger=known, unreadable="", tar=b"", numbers=b"")
+        return Found(repository=True, ledger=known, unreadable="")
 
     subject = SimpleNamespace(party="T x", vault=SimpleNamespace(look=look))
     try:
@@ -135,80 +138,174 @@ def test_a_key_is_printed_only_as_borg_writes_keys(key):
         assert "\n".join(lines[1:-1]) == key
 
 
-HEAD = b"repository\nsnapshot\nledger %d\nsegments %b\n\n" % (len(REAL), b" ".join(b"%d" % number for number in LIVE))
-SHOWN = HEAD + REAL + TAR
-LINES = [
-    b"\n",
-    b"\n\n",
-    b"ledger",
-    b"ledger 5",
-    b"ledger -1\n",
-    b"ledger " + b"9" * 5000,
-    "ledger ²\n".encode(),
-    b"ledger 12 34\n",
-    b"segments",
-    b"segments 1_0 +5 \xc2\xb2 0x5 " + b"7" * 5000,
-    b"serving \x1b[2J\xff\n",
-    b"repository",
-]
+NAMES = b".\n..\nREADME\n%b\nhints.18.tmp\ndata\nindex.17\n" % "\n".join(RECORDS).encode()
+SEGMENTS = b"".join(b"data/%d/%d\n" % (number // 4, number) for number in LIVE)
+SHOWN = {
+    "ledger": Part(data=REAL),
+    "repository": Part(data=b"folder"),
+    "segments": Part(data=SEGMENTS),
+    "names": Part(data=NAMES),
+    **{name: Part("file", data) for name, data in RECORDS.items()},
+    "errors": Part(),
+}
 
 
-def looked(output: bytes) -> Found | None:
-    """Read what B shows; None where a serve is still at work there."""
+def shown(**changed: Part | None) -> Answer:
+    """Return what B shows, with other parts or without some."""
+    parts = SHOWN | {name.replace("hints_", "hints."): part for name, part in changed.items()}
+    return Answer({name: part for name, part in parts.items() if part is not None})
+
+
+def looked(answer: Answer) -> Found | None:
+    """Read what B shows; None where that is not all."""
     try:
-        found = store.read_found("B", output)
-    except Failure as failure:
-        assert failure.party == "B"
-        assert is_shown_safely(failure.cause, longest=600)
+        found = read_found(answer)
+    except Incomplete as why:
+        assert is_shown_safely(str(why), longest=100)
         return None
-    assert len(found.tar) <= len(output)
+    assert set(found.files) <= set(answer.parts)
+    assert all(re.fullmatch(r"config|nonce|hints\.[0-9]{1,10}", name) for name in found.files)
     assert (found.ledger is None) or not found.unreadable
     assert is_shown_safely(found.unreadable, longest=100)
     return found
 
 
+def surveyed(answer: Answer) -> Surveyed | None:
+    """Read what can be seen without opening the repository; None where that is not all."""
+    try:
+        seen = read_surveyed(answer)
+    except Incomplete as why:
+        assert is_shown_safely(str(why), longest=100)
+        return None
+    assert seen.taken is None or 0 <= seen.taken < 1024 * 10**15
+    assert seen.transaction is None or 0 <= seen.transaction < 10**15
+    assert is_shown_safely(seen.holder)
+    assert (seen.ledger is None) or not seen.unreadable
+    assert is_shown_safely(seen.unreadable, longest=100)
+    return seen
+
+
 def test_what_b_shows_is_read():
-    found = looked(SHOWN)
-    assert found == Found(
-        repository=True, snapshot=True, ledger=ledger(), unreadable="", tar=TAR, numbers=found.numbers
-    )
+    found = looked(shown())
+    assert found == Found(repository=True, ledger=ledger(), unreadable="", files=FILES, numbers=SEGMENTS)
     assert found.segments == set(LIVE)
-    assert looked(b"\n") == Found(repository=False, snapshot=False, ledger=None, unreadable="", tar=b"", numbers=b"")
-    assert looked(HEAD.replace(b"ledger ", b"ledger      ") + REAL).ledger == ledger(), "as the wc of BSD counts"
+    bare = Answer({"ledger": Part("nothing"), "repository": Part(data=b"nothing")})
+    assert looked(bare) == Found(repository=False, ledger=None, unreadable="")
+    assert looked(Answer({"ledger": Part("nothing"), "repository": Part(data=b"file")})).repository
 
 
-@given(damaged(SHOWN, LINES) | damaged(HEAD, LINES) | st.lists(st.sampled_from(LINES)).map(b"".join))
-def test_whatever_b_shows_is_taken(output):
-    if found := looked(output):
+def test_what_b_shows_without_opening_it_is_read():
+    part = Part(data=b"1234\t/b/it is 7\n")
+    seen = surveyed(shown(kilobytes=Part(data=b"1234\t/b/r\n"), held=Part(data=b"c, pid 7, run 1\x1b[2J")))
+    assert (seen.repository, seen.transaction, seen.ledger) == (True, TRANSACTION, ledger())
+    assert seen.holder == "c, pid 7, run 1\ufffd[2J"
+    assert (seen.taken, surveyed(shown(kilobytes=part)).taken) == (1234 * 1024, 1234 * 1024)
+    bare = Answer({"ledger": Part("nothing"), "repository": Part(data=b"nothing")})
+    assert surveyed(bare) == Surveyed(
+        repository=False, taken=None, transaction=None, holder="", ledger=None, unreadable=""
+    )
+
+
+@pytest.mark.parametrize("name", ["ledger", "repository", "names", *RECORDS])
+def test_what_is_missing_of_what_b_shows_is_not_taken_for_nothing(name):
+    answer = Answer({kept: part for kept, part in SHOWN.items() if kept != name})
+    assert looked(answer) is None
+    assert (surveyed(answer) is None) == (name not in RECORDS)
+
+
+@pytest.mark.parametrize("kind", ["link", "folder", "other"])
+def test_a_ledger_that_is_no_file_is_neither_none_nor_a_ledger(kind):
+    for read in (looked, surveyed):
+        found = read(shown(ledger=Part(kind)))
+        assert (found.ledger, found.unreadable) == (None, f"it is no file: {kind}")
+
+
+@pytest.mark.parametrize("kind", ["link", "folder", "other", "nothing"])
+def test_a_record_that_is_no_file_is_none_and_does_not_go_unseen(kind):
+    assert looked(shown(nonce=Part(kind))).files == FILES | {"nonce": File(plain=False, data=b"")}
+
+
+@pytest.mark.parametrize(
+    "name", ["hints.18.tmp", "hints.", "hints.x", "hints.\u00b2", "../config", "hints.1/config", "Config"]
+)
+def test_what_else_lies_there_is_no_record(name):
+    names = Part(data=NAMES + f"{name}\n".encode())
+    assert looked(Answer(SHOWN | {"names": names, name: Part("file", b"x")})).files == FILES
+
+
+WORDS = [
+    b"\n",
+    b"nothing",
+    b"folder",
+    b"link",
+    b"file",
+    b"config",
+    b"hints.17\n",
+    b"hints.18\n",
+    b"hints." + b"9" * 5000,
+    "hints.\u00b2\n".encode(),
+    b"hints.1_0\n",
+    b"hints.18.tmp",
+    b"data/0/17\n",
+    b"data/0/" + b"9" * 5000 + b"\n",
+    "data/0/\u00b2\n".encode(),
+    b"-5",
+    b"\x1b[2J\xff",
+]
+PARTS = st.builds(
+    Part,
+    st.sampled_from(["text", "file", "link", "folder", "other", "nothing", "\x1b[2J"[1:]]),
+    st.lists(st.sampled_from(WORDS)).map(b"".join)
+    | damaged(REAL, SCRAPS)
+    | damaged(SEGMENTS, WORDS)
+    | damaged(NAMES, WORDS),
+)
+
+
+@given(st.dictionaries(st.sampled_from([*SHOWN, "hints.18", "kilobytes", "held"]), PARTS | st.none()))
+def test_whatever_b_shows_is_taken(changed):
+    answer = shown(**changed)
+    surveyed(answer)
+    if found := looked(answer):
         assert all(0 <= number < 10**17 for number in found.segments)
 
 
 @fewer(10)
-@given(repeated([*LINES[:5], b" ", b"1", b"segments ", b"1 ", b"\r"], 4 * MEGABYTE))
-@example(b"segments" + b" 7" * (2 * MEGABYTE))
-@example(b"segments" + b"".join(b" %d" % number for number in range(1000000, 1000000 + MOST_SEGMENTS)))
+@given(repeated([*WORDS[:7], b" ", b"1", b"/", b"/1\n", b"\r"], MEGABYTE))
+@example(b"data/0/7\n" * (MEGABYTE // 9))
+@example(b" 7" * (MEGABYTE // 2))
+@example(b"".join(b"data/0/%d\n" % number for number in range(1000000, 1000000 + MOST_SEGMENTS - 1)))
 @example(b"".join(b"%d\n" % number for number in range(200_000)))
-def test_a_long_look_costs_what_its_length_costs(output):
+def test_a_long_look_costs_what_its_length_costs(said):
     with within_memory(100 * MEGABYTE), in_linear_time():
-        if found := looked(output):
-            try:
-                assert len(found.segments) <= MOST_SEGMENTS
-            except Unreadable as why:
-                assert str(why) == "there are more segment files than Borg makes"
+        looked(shown(names=Part(data=said)))
+        surveyed(shown(names=Part(data=said), kilobytes=Part(data=said), held=Part(data=said)))
+        found = looked(shown(segments=Part(data=said)))
+        try:
+            assert len(found.segments) <= MOST_SEGMENTS
+        except Unreadable as why:
+            assert str(why) == "there are more segment files than Borg makes"
 
 
-@given(st.sets(st.integers(0, 40)), st.lists(st.sampled_from([b"5", b"17", b"\xff", b"1 2", b"9" * 5000, b"", b"x7"])))
-def test_what_a_rollback_can_use_is_what_it_wants_and_is_there(wanted, names):
-    there, linked = store.read_segments(b"linked\n" + b"\n".join(names), wanted)
-    assert linked
-    said = re.split(rb"\s", b"\n".join(names))
-    assert there == {number for number in wanted if b"%d" % number in said}
+@given(
+    st.sets(st.integers(0, 40)),
+    st.lists(st.sampled_from([b"/0/5", b"/0/17", b"17", b"/\xff", b"/1 2", b"/" + b"9" * 5000, b"", b"/x7", b"/7x"])),
+    st.booleans(),
+)
+def test_what_a_rollback_can_use_is_what_it_wants_and_is_there(wanted, names, in_snapshot):
+    parts = {"segments": Part(data=b"\n".join(names))} | ({"linked": Part()} if in_snapshot else {})
+    there, linked = read_segments(Answer(parts), wanted)
+    assert linked is in_snapshot
+    assert there == wanted & {int(name.rpartition(b"/")[2]) for name in names if name in (b"/0/5", b"/0/17")} | (
+        wanted & {1} if b"/1 2" in names else set()
+    )
 
 
 def test_a_flood_of_files_does_not_fill_the_memory_of_a_rollback():
-    output = b"unlinked\n" + b"".join(b"%d\n" % number for number in range(200_000))
+    answer = Answer({"segments": Part(data=b"".join(b"data/0/%d\n" % number for number in range(200_000)))})
     with within_memory(MEGABYTE):
-        assert store.read_segments(output, {3, 7, 1 << 40}) == ({3, 7}, False)
+        assert read_segments(answer, {3, 7, 1 << 40}) == ({3, 7}, False)
+    assert read_segments(Answer({}), {3}) == (set(), False)
 
 
 @pytest.mark.parametrize("started", [0.0, 1.5, 253402300799.0])

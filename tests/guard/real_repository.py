@@ -3,6 +3,7 @@
 import contextlib
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from borgpull.borg.hints import read_hints
 from borgpull.guard import (
     Evidence,
     Expected,
+    File,
     Records,
     State,
     Verdict,
@@ -131,22 +133,20 @@ class Repository:
         """Remove what T's borg remembers, as an operator has to after a rollback."""
         shutil.rmtree(self.home / "base-T", ignore_errors=True)
 
-    def tar(self) -> bytes:
-        names = [name.name for name in self.path.iterdir() if name.name in {"config", "nonce"} or "hints." in name.name]
-        return subprocess.run(
-            ["tar", "-cf", "-", "--", *sorted(names)], cwd=self.path, capture_output=True, check=True
-        ).stdout
+    def files(self) -> dict[str, File]:
+        found = [place for place in self.path.iterdir() if re.fullmatch(r"config|nonce|hints\.[0-9]+", place.name)]
+        return {place.name: File(plain=not place.is_symlink(), data=place.read_bytes()) for place in found}
 
     def segments(self) -> set[int]:
         return {int(file.name) for file in self.path.glob("data/*/*") if file.name.isdigit()}
 
     def records(self) -> Records:
-        return read_records(self.tar(), read_hints=read_hints, segments=self.segments())
+        return read_records(self.files(), read_hints=read_hints, segments=self.segments())
 
     def look(self) -> Evidence:
         """Take evidence as C does: the list first."""
         archives = self.as_c("list", "--json", "--consider-checkpoints")
-        return read_evidence(tar=self.tar(), archives=archives, read_hints=read_hints, segments=self.segments())
+        return read_evidence(files=self.files(), archives=archives, read_hints=read_hints, segments=self.segments())
 
     def next_name(self) -> str:
         self.made += 1
@@ -204,7 +204,7 @@ class Repository:
         """Return the records, unless Borg is just replacing them."""
         try:
             return self.records()
-        except (subprocess.CalledProcessError, FileNotFoundError):
+        except FileNotFoundError:
             return None
 
     def _feed(self, child: subprocess.Popen, *, until) -> None:

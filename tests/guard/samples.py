@@ -1,14 +1,12 @@
 """Evidence made by hand, and the bytes that it could have been read from."""
 
-import io
 import json
-import tarfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 import msgpack
 
-from borgpull.guard import Archive, Evidence
+from borgpull.guard import Archive, Evidence, File
 
 ID = "1f" * 32
 KEY = "a2V5\nbW9yZQ=="
@@ -43,19 +41,13 @@ def hints(live: dict, compact: dict | None = None, **more) -> bytes:
     return msgpack.packb(record | more, use_bin_type=False)
 
 
-def tar(members: Iterable[tuple[str, bytes]]) -> bytes:
-    held = io.BytesIO()
-    with tarfile.open(fileobj=held, mode="w:") as archive_file:
-        for name, data in members:
-            member = tarfile.TarInfo(name)
-            member.size = len(data)
-            archive_file.addfile(member, io.BytesIO(data))
-    return held.getvalue()
+def plain(files: Mapping[str, bytes]) -> dict[str, File]:
+    return {name: File(plain=True, data=data) for name, data in files.items()}
 
 
-def whole_tar(**changed: bytes) -> bytes:
+def whole_files(**changed: bytes) -> dict[str, File]:
     files = {"config": CONFIG.encode(), "nonce": NONCE.encode(), "hints_9": hints({2: 40, 6: 3, 8: 1, 9: 0}, {9: 9})}
-    return tar((name.replace("_", "."), data) for name, data in (files | changed).items())
+    return plain({name.replace("_", "."): data for name, data in (files | changed).items()})
 
 
 def listing(archives: Iterable[Archive], **changed) -> bytes:

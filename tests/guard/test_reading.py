@@ -1,15 +1,14 @@
 """Evidence is read from hostile bytes: whatever they are, there is evidence, or a plain word that there is none."""
 
 import contextlib
-import io
 import json
-import tarfile
 import tracemalloc
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from samples import CONFIG, archive, evidence, hints, listing, tar, whole_tar
+from samples import CONFIG, archive, evidence, hints, listing, plain, whole_files
 
 from borgpull.borg.hints import read_hints
 from borgpull.guard import Unreadable, from_json, read_evidence, read_records, still_holds, to_json
@@ -17,9 +16,9 @@ from borgpull.guard import Unreadable, from_json, read_evidence, read_records, s
 ARCHIVES = evidence().archives
 
 
-def read(tar_bytes: bytes | None = None, archives: bytes | None = None, segments=None):
+def read(files=None, archives: bytes | None = None, segments=None):
     return read_evidence(
-        tar=whole_tar() if tar_bytes is None else tar_bytes,
+        files=whole_files() if files is None else files,
         archives=listing(ARCHIVES) if archives is None else archives,
         read_hints=read_hints,
         segments=segments,
@@ -58,27 +57,24 @@ def test_any_bytes_are_hints_or_a_value_error(data):
 
 
 @given(st.data())
-def test_a_damaged_tar_is_evidence_or_unreadable(data):
-    whole = bytearray(whole_tar())
-    for place, byte in data.draw(st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 255)), max_size=20)):
-        whole[place] = byte
-    damaged = bytes(whole[: data.draw(st.integers(0, len(whole)))])
+def test_damaged_files_are_evidence_or_unreadable(data):
+    files = whole_files()
+    for name in data.draw(st.lists(st.sampled_from(sorted(files)), unique=True, min_size=1)):
+        whole = bytearray(files.pop(name).data)
+        for place, byte in data.draw(st.lists(st.tuples(st.integers(0, len(whole) - 1), st.integers(0, 255)))):
+            whole[place] = byte
+        if data.draw(st.booleans()):
+            files |= plain({name: bytes(whole[: data.draw(st.integers(0, len(whole)))])})
     try:
-        read(damaged)
+        read(files)
     except Unreadable as why:
         assert str(why).isprintable()
-
-
-@given(st.binary())
-def test_any_bytes_are_no_tar(data):
-    with pytest.raises(Unreadable):
-        read(data)
 
 
 @given(st.binary() | st.text().map(str.encode))
 def test_any_bytes_are_no_config(data):
     with pytest.raises(Unreadable):
-        read(whole_tar(config=data))
+        read(whole_files(config=data))
 
 
 JSON = st.recursive(
@@ -109,48 +105,40 @@ def test_evidence_comes_back_from_the_ledger_as_it_was(name, live, nonce):
     assert from_json(json.loads(json.dumps(to_json(kept)))) == kept
 
 
-def link(name: str, kind: bytes) -> bytes:
-    held = io.BytesIO()
-    with tarfile.open(fileobj=held, mode="w:") as archive_file:
-        member = tarfile.TarInfo(name)
-        member.type, member.linkname = kind, "/etc/shadow"
-        archive_file.addfile(member)
-    return held.getvalue()
-
-
-@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE])
-def test_only_plain_files_are_records(kind):
-    with pytest.raises(Unreadable, match="no plain file"):
-        read(link("config", kind))
+@pytest.mark.parametrize("name", ["config", "nonce", "hints.9"])
+def test_only_plain_files_are_records(name):
+    files = whole_files()
+    with pytest.raises(Unreadable, match=rf"{name} is no plain file"):
+        read(files | {name: replace(files[name], plain=False)})
 
 
 @pytest.mark.parametrize(
-    ("members", "why"),
+    ("files", "why"),
     [
-        ([("config", CONFIG.encode())] * 2, "something else"),
-        ([("../config", b"")], "something else"),
-        ([("data", b"")], "something else"),
-        ([("config", b"x" * 2_000_000)], "too large"),
-        ([("nonce", b"0" * 100)], "too large"),
-        ([(f"hints.{number}", b"") for number in range(99)], "more records"),
-        ([("config", CONFIG.encode())], "no hints"),
-        ([("hints.9", hints({}))], "no config"),
-        ([("config", CONFIG.encode()), ("hints.9", b"\xc0")], "hints"),
+        ({}, "no config"),
+        ({"config": b"x" * 2_000_000, "hints.9": hints({})}, "config is too large"),
+        ({"config": CONFIG.encode(), "hints.9": hints({}), "nonce": b"0" * 100}, "nonce is too large"),
+        ({"config": CONFIG.encode()} | {f"hints.{number}": hints({}) for number in range(99)}, "more records"),
+        ({"config": CONFIG.encode()}, "no hints"),
+        ({"hints.9": hints({})}, "no config"),
+        ({"config": CONFIG.encode(), "hints.9": b"\xc0"}, "hints"),
+        ({"config": CONFIG.encode(), "hints.9": hints({}), "nonce": b"zz"}, "the nonce is damaged"),
     ],
 )
-def test_other_records_are_refused(members, why):
+def test_other_records_are_refused(files, why):
     with pytest.raises(Unreadable, match=why):
-        read(tar(members))
+        read(plain(files))
 
 
 def test_a_carriage_return_in_the_key_begins_a_line_as_it_does_for_borg():
     config = CONFIG.replace("a2V5\n\tbW9yZQ==", "a2V5\rmax_segment_size = 1").encode()
-    assert ("max_segment_size", "1") in read(whole_tar(config=config)).settings
+    assert ("max_segment_size", "1") in read(whole_files(config=config)).settings
 
 
-def test_what_a_dying_borg_left_behind_is_no_record():
-    there = [("hints.8", hints({2: 1})), ("hints.9", hints({2: 40})), ("hints.10.tmp", b"half")]
-    assert read(tar([("config", CONFIG.encode()), *there])).transaction == 9
+def test_of_several_hints_the_highest_counts():
+    there = {"hints.8": hints({2: 1}), "hints.9": hints({2: 40}), "hints.10": hints({2: 41})}
+    found = read(plain({"config": CONFIG.encode(), **there}))
+    assert (found.transaction, dict(found.live)) == (10, {2: 41})
 
 
 def test_a_list_of_another_repository_is_unreadable():
@@ -161,18 +149,18 @@ def test_a_list_of_another_repository_is_unreadable():
 def test_an_unchanged_repository_need_not_be_listed_again_unless_something_lies_beyond():
     kept = from_json(to_json(read(segments={2, 6, 8, 9})))
     for segments, holds in (({2, 6, 8, 9}, True), ({2, 6, 8, 9, 10}, False), ({2, 8, 9}, False)):
-        assert still_holds(kept, read_records(whole_tar(), read_hints=read_hints, segments=segments)) is holds
-    moved = whole_tar(nonce=b"0000000000000100")
+        assert still_holds(kept, read_records(whole_files(), read_hints=read_hints, segments=segments)) is holds
+    moved = whole_files(nonce=b"0000000000000100")
     assert not still_holds(kept, read_records(moved, read_hints=read_hints, segments={2, 6, 8, 9}))
 
 
 def test_the_evidence_of_ten_thousand_segments_is_a_few_hundred_kilobytes():
-    data = whole_tar(hints_9=hints(dict.fromkeys(range(10_000), 250), dict.fromkeys(range(10_000), 400_000_000)))
+    data = whole_files(hints_9=hints(dict.fromkeys(range(10_000), 250), dict.fromkeys(range(10_000), 400_000_000)))
     tracemalloc.start()
     found = read(data)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert len(data) < 300_000
+    assert len(data["hints.9"].data) < 300_000
     assert peak < 8_000_000
     assert len(json.dumps(to_json(found))) < 200_000
 

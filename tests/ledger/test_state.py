@@ -14,7 +14,7 @@ from fuzz.recorded import evidence, ledger
 @pytest.fixture
 def vault(tmp_path):
     """A vault that nobody has used yet."""
-    return StateVault(tmp_path / "state" / "web" / "one")
+    return StateVault(tmp_path / "state" / "web" / "one", tmp_path / "state" / ".borgpull" / "ids")
 
 
 def test_what_was_written_is_found_again(vault):
@@ -29,6 +29,30 @@ def test_what_was_written_is_found_again(vault):
     asyncio.run(vault.retire())
     assert asyncio.run(vault.look()).ledger is None
     assert (vault.folder / "ledger.retired.json").exists(), "it holds the key"
+
+
+def test_where_a_repository_lies_or_once_lay_is_known_by_its_id(vault):
+    known = ledger()
+    assert asyncio.run(vault.known_place(known.evidence.repository_id)) == ""
+    asyncio.run(vault.write(known))
+    other = replace(vault, folder=vault.folder.with_name("two"))
+    assert asyncio.run(other.known_place(known.evidence.repository_id)) == str(vault.folder)
+    assert asyncio.run(other.known_place("0" * 64)) == ""
+    asyncio.run(vault.retire())
+    assert asyncio.run(other.known_place(known.evidence.repository_id)) == str(vault.folder)
+    asyncio.run(other.write(known))
+    assert asyncio.run(vault.known_place(known.evidence.repository_id)) == str(other.folder)
+    assert {path.stat().st_mode & 0o777 for path in (vault.ids, vault.ids.parent)} == {0o700}
+    assert [(path.name, path.stat().st_mode & 0o777) for path in vault.ids.iterdir()] == [
+        (known.evidence.repository_id, 0o600)
+    ]
+
+
+def test_ids_that_cannot_be_read_are_said_and_not_taken_for_none(vault):
+    vault.ids.parent.mkdir(parents=True)
+    vault.ids.write_text("a file")
+    with pytest.raises(Failure, match=r"could not read the ids of repositories: Not a directory"):
+        asyncio.run(vault.known_place("0" * 64))
 
 
 def test_one_run_at_a_time_and_the_holder_is_named(vault, monkeypatch):

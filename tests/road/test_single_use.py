@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ async def server_of(lab: Lab):
     connection = lab.server.connection()
     with tempfile.TemporaryDirectory(prefix="bptest-", dir="/dev/shm") as memory:
         async with open_master(connection, party="B", directory=Path(memory), heard=lambda line: None) as master:
-            yield BackupServer(master, "borg", Path(memory))
+            yield BackupServer(master, master, "borg", Path(memory))
 
 
 @asynccontextmanager
@@ -112,7 +113,7 @@ def test_when_the_way_is_left_early_nothing_runs_on(lab):
 def test_a_borg_that_is_not_there_is_named(lab):
     async def come() -> None:
         async with server_of(lab) as server:
-            other = BackupServer(server.master, "/nowhere/borg", server.directory)
+            other = replace(server, borg="/nowhere/borg")
             async with serving(other, lab, admits=lambda pid: True) as (place, served):
                 with connected(place):
                     async with asyncio.timeout(10):

@@ -18,7 +18,7 @@ from support.reading import forced_shell, script
 
 TOOLS = ("cut", "dirname", "df", "env", "head", "readlink", "sh", "stat", "tail")
 QUICK = 'case $1 in --version) echo borg 1.4.5 ;; *) exec /usr/bin/borg "$@" ;; esac'
-UNSEEN_WITHOUT_SHELL = ("borg", "serve", "tar", "root", "path", "space", "hard links")
+UNSEEN_WITHOUT_SHELL = ("borg", "serve", "root", "path", "space", "hard links")
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Trouble:
     mark: str = "failed"
 
 
-GOOD = ("good", "good-1.4")
+GOOD = ("good", "good-1.4", "few-tools")
 TROUBLES = {
     "changed-key": Trouble(
         "connect", ("its host key is not the one in KnownHost", "find out why"), ("shell", *UNSEEN_WITHOUT_SHELL)
@@ -47,7 +47,6 @@ TROUBLES = {
     "old-borg": Trouble("borg", ("borg 1.1.15 is too old", "borg 1.2 or 1.4", "BorgPath in [Borg.Server]")),
     "mute-borg": Trouble("serve", ("does not answer", "`borg serve`")),
     "talking": Trouble("serve", ("its shell prints something before borg", "~/.bashrc")),
-    "no-tar": Trouble("tar", ("tar is not installed there", "apt install tar")),
     "root-missing": Trouble("root", ("is not there: the first run makes it", "mount it"), mark="warning"),
     "root-file": Trouble("root", ("is no folder", "RootDir")),
     "root-read-only": Trouble("root", ("may not be written by root", "install -d -m 700 -o root")),
@@ -99,7 +98,7 @@ def servers(tmp_path_factory, roots) -> Iterator[World]:
     tools = tmp_path_factory.mktemp("tools")
     for tool in TOOLS:
         (tools / tool).symlink_to(shutil.which(tool))
-    lines = SSHD | {"no-tar": forced_shell(f"PATH={tools}")}
+    lines = SSHD | {"few-tools": forced_shell(f"PATH={tools}")}
     spots = [
         Spot(name=name, sshd_lines=tuple(filter(None, [lines.get(name)])), prefix=_prefix(name, roots))
         for name in roots
