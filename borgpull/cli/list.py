@@ -45,7 +45,8 @@ class List(OneTargetCommand):
         if self.json:
             console.data(ui.archives_json(shelf.target, listed, shelf.closed))
         else:
-            console.answer(ui.archive_lines(shelf.target, listed, now=time.time(), why=self.why))
+            lines = ui.archive_lines(shelf.target, listed, foreign=shelf.foreign, now=time.time(), why=self.why)
+            console.answer(lines)
         return DONE
 
     async def _files(self, subject: Subject, shelf: Shelf, wanted: str, patterns: tuple[str, ...]) -> int:

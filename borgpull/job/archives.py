@@ -20,7 +20,7 @@ from ..events import Step
 from ..guard import Archive, Unreadable
 from ..hostile import clean
 from ..ledger import Ledger, Phase
-from ..retention import Standing
+from ..retention import Standing, series_of
 from .custody import ways_out
 from .plan import Subject
 
@@ -32,12 +32,16 @@ _LONGEST_LINE = 256 * 1024
 
 @dataclass(frozen=True, kw_only=True)
 class Shelf:
-    """The archives of a target, the oldest first, and what is known of its repository: nothing where no run ended."""
+    """The archives of a target, the oldest first, and what is known of its repository: nothing where no run ended.
+
+    `foreign` of them are not borgpull's, and are never pruned.
+    """
 
     target: str
     party: str
     archives: tuple[Archive, ...]
     known: Ledger | None
+    foreign: int = 0
 
     @property
     def closed(self) -> Closed | None:
@@ -130,11 +134,15 @@ async def shelf_of(subject: Subject) -> Shelf:
         archives = guard.read_archives(listed.stdout)
     except Unreadable as error:
         raise Failure(BACKUP_SERVER, str(error), hint="run it again with -v to see all that borg said") from None
+    streams = [stream.name for stream in subject.target.streams]
     return Shelf(
         target=subject.target.name,
         party=subject.party,
         archives=tuple(sorted(archives, key=lambda archive: (archive.seconds, archive.name))),
         known=seen.ledger,
+        foreign=sum(
+            series_of(each.name, streams=streams, also=subject.plan.config.prune_also) is None for each in archives
+        ),
     )
 
 

@@ -137,8 +137,7 @@ class _Job:
         with self._watch.step(Step.INSPECT) as report:
             await lock.enter_async_context(self._subject.vault.held())
             report.detail = await self._custody.inspect()
-            if self._custody.left:
-                await judge_left(self._subject, self._custody)
+            await judge_left(self._subject, self._custody)
             known = self._custody.verified
             if any(archive.name == self._archive for archive in known.evidence.archives):
                 raise Failure(

@@ -19,6 +19,7 @@ from ..borg.hints import read_hints
 from ..borg.output import Archive
 from ..errors import BACKUP_SERVER, CONTROLLER, Failure, TamperedError
 from ..events import Step
+from ..guard import Archive as RepositoryArchive
 from ..guard import Evidence, Expected, Records, State, Unreadable, Verdict
 from ..ledger import Found, Ledger, Note, Phase
 from ..retention import Standing
@@ -62,7 +63,6 @@ class Custody:
         self._vault = subject.vault
         self._ledger: Ledger | None = None
         self.taken_over = False
-        self.left = ""
         self.clocks = Clocks()
 
     @property
@@ -126,8 +126,13 @@ class Custody:
         if known.phase is Phase.OPEN:
             for archive in now.archives - known.evidence.archives:
                 if archive.name == known.archive:
-                    self.left = archive.name
                     self.note(archive.id, Note(state=Standing.UNJUDGED))
+
+    @property
+    def to_judge(self) -> list[RepositoryArchive]:
+        """Return the archives whose run died before it could judge them, and that no later run has looked into."""
+        fresh = Note(state=Standing.UNJUDGED)
+        return [each for each in self.verified.evidence.archives if self.verified.note(each.id) == fresh]
 
     def note(self, archive_id: str, note: Note) -> None:
         """Remember what an archive is; it is written down with whatever is written next."""

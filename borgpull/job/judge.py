@@ -10,6 +10,7 @@ from ..borg import series
 from ..borg.output import Archive, is_change, read_created
 from ..errors import Failure, UsageError
 from ..events import ArchiveCreated, ArchiveProgress
+from ..guard import Archive as RepositoryArchive
 from ..guard import Verdict
 from ..hostile import clean
 from ..ledger import Entry, Note, Phase
@@ -108,11 +109,15 @@ def _lost_paths(subject: Subject, ended: Ended) -> dict[str, str]:
 
 
 async def judge_left(subject: Subject, custody: Custody) -> None:
-    """Judge the archive that a run left which died: by what is in it, each source path has to hold a file.
+    """Judge the archives that runs left which died: by what is in them, each source path has to hold a file.
 
-    What its borg warned of nobody knows any more: where a path holds none, it stays unjudged.
+    What its borg warned of nobody knows any more: where a path holds none, an archive stays unjudged.
     """
-    archive = next(each for each in custody.verified.evidence.archives if each.name == custody.left)
+    for archive in custody.to_judge:
+        custody.note(archive.id, await _by_contents(subject, archive))
+
+
+async def _by_contents(subject: Subject, archive: RepositoryArchive) -> Note:
     paths = () if series.stream_of(archive.name) else source_paths(subject)
     bare = {path.strip("/"): path for path in paths}
     found: set[str] = set()
@@ -126,7 +131,9 @@ async def judge_left(subject: Subject, custody: Custody) -> None:
     await each_item(subject, archive, (), take)
     whole = found.issuperset(paths) and "" in found
     held = tuple(path for path in paths if path in found)
-    custody.note(archive.id, Note(state=Standing.GOOD if whole else Standing.UNJUDGED, paths=held))
+    if whole:
+        return Note(state=Standing.GOOD, paths=held)
+    return Note(state=Standing.UNJUDGED, reason="its run ended early, and not each source path has a file", paths=held)
 
 
 async def keep(subject: Subject, wanted: str) -> str:

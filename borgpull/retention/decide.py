@@ -102,5 +102,5 @@ def _is_old(archive: Archive, *, now: float) -> bool:
 
 def _why_no_backup(archive: Archive) -> str:
     if archive.state is Standing.UNJUDGED:
-        return "unjudged: its run ended before"
+        return f"unjudged: {clean(archive.reason) or 'its run ended before'}"
     return f"set aside: {clean(archive.reason)}" if archive.reason else "set aside"

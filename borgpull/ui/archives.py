@@ -39,7 +39,9 @@ def closed_lines(target: str, closed: Closed) -> list[Text]:
     ]
 
 
-def archive_lines(target: str, archives: Sequence[ListedArchive], *, now: float, why: bool) -> list[RenderableType]:
+def archive_lines(
+    target: str, archives: Sequence[ListedArchive], *, foreign: int, now: float, why: bool
+) -> list[RenderableType]:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("archive", overflow="fold")
     table.add_column("start", no_wrap=True)
@@ -50,7 +52,9 @@ def archive_lines(target: str, archives: Sequence[ListedArchive], *, now: float,
         age = span(max(0.0, now - each.start))
         last = Text(f"{'keeps' if each.kept else 'removes'}: {shown(each.rule)}" if why else each.archive_id[:16])
         table.add_row(Text(shown(each.name)), stamp(each.start), age, _state(each), last)
-    return [table, Text(f"{target_party(target)}: {plural(len(archives), 'archive')}"), *_asides(archives)]
+    others = f", {foreign} of them not borgpull's and never pruned" if foreign else ""
+    total = Text(f"{target_party(target)}: {plural(len(archives), 'archive')}{others}")
+    return [table, total, *_asides(archives)]
 
 
 def _asides(archives: Sequence[ListedArchive]) -> list[Text]:
