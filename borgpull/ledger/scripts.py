@@ -43,12 +43,14 @@ strike() {
 }
 """
 
-# The lasting session. $1 is its mark, $2 the folder of the ledger, $3 its name there, $4 the longest silence (seconds).
-# It reads its input to the byte: a beat, or `run BYTES BYTES` and as many bytes of a script and of that script's input.
-# A script runs beside it, in a process group of its own, so that beats are heard meanwhile. What is registered in its
-# folder ends with it, a serve by itself if it can; once the folder is named $3.gone, nothing is registered any more.
+# The lasting session. Its first word tells that a shell runs it, its mark that it is ready. $1 is that mark, $2 the
+# folder of the ledger, $3 its name there, $4 the longest silence (seconds). It reads its input to the byte: a beat, or
+# `run BYTES BYTES` and as many bytes of a script and of that script's input. A script runs beside it, in a process
+# group of its own, so that beats are heard meanwhile. What is registered in its folder ends with it, a serve by itself
+# if it can; once the folder is named $3.gone, nothing is registered any more.
 LASTING = (
-    FIND_SSHD
+    'echo "begun $1"\n'
+    + FIND_SSHD
     + _LIVES
     + r"""
 mark=$1 led=$2 token=$3 silence=$4 main=$$ silent=
