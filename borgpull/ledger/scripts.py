@@ -77,9 +77,18 @@ finish() {
   case $owner in "$token "*) rm -rf "$led/lock" ;; esac
   rm -rf "$session.gone"
 }
+# What runs a script was killed before it could say how that ended: nobody would.
+unheard() {
+  [ -e /proc/self/stat ] || return
+  _number= _runner= _told=
+  { read -r _number _runner <"$session/runner"; } 2>/dev/null || return
+  began "$_runner"
+  { read -r _told <"$session/told"; } 2>/dev/null || :
+  [ -z "$began" ] && [ "$_number" != "$_told" ]
+}
 watch() {
   last= still=0
-  while [ -z "$silent" ] && sleep 5 && lives "$session/p.$main"; do
+  while [ -z "$silent" ] && sleep 5 && lives "$session/p.$main" && ! unheard; do
     now=
     { read -r now <"$session/beat"; } 2>/dev/null || :
     if [ "$now" = "$last" ]; then still=$((still + 5)); else still=0 last=$now; fi
@@ -92,6 +101,7 @@ watch >/dev/null 2>&1 </dev/null &
 watcher=$!
 began "$watcher"
 echo "$began" >"$session/p.$watcher"
+echo 0 >"$session/told"
 echo "$mark"
 n=0
 while read -r word script input; do
@@ -105,8 +115,10 @@ while read -r word script input; do
     exec 3>&1
     said=$(setsid sh "$session/script" "$session" <"$session/input" 2>&1 >&3 3>&-)
     r=$?
+    echo "$n" 1<>"$session/told"
     printf 'part errors 0 %s\n%s\nend %s %s\n' "${#said}" "$said" "$r" "$mark"
   } </dev/null &
+  echo "$n $!" >"$session/runner"
 done
 kill "$watcher" 2>/dev/null && wait "$watcher"
 finish "$main"
