@@ -247,7 +247,7 @@ holder() {
 }
 case $kind in
   nothing) ;;
-  *) holder || part kilobytes du -sk -- "$repo" || holder || exit 1 ;;
+  *) holder || part kilobytes du -sk -- "$repo" || { holder && say kilobytes ""; } || exit 1 ;;
 esac
 ! holder || say held "$held"
 [ "$kind" != folder ] || part names ls -a -- "$repo" || exit 1
