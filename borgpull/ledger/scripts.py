@@ -265,10 +265,14 @@ make_ids() {
   ledgers=$(find "${ids%/*/*}" -name 'ledger*.json' -type f)
   rm -rf "$ids.$$"
   mkdir "$ids.$$"
-  printf '%s\n' "$ledgers" | while IFS= read -r old; do
-    [ -z "$old" ] || known=$(sed -n 's/.*"repository_id":"\([0-9a-f]\{64\}\)".*/\1/p' "$old")
-    [ -z "$known" ] || printf '%s\n' "${old%/*}" >"$ids.$$/$known"
-  done
+  printf '%s\n' "$ledgers" . | {
+    while IFS= read -r old && [ "$old" != . ]; do
+      known=
+      [ -z "$old" ] || known=$(sed -n 's/.*"repository_id":"\([0-9a-f]\{64\}\)".*/\1/p' "$old")
+      [ -z "$known" ] || printf '%s\n' "${old%/*}" >"$ids.$$/$known"
+    done
+    [ "$old" = . ]
+  }
   mv "$ids.$$" "$ids"
 }
 """
@@ -306,7 +310,10 @@ if [ "$snapshot" = make ]; then
   part kilobytes du -sk "$repo"
 fi
 make_ids "$ids"
-[ -e "$ids/$id" ] || printf '%s\n' "$led" >"$ids/$id"
+if [ ! -s "$ids/$id" ]; then
+  printf '%s\n' "$led" >"$ids/$id.new"
+  mv "$ids/$id.new" "$ids/$id"
+fi
 sync "$led/ledger.new" 2>/dev/null || :
 mv "$led/ledger.new" "$led/ledger.json"
 [ "$snapshot" != drop ] || rm -rf "$led/snapshot"
