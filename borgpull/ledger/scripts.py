@@ -293,7 +293,14 @@ if [ "$snapshot" = make ]; then
   cd "$repo"
   names=$(ls -a)
   set -f
-  if ln config "$led/snapshot.new/linked" 2>/dev/null; then
+  r=0
+  said=$(ln config "$led/snapshot.new/linked" 2>&1) || r=$?
+  case $r,$said in
+    0,*) ;;
+    1,*ross-device* | 1,*"not permitted"* | 1,*"ot supported"* | 1,*"not implemented"* | 1,*"oo many links"*) ;;
+    *) printf '%s\n' "$said" >&2; exit 1 ;;
+  esac
+  if [ "$r" -eq 0 ]; then
     cp -al data "$led/snapshot.new/data"
     for f in $names; do
       case $f in index.* | hints.* | integrity.*) ln "$f" "$led/snapshot.new/$f" ;; esac
