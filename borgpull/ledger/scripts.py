@@ -366,12 +366,13 @@ nonce() {
   case $nonce in *[!0-9a-f]*) nonce= ;; ????????????????) ;; *) nonce= ;; esac
 }
 highest() {
-  nonce "$1"
-  highest=$nonce
-  nonce "$2"
-  [ -n "$nonce" ] || return 0
-  if [ -z "$highest" ]; then highest=$nonce; return 0; fi
-  expr "x$nonce" '>' "x$highest" >/dev/null && highest=$nonce || [ "$?" -lt 2 ]
+  highest=
+  for _nonce; do
+    nonce "$_nonce"
+    [ -n "$nonce" ] || continue
+    [ -n "$highest" ] || highest=$nonce
+    case $(expr "x$nonce" '>' "x$highest") in 1) highest=$nonce ;; 0) ;; *) exit 1 ;; esac
+  done
 }
 """
 
@@ -390,15 +391,16 @@ for f in $names; do
     README | config | nonce | transactions) rm -f "$led/restored/$f"; cp -p "$led/snapshot/$f" "$led/restored/$f" ;;
   esac
 done
-highest "$led/snapshot/nonce" "$repo/nonce"
+# Where an earlier attempt got no further, the repository that was found lies there already.
+kind "$repo"
+if [ "$kind" != nothing ]; then rm -rf "$led/tampered"; found=$repo; else found=$led/tampered; fi
+highest "$led/snapshot/nonce" "$found/nonce"
 if [ -n "$highest" ]; then
   printf %s "$highest" >"$led/restored/nonce.new"
   mv "$led/restored/nonce.new" "$led/restored/nonce"
 fi
-rm -rf "$led/tampered"
-kind "$repo"
-[ "$kind" = nothing ] || mv "$repo" "$led/tampered"
-mkdir -p "$(dirname "$repo")"
+[ "$found" != "$repo" ] || mv "$repo" "$led/tampered"
+mkdir -p "${repo%/*}"
 mv "$led/restored" "$repo"
 say restored
 """
