@@ -28,10 +28,12 @@ class Accept(DecidingCommand):
 
         settlement = Settlement(subject)
         case = await settlement.case()
-        if case.known is None and not case.differences:
+        place = await subject.vault.known_place(case.now.repository_id) if case.known is None and case.now else ""
+        if case.known is None and not case.differences and not place:
             note(f"{subject.party}: no state was verified yet: the next run takes the repository as it is")
             return DONE
-        for difference in case.differences or ("nothing differs from the last verified state",):
+        gone = f"its ledger, in {place}, is gone: nobody can tell what was done to it since its last run"
+        for difference in case.differences or (gone if place else "nothing differs from the last verified state",):
             note(f"{subject.party}: {difference}")
         readable = case.now is not None or case.gone
         if readable and not self.agreed("Take the present state as the truth?"):
