@@ -133,10 +133,12 @@ async def locked(master: ssh.Master, ledger: str) -> AsyncIterator[LastingSessio
 
 async def _begun(master: ssh.Master, child: proc.Child, mark: str) -> None:
     """Wait for the mark; what a ~/.bashrc prints before it is left out. Raises Failure."""
+    begun = False
     try:
         async with asyncio.timeout(_BEGIN_SECONDS):
             for _ in range(_MOST_NOISE):
                 line = await child.stdout.readline()
+                begun = begun or line == f"begun {mark}\n".encode()
                 if line == mark.encode() + b"\n":
                     return
                 if not line:
@@ -150,6 +152,8 @@ async def _begun(master: ssh.Master, child: proc.Child, mark: str) -> None:
         raise ssh.ScriptFailed(master.party, "lock the ledger", said, how="no folder for the session")
     if status == ssh.SSH_FAILED and (lost := await master.lost()):
         raise lost
+    if begun:
+        raise ssh.cut_off(master.party, "lock the ledger", "it was cut off", clean(said))
     raise ssh.refused(master, status, said)
 
 

@@ -43,12 +43,14 @@ strike() {
 }
 """
 
-# The lasting session. $1 is its mark, $2 the folder of the ledger, $3 its name there, $4 the longest silence (seconds).
-# It reads its input to the byte: a beat, or `run BYTES BYTES` and as many bytes of a script and of that script's input.
-# A script runs beside it, in a process group of its own, so that beats are heard meanwhile. What is registered in its
-# folder ends with it, a serve by itself if it can; once the folder is named $3.gone, nothing is registered any more.
+# The lasting session. Its first word tells that a shell runs it, its mark that it is ready. $1 is that mark, $2 the
+# folder of the ledger, $3 its name there, $4 the longest silence (seconds). It reads its input to the byte: a beat, or
+# `run BYTES BYTES` and as many bytes of a script and of that script's input. A script runs beside it, in a process
+# group of its own, so that beats are heard meanwhile. What is registered in its folder ends with it, a serve by itself
+# if it can; once the folder is named $3.gone, nothing is registered any more.
 LASTING = (
-    FIND_SSHD
+    'echo "begun $1"\n'
+    + FIND_SSHD
     + _LIVES
     + r"""
 mark=$1 led=$2 token=$3 silence=$4 main=$$ silent=
@@ -75,9 +77,18 @@ finish() {
   case $owner in "$token "*) rm -rf "$led/lock" ;; esac
   rm -rf "$session.gone"
 }
+# What runs a script was killed before it could say how that ended: nobody would.
+unheard() {
+  [ -e /proc/self/stat ] || return
+  _number= _runner= _told=
+  { read -r _number _runner <"$session/runner"; } 2>/dev/null || return
+  began "$_runner"
+  { read -r _told <"$session/told"; } 2>/dev/null || :
+  [ -z "$began" ] && [ "$_number" != "$_told" ]
+}
 watch() {
   last= still=0
-  while [ -z "$silent" ] && sleep 5 && lives "$session/p.$main"; do
+  while [ -z "$silent" ] && sleep 5 && lives "$session/p.$main" && ! unheard; do
     now=
     { read -r now <"$session/beat"; } 2>/dev/null || :
     if [ "$now" = "$last" ]; then still=$((still + 5)); else still=0 last=$now; fi
@@ -90,6 +101,7 @@ watch >/dev/null 2>&1 </dev/null &
 watcher=$!
 began "$watcher"
 echo "$began" >"$session/p.$watcher"
+echo 0 >"$session/told"
 echo "$mark"
 n=0
 while read -r word script input; do
@@ -103,8 +115,10 @@ while read -r word script input; do
     exec 3>&1
     said=$(setsid sh "$session/script" "$session" <"$session/input" 2>&1 >&3 3>&-)
     r=$?
+    echo "$n" 1<>"$session/told"
     printf 'part errors 0 %s\n%s\nend %s %s\n' "${#said}" "$said" "$r" "$mark"
   } </dev/null &
+  echo "$n $!" >"$session/runner"
 done
 kill "$watcher" 2>/dev/null && wait "$watcher"
 finish "$main"
@@ -233,7 +247,7 @@ holder() {
 }
 case $kind in
   nothing) ;;
-  *) holder || part kilobytes du -sk -- "$repo" || holder || exit 1 ;;
+  *) holder || part kilobytes du -sk -- "$repo" || { holder && say kilobytes ""; } || exit 1 ;;
 esac
 ! holder || say held "$held"
 [ "$kind" != folder ] || part names ls -a -- "$repo" || exit 1
@@ -278,10 +292,14 @@ make_ids() {
   ledgers=$(find "${ids%/*/*}" -name 'ledger*.json' -type f)
   rm -rf "$ids.$$"
   mkdir "$ids.$$"
-  printf '%s\n' "$ledgers" | while IFS= read -r old; do
-    [ -z "$old" ] || known=$(sed -n 's/.*"repository_id":"\([0-9a-f]\{64\}\)".*/\1/p' "$old")
-    [ -z "$known" ] || printf '%s\n' "${old%/*}" >"$ids.$$/$known"
-  done
+  printf '%s\n' "$ledgers" . | {
+    while IFS= read -r old && [ "$old" != . ]; do
+      known=
+      [ -z "$old" ] || known=$(sed -n 's/.*"repository_id":"\([0-9a-f]\{64\}\)".*/\1/p' "$old")
+      [ -z "$known" ] || printf '%s\n' "${old%/*}" >"$ids.$$/$known"
+    done
+    [ "$old" = . ]
+  }
   mv "$ids.$$" "$ids"
 }
 """
@@ -302,7 +320,14 @@ if [ "$snapshot" = make ]; then
   cd "$repo"
   names=$(ls -a)
   set -f
-  if ln config "$led/snapshot.new/linked" 2>/dev/null; then
+  r=0
+  said=$(ln config "$led/snapshot.new/linked" 2>&1) || r=$?
+  case $r,$said in
+    0,*) ;;
+    1,*ross-device* | 1,*"not permitted"* | 1,*"ot supported"* | 1,*"not implemented"* | 1,*"oo many links"*) ;;
+    *) printf '%s\n' "$said" >&2; exit 1 ;;
+  esac
+  if [ "$r" -eq 0 ]; then
     cp -al data "$led/snapshot.new/data"
     for f in $names; do
       case $f in index.* | hints.* | integrity.*) ln "$f" "$led/snapshot.new/$f" ;; esac
@@ -319,7 +344,10 @@ if [ "$snapshot" = make ]; then
   part kilobytes du -sk "$repo"
 fi
 make_ids "$ids"
-[ -e "$ids/$id" ] || printf '%s\n' "$led" >"$ids/$id"
+if [ ! -s "$ids/$id" ]; then
+  printf '%s\n' "$led" >"$ids/$id.new"
+  mv "$ids/$id.new" "$ids/$id"
+fi
 sync "$led/ledger.new" 2>/dev/null || :
 mv "$led/ledger.new" "$led/ledger.json"
 [ "$snapshot" != drop ] || rm -rf "$led/snapshot"
@@ -365,12 +393,13 @@ nonce() {
   case $nonce in *[!0-9a-f]*) nonce= ;; ????????????????) ;; *) nonce= ;; esac
 }
 highest() {
-  nonce "$1"
-  highest=$nonce
-  nonce "$2"
-  [ -n "$nonce" ] || return 0
-  if [ -z "$highest" ]; then highest=$nonce; return 0; fi
-  expr "x$nonce" '>' "x$highest" >/dev/null && highest=$nonce || [ "$?" -lt 2 ]
+  highest=
+  for _nonce; do
+    nonce "$_nonce"
+    [ -n "$nonce" ] || continue
+    [ -n "$highest" ] || highest=$nonce
+    case $(expr "x$nonce" '>' "x$highest") in 1) highest=$nonce ;; 0) ;; *) exit 1 ;; esac
+  done
 }
 """
 
@@ -389,15 +418,16 @@ for f in $names; do
     README | config | nonce | transactions) rm -f "$led/restored/$f"; cp -p "$led/snapshot/$f" "$led/restored/$f" ;;
   esac
 done
-highest "$led/snapshot/nonce" "$repo/nonce"
+# Where an earlier attempt got no further, the repository that was found lies there already.
+kind "$repo"
+if [ "$kind" != nothing ]; then rm -rf "$led/tampered"; found=$repo; else found=$led/tampered; fi
+highest "$led/snapshot/nonce" "$found/nonce"
 if [ -n "$highest" ]; then
   printf %s "$highest" >"$led/restored/nonce.new"
   mv "$led/restored/nonce.new" "$led/restored/nonce"
 fi
-rm -rf "$led/tampered"
-kind "$repo"
-[ "$kind" = nothing ] || mv "$repo" "$led/tampered"
-mkdir -p "$(dirname "$repo")"
+[ "$found" != "$repo" ] || mv "$repo" "$led/tampered"
+mkdir -p "${repo%/*}"
 mv "$led/restored" "$repo"
 say restored
 """

@@ -147,7 +147,8 @@ class ServerVault:
 
     async def known_place(self, repository_id: str) -> str:
         answer = await self._ask(scripts.FIND_ID, self.place.ids, repository_id, doing="look for its ledger")
-        return answer.text("place")
+        place = answer["place"]
+        return (answer.text("place") or self.place.ids) if place.there else ""
 
     async def segments(self, wanted: Collection[int]) -> tuple[set[int], bool]:
         """Return which of the segments `wanted` a rollback can use, and whether they lie in a snapshot."""

@@ -174,7 +174,7 @@ async def read_answer(
             if word == "on":
                 going()
                 continue
-            name, part = await _part(stream, word, values, most)
+            name, part = await _part(stream, word, values, mark, most)
             most -= len(part.data)
             parts[name] = part
             if len(parts) > _MOST_PARTS:
@@ -190,17 +190,30 @@ def _header(line: bytes) -> list[str]:
     return [word.decode("ascii") for word in found.groups() if word is not None]
 
 
-async def _part(stream: asyncio.StreamReader, word: str, values: list[str], most: int) -> tuple[str, Part]:
+async def _part(stream: asyncio.StreamReader, word: str, values: list[str], mark: str, most: int) -> tuple[str, Part]:
     name = values[0]
     if word == "is":
         return name, Part(values[1])
     status, length = (int(values[1]), int(values[2])) if word == "part" else (0, int(values[1]))
     if length > most:
         raise Incomplete(f"{name} is larger than anything that is asked for")
-    data = await stream.readexactly(length)
-    if await stream.readexactly(1) != b"\n" or (word == "file" and await stream.readexactly(6) != b"whole\n"):
+    close = b"\nwhole\n" if word == "file" else b"\n"
+    data = await _exactly(stream, length + len(close), mark)
+    if not data.endswith(close):
         raise Incomplete(f"{name} was not read to its end")
-    return name, Part("file" if word == "file" else "text", data, status)
+    return name, Part("file" if word == "file" else "text", data[:length], status)
+
+
+async def _exactly(stream: asyncio.StreamReader, length: int, mark: str) -> bytes:
+    """Read so many bytes. When the script ended before, no more come, though the session that it ran in lasts."""
+    last = re.compile(rb"\nend [0-9]{1,3} " + mark.encode() + rb"\n\Z")
+    data = bytearray()
+    while len(data) < length:
+        more = await stream.read(length - len(data))
+        data += more
+        if not more or last.search(data, max(0, len(data) - 100)):
+            raise Incomplete("it was cut off")
+    return bytes(data)
 
 
 class ScriptFailed(Failure):

@@ -14,9 +14,9 @@ _BORGS = (".cache", ".config", "onlooker")
 class Kept:
     """A world, and a copy of what there is on its hosts; files that hosts are run with are not in it."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, name: str = "put by") -> None:
         self.world = world
-        self._copies = world.lab.directory / "put by"
+        self._copies = world.lab.directory / name
         self._copies.mkdir()
         for number, place in enumerate(self._places()):
             if place.exists():

@@ -1,0 +1,369 @@
+"""Each program that a script on B calls fails once, at each place: what is told is the truth, or that B failed.
+
+The vault of a real repository with a shell on this machine instead of the ssh; tests/faults/test_half_runs.py plays
+whole commands.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import os
+import shutil
+import subprocess
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from borgpull import ssh
+from borgpull.borg.hints import read_hints
+from borgpull.errors import Failure, TamperedError
+from borgpull.guard import read_evidence
+from borgpull.ledger import Ledger, Phase, ServerVault, scripts, server
+from borgpull.ledger.record import read
+from borgpull.ledger.server import Place
+from support.following import same_as
+from support.shims import FORK, HALF, KINDS, Shims, can_refuse_forks
+
+BORG = {"BORG_PASSPHRASE": "x", "BORG_SELFTEST": "disabled", "TZ": "UTC"}
+# A wait of so long is one for what never comes.
+STEP = 25.0
+LOW, HIGH = "0000000000000100", "0000000000000200"
+
+
+@dataclass
+class Stage:
+    """A RootDir below `home` with one repository, a vault of it, and the shims that its scripts run with."""
+
+    home: Path
+    shims: Shims
+    known: Ledger | None = None
+
+    @property
+    def root(self) -> Path:
+        return self.home / "root"
+
+    @property
+    def repository(self) -> Path:
+        return self.root / "web"
+
+    @property
+    def folder(self) -> Path:
+        return self.root / ".borgpull" / "web"
+
+    @property
+    def ids(self) -> Path:
+        return self.root / ".borgpull" / "ids"
+
+    @property
+    def snapshot(self) -> Path:
+        return self.folder / "snapshot"
+
+    def vault(self) -> ServerVault:
+        @contextlib.asynccontextmanager
+        async def place():
+            yield
+
+        async def lost():
+            return None
+
+        def failure(said, *, doing):
+            return Failure("B", f"could not {doing}: {said}", hint="try it", transient=True)
+
+        master = SimpleNamespace(party="B", control=self.shims.path, place=place, lost=lost, failure=failure)
+        return ServerVault(master, Place(str(self.repository), str(self.folder), str(self.ids)))
+
+    def ledger(self) -> Ledger:
+        found, why = read((self.folder / "ledger.json").read_bytes())
+        assert found, why
+        return found
+
+    def in_phase(self, phase: Phase) -> Ledger:
+        return replace(self.known, phase=phase, cause="for a reason" if phase is Phase.CLOSED else "")
+
+
+def borg(stage: Stage, *arguments: str) -> bytes:
+    environment = os.environ | BORG | {"BORG_BASE_DIR": str(stage.home / "base"), "BORG_REPO": str(stage.repository)}
+    return subprocess.run(["/usr/bin/borg", *arguments], env=environment, check=True, stdout=subprocess.PIPE).stdout
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_ssh():
+    """Sessions are shells on this machine, their PATH what is the master's `control`."""
+    with pytest.MonkeyPatch.context() as patch:
+        here = ("env", "-i")
+        patch.setattr(ssh.argv, "execute", lambda path, command: [*here, f"PATH={path}", "/bin/sh", "-c", str(command)])
+        # There is no sshd above it to be looked for.
+        patch.setattr(scripts, "LASTING", scripts.LASTING.replace(ssh.FIND_SSHD, "sshd=\n"))
+        patch.setattr(server, "_SECONDS", STEP)
+        patch.setattr(server, "_SURVEY_SECONDS", STEP)
+        yield
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory):
+    """A repository that was opened: ledger and snapshot are there."""
+    home = tmp_path_factory.mktemp("half")
+    made = Stage(home / "now", Shims(home / "shims"))
+    made.root.mkdir(parents=True)
+    borg(made, "init", "-e", "repokey-blake2")
+    for name in ("one", "two"):
+        (home / "file").write_bytes(os.urandom(30_000))
+        borg(made, "create", f"::{name}", str(home / "file"))
+    (made.repository / "nonce").write_text(LOW)
+    listed = borg(made, "list", "--json", "--consider-checkpoints")
+
+    async def begin():
+        found = await made.vault().look()
+        evidence = read_evidence(files=found.files, archives=listed, read_hints=read_hints, segments=found.segments)
+        made.known = Ledger(phase=Phase.OPEN, evidence=evidence, archive="three", started=1.0)
+        async with (vault := made.vault()).held():
+            await vault.write(made.known, snapshot="make")
+
+    asyncio.run(begin())
+    yield made
+    made.shims.close()
+
+
+@contextlib.contextmanager
+def put_back(stage: Stage, change):
+    """The stage changed by `change`, and as it was afterwards."""
+    kept = stage.home.with_name("kept")
+    for here, there in ((stage.home, kept), (kept, stage.home)):
+        shutil.rmtree(there, ignore_errors=True)
+        subprocess.run(["cp", "-a", str(here), str(there)], check=True)
+        if here == stage.home:
+            change(stage)
+            yield
+
+
+def nothing(_: Stage) -> None:
+    pass
+
+
+def closed(stage: Stage) -> None:
+    (stage.folder / "ledger.json").write_bytes(stage.in_phase(Phase.CLOSED).dump())
+
+
+def closed_and_damaged(stage: Stage) -> None:
+    closed(stage)
+    max(stage.repository.glob("data/*/*"), key=lambda place: place.stat().st_size).unlink()
+    (stage.repository / "nonce").write_text(HIGH)
+    (stage.repository / "of the attack").touch()
+
+
+def without_links(stage: Stage) -> None:
+    closed_and_damaged(stage)
+    stage.repository.joinpath("data/0/99").touch()
+    shutil.rmtree(stage.snapshot / "data")
+
+
+def without_ledger(stage: Stage) -> None:
+    shutil.rmtree(stage.folder)
+
+
+def without_ids(stage: Stage) -> None:
+    shutil.rmtree(stage.ids)
+    other = stage.root / ".borgpull" / "zzz"
+    other.mkdir()
+    (other / "ledger.json").write_text("{}")
+
+
+def clean(stage: Stage) -> None:
+    (stage.folder / "ledger.json").write_bytes(stage.in_phase(Phase.CLEAN).dump())
+    shutil.rmtree(stage.snapshot)
+
+
+class Operation:
+    """What is asked of a vault, in which state; `judge` tells what an operator may complain about."""
+
+    def __init__(self, name, ask, change=nothing, judge=lambda stage, answer: [], *, held=True):
+        self.name, self.ask, self.change, self.judge, self.held = name, ask, change, judge, held
+
+    async def play(self, stage: Stage):
+        """Return the answer, or the Failure."""
+        vault = stage.vault()
+        try:
+            async with vault.held() if self.held else contextlib.nullcontext():
+                return await self.ask(stage, vault)
+        except Failure as failure:
+            return failure
+
+
+def the_snapshot_is_whole(stage: Stage, *_) -> list[str]:
+    ledger = stage.ledger()
+    if ledger.phase not in (Phase.OPEN, Phase.CLOSED):
+        return []
+    known = {place.name for place in stage.home.with_name("kept").glob("root/web/data/*/*")}
+    there = {place.name for place in stage.snapshot.glob("data/*/*")}
+    names = {place.name for place in stage.snapshot.glob("*")}
+    missing = (known - there) | ({"config", "nonce", "data"} - names)
+    return [f"phase {ledger.phase} without {sorted(missing)} in the snapshot"] if missing else []
+
+
+def wrote(phase: Phase, before: Phase = Phase.OPEN):
+    def judge(stage, answer):
+        found = stage.ledger()
+        said = the_snapshot_is_whole(stage)
+        if found not in (stage.in_phase(before), stage.in_phase(phase)):
+            said.append(f"it is neither what it was nor what was written: {found.phase}")
+        if isinstance(answer, Failure):
+            return said
+        if found != stage.in_phase(phase):
+            said.append("it is told to be written, and is not")
+        if not answer.linked:
+            said.append("it is told that there are no hard links")
+        id_ = stage.ids / found.evidence.repository_id
+        if not id_.exists() or id_.read_text() != f"{stage.folder}\n":
+            said.append("its id is not known any more")
+        return said
+
+    return judge
+
+
+def write(phase: Phase, snapshot: str):
+    async def ask(stage, vault):
+        return await vault.write(stage.in_phase(phase), snapshot=snapshot)
+
+    return ask
+
+
+async def look(_, vault):
+    return await vault.look()
+
+
+async def survey(_, vault):
+    return replace(await vault.survey(), holder="")
+
+
+async def place(stage, vault):
+    return await vault.known_place(stage.known.evidence.repository_id)
+
+
+async def segments(stage, vault):
+    needed = {segment for segment, objects in stage.known.evidence.live.items() if objects}
+    return await vault.segments(needed)
+
+
+async def retire(_, vault):
+    await vault.retire()
+    return "retired"
+
+
+def still_closed_or_retired(stage, answer):
+    if (stage.folder / "ledger.json").exists():
+        return the_snapshot_is_whole(stage)
+    return [] if (stage.folder / "ledger.retired.json").exists() else ["the ledger is lost"]
+
+
+async def restore(stage, vault):
+    await vault.restore(stage.known.evidence, linked=(stage.snapshot / "data").exists())
+    return "restored"
+
+
+def can_be_restored(stage, answer):
+    """Whatever a restore that failed left, the next one puts back, and nothing is lost by that."""
+    said = the_snapshot_is_whole(stage) if (stage.snapshot / "data").exists() else []
+    if stage.ledger().phase is not Phase.CLOSED:
+        said.append("it was opened")
+    if isinstance(answer, Failure):
+        again = asyncio.run(OPERATIONS_BY_NAME["restore"].play(stage))
+        if isinstance(again, Failure):
+            return [*said, f"the next one fails: {again}"]
+    wanted = stage.snapshot if (stage.snapshot / "data").exists() else None
+    if wanted and not (stage.folder / "tampered" / "of the attack").exists():
+        said.append("the state that was found is lost")
+    if (stage.repository / "nonce").read_text() != HIGH:
+        said.append("the nonce was lowered")
+    if wanted and same_as(stage.repository / "data") != same_as(wanted / "data"):
+        said.append("what was put back is not what was verified")
+    if (stage.repository / "data/0/99").exists():
+        said.append("what came after is still there")
+    if not (stage.repository / "config").exists():
+        said.append("there is no config")
+    return said
+
+
+OPERATIONS = (
+    Operation("look", look),
+    Operation("look without a session", look, held=False),
+    Operation("look without a ledger", look, without_ledger),
+    Operation("survey", survey, held=False),
+    Operation("survey without a ledger", survey, without_ledger, held=False),
+    Operation("open", write(Phase.OPEN, "make"), clean, wrote(Phase.OPEN, Phase.CLEAN)),
+    Operation("close", write(Phase.CLOSED, "keep"), nothing, wrote(Phase.CLOSED)),
+    Operation("settle", write(Phase.OWN, "drop"), nothing, wrote(Phase.OWN)),
+    Operation("place", place, without_ledger),
+    Operation("place by ledgers", place, without_ids, held=False),
+    Operation("segments", segments, closed),
+    Operation("retire", retire, closed, still_closed_or_retired),
+    Operation("restore", restore, closed_and_damaged, can_be_restored),
+    Operation("restore without links", restore, without_links, can_be_restored),
+)
+LOOK = Operation("look", look, held=False)
+OPERATIONS_BY_NAME = {operation.name: operation for operation in OPERATIONS}
+
+
+def problems_of(stage: Stage, operation: Operation, kinds, *, thin: bool) -> tuple[int, list[str]]:
+    """Play each call of each program in an operation with each of these kinds of fault; without one, in turn.
+
+    Where it is to be thin, one call of each program. Return how many there were, and what was not as it should be.
+    """
+    said, played = [], 0
+    with put_back(stage, operation.change):
+        stage.shims.disarm()
+        honest = asyncio.run(operation.play(stage))
+        assert not isinstance(honest, Failure), honest
+        called = sorted(stage.shims.called().items())
+        said += [f"honest: {each}" for each in operation.judge(stage, honest)]
+    calls = [(name, n) for name, count in called for n in ([count] if thin else range(1, count + 1))]
+    turns = itertools.cycle([kind for kind in KINDS if kind != FORK or can_refuse_forks()])
+    for program, call in calls:
+        for kind in kinds or [next(turns)]:
+            if (program, kind) == ("sh", HALF):
+                # A shell that says nothing before its end is none to talk with.
+                continue
+            with put_back(stage, operation.change):
+                stage.shims.arm(program, call, kind)
+                begun = time.monotonic()
+                answer = asyncio.run(operation.play(stage))
+                seconds = time.monotonic() - begun
+                struck = stage.shims.disarm()
+                played += struck
+                problems = list(operation.judge(stage, answer))
+                if seconds > STEP:
+                    problems.append(f"it took {seconds:.0f} s")
+                if isinstance(answer, TamperedError):
+                    problems.append("it accuses")
+                elif isinstance(answer, Failure):
+                    # That no shell came up is told by the ssh, and here there is none.
+                    if (answer.party != "B" or not answer.transient) and program != "sh":
+                        problems.append("it is no passing failure of B")
+                elif answer != honest:
+                    problems.append("it is not the truth")
+                again = asyncio.run(LOOK.play(stage))
+                if isinstance(again, Failure):
+                    problems.append(f"the next look fails: {again}")
+                print(f"{operation.name}: {program} {call} {kind}: {seconds:.1f} s, {answer!s:.120}, {problems}")
+                said += [f"{operation.name}: {program} {call} {kind}: {each} ({answer!s:.200})" for each in problems]
+    return played, said
+
+
+def judged(stage, operation, kinds=(), *, thin=False):
+    played, said = problems_of(stage, operation, kinds, thin=thin)
+    assert played
+    assert said == [], "\n".join([f"{played} faults", *said])
+
+
+@pytest.mark.parametrize("name", ["look", "open", "place by ledgers", "restore"])
+def test_a_program_that_fails_is_a_failure_of_b_and_never_another_answer(stage, name):
+    judged(stage, OPERATIONS_BY_NAME[name], thin=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != FORK or can_refuse_forks()])
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+def test_a_program_that_fails_in_any_way_is_a_failure_of_b_and_never_another_answer(stage, operation, kind):
+    judged(stage, operation, [kind])
