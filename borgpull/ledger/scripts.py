@@ -251,7 +251,8 @@ make_ids() {
   mkdir -p "${ids%/*}"
   ledgers=$(find "${ids%/*/*}" -name 'ledger*.json' -type f 2>"$ids.$$.said") || {
     [ "$?" -eq 1 ] && [ -s "$ids.$$.said" ] &&
-      { grep -v 'No such file or directory$' "$ids.$$.said" >&2; [ "$?" -eq 1 ]; } || { rm -f "$ids.$$.said"; return 1; }
+      { grep -v 'No such file or directory$' "$ids.$$.said" >&2; [ "$?" -eq 1 ]; } ||
+      { rm -f "$ids.$$.said"; return 1; }
   }
   rm -rf "$ids.$$" "$ids.$$.said"
   mkdir "$ids.$$"

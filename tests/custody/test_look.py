@@ -119,7 +119,7 @@ def test_what_goes_while_ledgers_are_searched_for_is_none_but_what_cannot_be_rea
     folder = tmp_path / "root" / ".borgpull" / "web"
     folder.mkdir(parents=True)
     (folder / "ledger.json").write_text(f'{{"repository_id":"{"1" * 64}"}}\n')
-    find = f'find() {{ command find "$@"; echo "find: \'/x/lock.exclusive\': {said}" >&2; return 1; }}\n'
+    find = f'find() {{ command find "$@"; printf %s "{said}" >&2; return {status}; }}\n'
     answer = answered(find + scripts.FIND_ID, tmp_path / "root" / ".borgpull" / "ids", "1" * 64)
     assert (bool(answer.failed), "place" in answer.parts) == (fails, not fails)
     left = sorted(place.name for place in (tmp_path / "root" / ".borgpull").iterdir())
