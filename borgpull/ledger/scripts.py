@@ -283,14 +283,19 @@ done
 """
 
 # Makes the folder $1 with a file for each repository id that ever had a ledger below this RootDir, if there is none: of
-# all ledgers that lie there. Each file holds the folder of the ledger. No SubDir can have the name of that folder.
+# all ledgers that lie there. Each file holds the folder of the ledger. No SubDir can have the name of that folder. What
+# goes while it searches are the locks and temporary files of the repositories that others are at work on.
 _IDS = r"""
 make_ids() {
   ids=$1
   [ ! -d "$ids" ] || return 0
   mkdir -p "${ids%/*}"
-  ledgers=$(find "${ids%/*/*}" -name 'ledger*.json' -type f)
-  rm -rf "$ids.$$"
+  ledgers=$(find "${ids%/*/*}" -name 'ledger*.json' -type f 2>"$ids.$$.said") || {
+    [ "$?" -eq 1 ] && [ -s "$ids.$$.said" ] &&
+      { grep -v 'No such file or directory$' "$ids.$$.said" >&2; [ "$?" -eq 1 ]; } ||
+      { rm -f "$ids.$$.said"; return 1; }
+  }
+  rm -rf "$ids.$$" "$ids.$$.said"
   mkdir "$ids.$$"
   printf '%s\n' "$ledgers" . | {
     while IFS= read -r old && [ "$old" != . ]; do

@@ -63,7 +63,8 @@ text() {
 file() {
   kind "$2" || { printf 'part %s 1 0\n\n' "$1"; return 1; }
   [ "$kind" = file ] || { printf 'is %s %s\n' "$1" "$kind"; return 0; }
-  _n=$(wc -c <"$2") && _n=$((_n + 0)) || { printf 'part %s 1 0\n\n' "$1"; return 1; }
+  _n=$(wc -c <"$2") && _n=${_n##* } || _n=
+  case $_n in "" | *[!0-9]*) printf 'part %s 1 0\n\n' "$1"; return 1 ;; esac
   [ -z "$3" ] || [ "$_n" -le "$3" ] || _n=$3
   printf 'file %s %s\n' "$1" "$_n"
   if [ "$_n" -eq 0 ] || head -c "$_n" <"$2"; then printf '\nwhole\n'; else printf '\ntorn\n'; return 1; fi
