@@ -35,12 +35,12 @@ def hanging(world: World) -> str:
 
 @pytest.mark.parametrize("limit", ["Timeout", pytest.param("StallTimeout", marks=pytest.mark.slow)])
 def test_a_target_that_hangs_fails_alone_when_its_time_is_over(world, limit, tmp_path):
-    config = config_of(world, "web", "mail", **{"BorgPath": hanging(world), limit: "9s"})
+    config = config_of(world, "web", "mail", **{"BorgPath": hanging(world), limit: "20s"})
     run = Run(world, config, tmp_path)
     done = run.end()
     assert done.returncode == 2, done.stderr
     assert f"error: T web: the target {'was not done' if limit == 'Timeout' else 'has moved no byte'}" in done.stderr
-    assert f"9 s {'in all ' if limit == 'Timeout' else ''}({limit}); it came as far as create" in done.stderr
+    assert f"20 s {'in all ' if limit == 'Timeout' else ''}({limit}); it came as far as create" in done.stderr
     assert run.has("target_finished", target="mail", outcome="done")
     assert world.leftovers() == []
     assert world.run("-q", config=config_of(world, "web")).returncode == 0
