@@ -42,6 +42,10 @@ MEMORY, DISK = Path("/dev/shm"), Path("/var/tmp")
 ROOM = 4_000_000_000
 # Where the most time goes, the dearest first: what is begun last must not be what takes longest.
 DEAREST = (
+    "run/test_what_counts.py",
+    "ledger/test_lasting.py",
+    "faults/test_half_runs.py",
+    "faults/test_half_answers.py",
     "custody/test_settlement.py",
     "custody/test_attacked.py",
     "run/test_interrupted.py",
@@ -82,6 +86,7 @@ DEAREST = (
 )
 # No test of these shares anything with another one of its file: any worker may take any of them.
 APART = (
+    "ledger/test_lasting.py",
     "run/test_ancestor.py",
     "run/test_secrets.py",
     "run/test_terminal.py",
