@@ -38,7 +38,11 @@ def read(archives: bytes) -> Evidence | None:
 
 def judged(found: Evidence) -> None:
     """See that any evidence can be judged, in words that can be shown."""
-    for verdict in (judge(evidence(), found, EXPECTED), judge(found, evidence(), None), judge_own(evidence(), found)):
+    for verdict in (
+        judge(evidence(), found, EXPECTED),
+        judge(found, evidence(), None),
+        judge_own(evidence(), found, intent=None),
+    ):
         assert all(is_shown_safely(rule, longest=600) for rule in verdict.rules)
 
 

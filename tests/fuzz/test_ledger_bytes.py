@@ -54,7 +54,7 @@ def judged(known: Ledger) -> None:
     newer = replace(evidence(), archives=frozenset())
     for now in (evidence(), newer):
         verdicts = [judge(known.evidence, now, expected), judge(now, known.evidence, expected)]
-        verdicts += [judge_own(known.evidence, now), judge_own(now, known.evidence)]
+        verdicts += [judge_own(known.evidence, now, intent=known.intent), judge_own(now, known.evidence, intent=())]
         said = [rule for verdict in verdicts for rule in verdict.rules] + [*differences(known.evidence, now)]
         assert all(is_shown_safely(rule, longest=600) for rule in said)
 

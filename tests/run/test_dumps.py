@@ -67,7 +67,7 @@ def test_what_a_command_prints_is_kept_and_a_failing_one_leaves_nothing_and_fail
     assert [each for each in secrets_of(world.lab) if each.decode() in json.dumps(told)] == []
     kept = world.lab.borg(world.target("web"), "extract", "--stdout", f"::{told['streams'][0]['archive']['name']}")
     assert kept == b"a\0b\n\nit's"
-    assert "its stream bad is late: it has no archive yet" in world.run("status", config=config).stdout
+    assert "failed (exit 3): no such" in world.run("status", config=config).stdout
     assert world.leftovers() == []
 
 

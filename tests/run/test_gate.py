@@ -43,7 +43,9 @@ def test_an_honest_run_passes_and_a_dishonest_one_is_stopped_and_closes_nothing(
     assert json.loads(done.stdout)["outcome"] == "tampered"
     assert world.leftovers() == []
 
-    assert world.run("status", config=gated(world)).returncode == 0, "the repository stays open"
+    told = world.run("status", config=gated(world))
+    assert told.returncode == 1, "the repository stays open"
+    assert "its last run failed: T web: its borg was stopped by the gate" in told.stdout
 
 
 @pytest.mark.slow

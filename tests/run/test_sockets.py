@@ -97,7 +97,7 @@ def test_a_backup_without_a_shell_and_an_attack_that_is_stopped(place):
     assert row(attacked, NAME)["errors"][0]["rules"] == ["it asked to delete an older object (delete)"]
 
     status = place.run("status", "--json")
-    assert (status.returncode, json.loads(status.stdout)["targets"][0]["state"]) == (0, "ok"), status.stdout
+    assert (status.returncode, json.loads(status.stdout)["targets"][0]["state"]) == (1, "failing"), status.stdout
     key = place.run("key", NAME)
     assert key.stdout.encode() == exported(place)
     assert list(world.memory.iterdir()) == []

@@ -42,6 +42,7 @@ def test_files_that_change_while_they_are_read_are_a_warning_and_are_backed_up(s
     config = only(world.lab.config(), "web")
     config["Borg"]["CheckEvery"] = "always"
     entry(config, "web")["SourcePaths"] += [str(busy[1])]
+    entry(config, "web")["WarnOnChange"] = True
     with written_to(busy[0]), written_to(busy[1]):
         result = world.run("--json", config=config)
     assert result.returncode == 1, result.stderr
