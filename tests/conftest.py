@@ -27,7 +27,8 @@ os.environ["BORG_SELFTEST"] = "disabled"
 # jsonschema would make forty parsers for the syntax of an IRI when it is imported, and no schema of ours asks for one.
 sys.modules.setdefault("rfc3987_syntax", None)
 # No deadlines: a machine may be busy. `make fuzz` takes the thorough one.
-settings.register_profile("usual", deadline=None, max_examples=25)
+# A busy machine is slow to think of examples, too.
+settings.register_profile("usual", deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile(
     "thorough",
     deadline=None,
