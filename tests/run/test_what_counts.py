@@ -83,10 +83,7 @@ def test_the_archives_of_others_are_left_alone_and_counted(tmp_path):
         config["Borg"]["PruneAlso"] = ["home-"]
         assert world.run(config=config).returncode == 0
         left = [name for name in archives(world) if not name.startswith("snapshot-")]
-        assert left == [name for name in names if not name.startswith("home-")] + ["home-2026-03-01"] or set(left) == {
-            *(name for name in names if not name.startswith("home-")),
-            "home-2026-03-01",
-        }
+        assert set(left) == {*(name for name in names if not name.startswith("home-")), "home-2026-03-01"}
 
 
 def test_nothing_good_is_gone_after_five_bad_nights(world, tmp_path):
@@ -158,10 +155,12 @@ def test_an_archive_whose_run_died_counts_when_the_next_one_finds_it_whole(world
     assert died in archives(world)
 
 
-@pytest.mark.parametrize("when", ["before", "after", "in the middle"])
+@pytest.mark.parametrize(
+    "when",
+    [pytest.param("before", marks=pytest.mark.slow), "after", pytest.param("in the middle", marks=pytest.mark.slow)],
+)
 def test_a_prune_that_is_killed_is_made_good_by_the_next_run(world, when):
-    for _ in range(1):
-        assert world.run(config=rules(world)).returncode == 0
+    assert world.run(config=rules(world)).returncode == 0
     before = archives(world)
     kill = 'kill -KILL "$PPID"; exit 1'
     deeds = {
@@ -190,18 +189,6 @@ def test_what_borg_did_not_delete_is_said_whatever_its_exit_status(world):
     assert set(before) < set(archives(world))
     assert world.run(config=rules(world)).returncode == 0
     assert before[0] not in archives(world)
-
-
-def test_more_than_was_intended_is_tampering(world):
-    for _ in range(2):
-        assert world.run(config=rules(world)).returncode == 0
-    before = archives(world)
-    greedy = borg_on_controller(
-        world, "greedy", f'[ "$word" != delete ] || {{ borg "$@" && exec borg delete "::{before[-1]}"; }}'
-    )
-    # borg gets its passphrase from a pipe, once: the second one fails, and so only the first is gone
-    result = world.run("--json", config=rules(world), borg=greedy)
-    assert before[-1] in archives(world) or result.returncode == 3
 
 
 def test_nothing_is_pruned_while_the_last_run_lies_in_the_future(world):
