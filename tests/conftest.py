@@ -3,6 +3,7 @@
 And how the suite is played: the dearest files first, in memory where there is room, the slow tests whole or by slices.
 """
 
+import fnmatch
 import os
 import shutil
 import signal
@@ -85,6 +86,58 @@ DEAREST = (
     "systemd/test_units.py",
     "test_lab.py",
 )
+# What is played in the slow part alone, as its worth is a second look: each has a sibling in the quick part that shows
+# the same thing on a shorter way, or shows it to one shell or version of borg.
+SECOND_LOOKS = (
+    # three shells: dash stays
+    "ledger/test_lasting.py::*[[]bash*",
+    "ledger/test_lasting.py::*[[]busybox*",
+    # faults of scripts: [look] and [close] stay, and whole commands with a ledger that is gone or half read
+    "faults/test_half_answers.py::*[[]open[]]",
+    "faults/test_half_answers.py::*[[]restore[]]",
+    "faults/test_half_runs.py::test_a_fault_in_a_look_of_a_run_closes_nothing",
+    # what counts: five bad nights, the archives of others, and `keep` stay
+    "run/test_what_counts.py::test_a_prune_that_is_killed*",
+    "run/test_what_counts.py::test_nothing_is_pruned_while*",
+    "run/test_what_counts.py::test_what_borg_did_not_delete*",
+    "run/test_what_counts.py::test_an_archive_whose_run_died*",
+    # interrupts: one while a target is read, and one that meets tampering, stay
+    "run/test_interrupted.py::test_a_connection_that_dies*",
+    "run/test_interrupted.py::test_what_was_sent_before*",
+    "run/test_interrupted.py::test_a_run_stopped_in_any_other_step*",
+    "run/test_interrupted.py::test_a_second_signal*",
+    "run/test_interrupted.py::test_a_controller_that_is_killed*",
+    # limits: Timeout and MaxSessions stay
+    "run/test_limits.py::test_a_quota*",
+    "run/test_limits.py::test_a_slow_target*",
+    "run/test_limits.py::test_two_runs_at_once*",
+    # tests/borg/test_failure.py reads what borg says of a backup server in trouble
+    "run/test_server_troubles.py::*",
+    "custody/test_settlement.py::test_the_key_is_kept*",
+    "custody/test_settlement.py::test_a_damaged_ledger*",
+    "custody/test_settings_wrong.py::test_repositories_that_were_moved*",
+    "guard/test_honest_sessions.py::test_killed*",
+    "guard/test_honest_sessions.py::test_cut_off*",
+    "retention/test_as_borg_on_disk.py::*",
+    "road/test_cache.py::test_a_controller_with_another_name*",
+    "run/test_ancestor.py::test_repositories_that_were_swapped*",
+    "run/test_borg.py::test_what_a_session_without_full_access*",
+    "run/test_borg_starts.py::test_a_check_that_did_not_end_well*",
+    "run/test_config_add.py::test_what_it_makes*",
+    "run/test_config_place.py::test_a_run_finds_its_secret*",
+    "run/test_drill.py::test_a_backup_is_read_back*",
+    "run/test_dumps.py::test_each_series*",
+    "run/test_hooks.py::test_a_command_that_hangs*",
+    "run/test_hooks.py::test_a_run_that_is_stopped*",
+    "run/test_metrics_file.py::test_a_real_run*",
+    "run/test_restore.py::test_a_target_that_deletes*",
+    "run/test_retries.py::test_a_link_to_the_backup_server*",
+    "run/test_roads_end.py::test_a_backup_server_that_cannot*",
+    "run/test_secrets_page.py::*",
+    "run/test_sockets.py::test_a_backup_without_a_shell*",
+    "run/test_versions.py::*",
+    "run/test_walled.py::test_both_targets*",
+)
 # No test of these shares anything with another one of its file: any worker may take any of them.
 APART = (
     "ledger/test_lasting.py",
@@ -114,6 +167,11 @@ def _in_memory() -> bool:
 # Borg has a disk write each of its small files, and a run waits longer for that than for all else.
 if _in_memory():
     tempfile.tempdir = str(MEMORY)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if any(fnmatch.fnmatchcase(item.nodeid, f"tests/{pattern}") for pattern in SECOND_LOOKS):
+        item.add_marker(pytest.mark.slow)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -22,7 +22,7 @@ from borgpull.guard import Evidence, Expected, File, Unreadable, differences, ju
 from borgpull.guard.verdict import judge_own
 from borgpull.job import escrow
 from borgpull.ledger import Found, Ledger, Phase, Surveyed
-from borgpull.ledger.record import MOST_LEDGER, load
+from borgpull.ledger.record import MOST_LEDGER, NewerLedger, load
 from borgpull.ledger.server import config_text, read_found, read_segments, read_surveyed
 from borgpull.ssh import Answer, Incomplete
 from borgpull.ssh.frame import Part
@@ -39,6 +39,8 @@ def read(text: bytes) -> Ledger | None:
         found = load(text)
     except Unreadable as why:
         assert is_shown_safely(str(why), longest=100)
+        return None
+    except NewerLedger:
         return None
     assert load(found.dump()) == found
     assert all(is_shown_safely(words) for words in (found.cause, *found.rules))
