@@ -460,8 +460,8 @@ set +f
 highest "$led/snapshot/nonce" nonce
 if [ -n "$highest" ]; then
   printf %s "$highest" >"$led/nonce.new"
-  rm -rf nonce
-  mv "$led/nonce.new" nonce
+  [ ! -d nonce ] || rm -rf nonce
+  mv -f "$led/nonce.new" nonce
 fi
 rm -rf config.new
 cat >config.new
