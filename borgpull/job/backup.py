@@ -231,7 +231,9 @@ class _Job:
             refused = self._refusal(made, claimed)
             for added in verdict.added:
                 if added.name == made.archive:
-                    self._custody.note(added.id, note_of(self._subject, ended, refused, stream=reading is not None))
+                    self._custody.note(
+                        added.id, note_of(self._subject, ended, claimed, refused, stream=reading is not None)
+                    )
             # How much there is to read is said by the good archives of the source paths alone.
             told = None if reading or refused else claimed
             await self._custody.settle(told, checking=self._check_due)

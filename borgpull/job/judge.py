@@ -36,8 +36,8 @@ def show_claim(subject: Subject, ended: Ended) -> None:
         )
 
 
-def believe(subject: Subject, claimed: Archive | None, verdict: Verdict, *, name: str, stream: str = "") -> Archive:
-    """Tell of the archive `name`, which C found; return what T's borg says of it. Raises Failure without either."""
+def believe(subject: Subject, claimed: Archive | None, verdict: Verdict, *, name: str, stream: str = "") -> None:
+    """Tell of the archive `name`, which C found, and of what T's borg says of it. Raises Failure without either."""
     written = next((archive for archive in verdict.added if archive.name == name), None)
     if written is None:
         raise Failure(
@@ -62,7 +62,6 @@ def believe(subject: Subject, claimed: Archive | None, verdict: Verdict, *, name
             stream=stream,
         )
     )
-    return claimed
 
 
 def refusal(subject: Subject, ended: Ended, claimed: Archive) -> Failure | None:
@@ -82,13 +81,15 @@ def refusal(subject: Subject, ended: Ended, claimed: Archive) -> Failure | None:
     return None
 
 
-def note_of(subject: Subject, ended: Ended | Failure, refused: Failure | None, *, stream: bool) -> Note:
-    """Return what the ledger is to keep of an archive of this run."""
+def note_of(
+    subject: Subject, ended: Ended | Failure, claimed: Archive | None, refused: Failure | None, *, stream: bool
+) -> Note:
+    """Return what the ledger is to keep of an archive of this run; one of which T's borg says nothing is not judged."""
     if refused is not None:
         lost = _lost_paths(subject, ended) if isinstance(ended, Ended) and not stream else {}
         held = () if stream else tuple(path for path in source_paths(subject) if path not in lost)
         return Note(state=Standing.SET_ASIDE, reason=clean(refused.cause), paths=held)
-    if not isinstance(ended, Ended):
+    if not isinstance(ended, Ended) or claimed is None:
         return Note(state=Standing.UNJUDGED)
     return Note(state=Standing.GOOD, paths=() if stream else source_paths(subject))
 

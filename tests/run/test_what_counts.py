@@ -252,3 +252,13 @@ def test_a_file_that_changes_while_it_is_read_is_a_warning_only_where_that_is_wi
     assert ("1 file changed while being read" in create["detail"]) is not warn
     assert ("file changed while we backed it up" in said_of(seen)) is warn
     assert report(result)["outcome"] == ("warning" if warn else "done")
+
+
+def test_an_archive_of_which_its_borg_says_nothing_is_not_counted_by_its_own_run(world):
+    (good,) = archives(world)
+    silent = script(world.target("web").host.directory / "silent", 'exec borg "$@" >/dev/null\n')
+    result = world.run("--json", config=rules(world, BorgPath=silent))
+    assert result.returncode == 2, result.stderr
+    assert "says nothing of what it holds" in said_of(row(result, "web"))
+    assert listed(world)[archives(world)[-1]]["set_aside"] == "unjudged"
+    assert status(world)[1]["last_archive"]["name"] == good
