@@ -183,7 +183,8 @@ async def started(
         yield child
     finally:
         await child.end(gently=gently)
-        child.close_stdin()
+        # With what is left of its pipes: a grandchild may hold them open.
+        process._transport.close()  # type: ignore[attr-defined]
 
 
 @contextlib.asynccontextmanager

@@ -23,7 +23,8 @@ def backed_up() -> Iterator[World]:
         (source / "twin").hardlink_to(source / EVIL)
         done = world.run("-q")
         assert done.returncode == 0, done.stderr
-        world.lab.borg(world.target("web"), "create", "::later.checkpoint", str(source / EVIL))
+        later = ("--timestamp", "2099-01-01T00:00:00", "::later.checkpoint")
+        world.lab.borg(world.target("web"), "create", *later, str(source / EVIL))
         yield world
 
 
