@@ -11,8 +11,7 @@ class Failure(Exception):
 
     `cause` is one line in the operator's terms; `hint` is the next command to type or the line to change.
     `detail` is what the failing program printed and nobody has been told yet, for `-v`.
-    `transient` says that the same attempt may succeed soon without anybody's help. It is not said of who was waited for
-    in vain over a connection that stands: another attempt would wait for as long.
+    `transient` says that the same attempt may succeed soon without anybody's help.
     """
 
     def __init__(self, party: str, cause: str, *, hint: str, detail: str = "", transient: bool = False) -> None:

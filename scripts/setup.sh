@@ -51,7 +51,6 @@ missing_packages() {
     command -v busybox >/dev/null || echo busybox
     command -v zsh >/dev/null || echo zsh
     command -v fish >/dev/null || echo fish
-    command -v mandoc >/dev/null || echo mandoc
     command -v groff >/dev/null || echo groff-base
     command -v age >/dev/null || echo age
     command -v systemd-analyze >/dev/null || echo systemd

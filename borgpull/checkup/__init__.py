@@ -9,15 +9,3 @@ from .server import look_at_server
 from .sheet import Sheet
 from .sockets import look_at_sockets, look_at_state
 from .target import look_at_target
-
-__all__ = [
-    "Sheet",
-    "can_go_on",
-    "look_at_controller",
-    "look_at_repository",
-    "look_at_server",
-    "look_at_sockets",
-    "look_at_state",
-    "look_at_target",
-    "require",
-]

@@ -1,7 +1,4 @@
-"""C itself: the programs that it needs, the place of its keys, and what could write them to a disk. Contacts nobody.
-
-Swap is judged by /proc and /sys alone; where these do not tell, as in a container that sees its host's, that is said.
-"""
+"""C itself: the programs that it needs, the place of its keys, and what could write them to a disk. Contacts nobody."""
 
 from __future__ import annotations
 
@@ -10,7 +7,6 @@ import platform
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 from .. import __version__, rundir
@@ -28,7 +24,6 @@ _NEEDED = {"ssh", "keys"}
 # `Ciphers=^...` is understood from 8.1 on.
 _OLDEST_SSH = (8, 1)
 _SSH = re.compile(r"OpenSSH_([0-9]{1,3})\.([0-9]{1,3})\S*", re.ASCII)
-_BLOCK = Path("/sys/dev/block")
 _SOCAT = re.compile(r"socat version ([0-9][0-9A-Za-z.]{0,20})", re.ASCII)
 
 
@@ -137,50 +132,15 @@ def _read(path: str) -> str:
         return ""
 
 
-def look_at_swap(sheet: Sheet, swaps: str, *, encrypted: Callable[[str, bool], bool | None] | None = None) -> None:
-    """Judge the text of /proc/swaps; `encrypted` tells of a place, and whether it is a device, what is known of it."""
-    tell = encrypted or is_encrypted
-    places = [_place(line) for line in swaps.splitlines()[1:] if line.strip()]
-    told = {place: tell(place, device) for place, device in places}
-    plain = [clean(place) for place, known in told.items() if known is False]
-    untold = [clean(place) for place, known in told.items() if known is None]
-    if plain:
-        sheet.warn(
+def look_at_swap(sheet: Sheet, swaps: str) -> None:
+    """Judge the text of /proc/swaps. Whether a place is encrypted it does not say; zram lies in memory."""
+    fields = [line.split()[0].replace("\\040", " ") for line in swaps.splitlines()[1:] if line.strip()]
+    places = [clean(place) for place in fields if not place.startswith("/dev/zram")]
+    if places:
+        sheet.note(
             "swap",
-            f"it is not encrypted: keys and passphrases in memory may be written to {', '.join(plain)}",
+            f"keys and passphrases in memory may be written to {', '.join(places)}, unless that is encrypted",
             "`swapoff -a` here, and take it out of /etc/fstab; or encrypt it (crypttab: /dev/urandom, option swap)",
         )
-    elif untold:
-        sheet.note("swap", f"whether {', '.join(untold)} is encrypted cannot be told from here")
     else:
-        sheet.ok("swap", "encrypted" if told else "none")
-
-
-def _place(line: str) -> tuple[str, bool]:
-    fields = line.split()
-    return fields[0].replace("\\040", " "), len(fields) > 1 and fields[1] == "partition"
-
-
-def is_encrypted(place: str, device: bool) -> bool | None:
-    """Tell whether a swap device or file is encrypted, or in memory itself; None when it cannot be told."""
-    if place.startswith("/dev/zram"):
-        return True
-    try:
-        seen = Path(place).stat()
-    except OSError:
-        return None
-    number = seen.st_rdev if device else seen.st_dev
-    return _block_is_encrypted(_BLOCK / f"{os.major(number)}:{os.minor(number)}")
-
-
-def _block_is_encrypted(block: Path) -> bool | None:
-    # A file system of more than one device (btrfs, zfs) and an overlay have a number that is no block device's.
-    if not block.exists() or (block / "loop").exists():
-        return None
-    mapped = block / "dm" / "uuid"
-    if mapped.exists() and mapped.read_text(encoding="ascii", errors="replace").startswith("CRYPT-"):
-        return True
-    below = [_block_is_encrypted(each) for each in (block / "slaves").glob("*")]
-    if None in below:
-        return None
-    return bool(below) and all(below)
+        sheet.ok("swap", "none on a disk")

@@ -23,24 +23,31 @@ SECONDS = 60.0
 # $1 is the borg, $2 RootDir; standard input has a repository's path a line. Prints a word and a value a line.
 _SCRIPT = (
     r"""
-borg=$1 root=$2
-nearest() { place=$1; until [ -e "$place" ] || [ "$place" = / ]; do place=$(dirname -- "$place"); done; }
-if command -v "$borg" >/dev/null; then echo "borg $("$borg" --version 2>&1 </dev/null | head -n 1)"; fi
-if [ -d "$root" ]; then echo "root directory"; elif [ -e "$root" ] || [ -L "$root" ]; then echo "root other"; fi
-nearest "$root"
-[ ! -w "$place" ] || [ ! -x "$place" ] || echo writable
-echo "real $(readlink -m -- "$root")"
-echo "free $(df -Pk -- "$place" | tail -n 1)"
-echo "kind $(stat -f -c %T -- "$place")"
-echo "device $(stat -L -c %d -- "$place")"
-while IFS= read -r path; do
-  echo "path $(readlink -m -- "$path")"
-  nearest "$path"
-  echo "on $(stat -L -c %d -- "$place")"
-done
+nearest() {
+  place=$1
+  until [ -e "$place" ] || [ "$place" = / ]; do place=${place%/*} place=${place:-/}; done
+}
+device() { stat -L -c %d -- "$place" 2>/dev/null; }
+look() {
+  borg=$1 root=$2
+  if command -v "$borg" >/dev/null; then echo "borg $("$borg" --version 2>&1 </dev/null | head -n 1)"; fi
+  if [ -d "$root" ]; then echo "root directory"; elif [ -e "$root" ] || [ -L "$root" ]; then echo "root other"; fi
+  nearest "$root"
+  [ ! -w "$place" ] || [ ! -x "$place" ] || echo writable
+  echo "real $(readlink -m -- "$root")"
+  echo "free $(df -Pk -- "$place" | tail -n 1)"
+  echo "kind $(stat -f -c %T -- "$place")"
+  echo "device $(device)"
+  while IFS= read -r path; do
+    echo "path $(readlink -m -- "$path")"
+    nearest "$path"
+    echo "device $(device)"
+  done
 """
     + LOOK_AT_PROCESSOR
-    + "echo end\n"
+    + """}
+part facts look "$@"
+"""
 )
 
 
@@ -71,19 +78,11 @@ async def look_at_server(sheet: Sheet, master: ssh.Master, config: Config) -> No
 
 async def _asked(master: ssh.Master, config: Config) -> Facts:
     paths = "".join(f"{config.repository_path(target)}\n" for target in config.targets)
-    done = await ssh.execute(
-        master,
-        _SCRIPT,
-        config.server_borg_path,
-        config.root_dir,
-        stdin=paths.encode(),
-        seconds=SECONDS,
-        most=MOST_FACTS,
+    words = (config.server_borg_path, config.root_dir)
+    doing = "look at its programs and its disk"
+    return Facts(
+        await ssh.ask(master, _SCRIPT, *words, doing=doing, stdin=paths.encode(), seconds=SECONDS, most=MOST_FACTS)
     )
-    facts = Facts(done.stdout)
-    if not facts.has("end"):
-        raise ssh.no_shell(master.party, done.stderr.decode("utf-8", "replace"))
-    return facts
 
 
 def _look_at_borg(sheet: Sheet, facts: Facts, borg: str) -> None:

@@ -100,7 +100,7 @@ def _judge_space(sheet: Sheet, facts: Facts) -> None:
 
 def _judge_links(sheet: Sheet, facts: Facts) -> None:
     kind = facts.one("kind")
-    if any(device != facts.one("device") for device in facts.every("on")):
+    if len({device for device in facts.every("device") if device}) > 1:
         sheet.warn(
             "hard links",
             "a repository lies on another file system than RootDir: no snapshot, for no hard link leads from one to "

@@ -1,4 +1,4 @@
-"""The findings about one party, in their order, and the facts that a script printed, read as hostile text."""
+"""The findings about one party, in their order, and the facts that its script printed, read as hostile text."""
 
 from __future__ import annotations
 
@@ -61,11 +61,11 @@ class Sheet:
 
 
 class Facts:
-    """Lines of a script, a word and a value each; a word may come more than once."""
+    """The part `facts` of an answer: lines of a word and a value each; a word may come more than once."""
 
-    def __init__(self, output: bytes) -> None:
+    def __init__(self, answer: ssh.Answer) -> None:
         self._values: dict[str, list[str]] = {}
-        for line in output[:MOST_FACTS].decode("utf-8", "replace").split("\n"):
+        for line in answer["facts"].data.decode("utf-8", "replace").split("\n"):
             word, _, value = line.partition(" ")
             self._values.setdefault(word, []).append(clean(value, longest=_LONGEST_PATH))
 

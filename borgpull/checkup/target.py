@@ -50,29 +50,34 @@ _SOCAT = re.compile(r"socat version ([0-9][0-9A-Za-z.]{0,20}).*", re.ASCII)
 _LOOK = (
     as_root.LOOK
     + r"""
-borg=$1 sudo=$2 patterns=$3
-shift 3
-exec </dev/null
-if ! command -v "$borg" >/dev/null; then :
-elif [ -z "$sudo" ]; then echo "borg $("$borg" --version 2>&1 | head -n 1)"
-elif ask_sudo; then echo "borg $said"
-else echo "refused $borg $said"; fi
-if command -v socat >/dev/null; then echo "socat $(socat -V 2>&1 | grep -m 1 '^socat version')"; fi
-[ -z "$patterns" ] || readable "$patterns" || echo "patterns missing"
-n=0
-for path do
-  if ! there "$path"; then echo "missing $n"
-  elif [ ! -e "$path" ] && [ ! -L "$path" ]; then echo "hidden $n"
-  elif [ -L "$path" ]; then :
-  elif [ ! -r "$path" ] || { [ -d "$path" ] && [ ! -x "$path" ]; }; then echo "closed $n"
-  elif [ -d "$path" ] && [ -z "$(ls -A -- "$path" | head -n 1)" ]; then echo "empty $n"
-  fi
-  n=$((n + 1))
-done
-echo "clock $(date -u +%s)"
+look() {
+  borg=$1 sudo=$2 patterns=$3
+  shift 3
+  exec </dev/null
+  if ! command -v "$borg" >/dev/null; then :
+  elif [ -z "$sudo" ]; then echo "borg $("$borg" --version 2>&1 | head -n 1)"
+  elif ask_sudo; then echo "borg $said"
+  else echo "refused $borg $said"; fi
+  if command -v socat >/dev/null; then echo "socat $(socat -V 2>&1 | grep -m 1 '^socat version')"; fi
+  [ -z "$patterns" ] || readable "$patterns" || echo "patterns missing"
+  n=0
+  for path do
+    if ! there "$path"; then echo "missing $n"
+    elif [ ! -e "$path" ] && [ ! -L "$path" ]; then echo "hidden $n"
+    elif [ -L "$path" ]; then :
+    elif [ ! -r "$path" ] || { [ -d "$path" ] && [ ! -x "$path" ]; }; then echo "closed $n"
+    elif [ -d "$path" ]; then
+      in=$(ls -A -- "$path") || exit 1
+      [ -n "$in" ] || echo "empty $n"
+    fi
+    n=$((n + 1))
+  done
+  echo "clock $(date -u +%s)"
 """
     + LOOK_AT_PROCESSOR
-    + "echo end\n"
+    + """}
+part facts look "$@"
+"""
 )
 
 # Makes the folder that a backup's session makes, and keeps it until standard input ends.
@@ -124,11 +129,8 @@ async def _asked(master: ssh.Master, config: Config, target: Target) -> Facts:
     refuse_too_long(master.party, backup.command(secrets.token_hex(16)))
     sudo = as_root.program(target.sudoer)
     arguments = (target.borg_path, sudo, target.options.patterns_from, *target.source_paths)
-    done = await ssh.execute(master, _LOOK, *arguments, seconds=SECONDS, most=MOST_FACTS)
-    facts = Facts(done.stdout)
-    if not facts.has("end"):
-        raise ssh.no_shell(master.party, done.stderr.decode("utf-8", "replace"))
-    return facts
+    doing = "look at its programs and its source paths"
+    return Facts(await ssh.ask(master, _LOOK, *arguments, doing=doing, seconds=SECONDS, most=MOST_FACTS))
 
 
 def _look_at_programs(sheet: Sheet, facts: Facts, target: Target) -> None:

@@ -47,7 +47,6 @@ BorgPull.subcommand("keep", "borgpull.cli.keep.Keep")
 BorgPull.subcommand("key", "borgpull.cli.key.Key")
 BorgPull.subcommand("config", "borgpull.cli.config.ConfigCommands")
 BorgPull.subcommand("completion", "borgpull.cli.completion.Completion")
-BorgPull.subcommand("man", "borgpull.cli.man.Man")
 
 _OF_THE_WHOLE = {"-h", "--help", "--version"}
 

@@ -6,7 +6,7 @@ It runs nothing, decrypts nothing, and fails silently: somebody is in the middle
 
 from __future__ import annotations
 
-import shlex
+import contextlib
 import tomllib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -81,23 +81,10 @@ class _Typed:
 
 def answer(whole: Page, line: Sequence[str]) -> Answer:
     """Return what the last word of a line can be completed to; the first is the program itself."""
-    *before, last = _joined(line[1:]) or [""]
+    *before, last = line[1:] or [""]
     typed = _read(whole, before)
     found = _possible(typed, last)
-    start = _bare(last.partition("=")[2] if last.startswith("--") and "=" in last else last)
-    return replace(found, words=tuple(each for each in found.words if each[0].startswith(start)))
-
-
-def _joined(words: Sequence[str]) -> list[str]:
-    """Return the words with `--name = value`, as bash hands on `--name=value`, in one."""
-    joined: list[str] = []
-    for word in words:
-        after_equals = len(joined) > 0 and joined[-1].startswith("--") and joined[-1].endswith("=")
-        if (word == "=" and joined and joined[-1].startswith("--")) or after_equals:
-            joined[-1] += word
-        else:
-            joined.append(word)
-    return joined
+    return replace(found, words=tuple(each for each in found.words if each[0].startswith(last)))
 
 
 def _read(whole: Page, words: Iterable[str]) -> _Typed:
@@ -116,17 +103,12 @@ def _after(typed: _Typed, word: str) -> _Typed:
     if word.startswith("-") and not typed.only_words:
         return _after_option(typed, word)
     inner = _command(typed.page, word) if not typed.words else None
-    return replace(typed, page=inner) if inner else replace(typed, words=(*typed.words, _bare(word)))
+    return replace(typed, page=inner) if inner else replace(typed, words=(*typed.words, word))
 
 
 def _after_option(typed: _Typed, word: str) -> _Typed:
-    name, equals, value = word.partition("=")
-    page, option = _option(typed.page, name)
-    if option is None or not option.argument:
-        return replace(typed, page=page)
-    if not equals:
-        return replace(typed, page=page, pending=option)
-    return replace(typed, page=page, config=value if "--config" in option.names else typed.config)
+    page, option = _option(typed.page, word)
+    return replace(typed, page=page, pending=option if option and option.argument else None)
 
 
 def _option(page: Page, name: str) -> tuple[Page, Option | None]:
@@ -145,9 +127,6 @@ def _command(page: Page, name: str) -> Page | None:
 def _possible(typed: _Typed, last: str) -> Answer:
     if typed.pending:
         return _values(typed.pending.argument, typed)
-    if last.startswith("--") and "=" in last and not typed.only_words:
-        _, option = _option(typed.page, last.partition("=")[0])
-        return _values(option.argument, typed) if option else Answer()
     if last.startswith("-") and not typed.only_words:
         return Answer(words=tuple(_options(typed.page)))
     if typed.page.commands and not typed.words:
@@ -181,29 +160,14 @@ def _values(name: str, typed: _Typed) -> Answer:
 
 
 def _targets(typed: str) -> Iterator[str]:
-    """Yield the names of the targets in a plain config, `typed` as a shell would read it; none if it is not plain."""
-    for path in dict.fromkeys((typed, _bare(typed))):
-        try:
-            file = Path(path).expanduser()
-            # A pipe is not opened: somebody else is to read it. So is nothing else that is no file.
-            if file.is_file() and file.stat().st_size < _MOST_CONFIG:
-                tree = tomllib.loads(file.read_text(encoding="utf-8-sig"))
-                yield from filter(None, (_at(table, "name") for table in _at(tree, "servers")))
-                return
-        except (OSError, ValueError, TypeError, RuntimeError, RecursionError):
-            continue
+    """Yield the names of the targets in a plain config; none if it is not plain."""
+    # A pipe is not opened: somebody else is to read it. So is nothing else that is no file.
+    with contextlib.suppress(OSError, ValueError, TypeError, RuntimeError, RecursionError):
+        file = Path(typed).expanduser()
+        if file.is_file() and file.stat().st_size < _MOST_CONFIG:
+            tree = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+            yield from filter(None, (_at(table, "name") for table in _at(tree, "servers")))
 
 
 def _at(table: dict[str, Any], name: str) -> Any:  # noqa: ANN401 - whatever TOML holds
     return next((value for key, value in table.items() if key.casefold() == name), ())
-
-
-def _bare(word: str) -> str:
-    """Return a word without its quotes, also when the last one is still to be typed. Nothing in it is expanded."""
-    for closing in ("", '"', "'"):
-        try:
-            found = shlex.split(word + closing)
-        except ValueError:
-            continue
-        return found[0] if len(found) == 1 else word
-    return word

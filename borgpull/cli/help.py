@@ -1,6 +1,6 @@
-"""What a command says of itself: the one source of `--help`, the man page and shell completion.
+"""What a command says of itself: the one source of `--help` and shell completion.
 
-It is read from the plumbum applications, so none of the three can know another option than the parser does. plumbum's
+It is read from the plumbum applications, so neither can know another option than the parser does. plumbum's
 own help names types, and lists switches that nobody needs.
 """
 

@@ -8,21 +8,3 @@ from .block import NewTarget, added
 from .published import example, json_schema
 from .reading import read
 from .settings import Config, Connection, Host, Jump, Notify, Options, Road, Sockets, Stream, Target
-
-__all__ = [
-    "Config",
-    "Connection",
-    "Host",
-    "Jump",
-    "NewTarget",
-    "Notify",
-    "Options",
-    "Road",
-    "Sockets",
-    "Stream",
-    "Target",
-    "added",
-    "example",
-    "json_schema",
-    "read",
-]

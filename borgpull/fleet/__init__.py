@@ -6,17 +6,3 @@ from .run import Interrupt, run
 from .selection import Selection, Shard, read_shard, shard_of, target_named
 from .servers import connected
 from .status import status
-
-__all__ = [
-    "Interrupt",
-    "Selection",
-    "Shard",
-    "connected",
-    "drill",
-    "examine",
-    "read_shard",
-    "run",
-    "shard_of",
-    "status",
-    "target_named",
-]

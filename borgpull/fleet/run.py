@@ -25,7 +25,7 @@ from ..ledger import Entry
 from .servers import PROGRAMS, Servers
 
 _HURRY_SECONDS = 0.1
-_SECONDS_TO_REMEMBER = 30.0
+_SECONDS_TO_REMEMBER, _SECONDS_WHEN_STOPPED = 30.0, 5.0
 # Before the second attempt, how many times longer before each further one, and at the most.
 _FIRST_PAUSE, _FACTOR, _LONGEST_PAUSE = 5.0, 3.0, 300.0
 
@@ -135,25 +135,27 @@ class _Fleet:
 
 async def _one(fleet: _Fleet, target: Target, slots: asyncio.Semaphore, outcomes: dict[str, Outcome]) -> None:
     async with slots:
-        cause = ""
+        cause, stopped = "", None
         try:
             outcome = await _tried(fleet, target)
-        except asyncio.CancelledError:
-            _finish(fleet.emit, outcomes, target, Outcome.INTERRUPTED)
-            raise
+        except asyncio.CancelledError as error:
+            outcome, stopped = Outcome.INTERRUPTED, error
         except Exception as error:  # one target's failure never touches another
             _tell(fleet.emit, target.name, error)
             outcome, cause = outcome_of(failure_of(error)), str(failure_of(error))
         try:
-            await _remember(fleet, target, Entry(what=RUN, outcome=outcome, cause=cause))
+            seconds = _SECONDS_WHEN_STOPPED if stopped else _SECONDS_TO_REMEMBER
+            await _remember(fleet, target, Entry(what=RUN, outcome=outcome, cause=cause), seconds=seconds)
         finally:
             _finish(fleet.emit, outcomes, target, outcome)
+        if stopped:
+            raise stopped
 
 
-async def _remember(fleet: _Fleet, target: Target, entry: Entry) -> None:
+async def _remember(fleet: _Fleet, target: Target, entry: Entry, *, seconds: float) -> None:
     """Write down what became of a run; that this fails changes nothing of what became of it."""
     try:
-        async with asyncio.timeout(_SECONDS_TO_REMEMBER), fleet.servers.lease() as server:
+        async with asyncio.timeout(seconds), fleet.servers.lease() as server:
             plan = Plan(fleet.config, server, fleet.cache, fleet.emit)
             await Subject(plan, target).vault.remember(entry)
     except (Failure, TimeoutError) as error:
@@ -186,9 +188,9 @@ def _is_last(failure: Failure, *, tries_left: int, before: float) -> bool:
 def _worth_trying_again(failure: Failure) -> bool:
     """Tell whether the same attempt may succeed later.
 
-    It may after a connection that was refused, lost or not made in time, and a lock. Never where somebody has to mend
-    something: authentication, host keys, passphrases, and who hangs at the other end of a connection that stands; and
-    never after a verdict.
+    It may after a connection that was refused, lost or not made in time, a lock, and an answer that is not complete or
+    did not come. Never where somebody has to mend something: authentication, host keys, passphrases; and never after a
+    verdict.
     """
     return failure.transient and not isinstance(failure, TamperedError)
 

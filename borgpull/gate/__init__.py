@@ -6,5 +6,3 @@ lets through is written anew from what it read, so that B can never read the sam
 
 from .messages import Refused
 from .relay import Account, pass_gate, through_gate
-
-__all__ = ["Account", "Refused", "pass_gate", "through_gate"]

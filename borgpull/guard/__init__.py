@@ -6,27 +6,3 @@ Pure: reads bytes, answers with records. It starts nothing, asks nobody, and bel
 from .evidence import Archive, Evidence, from_json, read_archives, read_evidence, read_listed, still_holds, to_json
 from .records import File, Records, Unreadable, read_records
 from .verdict import Expected, State, Verdict, differences, judge, judge_own, judge_unlisted, own_changes, unverifiable
-
-__all__ = [
-    "Archive",
-    "Evidence",
-    "Expected",
-    "File",
-    "Records",
-    "State",
-    "Unreadable",
-    "Verdict",
-    "differences",
-    "from_json",
-    "judge",
-    "judge_own",
-    "judge_unlisted",
-    "own_changes",
-    "read_archives",
-    "read_evidence",
-    "read_listed",
-    "read_records",
-    "still_holds",
-    "to_json",
-    "unverifiable",
-]

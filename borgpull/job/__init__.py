@@ -10,25 +10,3 @@ from .plan import Plan, Subject
 from .restore import Wanted, restore
 from .settlement import Case, Settlement
 from .upkeep import explained
-
-__all__ = [
-    "ByHand",
-    "Case",
-    "Left",
-    "Plan",
-    "Settlement",
-    "Shelf",
-    "Subject",
-    "Wanted",
-    "back_up",
-    "connected_target",
-    "drill",
-    "each_item",
-    "explained",
-    "file_key",
-    "keep",
-    "no_such_path",
-    "paper_key",
-    "restore",
-    "shelf_of",
-]

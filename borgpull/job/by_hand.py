@@ -14,7 +14,7 @@ from ..borg.by_hand import LATEST, Given
 from ..borg.output import Line, Message
 from ..errors import BACKUP_SERVER, Failure
 from ..events import Said, Warned
-from ..ledger import Ledger
+from ..ledger import Entry, Ledger
 from .archives import shelf_of
 from .custody import GONE, Custody, ways_out
 from .plan import Subject
@@ -88,6 +88,13 @@ class ByHand:
 
         Raises Failure when it cannot be settled: the ledger then stays as it was.
         """
+        left = await self._settled()
+        if self._full_access:
+            cause = "; ".join(left.changes) or "nothing was changed"
+            await self._subject.vault.remember(Entry(what="borg --full-access", cause=cause))
+        return left
+
+    async def _settled(self) -> Left:
         if self._known is None or await Custody(self._subject).is_still(self._known):
             return Left(changes=(), settled=True)
         settlement = Settlement(self._subject)
@@ -98,7 +105,7 @@ class ByHand:
             return Left(changes=case.differences, settled=not case.differences)
         if case.now is None and not case.gone:
             raise self._unreadable(case)
-        await settlement.accept(case)
+        await settlement.take(case)
         changes = guard.own_changes(self._known.evidence, case.now) if case.now else (GONE,)
         return Left(changes=changes, settled=True)
 

@@ -15,30 +15,34 @@ from .contents import UNSURE
 
 _SECONDS = 300.0
 _MOST_NAMED = 5
-_MOST_SAID = 64 * 1024
+_NO_FOLDER = ("file", "link", "other")
 # $1 is the folder, empty for /; standard input has the paths that are to be new there, each with a NUL at its end.
 _LOOK = (
     r"""
-echo "user $(id -u)"
-if [ -n "$1" ]; then
-  if [ -d "$1" ] && [ ! -r "$1" ]; then echo closed
-  elif [ -d "$1" ]; then [ -z "$(ls -A "$1" | head -n 1)" ] || echo full
-  elif [ -e "$1" ] || [ -L "$1" ]; then echo file; fi
-  cat >/dev/null
-else
-  cd / && xargs -0 sh -c '"""
+part user id -u || exit 1
+if [ -z "$1" ]; then
+  cd / && part paths xargs -0 sh -c '"""
     + as_root.HIDDEN
     + r"""
 for p do
   if [ -e "./$p" ] || [ -L "./$p" ]; then printf "there %s\n" "$p"
   elif hidden "./$p"; then printf "hidden %s\n" "$p"; fi
-done' sh || exit 1
+done' sh
+elif [ ! -d "$1" ]; then
+  kind "$1" || exit 1
+  say folder "$kind"
+elif [ ! -r "$1" ]; then say folder closed
+else
+  in=$(ls -A -- "$1") || exit 1
+  say folder "${in:+full}"
 fi
-echo end
 """
 )
-# $1 is the folder; standard input has the paths of plain files. Prints the hash and the path of each, with a NUL.
-_HASH = 'cd "${1:-/}" && exec xargs -0 sha256sum --zero'
+# $1 is the folder; standard input has the paths of plain files. Prints the hash and the path of each, with a NUL, and
+# for a last word how xargs ended: it may be too much for a part of an answer.
+_HASH = 'cd "${1:-/}" || exit 1; xargs -0 sha256sum --zero; echo "end $?"'
+# By the xargs of GNU and of busybox: of some file it could not be done.
+_SOME_FAILED = b"end 123"
 _HASHED = re.compile(rb"([0-9a-f]{64}) [ *]\./(.+)", re.DOTALL)
 # What stands in an answer besides the path.
 _AROUND = 70
@@ -49,36 +53,26 @@ async def refuse_in_the_way(master: ssh.Master, folder: str, tops: list[str], *,
 
     Without a folder, everything goes back where it was: none of `tops` may be there. Raises UsageError.
     """
-    done = await ssh.execute(
-        master,
-        _LOOK,
-        folder,
-        stdin=b"".join(top.encode("utf-8", "surrogateescape") + b"\0" for top in tops),
-        seconds=_SECONDS,
-        most=_MOST_SAID,
-    )
-    lines = done.stdout.split(b"\n")
-    if b"end" not in lines and not done.truncated:
-        raise Failure(
-            master.party,
-            f"it cannot be seen what would be overwritten there: {clean(done.stderr)}",
-            hint="log in there and type `xargs --version` and `ls /`",
-        )
-    if not overwrite or b"file" in lines:
-        _refuse(master.party, folder, lines, [top for top in tops if UNSURE in top])
-    return b"user 0" in lines
+    paths = b"".join(top.encode("utf-8", "surrogateescape") + b"\0" for top in tops)
+    doing = "see what would be overwritten"
+    answer = await ssh.ask(master, _LOOK, folder, doing=doing, stdin=paths, seconds=_SECONDS)
+    if not overwrite or answer.text("folder") in _NO_FOLDER:
+        _refuse(master.party, folder, answer, [top for top in tops if UNSURE in top])
+    return answer.text("user") == "0"
 
 
-def _refuse(party: str, folder: str, lines: list[bytes], unsure: list[str]) -> None:
+def _refuse(party: str, folder: str, answer: ssh.Answer, unsure: list[str]) -> None:
     way_out = "name a new folder there with `--to DIR`, or add --overwrite: files of the same path are replaced"
+    found = answer.text("folder")
+    if found in _NO_FOLDER:
+        raise UsageError(f"{party}: {clean(folder)} is no folder there", hint="name another one")
+    if found == "full":
+        raise UsageError(f"{party}: {clean(folder)} is not empty there", hint=way_out)
+    if found == "closed":
+        raise UsageError(f"{party}: its user may not see whether {clean(folder)} is empty", hint=way_out)
     if folder:
-        if b"file" in lines:
-            raise UsageError(f"{party}: {clean(folder)} is no folder there", hint="name another one")
-        if b"full" in lines:
-            raise UsageError(f"{party}: {clean(folder)} is not empty there", hint=way_out)
-        if b"closed" in lines:
-            raise UsageError(f"{party}: its user may not see whether {clean(folder)} is empty", hint=way_out)
         return
+    lines = answer["paths"].data.split(b"\n")
     there = [clean(line[6:]) for line in lines if line.startswith(b"there ")]
     if there:
         more = f" and {len(there) - _MOST_NAMED} more" if len(there) > _MOST_NAMED else ""
@@ -135,11 +129,12 @@ def _compared(wanted: dict[bytes, str], found: dict[bytes, str], unsure: int) ->
 
 async def _hashes(master: ssh.Master, folder: str, paths: Collection[bytes], *, seconds: float) -> dict[bytes, str]:
     """Return the SHA-256 of each of these files as T says it. Raises Failure when it says none at all."""
-    most = sum(len(path) + _AROUND for path in paths)
+    most = _AROUND + sum(len(path) + _AROUND for path in paths)
     asked = b"".join(b"./" + path + b"\0" for path in paths)
     done = await ssh.execute(master, _HASH, folder, stdin=asked, seconds=seconds, most=most)
-    found = {said[2]: said[1].decode() for line in done.stdout.split(b"\0") if (said := _HASHED.fullmatch(line))}
-    if paths and not found:
+    *lines, last = done.stdout.removesuffix(b"\n").split(b"\0")
+    found = {said[2]: said[1].decode() for line in lines if (said := _HASHED.fullmatch(line))}
+    if last not in (b"end 0", _SOME_FAILED) or (paths and not found):
         raise Failure(
             master.party,
             f"its files could not be read again: {clean(done.stderr)}",

@@ -15,7 +15,6 @@ from ..borg import command as borg_command
 from ..errors import CONTROLLER, Failure
 from ..events import Step
 from ..guard import Evidence, State, Unreadable
-from ..hostile import clean
 from ..ledger import Entry, Found, Ledger, Phase, ServerVault
 from ..road import Ended
 from .custody import GONE, evidence_of, is_there
@@ -24,12 +23,12 @@ from .plan import Subject
 _SECONDS = 60.0
 # Where borg keeps its cache and its memory of a repository, on T, by borg's own rules (1.2 and 1.4).
 _FORGET = r"""
+set -e
 home=${BORG_BASE_DIR:-$HOME}
 if [ -n "$BORG_BASE_DIR" ]; then cache=$home/.cache config=$home/.config
 else cache=${XDG_CACHE_HOME:-$home/.cache} config=${XDG_CONFIG_HOME:-$home/.config}; fi
 rm -rf "${BORG_CACHE_DIR:-$cache/borg}/$1"
 rm -f "${BORG_SECURITY_DIR:-${BORG_CONFIG_DIR:-$config/borg}/security}/$1/manifest-timestamp"
-echo forgotten
 """
 
 
@@ -83,14 +82,17 @@ class Settlement:
             return None, str(error)
 
     async def accept(self, case: Case) -> None:
+        """Do what `take` does, and write into the history that the operator decided so."""
+        await self.take(case)
+        await self._vault.remember(Entry(what="accept", cause="; ".join(case.differences) or "taken as it is"))
+
+    async def take(self, case: Case) -> None:
         """Take the present state as the truth; of a repository that is gone, that the next run makes a new one.
 
         Raises Failure when the present state cannot be read.
         """
-        said = "; ".join(case.differences) or "taken as it is"
         if case.gone:
             await self._vault.retire()
-            await self._vault.remember(Entry(what="accept", cause=said))
             return
         if case.now is None:
             raise Failure(
@@ -103,7 +105,6 @@ class Settlement:
             # Whatever was checked, it was not this state.
             known = replace(case.known, phase=Phase.CLEAN, evidence=case.now, cause="", rules=(), checked=0.0)
         await self._vault.write(known, snapshot="drop")
-        await self._vault.remember(Entry(what="accept", cause=said))
 
     async def rollback(self, case: Case) -> None:
         """Put the last verified state back, and prove that it is there.
@@ -189,11 +190,11 @@ class Settlement:
 
     async def forget_on_target(self, master: ssh.Master, repository_id: str) -> None:
         """Remove T's cache and memory of the repository: its borg would refuse a state older than it has seen."""
-        done = await ssh.execute(master, _FORGET, repository_id, seconds=_SECONDS)
-        if b"forgotten" not in done.stdout:
-            raise Failure(
-                self._subject.party,
-                f"could not remove borg's cache there: {clean(done.stderr)}",
-                hint=f"remove there by hand: ~/.cache/borg/{repository_id} and "
-                f"~/.config/borg/security/{repository_id}/manifest-timestamp",
+        try:
+            await ssh.ask(master, _FORGET, repository_id, doing="remove borg's cache", seconds=_SECONDS)
+        except ssh.ScriptFailed as failed:
+            failed.hint = (
+                f"remove there by hand: ~/.cache/borg/{repository_id} and "
+                f"~/.config/borg/security/{repository_id}/manifest-timestamp"
             )
+            raise

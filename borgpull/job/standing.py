@@ -58,7 +58,8 @@ def _past(seen: Surveyed) -> tuple[PastEvent, ...]:
 
 
 def _failing(standing: Standing) -> Standing | None:
-    runs = [event for event in standing.history if event.what == RUN]
+    # Of one that somebody stopped nobody knows how it would have ended.
+    runs = [event for event in standing.history if event.what == RUN and event.outcome != Outcome.INTERRUPTED]
     if not runs or runs[-1].outcome in _GOOD_ENOUGH:
         return None
     return replace(

@@ -8,18 +8,3 @@ from .record import Ledger, Note, Phase
 from .server import Place, ServerVault, place_of
 from .state import StateVault, state_vault
 from .vault import Found, Surveyed, Vault
-
-__all__ = [
-    "Entry",
-    "Found",
-    "Ledger",
-    "Note",
-    "Phase",
-    "Place",
-    "ServerVault",
-    "StateVault",
-    "Surveyed",
-    "Vault",
-    "place_of",
-    "state_vault",
-]

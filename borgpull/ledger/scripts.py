@@ -308,6 +308,8 @@ make_ids() {
     [ "$old" = . ]
   }
   mv "$ids.$$" "$ids"
+  # Another first run may have been faster.
+  rm -rf "$ids/${ids##*/}.$$"
 }
 """
 
@@ -357,7 +359,7 @@ if [ ! -s "$ids/$id" ]; then
 fi
 sync "$led/ledger.new" 2>/dev/null || :
 mv "$led/ledger.new" "$led/ledger.json"
-[ "$snapshot" != drop ] || rm -rf "$led/snapshot"
+[ "$snapshot" != drop ] || rm -rf "$led/snapshot" "$led/taken"
 part clock date -u +%s
 """
 )
@@ -425,16 +427,20 @@ for f in $names; do
     README | config | nonce | transactions) rm -f "$led/restored/$f"; cp -p "$led/snapshot/$f" "$led/restored/$f" ;;
   esac
 done
-# Where an earlier attempt got no further, the repository that was found lies there already.
+# The mark, the very ledger of this case, shows that an earlier attempt took the state found away already.
 kind "$repo"
-if [ "$kind" != nothing ]; then rm -rf "$led/tampered"; found=$repo; else found=$led/tampered; fi
-highest "$led/snapshot/nonce" "$found/nonce"
+case $kind in
+  nothing) ;;
+  *) [ "$led/taken" -ef "$led/ledger.json" ] || { rm -rf "$led/tampered"; mv "$repo" "$led/tampered"; } ;;
+esac
+ln -f "$led/ledger.json" "$led/taken"
+highest "$led/snapshot/nonce" "$led/tampered/nonce" "$repo/nonce"
 if [ -n "$highest" ]; then
   printf %s "$highest" >"$led/restored/nonce.new"
   mv "$led/restored/nonce.new" "$led/restored/nonce"
 fi
-[ "$found" != "$repo" ] || mv "$repo" "$led/tampered"
 mkdir -p "${repo%/*}"
+rm -rf "$repo"
 mv "$led/restored" "$repo"
 say restored
 """

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import shutil
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -18,10 +19,11 @@ from typing import ClassVar
 from .. import files
 from ..config import Sockets, Target
 from ..errors import CONTROLLER, Failure
+from ..guard import Unreadable
 from ..hostile import clean
 from .history import MOST_KEPT, MOST_READ, Entry, read_history
 from .lasting import LOCK_PATIENCE
-from .record import MOST_LEDGER, Ledger, read
+from .record import MOST_LEDGER, Ledger, NewerLedger, load, read
 from .server import IDS
 from .vault import Found, Surveyed, Written
 
@@ -105,7 +107,7 @@ class StateVault:
         """Replace the ledger, on the disk before anything else is done."""
         with self._told("write the ledger"):
             make_private(self.folder)
-            make_private(self.ids)
+            self._make_ids()
             files.replace(self.ids / ledger.evidence.repository_id, f"{self.folder}\n".encode(), mode=0o600)
             files.replace(self.folder / _LEDGER, ledger.dump(), mode=0o600)
         return Written(linked=True, taken=0)
@@ -146,10 +148,29 @@ class StateVault:
 
     async def known_place(self, repository_id: str) -> str:
         with self._told("read the ids of repositories"):
+            self._make_ids()
             try:
                 return clean((self.ids / repository_id).read_bytes())
             except FileNotFoundError:
                 return ""
+
+    def _make_ids(self) -> None:
+        """Make the folder of ids, if there is none, of all ledgers that lie below StateDir."""
+        if self.ids.exists():
+            return
+        made = self.ids.with_name(f"{self.ids.name}.{os.getpid()}")
+        make_private(made)
+        for ledger in self.ids.parent.parent.rglob("ledger*.json"):
+            with contextlib.suppress(Unreadable, NewerLedger):
+                known = load(ledger.read_bytes()[: MOST_LEDGER + 1])
+                files.replace(made / known.evidence.repository_id, f"{ledger.parent}\n".encode(), mode=0o600)
+        try:
+            made.rename(self.ids)
+        except OSError:
+            # Another run may have been faster.
+            if not self.ids.is_dir():
+                raise
+            shutil.rmtree(made)
 
     @staticmethod
     @contextlib.contextmanager

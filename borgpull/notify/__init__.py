@@ -5,5 +5,3 @@ A monitor that is down costs seconds at the most. Nothing here reads a report: w
 
 from .hook import on_finish
 from .ping import Ping
-
-__all__ = ["Ping", "on_finish"]

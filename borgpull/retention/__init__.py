@@ -7,15 +7,3 @@ from .decide import DAYS_SET_ASIDE, MOST_SET_ASIDE, decide
 from .records import Archive, Decision, Retention, Standing
 from .rules import Rules
 from .series import series_of
-
-__all__ = [
-    "DAYS_SET_ASIDE",
-    "MOST_SET_ASIDE",
-    "Archive",
-    "Decision",
-    "Retention",
-    "Rules",
-    "Standing",
-    "decide",
-    "series_of",
-]

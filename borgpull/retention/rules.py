@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,8 +23,6 @@ _PERIODS: Mapping[str, Callable[[datetime], object]] = {
     "3monthly": lambda when: (when.year, (when.month - 1) // 3),
     "yearly": lambda when: when.year,
 }
-_OPTION = re.compile(r"--keep-([0-9a-z]+)=(.+)", re.ASCII)
-_INTERVAL = re.compile(r"[0-9]+[Hdwmy]", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,13 +43,12 @@ class Rules:
     @classmethod
     def from_options(cls, options: Iterable[str]) -> Rules:
         """Read `--keep-NAME=VALUE`, as config.retention has checked them. Raises ValueError."""
-        values = dict(_parsed(option) for option in options)
-        within = values.pop("within", "")
-        if unknown := values.keys() - _PERIODS.keys():
-            raise ValueError(f"{len(unknown)} options are not retention options")
-        if within and not _INTERVAL.fullmatch(within):
-            raise ValueError("the interval of --keep-within is not one of borg's")
-        return cls(within=within, counts=tuple((rule, int(values[rule])) for rule in _PERIODS if rule in values))
+        values = dict(option.removeprefix("--keep-").split("=", 1) for option in options)
+        if "last" in values:
+            # To borg these two are one option.
+            values["secondly"] = values.pop("last")
+        counts = tuple((rule, int(values[rule])) for rule in _PERIODS if rule in values)
+        return cls(within=values.get("within", ""), counts=counts)
 
     @property
     def seconds_within(self) -> int:
@@ -85,11 +81,3 @@ def _keep_by_period(kept: dict[str, str], archives: Sequence[Archive], rule: str
         last = period
     if archives and places < count and archives[-1].name not in kept:
         kept[archives[-1].name] = f"{rule} {places + 1}{most}, the oldest"
-
-
-def _parsed(option: str) -> tuple[str, str]:
-    found = _OPTION.fullmatch(option)
-    if found is None:
-        raise ValueError("an option is not --keep-NAME=VALUE")
-    # To borg these two are one option.
-    return "secondly" if found[1] == "last" else found[1], found[2]

@@ -9,24 +9,3 @@ from .first_leg import FirstLeg, first_leg
 from .serve import BackupServer, Heard
 from .sockets import greeted, led, silent
 from .target import TargetSession, open_target
-
-__all__ = [
-    "Backup",
-    "BackupServer",
-    "Dump",
-    "Ended",
-    "Errand",
-    "Extraction",
-    "FirstLeg",
-    "Heard",
-    "LocalBorg",
-    "Reader",
-    "TargetSession",
-    "borg_by_hand",
-    "borg_on_controller",
-    "first_leg",
-    "greeted",
-    "led",
-    "open_target",
-    "silent",
-]

@@ -112,6 +112,7 @@ def no_answer(party: str, seconds: float) -> Failure:
         party,
         f"a command there did not end within {seconds:.0f} s",
         hint="log in there and see whether its disk hangs",
+        transient=True,
     )
 
 

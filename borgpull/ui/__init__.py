@@ -4,5 +4,3 @@ Knows no target, job or connection: only what they said happened.
 """
 
 from .display import Display, open_display
-
-__all__ = ["Display", "open_display"]

@@ -8,5 +8,3 @@ from __future__ import annotations
 
 from .lab import Lab, Target, lab_running, missing_tools
 from .sshd import Host, Spot
-
-__all__ = ["Host", "Lab", "Spot", "Target", "lab_running", "missing_tools"]

@@ -1,6 +1,5 @@
 """What C lacks is found one by one; where swap or core dumps could write keys to a disk, that is said."""
 
-import os
 import shutil
 from pathlib import Path
 
@@ -111,81 +110,17 @@ HEAD = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
 
 
 @pytest.mark.parametrize(
-    ("swaps", "known", "mark", "words"),
+    ("swaps", "mark", "words"),
     [
-        ("", {}, Mark.OK, "none"),
-        (HEAD, {}, Mark.OK, "none"),
-        (f"{HEAD}/dev/dm-1  partition\t8 0 -2\n", {"/dev/dm-1": True}, Mark.OK, "encrypted"),
-        (f"{HEAD}/dev/sda2  partition\t8 0 -2\n", {"/dev/sda2": False}, Mark.WARNING, "written to /dev/sda2"),
-        (
-            f"{HEAD}/my\\040swap file\t8 0 -2\n",
-            {"/my swap": None},
-            Mark.NOTE,
-            "whether /my swap is encrypted cannot be",
-        ),
-        (
-            f"{HEAD}/a file 8 0 -2\n/b partition 8 0 -3\n",
-            {"/a": None, "/b": False},
-            Mark.WARNING,
-            "written to /b",
-        ),
+        ("", Mark.OK, "none"),
+        (HEAD, Mark.OK, "none"),
+        (f"{HEAD}/dev/zram0  partition\t8 0 100\n", Mark.OK, "none"),
+        (f"{HEAD}/dev/zram0 partition 8 0 100\n/dev/sda2  partition\t8 0 -2\n", Mark.NOTE, "written to /dev/sda2,"),
+        (f"{HEAD}/my\\040swap file\t8 0 -2\n", Mark.NOTE, "written to /my swap,"),
     ],
 )
-def test_swap_that_is_not_encrypted_is_a_warning_and_what_cannot_be_told_is_said(swaps, known, mark, words):
+def test_swap_that_keys_may_be_written_to_is_named(swaps, mark, words):
     sheet = Sheet(CONTROLLER, ("swap",))
-    controller.look_at_swap(sheet, swaps, encrypted=lambda place, device: known[place])
+    controller.look_at_swap(sheet, swaps)
     assert sheet.findings[0].mark is mark
     assert words in sheet.findings[0].detail
-
-
-def uuid(block: Path, text: str) -> None:
-    (block / "dm").mkdir(parents=True)
-    (block / "dm" / "uuid").write_text(text)
-
-
-def plain(block: Path) -> None:
-    block.mkdir(parents=True)
-
-
-def luks(block: Path) -> None:
-    uuid(block, "CRYPT-LUKS2-0123-swap\n")
-    plain(block / "slaves" / "sda2")
-
-
-def volume_on_luks(block: Path) -> None:
-    uuid(block, "LVM-abc\n")
-    luks(block / "slaves" / "dm-0")
-
-
-def volume_on_two(block: Path) -> None:
-    volume_on_luks(block)
-    plain(block / "slaves" / "sdb1")
-
-
-def loop(block: Path) -> None:
-    (block / "loop").mkdir(parents=True)
-
-
-@pytest.mark.parametrize(
-    ("made", "expected"),
-    [
-        (plain, False),
-        (luks, True),
-        (volume_on_luks, True),
-        (volume_on_two, False),
-        (loop, None),
-        (lambda block: None, None),
-    ],
-)
-def test_what_lies_below_a_swap_file_tells_whether_it_is_encrypted(tmp_path, monkeypatch, made, expected):
-    monkeypatch.setattr(controller, "_BLOCK", tmp_path / "sys")
-    file = tmp_path / "swapfile"
-    file.write_text("")
-    number = file.stat().st_dev
-    made(tmp_path / "sys" / f"{os.major(number)}:{os.minor(number)}")
-    assert controller.is_encrypted(str(file), False) is expected
-
-
-def test_swap_in_memory_and_swap_of_the_host_outside():
-    assert controller.is_encrypted("/dev/zram0", True) is True
-    assert controller.is_encrypted("/no/such/swapfile", False) is None

@@ -6,21 +6,22 @@ from borgpull.answers import Mark
 from borgpull.checkup import Sheet
 from borgpull.checkup.server_disk import _judge_links as judge_links
 from borgpull.checkup.sheet import Facts
+from borgpull.ssh import Answer, Part
 
 
 @pytest.mark.parametrize(
     ("facts", "mark"),
     [
-        ("kind ext2/ext3\ndevice 5\non 5\non 5", Mark.OK),
-        ("kind msdos\ndevice 5\non 5", Mark.WARNING),
-        ("kind exfat\ndevice 5\non 5", Mark.WARNING),
-        ("kind fuseblk\ndevice 5\non 5", Mark.NOTE),
-        ("device 5\non 5", Mark.NOTE),
-        ("kind xfs\ndevice 5\non 5\non 6", Mark.WARNING),
+        ("kind ext2/ext3\ndevice 5\ndevice 5\ndevice 5", Mark.OK),
+        ("kind msdos\ndevice 5\ndevice 5", Mark.WARNING),
+        ("kind exfat\ndevice 5\ndevice 5", Mark.WARNING),
+        ("kind fuseblk\ndevice 5\ndevice 5", Mark.NOTE),
+        ("device 5\ndevice 5", Mark.NOTE),
+        ("kind xfs\ndevice 5\ndevice 5\ndevice 6", Mark.WARNING),
     ],
 )
 def test_by_the_kind_of_file_system_and_its_device(facts, mark):
     sheet = Sheet("B", ("hard links",))
-    judge_links(sheet, Facts(facts.encode()))
+    judge_links(sheet, Facts(Answer({"facts": Part(data=facts.encode())})))
     assert sheet.findings[0].mark is mark
     assert bool(sheet.findings[0].hint) == (mark is Mark.WARNING)

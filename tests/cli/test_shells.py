@@ -62,7 +62,6 @@ def test_tab_completes_commands_names_and_files(shell, folder):
             ("borgpull config sch", "borgpull config schema "),
             ("borgpull status --max", "borgpull status --max-age "),
             ("borgpull status --config conf", "borgpull status --config config.toml "),
-            ("borgpull status --config=conf", "borgpull status --config=config.toml "),
             ("borgpull status --config config.toml w", "borgpull status --config config.toml web1 "),
             ("borgpull status -c config.toml B", "borgpull status -c config.toml Büro\\ 3 "),
         ):

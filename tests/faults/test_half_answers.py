@@ -26,7 +26,7 @@ from borgpull.ledger.record import read
 from borgpull.ledger.server import Place
 from borgpull.ledger.vault import Written
 from support.following import same_as
-from support.shims import FORK, HALF, KINDS, Shims, can_refuse_forks
+from support.shims import FORK, HALF, HANG, KINDS, Shims, can_refuse_forks
 
 BORG = {"BORG_PASSPHRASE": "x", "BORG_SELFTEST": "disabled", "TZ": "UTC"}
 # A wait of so long is one for what never comes.
@@ -98,7 +98,7 @@ def no_ssh():
         patch.setattr(ssh.argv, "execute", lambda path, command: [*here, f"PATH={path}", "/bin/sh", "-c", str(command)])
         # There is no sshd above it to be looked for.
         patch.setattr(scripts, "LASTING", scripts.LASTING.replace(ssh.FIND_SSHD, "sshd=\n"))
-        patch.setattr(server, "_SECONDS", STEP)
+        patch.setitem(ServerVault._ask.__kwdefaults__, "seconds", STEP)
         patch.setattr(server, "_SURVEY_SECONDS", STEP)
         yield
 
@@ -365,6 +365,20 @@ def judged(stage, operation, kinds=(), *, thin=False):
 @pytest.mark.parametrize("name", ["look", "open", "place by ledgers", "restore"])
 def test_a_program_that_fails_is_a_failure_of_b_and_never_another_answer(stage, name):
     judged(stage, OPERATIONS_BY_NAME[name], thin=True)
+
+
+def test_a_program_that_never_ends_is_a_passing_failure_of_b_and_what_it_ran_in_is_ended(stage, monkeypatch):
+    monkeypatch.setitem(ServerVault._ask.__kwdefaults__, "seconds", 2.0)
+    look = OPERATIONS_BY_NAME["look"]
+    with put_back(stage, nothing):
+        stage.shims.arm("find", 1, HANG)
+        answer = asyncio.run(look.play(stage))
+        assert stage.shims.disarm()
+        assert isinstance(answer, Failure)
+        assert (answer.party, answer.transient) == ("B", True)
+        assert "did not end within 2 s" in answer.cause
+        # It waits for no lock.
+        assert not isinstance(asyncio.run(look.play(stage)), Failure)
 
 
 @pytest.mark.slow

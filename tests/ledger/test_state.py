@@ -48,6 +48,16 @@ def test_where_a_repository_lies_or_once_lay_is_known_by_its_id(vault):
     ]
 
 
+def test_the_ids_are_first_those_of_all_ledgers_that_lie_there(vault):
+    known = ledger()
+    vault.folder.mkdir(parents=True)
+    (vault.folder / "ledger.retired.json").write_bytes(known.dump())
+    (vault.folder.parent / "ledger.json").write_text("damaged")
+    other = replace(vault, folder=vault.folder.with_name("two"))
+    assert asyncio.run(other.known_place(known.evidence.repository_id)) == str(vault.folder)
+    assert [path.name for path in vault.ids.parent.iterdir()] == ["ids"]
+
+
 def test_ids_that_cannot_be_read_are_said_and_not_taken_for_none(vault):
     vault.ids.parent.mkdir(parents=True)
     vault.ids.write_text("a file")

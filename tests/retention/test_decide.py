@@ -132,9 +132,7 @@ def test_a_good_archive_that_goes_holds_nothing_any_more():
     ]
 
 
-@pytest.mark.parametrize(
-    "options", [(), ("--keep-daily=0",), ("--keep-x=1",), ("--prefix=x",), ("--keep-within=1",), ("--keep-daily=x",)]
-)
+@pytest.mark.parametrize("options", [(), ("--keep-daily=0",), ("--keep-x=1",), ("--prefix=x",), ("--keep-daily=x",)])
 def test_what_is_no_rule_is_refused(options):
     with pytest.raises(ValueError, match=r".+"):
         Rules.from_options(options)

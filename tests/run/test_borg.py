@@ -1,6 +1,7 @@
 """`borg`: a borg of the operator's at the operator's terminal; what it changes, and what is known of that then."""
 
 import contextlib
+import json
 import os
 import shlex
 import signal
@@ -61,7 +62,11 @@ def test_what_full_access_changes_is_the_new_truth(backed_up):
     done = backed_up.run("borg", "web", "--full-access", "--", "create", "::mine", str(ROOT / "LICENSE"))
     assert (done.returncode, done.stdout) == (0, "")
     assert "T web: archives that came: mine" in done.stderr
-    assert backed_up.run("status", "web").returncode == 0
+    stands = backed_up.run("status", "web", "--json")
+    assert stands.returncode == 0
+    decided = json.loads(stands.stdout)["targets"][0]["history"][-1]
+    assert decided["what"] == "borg --full-access"
+    assert decided["cause"].startswith("archives that came: mine; ")
 
 
 def test_a_first_ctrl_c_is_for_borg_and_a_prompt_is_answered_on_the_terminal(backed_up):

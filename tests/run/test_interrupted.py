@@ -1,5 +1,6 @@
 """A run that is stopped or cut off in the middle tidies up everywhere, says so, and the next one works."""
 
+import json
 import os
 import signal
 import subprocess
@@ -75,6 +76,9 @@ def test_a_run_that_is_stopped_tells_all_the_same_that_a_repository_was_tampered
     assert run.returncode == 3, said
     assert (outcome(told, "web"), outcome(told, "mail")) == ("interrupted", "tampered")
     assert events(told)[-1]["outcome"] == "tampered"
+    stands = json.loads(busy.run("status", "--json", config=busy.lab.config()).stdout)["targets"]
+    past = {each["name"]: [event["outcome"] for event in each["history"]] for each in stands}
+    assert past == {"web": ["interrupted"], "mail": ["done", "tampered"]}
 
 
 def test_what_was_sent_before_an_interrupt_is_not_sent_again(world, tmp_path):

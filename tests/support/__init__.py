@@ -8,24 +8,3 @@ from .network import Network, needs_network_namespaces, network_of
 from .place import ROOT, Result, World, borg_14, borg_of, loopback_world, python_of, walled_world
 from .secrets import Sightings, found_on_disk, secrets_of, watching_for
 from .sudo import LOGIN, Sudoing, sudoing_world
-
-__all__ = [
-    "LOGIN",
-    "ROOT",
-    "Network",
-    "Result",
-    "Sightings",
-    "Sudoing",
-    "World",
-    "borg_14",
-    "borg_of",
-    "found_on_disk",
-    "loopback_world",
-    "needs_network_namespaces",
-    "network_of",
-    "python_of",
-    "secrets_of",
-    "sudoing_world",
-    "walled_world",
-    "watching_for",
-]

@@ -11,9 +11,10 @@ from pathlib import Path
 PROGRAMS = tuple(
     "cat cp dd du expr find grep head ln ls mkdir mv rm rmdir sed setsid sh sleep sync wc date".split()  # noqa: SIM905
 )
-MISSING, KILLED, HALF, SHELL, FORK = "missing", "killed", "half", "shell", "fork"
+MISSING, KILLED, HALF, SHELL, FORK, HANG = "missing", "killed", "half", "shell", "fork", "hang"
 # What a call may fail in. Half: it does its work, and half of what it prints arrives. Shell: the shell that called it
 # is killed. Fork: it does its work, and every shell of the session that has to begin a process from then on is refused.
+# Hang, which takes a time limit, is none of them.
 KINDS = (MISSING, KILLED, HALF, SHELL, FORK)
 _CGROUPS = Path("/sys/fs/cgroup/pids")
 _SHIM = r"""#!/bin/sh
@@ -43,6 +44,7 @@ case $kind in
     echo "$name: Input/output error" >&2
     exit 1
     ;;
+  hang) exec {sleep} 1000 ;;
   shell) above "$PPID"; [ "$comm" != sh ] || kill -KILL "$PPID"; kill -KILL $$ ;;
   fork)
     pid=$PPID
@@ -68,7 +70,7 @@ class Shims:
         self.bin.mkdir(parents=True)
         real = {name: found for name in PROGRAMS if (found := shutil.which(name))}
         for name, program in real.items():
-            own = {each: real[each] for each in ("head", "wc")}
+            own = {each: real[each] for each in ("head", "sleep", "wc")}
             text = _SHIM.format(at=at, name=name, real=program, cgroup=self._cgroup, **own)
             (self.bin / name).write_text(text)
             (self.bin / name).chmod(0o755)

@@ -4,7 +4,6 @@ _borgpull() {
     local line
     local -a lines described
     lines=("${(@f)$(command "$words[1]" completion words -- "${(@)words[1,CURRENT]}" 2>/dev/null </dev/null)}")
-    [[ $words[CURRENT] == --*=* ]] && compset -P '*='
     case $lines[1] in
     :files) _files ;;
     :directories) _files -/ ;;
