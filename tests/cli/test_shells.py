@@ -81,7 +81,6 @@ def test_fish_shows_commands_names_and_files_with_what_they_are_for(folder):
         "borgpull sta",
         "borgpull status --max",
         "borgpull status --config conf",
-        "borgpull status --config=conf",
         "borgpull status --config config.toml ",
     )
     asked = "".join(f"complete -C '{line}'; echo =; " for line in lines)
@@ -99,7 +98,6 @@ def test_fish_shows_commands_names_and_files_with_what_they_are_for(folder):
         ["status"],
         ["--max-age"],
         ["config.toml"],
-        ["--config=config.toml"],
         ["web1", "Büro 3"],
     ]
     assert "Ask the backup server" in shown[0][0]
