@@ -72,6 +72,8 @@ def reading_long(lone, tmp_path):
 
     def start(*, checkpoint: bool = False) -> Run:
         config = keeping_one(lone, BorgPath=slowly(tmp_path / "borg"))
+        # A second attempt would read all of it, and the next run nothing.
+        config["Borg"]["Retries"] = 0
         run = Run(lone, config, tmp_path)
         run.until(lambda: run.has("step_started", step="create"))
         before = indexes()

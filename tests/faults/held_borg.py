@@ -69,7 +69,7 @@ def place(command, gates):
             Remote.get = after(Remote.get, gates("list"))
         case "check":  # the serve has checked the segments, the archives come next
             Remote.check = after(Remote.check, gates("check"))
-        case "prune":  # the first chunk is deleted, nothing is committed
+        case "delete":  # the first chunk is deleted, nothing is committed
             Remote.delete = after(Remote.delete, gates("prune"))
         case "serve":
             place_in_compaction(gates("compact"))

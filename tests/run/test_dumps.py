@@ -72,6 +72,7 @@ def test_what_a_command_prints_is_kept_and_a_failing_one_leaves_nothing_and_fail
 
 
 def test_each_series_is_pruned_by_itself(world):
+    assert world.run("-q", config=streaming(world, {"db.sql": "echo some"})).returncode == 0
     before = set(world.lab.archives(world.target("web")))
     done = world.run("--json", config=streaming(world, {"db.sql": "echo more"}))
     assert done.returncode == 0, done.stderr

@@ -139,7 +139,7 @@ def _new(world: World, name: str) -> Path:
 @pytest.mark.parametrize("version", ["1.2", pytest.param("1.4", marks=pytest.mark.slow)])
 def test_a_target_that_deletes_archives_while_it_restores_is_found_out(fresh, tmp_path, version):
     config = with_evil_borg(fresh, "delete_archive", version)
-    folder = fresh.target("web").host.directory / "back"
+    folder = fresh.target("web").host.directory / f"back {version}"
     done = fresh.run("restore", "web", "--onto-target", "--to", str(folder), config=config)
     assert done.returncode == 3, done.stderr
     assert "archive vanished" in done.stderr
@@ -180,7 +180,7 @@ def test_a_restore_that_is_killed_in_the_middle_is_judged_by_the_next_run(fresh,
     held = script(target.host.directory / "held borg", f"touch {tmp_path}/there; exec sleep 600 3>&-\n")
     config = fresh.lab.config()
     entry(config, "web")["BorgPath"] = str(held)
-    process = fresh.start("restore", "web", "--onto-target", "--to", str(target.host.directory / "back"))
+    process = fresh.start("restore", "web", "--onto-target", "--to", str(target.host.directory / "back, held"))
     with process:
         process.stdin.write(fresh.lab.config_text(config))
         process.stdin.close()

@@ -24,5 +24,5 @@ def test_all_have_their_turn_and_b_sees_one_attempt_at_a_time(tmp_path):
         course = watched(world, tmp_path, targets=len(names), jobs=JOBS, seconds=300)
         assert problems_of(course) == []
         log = (world.lab.server.directory / "sshd.log").read_text()
-        assert (log.count("Accepted publickey"), log.count("beginning MaxStartups")) == (2, 0)
+        assert (log.count("Accepted publickey"), log.count("beginning MaxStartups")) == (3, 0)
         assert world.leftovers() == []
