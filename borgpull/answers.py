@@ -51,7 +51,7 @@ class State(StrEnum):
     CHANGED = "changed"
     """The repository is not in the state that was verified; the next run judges it."""
     NEVER = "never"
-    """There is no archive that was verified."""
+    """There is no good archive."""
     UNKNOWN = "unknown"
     """B did not say."""
     TAMPERED = "tampered"
@@ -82,7 +82,7 @@ _LEVELS = {
 
 @dataclass(frozen=True, kw_only=True)
 class GoodArchive:
-    """An archive that was verified, `started` at this time, and how old it is now."""
+    """A good archive, `started` at this time, and how old it is now."""
 
     name: str
     started: float

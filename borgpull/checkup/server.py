@@ -20,9 +20,12 @@ from .sheet import LOOK_AT_PROCESSOR, MOST_FACTS, Facts, Sheet, judge_cipher
 ROWS = ("connect", "shell", "borg", "serve", *DISK_ROWS)
 SECONDS = 60.0
 
+# What the scripts of a run call there.
+PROGRAMS = "cat cp date dd du expr find grep head ln ls mkdir mv rm sed setsid sleep wc"
 # $1 is the borg, $2 RootDir; standard input has a repository's path a line. Prints a word and a value a line.
 _SCRIPT = (
-    r"""
+    f"programs='{PROGRAMS}'\n"
+    + r"""
 nearest() {
   place=$1
   until [ -e "$place" ] || [ "$place" = / ]; do place=${place%/*} place=${place:-/}; done
@@ -30,6 +33,7 @@ nearest() {
 device() { stat -L -c %d -- "$place" 2>/dev/null; }
 look() {
   borg=$1 root=$2
+  for program in $programs; do command -v "$program" >/dev/null || echo "lacks $program"; done
   if command -v "$borg" >/dev/null; then echo "borg $("$borg" --version 2>&1 </dev/null | head -n 1)"; fi
   if [ -d "$root" ]; then echo "root directory"; elif [ -e "$root" ] || [ -L "$root" ]; then echo "root other"; fi
   nearest "$root"
@@ -55,7 +59,7 @@ async def look_at_server(sheet: Sheet, master: ssh.Master, config: Config) -> No
     """Look at B over its connection; findings go to `sheet`. Raises Failure when B cannot be asked on."""
     with sheet.attempt("shell"):
         facts = await _asked(master, config)
-        sheet.ok("shell", f"for {config.server.username}")
+        _look_at_programs(sheet, facts, config.server.username)
         judge_cipher(sheet, facts, config.server)
         _look_at_borg(sheet, facts, config.server_borg_path)
         look_at_disk(sheet, facts, config)
@@ -83,6 +87,14 @@ async def _asked(master: ssh.Master, config: Config) -> Facts:
     return Facts(
         await ssh.ask(master, _SCRIPT, *words, doing=doing, stdin=paths.encode(), seconds=SECONDS, most=MOST_FACTS)
     )
+
+
+def _look_at_programs(sheet: Sheet, facts: Facts, user: str) -> None:
+    if lacks := facts.every("lacks"):
+        hint = "apt install coreutils findutils grep sed util-linux"
+        sheet.cross("shell", Failure(BACKUP_SERVER, f"it lacks {', '.join(lacks)}", hint=hint))
+    else:
+        sheet.ok("shell", f"for {user}")
 
 
 def _look_at_borg(sheet: Sheet, facts: Facts, borg: str) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class Borg(OneTargetCommand):
     """Run a borg COMMAND here against the repository of the target NAME: `borgpull borg NAME -- COMMAND ARG...`.
 
-    The repository is set: `::` names it, `::ARCHIVE` an archive in it, `::latest` the newest that was verified. What
+    The repository is set: `::` names it, `::ARCHIVE` an archive in it, `::latest` the newest good one. What
     stands after `--` is borg's, and so are input, output and terminal: there is no --json but borg's own. Where the
     config came on standard input borg reads from the terminal, or from /dev/null without one. The session may only add;
     with --full-access it may also delete, and the state that it leaves is taken as the truth. A mount ends with Ctrl-C

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class List(OneTargetCommand):
     """List the archives of the target NAME, or the files of its ARCHIVE that match the PATTERNs.
 
-    ARCHIVE is a name, an id, or `latest`: the newest that was verified. A PATTERN is one of borg's: a path with all
+    ARCHIVE is a name, an id, or `latest`: the newest good one. A PATTERN is one of borg's: a path with all
     below it, or `sh:**/*.conf`, `fm:`, `re:`, `pf:`. Without one everything is listed. It runs borg on this machine,
     contacts no target, and changes nothing.
     """

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Restore(OneTargetCommand):
     """Restore ARCHIVE of the target NAME, or the PATHs in it, to a folder here or onto the target itself.
 
-    ARCHIVE is a name, an id, or `latest`, as without one: the newest that was verified; `@NAME` is that of a stream. A
+    ARCHIVE is a name, an id, or `latest`, as without one: the newest good one; `@NAME` is that of a stream. A
     PATH stands for all below it; borg's patterns work too, see `borgpull list`. `--to DIR` extracts here, below DIR.
     `--onto-target` puts everything back where it was on the target, and together with `--to DIR` below the folder DIR
     of the target. Nothing is overwritten: DIR has to be new or empty, and without DIR the paths must not be there,

@@ -49,7 +49,9 @@ def without_links(request, tmp_path):
         return
     programs = tmp_path / "bin"
     programs.mkdir()
-    (programs / "ln").write_text("#!/bin/sh\necho 'ln: failed to create hard link: Operation not permitted' >&2\nexit 1\n")
+    (programs / "ln").write_text(
+        "#!/bin/sh\necho 'ln: failed to create hard link: Operation not permitted' >&2\nexit 1\n"
+    )
     (programs / "ln").chmod(0o755)
     line = f'ForceCommand PATH={programs}:$PATH; export PATH; exec /bin/sh -c "$SSH_ORIGINAL_COMMAND"'
     with loopback_world(["web"], server=Spot(name="B", sshd_lines=(line,)), planted=False) as world:

@@ -12,11 +12,12 @@ import pytest
 from borgpull import config as configs
 from borgpull import fleet
 from borgpull.answers import Finding
+from borgpull.checkup.server import PROGRAMS
 from lab import Spot
 from support import World, borg_14, loopback_world
 from support.reading import forced_shell, script
 
-TOOLS = ("cut", "dirname", "df", "env", "head", "readlink", "sh", "stat", "tail")
+TOOLS = (*PROGRAMS.split(), "df", "env", "readlink", "sh", "stat", "tail")
 QUICK = 'case $1 in --version) echo borg 1.4.5 ;; *) exec /usr/bin/borg "$@" ;; esac'
 UNSEEN_WITHOUT_SHELL = ("borg", "serve", "root", "path", "space", "hard links")
 
@@ -41,6 +42,7 @@ TROUBLES = {
     "forced-serve": Trouble(
         "shell", ("forced to `borg serve` (borg 1.2.4)", "IGNORE our --append-only", "`command="), UNSEEN_WITHOUT_SHELL
     ),
+    "no-setsid": Trouble("shell", ("it lacks find, setsid", "util-linux")),
     "no-borg": Trouble(
         "borg", ("borg is not installed there (/nowhere/borg)", "BorgPath in [Borg.Server]"), ("serve",)
     ),
@@ -98,7 +100,10 @@ def servers(tmp_path_factory, roots) -> Iterator[World]:
     tools = tmp_path_factory.mktemp("tools")
     for tool in TOOLS:
         (tools / tool).symlink_to(shutil.which(tool))
-    lines = SSHD | {"few-tools": forced_shell(f"PATH={tools}")}
+    fewer = tmp_path_factory.mktemp("fewer")
+    for tool in set(TOOLS) - {"find", "setsid"}:
+        (fewer / tool).symlink_to(shutil.which(tool))
+    lines = SSHD | {name: forced_shell(f"PATH={at}") for name, at in {"few-tools": tools, "no-setsid": fewer}.items()}
     spots = [
         Spot(name=name, sshd_lines=tuple(filter(None, [lines.get(name)])), prefix=_prefix(name, roots))
         for name in roots

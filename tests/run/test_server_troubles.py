@@ -161,7 +161,9 @@ def test_a_repository_that_may_not_be_written_is_told_and_is_whole_when_it_may_b
 @pytest.mark.parametrize(("step", "command"), [("prune", "delete"), ("compact", "compact")])
 def test_a_disk_that_fills_leaves_the_repository_whole(world, step, command, tmp_path):
     target = world.target("web")
-    filling = script(tmp_path / "borg", FILLING.format(step=command, place=target.repository, borg=shutil.which("borg")))
+    filling = script(
+        tmp_path / "borg", FILLING.format(step=command, place=target.repository, borg=shutil.which("borg"))
+    )
     target.repository.mkdir()
     config = only(world.lab.config(), "web")
     config["Borg"]["PruneSetting"] = "--keep-last 1"
