@@ -11,8 +11,9 @@ import sys
 import tempfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -203,7 +204,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     chosen = _slice(config)
     if chosen:
         number, of = chosen
-        parts = _parts(items, of)
+        # Some tests play a part of what they have in each slice.
+        parts = [
+            number if item.get_closest_marker("in_each_slice") else part
+            for item, part in zip(items, _parts(items, of), strict=True)
+        ]
         config.hook.pytest_deselected(items=[item for item, part in zip(items, parts, strict=True) if part != number])
         items[:] = [item for item, part in zip(items, parts, strict=True) if part == number]
     items.sort(key=_place)
@@ -217,6 +222,13 @@ def _parts(items: list[pytest.Item], of: int) -> list[int]:
         parts.append((zlib.crc32(file.encode()) + seen[file]) % of)
         seen[file] += 1
     return parts
+
+
+@pytest.fixture
+def share(request: pytest.FixtureRequest) -> Callable[[list[Any]], list[Any]]:
+    """Returns what is to be played of a list, for a test that is in each slice."""
+    number, of = _slice(request.config) or (0, 1)
+    return lambda every: every[number::of]
 
 
 def _place(item: pytest.Item) -> int:

@@ -201,26 +201,28 @@ def test_other_faults_of_a_rollback_can_be_made_good(play, closed, fault):
 
 
 @pytest.mark.slow
+@pytest.mark.in_each_slice
 @pytest.mark.parametrize("kind", POSSIBLE)
 @pytest.mark.parametrize("command", HONEST)
-def test_no_fault_closes_an_honest_repository(play, command, kind):
+def test_no_fault_closes_an_honest_repository(play, share, command, kind):
     play.honest.put_back()
     found = [
         honest_problems(play, command, *each, kind) or []
-        for each in play.called(HONEST[command])
+        for each in share(play.called(HONEST[command]))
         if not talks_late(each[0], kind)
     ]
     assert list(itertools.chain(*found)) == []
 
 
 @pytest.mark.slow
+@pytest.mark.in_each_slice
 @pytest.mark.parametrize("kind", POSSIBLE)
 @pytest.mark.parametrize("command", CLOSED)
-def test_no_fault_opens_a_closed_repository(play, closed, command, kind):
+def test_no_fault_opens_a_closed_repository(play, closed, share, command, kind):
     closed.put_back()
     found = [
         closed_problems(play, closed, command, *each, kind) or []
-        for each in play.called(CLOSED[command])
+        for each in share(play.called(CLOSED[command]))
         if not talks_late(each[0], kind)
     ]
     assert list(itertools.chain(*found)) == []
