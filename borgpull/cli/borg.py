@@ -60,8 +60,8 @@ class Borg(OneTargetCommand):
         given = await hand.named(given)
         try:
             status = await self._run(hand, given)
-        except asyncio.CancelledError:
-            # What it did until somebody stopped it is looked at all the same.
+        except (asyncio.CancelledError, Failure):
+            # What it did until then is looked at all the same.
             self._tell(subject, hand, await hand.end())
             raise
         left = await hand.end()

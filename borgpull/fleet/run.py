@@ -158,8 +158,9 @@ async def _remember(fleet: _Fleet, target: Target, entry: Entry, *, seconds: flo
         async with asyncio.timeout(seconds), fleet.servers.lease() as server:
             plan = Plan(fleet.config, server, fleet.cache, fleet.emit)
             await Subject(plan, target).vault.remember(entry)
-    except (Failure, TimeoutError) as error:
-        fleet.emit(Said(target=target.name, party=BACKUP_SERVER, text=f"the history was not written: {error}"))
+    except Exception as error:  # whatever it was
+        text = f"the history was not written: {failure_of(error)}"
+        fleet.emit(Said(target=target.name, party=BACKUP_SERVER, text=text))
 
 
 async def _tried(fleet: _Fleet, target: Target) -> Outcome:

@@ -159,7 +159,7 @@ async def keep(subject: Subject, wanted: str) -> str:
     note = replace(known.note(archive.id), state=Standing.GOOD, reason="")
     kept = replace(known, notes={**known.notes, archive.id: note})
     await subject.vault.write(kept)
-    await subject.vault.remember(Entry(what="keep", cause=f"the archive {clean(archive.name)} counts as good"))
+    await subject.remember(Entry(what="keep", cause=f"the archive {clean(archive.name)} counts as good"))
     decision = next(each for each in retention_of(subject, kept).decisions if each.archive.id == archive.id)
     then = "keeps" if decision.kept else "removes"
     return f"{clean(archive.name)} counts as good; the next run {then} it: {decision.rule}"
