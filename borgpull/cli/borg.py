@@ -106,7 +106,7 @@ class Borg(OneTargetCommand):
 
         if not left.settled:
             text = f"{subject.party}: the next run will close its repository: {'; '.join(left.changes)}"
-            message_warning(text, hand.ways_out)
+            message_warning(text, f"{hand.ways_out}; what you mean to change takes --full-access")
             return
         for change in left.changes:
             note(f"{subject.party}: {change}")
