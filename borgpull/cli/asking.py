@@ -25,7 +25,7 @@ async def agreed_meanwhile(question: str, *, otherwise: str) -> bool:
     with _asked(question, otherwise) as keyboard:
         loop = asyncio.get_running_loop()
         typed = loop.create_future()
-        loop.add_reader(keyboard, typed.set_result, None)
+        loop.add_reader(keyboard, lambda: typed.done() or typed.set_result(None))
         try:
             await typed
         finally:
