@@ -24,10 +24,10 @@ async def agreed_meanwhile(question: str, *, otherwise: str) -> bool:
 
     with _asked(question, otherwise) as keyboard:
         loop = asyncio.get_running_loop()
-        typed = loop.create_future()
-        loop.add_reader(keyboard, lambda: typed.done() or typed.set_result(None))
+        typed = asyncio.Event()
+        loop.add_reader(keyboard, typed.set)
         try:
-            await typed
+            await typed.wait()
         finally:
             loop.remove_reader(keyboard)
         return _is_yes(keyboard)
