@@ -46,6 +46,8 @@ class State(StrEnum):
     """The last good archive is too old."""
     INTERRUPTED = "interrupted"
     """A run ended in the middle; the next one verifies what it left."""
+    HELD = "held"
+    """An archive is odd: nothing is pruned until `release`, or until what was missing is there again."""
     FAILING = "failing"
     """The last run failed."""
     CHANGED = "changed"
@@ -71,6 +73,7 @@ _LEVELS = {
     State.OK: Level.OK,
     State.STALE: Level.WARNING,
     State.INTERRUPTED: Level.WARNING,
+    State.HELD: Level.WARNING,
     State.FAILING: Level.WARNING,
     State.CHANGED: Level.WARNING,
     State.NEVER: Level.UNKNOWN,

@@ -26,6 +26,8 @@ _MEANT: dict[str, Callable[[Any], Any]] = {
     "checkpoint_interval": amounts.seconds,
     "lock_wait": amounts.seconds,
     "upload_rate_limit": amounts.rate,
+    "shrink_limit": amounts.share,
+    "change_limit": amounts.share,
     "exclude_if_present": tuple,
     "road": Road,
     "before": tuple,

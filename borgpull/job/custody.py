@@ -21,8 +21,8 @@ from ..errors import BACKUP_SERVER, CONTROLLER, Failure, TamperedError
 from ..events import Step
 from ..guard import Archive as RepositoryArchive
 from ..guard import Evidence, Expected, Records, State, Unreadable, Verdict
-from ..ledger import Found, Ledger, Note, Phase
-from ..retention import Standing
+from ..ledger import Found, Hold, Ledger, Note, Phase
+from ..retention import Facts, Standing
 from ..road import Ended
 from .plan import Subject
 
@@ -137,6 +137,14 @@ class Custody:
     def note(self, archive_id: str, note: Note) -> None:
         """Remember what an archive is; it is written down with whatever is written next."""
         self._ledger = replace(self.verified, notes={**self.verified.notes, archive_id: note})
+
+    def compared(self, archive_id: str, facts: Facts, holds: tuple[Hold, ...], *, odd: bool) -> None:
+        """Remember what is known of a new archive, whether it is odd, and what the target is held for."""
+        known = self.verified
+        if odd:
+            words = "; ".join(dict.fromkeys(hold.words for hold in holds))
+            self.note(archive_id, replace(known.note(archive_id), state=Standing.ODD, reason=words))
+        self._ledger = replace(self.verified, facts={**known.facts, archive_id: facts}, holds=holds)
 
     def _ledger_gone(self, place: str) -> Failure:
         return Failure(
@@ -294,6 +302,13 @@ def ways_out(name: str, *, rollback: bool = True) -> str:
     if not rollback:
         return f"without a shell on B there is no way back from here; {accept}"
     return f"`borgpull rollback {name}` puts the last verified state back, {accept}"
+
+
+def release_hint(name: str) -> str:
+    return (
+        f"nothing is pruned or compacted meanwhile. Look at that host; then `borgpull release {name}`, which asks what "
+        "becomes of the odd archives"
+    )
 
 
 def _unsteady(found: Found) -> Failure:

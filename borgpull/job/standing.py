@@ -14,10 +14,19 @@ from ..events import Outcome
 from ..guard import Archive
 from ..hostile import clean
 from ..ledger import Ledger, Phase, Surveyed
-from .custody import CHANGED, GONE, SKEW_SECONDS, TAMPERED, UNVERIFIABLE, unreadable_ledger, ways_out
+from .custody import (
+    CHANGED,
+    GONE,
+    SKEW_SECONDS,
+    TAMPERED,
+    UNVERIFIABLE,
+    release_hint,
+    unreadable_ledger,
+    ways_out,
+)
 
 RUN = "run"
-_GOOD_ENOUGH = {Outcome.DONE, Outcome.WARNING}
+_GOOD_ENOUGH = {Outcome.DONE, Outcome.WARNING, Outcome.HELD}
 _BACK_UP = "`borgpull run` makes one; `borgpull doctor` looks for what is in its way"
 
 
@@ -47,7 +56,8 @@ def standing_of(name: str, seen: Surveyed, *, now: float, max_age: float, stream
         history=_past(seen),
     )
     late = _late(standing, max_age) or _late_stream(standing, read, max_age)
-    return _accused(standing, known, seen) or _failing(standing) or late or _unsettled(standing, known, seen)
+    unsettled = late or _unsettled(standing, known, seen)
+    return _accused(standing, known, seen) or _failing(standing) or _held(standing, known) or unsettled
 
 
 def _past(seen: Surveyed) -> tuple[PastEvent, ...]:
@@ -68,6 +78,13 @@ def _failing(standing: Standing) -> Standing | None:
         cause=f"its last run failed: {runs[-1].cause}",
         hint="see the report of that run; `borgpull doctor` looks for what is in the way",
     )
+
+
+def _held(standing: Standing, known: Ledger) -> Standing | None:
+    if not known.holds:
+        return None
+    words = "; ".join(dict.fromkeys(hold.words for hold in known.holds))
+    return replace(standing, state=State.HELD, cause=f"held: {words}", hint=release_hint(standing.target))
 
 
 def _without_ledger(name: str, seen: Surveyed) -> Standing:

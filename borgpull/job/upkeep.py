@@ -35,6 +35,7 @@ _FREED = re.compile(r"compaction freed about (.{1,20}) repository space")
 # Every commit leaves a few bytes; to move segments for less than this costs more than it frees.
 _WORTH_COMPACTING = 1024 * 1024
 _SHARES = 1 << 64
+HELD = "the target is held"
 # The kernel takes 128 KiB in one argument and much more in all; what leads there takes its share.
 _LONGEST_ARGUMENTS = 96 * 1024
 
@@ -78,6 +79,11 @@ class Upkeep:
 
     async def prune(self) -> None:
         """Delete the archives that the operator's rules do not keep. Raises Failure when some of them stay."""
+        if self._custody.verified.holds:
+            self._watch.skip(Step.PRUNE, HELD)
+            # That a check has passed is to be kept all the same.
+            await self._custody.settle(None, snapshot="drop")
+            return
         with self._watch.step(Step.PRUNE) as report:
             held_back = self._held_back(report)
             to_go = () if held_back else retention_of(self._subject, self._custody.verified).to_go
@@ -93,7 +99,7 @@ class Upkeep:
             alone = f"; {foreign} archives are not borgpull's and are left alone" if foreign else ""
             return f"nothing in the run that takes a repository over{alone}"
         if why := self._custody.clocks.disagreement(time.time()):
-            report.outcome = self._watch.worst = Outcome.WARNING
+            self._watch.worsen(report, Outcome.WARNING)
             hint = "set all of them by NTP; until they agree no archive is deleted"
             self._subject.plan.emit(
                 Warned(target=self._subject.target.name, text=f"nothing was pruned: {why}", hint=hint)
@@ -120,6 +126,9 @@ class Upkeep:
 
     async def compact(self) -> None:
         """Free what no archive needs any more, when that is worth it, and write down what C made. Raises Failure."""
+        if self._custody.verified.holds:
+            self._watch.skip(Step.COMPACT, HELD)
+            return
         with self._watch.step(Step.COMPACT) as report:
             freeable = await self._custody.freeable()
             # Where it cannot be seen, borg finds out for itself.

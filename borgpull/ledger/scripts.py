@@ -374,6 +374,21 @@ text place "$1/$2"
 """
 )
 
+# Tells which of the host keys from $4 on other targets have: the folder $1 has a file KEY.TAG for each key of a target.
+# $2 is the tag of this one. With $3, the folder of its ledger, it is put on record for each of them.
+HOST_KEYS = r"""
+hosts=$1 own=$2 led=$3
+shift 3
+set -e
+mkdir -p "$hosts"
+for key do
+  for file in "$hosts/$key".*; do
+    case $file in "$hosts/$key.$own" | "$hosts/$key.*") ;; *) say "other.$key" "" ;; esac
+  done
+  if [ -n "$led" ] && [ ! -s "$hosts/$key.$own" ]; then printf '%s\n' "$led" >"$hosts/$key.$own"; fi
+done
+"""
+
 # The old ledger is kept: it holds the key.
 RETIRE = r"""
 mv "$1/ledger.json" "$1/ledger.retired.json" && rm -rf "$1/snapshot" && say retired

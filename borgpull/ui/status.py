@@ -25,7 +25,7 @@ SCHEMA = 1
 _WORDS = {State.NEVER: "never backed up"}
 _WORST_FIRST = (
     *(State.TAMPERED, State.UNVERIFIABLE, State.UNKNOWN, State.NEVER),
-    *(State.FAILING, State.STALE, State.CHANGED, State.INTERRUPTED, State.OK),
+    *(State.FAILING, State.HELD, State.STALE, State.CHANGED, State.INTERRUPTED, State.OK),
 )
 _LEVEL_STYLES = {
     Level.OK: STYLES["done"],
