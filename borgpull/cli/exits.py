@@ -50,8 +50,8 @@ OF_DOCTOR = ExitCodes(
 OF_STATUS = ExitCodes(
     {
         "0": "OK",
-        "1": "WARNING: the last good archive is older than --max-age, the last run failed or was interrupted, the target "
-        "is held, or the repository is not as it was verified",
+        "1": "WARNING: the last good archive is older than --max-age, the last run failed or was interrupted, the "
+        "target is held, or the repository is not as it was verified",
         "2": "CRITICAL: a repository was tampered with, is gone, or could not be verified",
         "3": "UNKNOWN: a target was never backed up, or B could not be asked",
         **_OF_ALL,

@@ -20,15 +20,13 @@ _HINT = "write how long, such as `--until 12h`, or a time, such as `--until 2026
 
 
 class Expect(OneTargetCommand):
-    """Announce a planned change of the targets NAME..., such as a migration: what is odd until then is told, not held."""
+    """Announce a planned change of the targets NAME...: what is odd until then is told, and not held."""
 
     PROGNAME = "borgpull expect"
     until = cli.SwitchAttr(
         ["--until"], str, argname="TIME", mandatory=True, help="when it is over: a span such as 12h, or a local time"
     )
-    why = cli.SwitchAttr(
-        ["--why"], str, argname="TEXT", default="", help="what is planned, for `status` and the history"
-    )
+    why = cli.SwitchAttr(["--why"], str, argname="TEXT", default="", help="what is planned, for the history")
 
     def main(self, name: str, *names: str) -> int:
         until = _moment(str(self.until))

@@ -146,6 +146,10 @@ class Custody:
             self.note(archive_id, replace(known.note(archive_id), state=Standing.ODD, reason=words))
         self._ledger = replace(self.verified, facts={**known.facts, archive_id: facts}, holds=holds)
 
+    def compare_from(self, moment: float) -> None:
+        """Compare no later archive with one from before `moment`: an operator said that things change."""
+        self._ledger = replace(self.verified, baseline=moment)
+
     def _ledger_gone(self, place: str) -> Failure:
         return Failure(
             self._subject.party,

@@ -58,6 +58,7 @@ async def compare(subject: Subject, custody: Custody, made: Made, claimed: Archi
         await subject.vault.host_keys(facts.keys, record=True)
     if expected:
         for each in found:
+            custody.compare_from(made.archive.seconds)
             _tell(subject, f"expected until {_minute(known.expected)}: {each.words}", "")
     else:
         _settle(subject, custody, made, report)
@@ -85,6 +86,7 @@ def _good(known: Ledger, stream: str) -> list[Facts]:
         known.facts[archive.id]
         for archive in archives
         if archive.id in known.facts
+        and archive.seconds >= known.baseline
         and known.is_good(archive.id)
         and not is_checkpoint(archive.name)
         and stream_of(archive.name) == stream
@@ -185,7 +187,8 @@ async def release(subject: Subject, shown: Ledger, *, good: bool) -> str:
     state = Standing.GOOD if good else Standing.SET_ASIDE
     odd = odd_archives(known)
     notes = {each.id: replace(known.note(each.id), state=state) for each in odd}
-    await subject.vault.write(replace(known, notes={**known.notes, **notes}, holds=()))
+    baseline = odd[-1].seconds if good and odd else known.baseline
+    await subject.vault.write(replace(known, notes={**known.notes, **notes}, holds=(), baseline=baseline))
     if good and odd and odd[-1].id in known.facts:
         await subject.vault.host_keys(known.facts[odd[-1].id].keys, record=True)
     done = f"{len(odd)} odd archives {'count as good' if good else 'are set aside'}"

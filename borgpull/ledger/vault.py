@@ -110,7 +110,7 @@ class Vault(Protocol):
         """Add to the history, with or without the lock."""
 
     async def host_keys(self, keys: Collection[str], *, record: bool) -> frozenset[str]:
-        """Return which of these fingerprints of host keys other targets have; `record` puts them on this one's record."""
+        """Return which of these fingerprints of host keys other targets have; `record` puts them on record here."""
 
     async def known_place(self, repository_id: str) -> str:
         """Return where the ledger of a repository id lies, or once lay; "" when it never had one."""
