@@ -101,6 +101,7 @@ class PastEvent:
     outcome: str
     cause: str
     controller: str
+    hint: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -127,6 +127,9 @@ _SIGNS: Mapping[str, _Sign] = {
     "ConnectionBrokenWithHint": _LOST,
 }
 
+# With 128 and a number borg, and a shell, end on a signal.
+_SIGNALLED = 128
+
 _OLD = _Sign(
     "its borg is too old (or a borg 2): it does not know an option that borg 1.2 and 1.4 know",
     "install borg 1.2 or 1.4",
@@ -164,6 +167,20 @@ _TEXTS: Mapping[str, tuple[_Sign, _Sign]] = {
 }
 
 
+# What the system of a host says when it lacks something for a moment, or one of its disks fails.
+_SYSTEM = {
+    text: _Sign(
+        f"its system failed borg: {text}",
+        "look there for memory, limits on processes and files (TasksMax), and errors of disks",
+        transient=True,
+    )
+    for text in (
+        *("Input/output error", "MemoryError", "Cannot allocate memory", "Too many open files"),
+        *("Resource temporarily unavailable", "Stale file handle", "Transport endpoint is not connected"),
+    )
+}
+
+
 def explain(party: str, command: str, status: int, said: Messages, *, server: Messages | None = None) -> Failure:
     """Say why `borg COMMAND` failed with exit status `status`; `server` is what its `borg serve` on B said.
 
@@ -172,19 +189,20 @@ def explain(party: str, command: str, status: int, said: Messages, *, server: Me
     found = _find(party, said, server)
     if found is None:
         cause = f"borg {command} failed{_last_words(status, said)}"
-        return Failure(party, cause, hint="run it again with -v to see all that borg said")
+        hint = "run it again with -v to see all that borg said"
+        return Failure(party, cause, hint=hint, transient=not 0 <= status < _SIGNALLED)
     who, sign = found
     hint = sign.hint + (borg_setting(who) if sign is _OLD else "")
     return Failure(who, sign.cause, hint=hint, transient=sign.transient)
 
 
 def speaks_against_repository(status: int, said: Messages, *, server: Messages | None = None) -> bool:
-    """Tell whether a borg that failed so found something wrong with the repository itself, or does not say what.
+    """Tell whether a borg that failed so found something wrong with the repository itself.
 
-    It did not when it was killed, or when it lacked a setting, a right, space or the link.
+    It did not when it was killed, when it lacked a setting, a right, space or the link, or says what nobody knows.
     """
     found = _find("", said, server)
-    return status >= 0 and (found is None or found[1].damning)
+    return 0 <= status < _SIGNALLED and found is not None and found[1].damning
 
 
 def system_of_server(said: str) -> tuple[str, str] | None:
@@ -215,6 +233,7 @@ def _by_text(said: Iterable[tuple[str, Message]]) -> Iterator[tuple[str, _Sign]]
         for text, (on_server, elsewhere) in _TEXTS.items():
             if text in message.text:
                 yield who, on_server if who == BACKUP_SERVER else elsewhere
+        yield from ((who, sign) for text, sign in _SYSTEM.items() if text in message.text)
 
 
 def _last_words(status: int, said: Messages) -> str:

@@ -63,6 +63,7 @@ class Message:
         return self.level in {"ERROR", "CRITICAL"}
 
 
+_SHARE = re.compile(r"^ *[0-9]{1,3}% | *[0-9]{1,3}%$", re.ASCII)
 Line = Created | Percent | Message
 
 # What Python's getpass and borg say where borg has to read the passphrase from a pipe, by which it is given (1.2, 1.4).
@@ -96,7 +97,8 @@ def _read_record(record: dict[str, Any]) -> Line | None:
             return Created(read, added, files, _text(record, "path"))
         case "progress_percent" if _number(record, "total") > 0:
             current, total = _number(record, "current"), _number(record, "total")
-            return Percent(min(current, total), total, _text(record, "message"))
+            # Borg puts the share into the text as well, rounded in its own way.
+            return Percent(min(current, total), total, _SHARE.sub("", _text(record, "message")))
         case "log_message" | "question_prompt" | "question_env_answer":
             return _read_message(record)
     return None

@@ -7,6 +7,7 @@ import time
 
 _MARK = "@"
 _STAMP = "%Y-%m-%dT%H:%M:%S"
+_MAIN = re.compile(r"snapshot-\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", re.ASCII)
 _OF_STREAM = re.compile(r"@(.+)-\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", re.ASCII | re.DOTALL)
 
 
@@ -20,8 +21,8 @@ def archive_name(now: float, *, stream: str = "") -> str:
 
 
 def is_main(archive: str) -> bool:
-    """Tell whether an archive is one of the source paths; the ancestor made no others."""
-    return not archive.startswith(_MARK)
+    """Tell whether an archive is one of the source paths, that borgpull or its ancestor made."""
+    return _MAIN.fullmatch(archive) is not None
 
 
 def stream_of(archive: str) -> str:

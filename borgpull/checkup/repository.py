@@ -29,7 +29,8 @@ async def look_at_repository(
         _judge(sheet, standing_of("", seen, now=now, max_age=float("inf")), repository=seen.repository)
         archives = seen.ledger.evidence.archives if seen.ledger else ()
         if foreign := sum(not is_ours(archive.name) for archive in archives):
-            sheet.note(ROW, f"{foreign} archives are not borgpull's and are never pruned", "see PruneAlso")
+            hint = "PruneAlso puts archives of other names under your rules; `borgpull list` shows them"
+            sheet.note(ROW, f"{foreign} archives are not borgpull's and are never pruned", hint)
 
 
 def _judge(sheet: Sheet, standing: Standing, *, repository: bool) -> None:

@@ -36,7 +36,7 @@ class Accept(DecidingCommand):
         for difference in case.differences or (gone if place else "nothing differs from the last verified state",):
             note(f"{subject.party}: {difference}")
         readable = case.now is not None or case.gone
-        if readable and not self.agreed("Take the present state as the truth?"):
+        if readable and not await self.agreed("Take the present state as the truth?"):
             note("nothing was changed")
             return TAMPERED
         await settlement.accept(case)

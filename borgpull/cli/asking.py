@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,9 +15,32 @@ Rule = Callable[[str], str | None]
 
 def agreed(question: str, *, otherwise: str) -> bool:
     """Ask for a yes. Raises UsageError without a terminal; `otherwise` is the hint."""
+    with _asked(question, otherwise) as keyboard:
+        return _is_yes(keyboard)
+
+
+async def agreed_meanwhile(question: str, *, otherwise: str) -> bool:
+    """Ask as `agreed` does, while all else goes on: the backup server has to hear that this controller lives."""
+    with _asked(question, otherwise) as keyboard:
+        loop = asyncio.get_running_loop()
+        typed = loop.create_future()
+        loop.add_reader(keyboard, typed.set_result, None)
+        try:
+            await typed
+        finally:
+            loop.remove_reader(keyboard)
+        return _is_yes(keyboard)
+
+
+@contextlib.contextmanager
+def _asked(question: str, otherwise: str) -> Iterator[TextIO]:
     with _terminal("w", otherwise) as screen, _terminal("r", otherwise) as keyboard:
         print(f"{question} [y/N] ", end="", file=screen, flush=True)
-        return keyboard.readline().strip().lower() in {"y", "yes"}
+        yield keyboard
+
+
+def _is_yes(keyboard: TextIO) -> bool:
+    return keyboard.readline().strip().lower() in {"y", "yes"}
 
 
 def answer(question: str, *, default: str = "", rule: Rule, otherwise: str) -> str:

@@ -60,8 +60,8 @@ class Borg(OneTargetCommand):
         given = await hand.named(given)
         try:
             status = await self._run(hand, given)
-        except asyncio.CancelledError:
-            # What it did until somebody stopped it is looked at all the same.
+        except (asyncio.CancelledError, Failure):
+            # What it did until then is looked at all the same.
             self._tell(subject, hand, await hand.end())
             raise
         left = await hand.end()
@@ -106,7 +106,7 @@ class Borg(OneTargetCommand):
 
         if not left.settled:
             text = f"{subject.party}: the next run will close its repository: {'; '.join(left.changes)}"
-            message_warning(text, hand.ways_out)
+            message_warning(text, f"{hand.ways_out}; what you mean to change takes --full-access")
             return
         for change in left.changes:
             note(f"{subject.party}: {change}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from plumbum import cli
 
 from ..answers import Item, ListedArchive
-from ..errors import Failure
+from ..errors import Failure, UsageError
 from .exits import DONE
 from .targets import OneTargetCommand
 
@@ -30,6 +30,8 @@ class List(OneTargetCommand):
     json = cli.Flag(["--json"], help="print JSON, docs/list.schema.json; names are as they are, not cleaned")
 
     def main(self, name: str, archive: str = "", *patterns: str) -> int:
+        if self.why and archive:
+            raise UsageError("--why is about all archives of a target, and takes no ARCHIVE", hint=self.see)
         return self.about(name, lambda subject: self._list(subject, archive, patterns), alone=False)
 
     async def _list(self, subject: Subject, archive: str, patterns: tuple[str, ...]) -> int:

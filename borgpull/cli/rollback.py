@@ -45,7 +45,7 @@ class Rollback(DecidingCommand):
             if self.forget:
                 await self._forget(subject, settlement, case)
             return DONE
-        if case.known is not None and not self.agreed(f"Put {len(case.known.evidence.archives)} archives back?"):
+        if case.known is not None and not await self.agreed(f"Put {len(case.known.evidence.archives)} archives back?"):
             note("nothing was changed")
             return TAMPERED
         await settlement.rollback(case)

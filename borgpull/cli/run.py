@@ -151,7 +151,8 @@ async def _run(
     from .. import fleet  # noqa: PLC0415
 
     interrupt = fleet.Interrupt()
-    interrupt.attach()
+    hint = "a second signal, such as Ctrl-C, stops it at once"
+    interrupt.attach(lambda: emit(Warned(text="it stops: each borg writes a checkpoint first", hint=hint)))
     return await fleet.run(config, targets, directory=directory, cache=cache, emit=emit), interrupt
 
 

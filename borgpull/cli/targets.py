@@ -136,8 +136,8 @@ class DecidingCommand(OneTargetCommand):
 
     yes = cli.Flag(["-y", "--yes"], help="do it without asking")
 
-    def agreed(self, question: str) -> bool:
+    async def agreed(self, question: str) -> bool:
         """Ask on the terminal, for standard input may hold the config. Raises UsageError without a terminal."""
         if self.yes:
             return True
-        return asking.agreed(question, otherwise="add --yes when you know what it will do")
+        return await asking.agreed_meanwhile(question, otherwise="add --yes when you know what it will do")

@@ -10,13 +10,13 @@ import contextlib
 import functools
 import random
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..checkup import require
 from ..config import Config, Target
-from ..errors import BACKUP_SERVER, Failure, TamperedError
+from ..errors import BACKUP_SERVER, Failure, TamperedError, target_party
 from ..events import WORST_FIRST, Emit, Failed, Outcome, Retried, RunFinished, RunStarted, Said, TargetFinished
 from ..job import Plan, Subject, back_up
 from ..job.standing import RUN
@@ -36,10 +36,12 @@ class Interrupt:
     def __init__(self) -> None:
         self.number: int | None = None
         self._task: asyncio.Task[object] | None = None
+        self._told: Callable[[], None] = lambda: None
 
-    def attach(self) -> None:
-        """Have the signals of this process cancel the task that calls this."""
+    def attach(self, told: Callable[[], None] = lambda: None) -> None:
+        """Have the signals of this process cancel the task that calls this; `told` is called at the first one."""
         self._task = asyncio.current_task()
+        self._told = told
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._arrived, number)
@@ -58,6 +60,7 @@ class Interrupt:
         if self.number is None and self._task is not None:
             self.number = number
             self._task.cancel()
+            self._told()
         else:
             self._hurry()
 
@@ -135,21 +138,29 @@ class _Fleet:
 
 async def _one(fleet: _Fleet, target: Target, slots: asyncio.Semaphore, outcomes: dict[str, Outcome]) -> None:
     async with slots:
-        cause, stopped = "", None
+        failure, stopped = None, None
         try:
             outcome = await _tried(fleet, target)
         except asyncio.CancelledError as error:
             outcome, stopped = Outcome.INTERRUPTED, error
         except Exception as error:  # one target's failure never touches another
             _tell(fleet.emit, target.name, error)
-            outcome, cause = outcome_of(failure_of(error)), str(failure_of(error))
+            failure = failure_of(error)
+            outcome = outcome_of(failure)
         try:
             seconds = _SECONDS_WHEN_STOPPED if stopped else _SECONDS_TO_REMEMBER
-            await _remember(fleet, target, Entry(what=RUN, outcome=outcome, cause=cause), seconds=seconds)
+            await _remember(fleet, target, _entry(target, outcome, failure), seconds=seconds)
         finally:
             _finish(fleet.emit, outcomes, target, outcome)
         if stopped:
             raise stopped
+
+
+def _entry(target: Target, outcome: Outcome, failure: Failure | None) -> Entry:
+    if failure is None:
+        return Entry(what=RUN, outcome=outcome)
+    own = failure.party == target_party(target.name)
+    return Entry(what=RUN, outcome=outcome, cause=failure.cause if own else str(failure), hint=failure.hint)
 
 
 async def _remember(fleet: _Fleet, target: Target, entry: Entry, *, seconds: float) -> None:
@@ -158,8 +169,9 @@ async def _remember(fleet: _Fleet, target: Target, entry: Entry, *, seconds: flo
         async with asyncio.timeout(seconds), fleet.servers.lease() as server:
             plan = Plan(fleet.config, server, fleet.cache, fleet.emit)
             await Subject(plan, target).vault.remember(entry)
-    except (Failure, TimeoutError) as error:
-        fleet.emit(Said(target=target.name, party=BACKUP_SERVER, text=f"the history was not written: {error}"))
+    except Exception as error:  # whatever it was
+        text = f"the history was not written: {failure_of(error)}"
+        fleet.emit(Said(target=target.name, party=BACKUP_SERVER, text=text))
 
 
 async def _tried(fleet: _Fleet, target: Target) -> Outcome:

@@ -76,12 +76,14 @@ def judge(before: Evidence, after: Evidence, expected: Expected | None) -> Verdi
     return Verdict(state=State.UNVERIFIABLE if doubts else State.CLEAN, rules=doubts, added=added)
 
 
-def judge_unlisted(before: Evidence, after: Records, *, why: str) -> Verdict:
+def judge_unlisted(before: Evidence, after: Records, *, why: str, own: bool) -> Verdict:
     """Judge by the records alone where C's `borg list` failed, as it does after a key was replaced; `why` says how.
 
-    Never clean: which archives there are remains unknown. `why` may be hostile text.
+    Never clean: which archives there are remains unknown. `why` may be hostile text. With `own` it was C that deleted
+    and compacted: the law on objects says nothing then.
     """
-    tampered = (*_identity(before, after), *_objects(before, after, allowed=1), *_lost(before, after))
+    objects = () if own else _objects(before, after, allowed=1)
+    tampered = (*_identity(before, after), *objects, *_lost(before, after))
     if tampered:
         return Verdict(state=State.TAMPERED, rules=(*tampered, f"the archives cannot be listed: {clean(why)}"))
     return unverifiable(f"the archives cannot be listed: {why}")

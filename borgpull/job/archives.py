@@ -101,13 +101,17 @@ class Shelf:
         """Return the newest archive of the source paths that was verified, and is no checkpoint. Raises UsageError."""
         return self._newest("")
 
+    def _is_main(self, archive: Archive) -> bool:
+        # Of a repository that no run has taken over nobody knows how its archives are named.
+        return self.known is None or series.is_main(archive.name)
+
     def _newest(self, stream: str) -> Archive:
         whole = [
             archive
             for archive in self.archives
             if not borg_command.is_checkpoint(archive.name)
             and not self.aside(archive)
-            and (series.stream_of(archive.name) == stream if stream else series.is_main(archive.name))
+            and (series.stream_of(archive.name) == stream if stream else self._is_main(archive))
         ]
         good = [archive for archive in whole if self.verified(archive) is not False]
         if not good:
@@ -123,6 +127,9 @@ async def shelf_of(subject: Subject) -> Shelf:
     listed = await subject.reading(Step.INSPECT, borg_command.list_archives())
     if listed.status != 0:
         failure = listed.failure(CONTROLLER, "list")
+        if seen.holder:
+            cause = f"a run is at work on its repository: {seen.holder}"
+            raise Failure(subject.party, cause, hint="wait until it has ended", transient=True)
         if seen.ledger is None or not listed.speaks_against_repository:
             raise failure
         raise Failure(

@@ -29,7 +29,7 @@ from .plan import Plan, Subject
 from .session import Opened, backup_of, dump_of, opened
 from .stall import hung, moving
 from .streams import Reading, StreamFailure
-from .upkeep import Upkeep
+from .upkeep import Upkeep, retention_of
 from .watch import StepReport
 
 _FELL_BACK = "over stdio: its sshd refuses to forward"
@@ -143,6 +143,7 @@ class _Job:
         with self._watch.step(Step.INSPECT) as report:
             await lock.enter_async_context(self._subject.vault.held())
             report.detail = await self._custody.inspect()
+            self._tell_takeover(report.detail)
             await judge_left(self._subject, self._custody)
             known = self._custody.verified
             if any(archive.name == self._archive for archive in known.evidence.archives):
@@ -158,6 +159,13 @@ class _Job:
             self._made = _Made(self._archive)
             if not self._custody.verified.linked:
                 self._watch.warn_without_links()
+
+    def _tell_takeover(self, what: str) -> None:
+        if self._custody.taken_over:
+            foreign = retention_of(self._subject, self._custody.verified).foreign
+            alone = f"; {foreign} archives are not borgpull's and are left alone" if foreign else ""
+            hint = f"`borgpull list {self._target.name} --why` tells what becomes of each; see PruneAlso"
+            self._emit(Warned(target=self._target.name, text=f"{what}{alone}", hint=hint))
 
     async def _between(self, hooks: Hooks, stack: AsyncExitStack, ready: Opened | None) -> None:
         """Run Before, the sessions and After; what failed is then in `_failures`.
@@ -251,6 +259,7 @@ class _Job:
                 stream = reading.stream.name if reading else ""
                 believe(self._subject, claimed, verdict, name=made.archive, stream=stream)
                 if refused:
+                    report.detail = "its archive is set aside"
                     raise refused
             else:
                 report.detail = "nothing older was touched"

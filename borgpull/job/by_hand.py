@@ -91,7 +91,7 @@ class ByHand:
         left = await self._settled()
         if self._full_access:
             cause = "; ".join(left.changes) or "nothing was changed"
-            await self._subject.vault.remember(Entry(what="borg --full-access", cause=cause))
+            await self._subject.remember(Entry(what="borg --full-access", cause=cause))
         return left
 
     async def _settled(self) -> Left:

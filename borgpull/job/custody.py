@@ -101,8 +101,8 @@ class Custody:
         return "" if found.ledger.phase is Phase.CLEAN else "an interrupted run was verified"
 
     async def _first_sight(self, found: Found) -> str:
-        # That there is no ledger is believed when it was seen twice.
-        if found.repository and (again := await self._look()) != found:
+        # That there is no ledger, or no repository, is believed when it was seen twice.
+        if (again := await self._look()) != found:
             raise _unsteady(again)
         listed = await self._subject.borg(Step.INSPECT, borg_command.list_archives())
         made = ""
@@ -146,10 +146,6 @@ class Custody:
             self.note(archive_id, replace(known.note(archive_id), state=Standing.ODD, reason=words))
         self._ledger = replace(self.verified, facts={**known.facts, archive_id: facts}, holds=holds)
 
-    def compare_from(self, moment: float) -> None:
-        """Compare no later archive with one from before `moment`: an operator said that things change."""
-        self._ledger = replace(self.verified, baseline=moment)
-
     def _ledger_gone(self, place: str) -> Failure:
         return Failure(
             self._subject.party,
@@ -180,16 +176,16 @@ class Custody:
         self._ledger = replace(opened, phase=Phase.CLEAN, evidence=now)
         return verdict
 
-    async def settle(self, archive: Archive | None, *, checking: bool = False, snapshot: str = "keep") -> None:
-        """Write down the verified state; `archive` is what T's borg said of the archive that was added.
+    async def settle(self, archive: Archive | None, *, checking: bool = False) -> None:
+        """Write down the verified state, and drop the snapshot of the one before it.
 
-        `checking` says that a check begins now: until it has passed, one is due. `snapshot` is "drop" where nothing
-        follows that would drop it.
+        `archive` is what T's borg said of the archive that was added. `checking` says that a check begins now: until it
+        has passed, one is due.
         """
         settled = replace(self.verified, checking=checking or self.verified.checking)
         if archive is not None:
             settled = replace(settled, size=archive.original_size, files=archive.files)
-        self.clocks.server = (await self._vault.write(settled, snapshot=snapshot)).clock
+        self.clocks.server = (await self._vault.write(settled, snapshot="drop")).clock
         self._ledger = settled
 
     def passed_check(self) -> None:
@@ -197,9 +193,9 @@ class Custody:
         self._ledger = replace(self.verified, checked=time.time(), checking=False)
 
     async def begin_own(self, intent: frozenset[str]) -> None:
-        """Write down that C itself will delete the archives with these ids and compact, and drop the snapshot."""
+        """Write down that C itself will delete the archives with these ids and compact."""
         self._ledger = replace(self.verified, phase=Phase.OWN, intent=intent)
-        await self._vault.write(self._ledger, snapshot="drop")
+        await self._vault.write(self._ledger)
 
     async def confirm_deleted(self) -> list[str]:
         """List the archives after a deletion; return the names of those that were to go and are still there.
@@ -263,7 +259,8 @@ class Custody:
         if not found.files:
             await self._close(TAMPERED, (EMPTY,))
         records = guard.read_records(found.files, read_hints=read_hints, segments=found.segments)
-        verdict = guard.judge_unlisted(self._ledger.evidence, records, why=failure.cause)
+        own = self._ledger.phase is Phase.OWN
+        verdict = guard.judge_unlisted(self._ledger.evidence, records, why=failure.cause, own=own)
         if verdict.state is State.TAMPERED or listed.speaks_against_repository:
             await self._insist(verdict)
         raise failure

@@ -51,14 +51,13 @@ async def compare(subject: Subject, custody: Custody, made: Made, claimed: Archi
     others = await _keys_of_others(subject, facts, before)
     found = oddities(facts, good, limits=_limits(subject), others=others)
     expected = known.expected > time.time()
-    holds = known.holds if expected else _held(known.holds, found, made)
+    holds = known.holds if expected else _held(known.holds, facts, found, made)
     odd = any(hold.stream == made.stream for hold in holds)
     custody.compared(made.archive.id, facts, holds, odd=odd)
     if not odd and facts.keys != before:
         await subject.vault.host_keys(facts.keys, record=True)
     if expected:
         for each in found:
-            custody.compare_from(made.archive.seconds)
             _tell(subject, f"expected until {_minute(known.expected)}: {each.words}", "")
     else:
         _settle(subject, custody, made, report)
@@ -86,7 +85,6 @@ def _good(known: Ledger, stream: str) -> list[Facts]:
         known.facts[archive.id]
         for archive in archives
         if archive.id in known.facts
-        and archive.seconds >= known.baseline
         and known.is_good(archive.id)
         and not is_checkpoint(archive.name)
         and stream_of(archive.name) == stream
@@ -100,9 +98,9 @@ async def _keys_of_others(subject: Subject, facts: Facts, before: frozenset[str]
     return await subject.vault.host_keys(facts.keys, record=False)
 
 
-def _held(holds: tuple[Hold, ...], found: tuple[Finding, ...], made: Made) -> tuple[Hold, ...]:
+def _held(holds: tuple[Hold, ...], now: Facts, found: tuple[Finding, ...], made: Made) -> tuple[Hold, ...]:
     mine = [hold for hold in holds if hold.stream == made.stream]
-    over = ends([(hold.oddity, hold.path) for hold in mine], found)
+    over = ends([(hold.oddity, hold.path) for hold in mine], now, found)
     kept = [hold for hold in holds if hold.stream != made.stream or (hold.oddity, hold.path) not in over]
     there = {(hold.oddity, hold.path) for hold in mine}
     since = made.archive.seconds
@@ -187,8 +185,7 @@ async def release(subject: Subject, shown: Ledger, *, good: bool) -> str:
     state = Standing.GOOD if good else Standing.SET_ASIDE
     odd = odd_archives(known)
     notes = {each.id: replace(known.note(each.id), state=state) for each in odd}
-    baseline = odd[-1].seconds if good and odd else known.baseline
-    await subject.vault.write(replace(known, notes={**known.notes, **notes}, holds=(), baseline=baseline))
+    await subject.vault.write(replace(known, notes={**known.notes, **notes}, holds=()))
     if good and odd and odd[-1].id in known.facts:
         await subject.vault.host_keys(known.facts[odd[-1].id].keys, record=True)
     done = f"{len(odd)} odd archives {'count as good' if good else 'are set aside'}"

@@ -153,13 +153,13 @@ async def keep(subject: Subject, wanted: str) -> str:
         )
     archive = next((each for each in known.evidence.archives if wanted in (each.name, each.id)), None)
     if archive is None or known.is_good(archive.id):
-        why = "has no archive" if archive is None else "counts the archive as good already:"
+        why = "no run has verified such an archive" if archive is None else "it counts as good already"
         hint = f"`borgpull list {subject.target.name}` shows which ones are set aside"
-        raise UsageError(f"{subject.party} {why} {clean(wanted)}", hint=hint)
+        raise UsageError(f"{subject.party}: {clean(wanted)}: {why}", hint=hint)
     note = replace(known.note(archive.id), state=Standing.GOOD, reason="")
     kept = replace(known, notes={**known.notes, archive.id: note})
     await subject.vault.write(kept)
-    await subject.vault.remember(Entry(what="keep", cause=f"the archive {clean(archive.name)} counts as good"))
+    await subject.remember(Entry(what="keep", cause=f"the archive {clean(archive.name)} counts as good"))
     decision = next(each for each in retention_of(subject, kept).decisions if each.archive.id == archive.id)
     then = "keeps" if decision.kept else "removes"
     return f"{clean(archive.name)} counts as good; the next run {then} it: {decision.rule}"

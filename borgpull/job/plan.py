@@ -9,9 +9,9 @@ from pathlib import Path
 from ..borg.by_hand import Given
 from ..borg.command import Repository
 from ..config import Config, Target
-from ..errors import BACKUP_SERVER, CONTROLLER, target_party
-from ..events import Emit, Step
-from ..ledger import Place, ServerVault, Vault, place_of, state_vault
+from ..errors import BACKUP_SERVER, CONTROLLER, Failure, target_party
+from ..events import Emit, Step, Warned
+from ..ledger import Entry, Place, ServerVault, Vault, place_of, state_vault
 from ..road import BackupServer, Ended, Heard, LocalBorg, Reader, borg_by_hand, borg_on_controller
 from .watch import Watch
 
@@ -43,6 +43,14 @@ class Subject:
         self.vault: Vault = (
             state_vault(self.sockets, target) if self.sockets else ServerVault(plan.server.lasting, self.place)
         )
+
+    async def remember(self, entry: Entry) -> None:
+        """Write down what an operator decided; that this fails undoes nothing of it, and is told."""
+        try:
+            await self.vault.remember(entry)
+        except Failure as failure:
+            text = f"the history does not have this decision: {failure}"
+            self.plan.emit(Warned(target=self.target.name, text=text, hint=failure.hint))
 
     async def borg(self, step: Step, arguments: list[str]) -> Ended:
         """Run borg on C against the repository, with full access; one that failed is not raised."""

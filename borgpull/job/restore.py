@@ -158,7 +158,7 @@ class _Restore:
                 failure = error
         with subject.watch.step(Step.VERIFY):
             await custody.verify()
-            await custody.settle(None, snapshot="drop")
+            await custody.settle(None)
         if failure is not None:
             raise failure
         return ended

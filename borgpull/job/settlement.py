@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .. import guard, ssh
+from ..borg import WARNED
 from ..borg import command as borg_command
 from ..errors import CONTROLLER, Failure
 from ..events import Step
@@ -84,7 +85,7 @@ class Settlement:
     async def accept(self, case: Case) -> None:
         """Do what `take` does, and write into the history that the operator decided so."""
         await self.take(case)
-        await self._vault.remember(Entry(what="accept", cause="; ".join(case.differences) or "taken as it is"))
+        await self._subject.remember(Entry(what="accept", cause="; ".join(case.differences) or "taken as it is"))
 
     async def take(self, case: Case) -> None:
         """Take the present state as the truth; of a repository that is gone, that the next run makes a new one.
@@ -120,7 +121,7 @@ class Settlement:
         settled = replace(known, phase=Phase.CLEAN, evidence=evidence, cause="", rules=())
         settled = replace(settled, checked=time.time(), checking=False)
         await self._vault.write(settled, snapshot="drop")
-        await self._vault.remember(Entry(what="rollback", cause="; ".join(case.differences) or "nothing differed"))
+        await self._subject.remember(Entry(what="rollback", cause="; ".join(case.differences) or "nothing differed"))
 
     def _server(self) -> ServerVault:
         if not isinstance(self._vault, ServerVault):
@@ -170,6 +171,8 @@ class Settlement:
         if listed.status != 0:
             raise listed.failure(CONTROLLER, "list")
         checked = await self._subject.borg(Step.CHECK, borg_command.check())
+        if checked.status not in (0, WARNED):
+            raise checked.failure(CONTROLLER, "check")
         found = await self._vault.look()
         now, why = await self._read(found, listed)
         if now is None:

@@ -26,6 +26,8 @@ from .custody import (
 )
 
 RUN = "run"
+# What an operator decides; more than these would not end a failure.
+_SETTLED = {"accept", "rollback", "keep", "release"}
 _GOOD_ENOUGH = {Outcome.DONE, Outcome.WARNING, Outcome.HELD}
 _BACK_UP = "`borgpull run` makes one; `borgpull doctor` looks for what is in its way"
 
@@ -62,21 +64,28 @@ def standing_of(name: str, seen: Surveyed, *, now: float, max_age: float, stream
 
 def _past(seen: Surveyed) -> tuple[PastEvent, ...]:
     return tuple(
-        PastEvent(at=each.at, what=each.what, outcome=each.outcome, cause=each.cause, controller=each.controller)
+        PastEvent(
+            at=each.at,
+            what=each.what,
+            outcome=each.outcome,
+            cause=each.cause,
+            controller=each.controller,
+            hint=each.hint,
+        )
         for each in seen.history
     )
 
 
 def _failing(standing: Standing) -> Standing | None:
-    # Of one that somebody stopped nobody knows how it would have ended.
-    runs = [event for event in standing.history if event.what == RUN and event.outcome != Outcome.INTERRUPTED]
-    if not runs or runs[-1].outcome in _GOOD_ENOUGH:
+    # Of one that somebody stopped nobody knows how it would have ended, and a decision ends what it is about.
+    told = [event for event in standing.history if event.outcome != Outcome.INTERRUPTED]
+    if not told or told[-1].what in _SETTLED or told[-1].outcome in _GOOD_ENOUGH:
         return None
     return replace(
         standing,
         state=State.FAILING,
-        cause=f"its last run failed: {runs[-1].cause}",
-        hint="see the report of that run; `borgpull doctor` looks for what is in the way",
+        cause=f"its last run failed: {told[-1].cause}",
+        hint=told[-1].hint or "see the report of that run; `borgpull doctor` looks for what is in the way",
     )
 
 
@@ -101,7 +110,8 @@ def _without_ledger(name: str, seen: Surveyed) -> Standing:
     if failing := _failing(found):
         return replace(failing, state=State.NEVER, cause=f"it was never backed up; {failing.cause}")
     if seen.repository:
-        return replace(found, cause="a repository is there, but borgpull never verified it", hint=_BACK_UP)
+        hint = "the next `borgpull run` takes it over as it is, and prunes nothing"
+        return replace(found, cause="a repository is there, but borgpull never verified it", hint=hint)
     return replace(found, cause="it was never backed up", hint=_BACK_UP)
 
 

@@ -20,7 +20,7 @@ from ..answers import ListedArchive
 from ..borg import WARNED
 from ..borg import command as borg_command
 from ..borg.output import Message
-from ..errors import BACKUP_SERVER, CONTROLLER, Failure, UsageError
+from ..errors import BACKUP_SERVER, CONTROLLER, Failure
 from ..events import Outcome, Step, Warned
 from ..hostile import clean
 from ..ledger import Ledger
@@ -36,6 +36,8 @@ _FREED = re.compile(r"compaction freed about (.{1,20}) repository space")
 _WORTH_COMPACTING = 1024 * 1024
 _SHARES = 1 << 64
 HELD = "the target is held"
+# Of an archive that is not in the ledger, by whether it is unfinished.
+_UNVERIFIED = {True: "unfinished: the next run goes on from it", False: "not verified: the next run judges it"}
 # The kernel takes 128 KiB in one argument and much more in all; what leads there takes its share.
 _LONGEST_ARGUMENTS = 96 * 1024
 
@@ -82,7 +84,7 @@ class Upkeep:
         if self._custody.verified.holds:
             self._watch.skip(Step.PRUNE, HELD)
             # That a check has passed is to be kept all the same.
-            await self._custody.settle(None, snapshot="drop")
+            await self._custody.settle(None)
             return
         with self._watch.step(Step.PRUNE) as report:
             held_back = self._held_back(report)
@@ -95,9 +97,7 @@ class Upkeep:
     def _held_back(self, report: StepReport) -> str:
         """Return why nothing is to be deleted now, "" when nothing speaks against it."""
         if self._custody.taken_over:
-            foreign = retention_of(self._subject, self._custody.verified).foreign
-            alone = f"; {foreign} archives are not borgpull's and are left alone" if foreign else ""
-            return f"nothing in the run that takes a repository over{alone}"
+            return "nothing in the run that takes a repository over"
         if why := self._custody.clocks.disagreement(time.time()):
             self._watch.worsen(report, Outcome.WARNING)
             hint = "set all of them by NTP; until they agree no archive is deleted"
@@ -181,13 +181,12 @@ def retention_of(subject: Subject, known: Ledger) -> Retention:
 
 
 def explained(subject: Subject, shelf: Shelf) -> tuple[ListedArchive, ...]:
-    """Return the archives of a shelf, with what the next run would do with each. Raises UsageError before any run."""
+    """Return the archives of a shelf, with what the next run would do with each. Raises Failure before any run."""
     if shelf.known is None:
-        raise UsageError(f"{shelf.party}: no run has verified its archives yet", hint="`borgpull run` does")
+        raise Failure(shelf.party, "no run has verified its archives yet", hint="`borgpull run` does")
     decided = {each.archive.id: each for each in retention_of(subject, shelf.known).decisions}
-    unverified = "not verified: the next run judges it"
     return tuple(
-        replace(entry, kept=found.kept if found else True, rule=found.rule if found else unverified)
+        replace(entry, kept=found.kept if found else True, rule=found.rule if found else _UNVERIFIED[entry.unfinished])
         for entry in shelf.listed
         for found in [decided.get(entry.archive_id)]
     )

@@ -25,12 +25,13 @@ _LONGEST = 64 * 1024
 class Entry:
     """One entry: `what` is "run", or the command by which an operator decided; `at` is in unix seconds by C's clock.
 
-    `outcome` is a run's, or empty; `cause` says in words why it failed, or what was decided.
+    `outcome` is a run's, or empty; `cause` says in words why it failed, or what was decided, `hint` what to do.
     """
 
     what: str
     outcome: str = ""
     cause: str = ""
+    hint: str = ""
     controller: str = field(default_factory=socket.gethostname)
     at: float = field(default_factory=time.time)
 
@@ -53,6 +54,6 @@ def _entry(line: bytes) -> Entry | None:
     try:
         record: dict[str, Any] = json.loads(line)
         words = {name: clean(str(record[name])) for name in ("what", "outcome", "cause", "controller")}
-        return Entry(at=float(record["at"]), **words)
+        return Entry(at=float(record["at"]), hint=clean(str(record.get("hint", ""))), **words)
     except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
         return None

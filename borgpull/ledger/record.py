@@ -77,9 +77,8 @@ class Ledger:
     held, in bytes and number: the one honest guess at what the next will. `linked` is false where B's file system
     has no hard links. `taken` are the bytes that the repository took on B when T's last session began, 0 where that is
     not known. `checked` is when borg check last passed, 0 for never; `checking`: one began since, and did not pass.
-    `notes` and `facts` are by archive id; no later archive is compared with one from before `baseline`. Until
-    `expected` what is odd is not held, for the reason `expected_why`. In the phase OWN `intent` has the ids of the archives that C
-    is about to delete; None where that is not known.
+    `notes` and `facts` are by archive id. Until `expected` what is odd is not held, for the reason `expected_why`. In
+    the phase OWN `intent` has the ids of the archives that C is about to delete; None where that is not known.
     """
 
     phase: Phase
@@ -98,7 +97,6 @@ class Ledger:
     intent: frozenset[str] | None = None
     facts: Mapping[str, Facts] = field(default_factory=lambda: MappingProxyType({}))
     holds: tuple[Hold, ...] = ()
-    baseline: float = 0.0
     expected: float = 0.0
     expected_why: str = ""
 
@@ -128,7 +126,6 @@ class Ledger:
             "facts": _dump_facts(self),
             "holds": [[hold.oddity.value, hold.path, hold.stream, hold.words, hold.since] for hold in self.holds],
             "expected": [self.expected, self.expected_why],
-            "baseline": self.baseline,
             "evidence": to_json(self.evidence),
         }
         return json.dumps(record, separators=(",", ":")).encode() + b"\n"
@@ -259,7 +256,6 @@ def load(text: bytes) -> Ledger:
             intent=_load_intent(record.get("intent")),
             facts=_load_facts(record),
             holds=_load_holds(record),
-            baseline=float(_within(_MOST_SECONDS, _is(record.get("baseline", 0.0), (int, float)))),
             expected=float(_is(expected, (int, float))),
             expected_why=clean(_is(why, str)),
             evidence=from_json(record["evidence"]),

@@ -108,7 +108,7 @@ echo "$mark"
 n=0
 while read -r word script input; do
   n=$((n + 1))
-  echo "$n" >"$session/beat"
+  echo "$n" 1<>"$session/beat"
   [ "$word" = run ] || continue
   dd ibs=1 obs=65536 count="$script" of="$session/script" 2>/dev/null &&
     dd ibs=1 obs=65536 count="$input" of="$session/input" 2>/dev/null &&
@@ -148,22 +148,27 @@ until mkdir "$led/lock" 2>/dev/null; do
   owner=
   { read -r owner <"$led/lock/owner"; } 2>/dev/null || :
   other=$led/${owner%% *} void=
-  [ -d "$other" ] || other=$other.gone
   case $owner in
     "") [ "$n" -lt 10 ] || void=yes ;;
-    *" $run,"*) if [ "$n" -lt 5 ]; then strike TERM "$other" ""; else strike KILL "$other" ""; fi ;;
+    *" $run,"*)
+      signal=TERM
+      [ "$n" -lt 5 ] || signal=KILL
+      strike "$signal" "$other" "" || :
+      strike "$signal" "$other.gone" "" || :
+      ;;
   esac
-  [ -z "$owner" ] || others "$other" "" || void=yes
+  # In this order: meanwhile it may be renamed.
+  [ -z "$owner" ] || others "$other" "" || others "$other.gone" "" || void=yes
   if [ -n "$void" ]; then
     if mv "$led/lock" "$led/lock.$$" 2>/dev/null; then
       found=
       { read -r found <"$led/lock.$$/owner"; } 2>/dev/null || :
       if [ "$found" = "$owner" ]; then
-        [ -z "$owner" ] || rm -rf "$other"
+        [ -z "$owner" ] || rm -rf "$other" "$other.gone"
         rm -rf "$led/lock.$$"
         continue
       fi
-      mv "$led/lock.$$" "$led/lock"
+      mv -T "$led/lock.$$" "$led/lock"
     fi
   fi
   if [ "$n" -ge "$patience" ]; then
@@ -174,7 +179,11 @@ until mkdir "$led/lock" 2>/dev/null; do
   on
   sleep 1
 done
-if ! put "$token $who" "$led/lock/owner"; then rm -rf "$led/lock"; exit 1; fi
+# Whoever writes first has it: a run that was stopped here for long may find another one.
+if ! (set -C; put "$token $who" "$led/lock/owner"); then
+  [ -s "$led/lock/owner" ] || rm -rf "$led/lock"
+  exit 1
+fi
 for old in "$led"/session.*; do
   case $old in *.new | "$session") continue ;; esac
   [ ! -d "$old" ] || others "$old" "" || rm -rf "$old"
@@ -221,7 +230,11 @@ say repository "$kind"
 [ "$kind" = folder ] || exit 0
 cd "$repo" || exit 1
 kind data || exit 1
-[ "$kind" != folder ] || part segments find data -type f || exit 1
+case $kind in
+  folder) part segments find data -type f || exit 1 ;;
+  nothing) say segments "" ;;
+  *) say odd "$kind"; exit 0 ;;
+esac
 part names ls -a || exit 1
 set -f
 for f in $_said; do
@@ -244,8 +257,7 @@ holder() {
   owner=
   { read -r owner <"$led/lock/owner"; } 2>/dev/null || :
   other=$led/${owner%% *}
-  [ -d "$other" ] || other=$other.gone
-  [ -n "$owner" ] && others "$other" "" && held=${owner#* }
+  [ -n "$owner" ] && { others "$other" "" || others "$other.gone" ""; } && held=${owner#* }
 }
 case $kind in
   nothing) ;;
@@ -292,7 +304,7 @@ make_ids() {
   ids=$1
   [ ! -d "$ids" ] || return 0
   mkdir -p "${ids%/*}"
-  ledgers=$(find "${ids%/*/*}" -name 'ledger*.json' -type f 2>"$ids.$$.said") || {
+  ledgers=$(find "${ids%/*/*}/" "${ids%/*}/" -name 'ledger*.json' -type f 2>"$ids.$$.said") || {
     [ "$?" -eq 1 ] && [ -s "$ids.$$.said" ] &&
       { grep -v 'No such file or directory$' "$ids.$$.said" >&2; [ "$?" -eq 1 ]; } ||
       { rm -f "$ids.$$.said"; return 1; }

@@ -20,7 +20,7 @@ from .. import proc, ssh
 from ..borg.failure import system_of_server
 from ..borg.hints import HEAD
 from ..config import Config, Target
-from ..errors import Failure
+from ..errors import BACKUP_SERVER, Failure
 from ..guard import Evidence, File
 from . import scripts
 from .history import MOST_KEPT, MOST_READ, Entry, read_history
@@ -35,6 +35,8 @@ HOSTS = "hosts"
 # Of ten thousand segments the evidence is about 100 kB. Hints are cut off on B, and there are two at the most.
 MOST_EVIDENCE = 4 * HEAD
 _SECONDS = 300.0
+# What an earlier rollback left is removed first, which may be terabytes.
+_RESTORE_SECONDS = 3600.0
 _SHORT_SECONDS = 10.0
 _SURVEY_SECONDS = 120.0
 # How long a `borg serve` whose client has gone may take to commit or drop what it holds.
@@ -176,6 +178,7 @@ class ServerVault:
             str(evidence.transaction),
             stdin=b"" if linked else config_text(evidence),
             doing="put the snapshot back",
+            seconds=_RESTORE_SECONDS,
         )
 
     async def _ask(
@@ -216,15 +219,28 @@ def read_found(answer: ssh.Answer) -> Found:
     known, damage = _ledger(answer)
     there = answer["repository"].data
     # What was not listed was not there, but a list there has to be.
+    if odd := answer.text("odd"):
+        raise Failure(
+            BACKUP_SERVER,
+            f"the `data` of its repository is no folder: {odd}",
+            hint="mount the disk there that holds it, or move the whole repository: no proof follows a link",
+        )
     listed = answer["names"].data if there == b"folder" else b""
     named = {name for name in listed.decode("ascii", "replace").split() if _RECORD.fullmatch(name)}
     return Found(
         repository=there != b"nothing",
         ledger=known,
         unreadable=damage,
-        files={name: File(plain=answer[name].kind == "file", data=answer[name].data) for name in sorted(named)},
-        numbers=answer["segments"].data if "segments" in answer.parts else b"",
+        files={name: _file(answer, name) for name in sorted(named)},
+        numbers=answer["segments"].data if there == b"folder" else b"",
     )
+
+
+def _file(answer: ssh.Answer, name: str) -> File:
+    part = answer[name]
+    if part.kind == "nothing":
+        raise ssh.Incomplete(f"{name} went while it looked")
+    return File(plain=part.kind == "file", data=part.data)
 
 
 def read_surveyed(answer: ssh.Answer) -> Surveyed:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import fnmatch
 import os
 import shutil
 import time
@@ -169,7 +170,7 @@ class StateVault:
             return
         made = self.ids.with_name(f"{self.ids.name}.{os.getpid()}")
         make_private(made)
-        for ledger in self.ids.parent.parent.rglob("ledger*.json"):
+        for ledger in _ledgers(self.ids.parent.parent):
             with contextlib.suppress(Unreadable, NewerLedger):
                 known = load(ledger.read_bytes()[: MOST_LEDGER + 1])
                 files.replace(made / known.evidence.repository_id, f"{ledger.parent}\n".encode(), mode=0o600)
@@ -194,6 +195,16 @@ def state_vault(sockets: Sockets, target: Target) -> StateVault:
     """Return where the ledger of a target is kept on C."""
     root = Path(sockets.state_dir)
     return StateVault(root.joinpath(*target.sub_dir.strip("/").split("/")), root / IDS)
+
+
+def _ledgers(root: Path) -> Iterator[Path]:
+    """Yield the ledgers below `root`, present and retired ones. Raises OSError where a folder cannot be read."""
+
+    def unreadable(error: OSError) -> None:
+        raise error
+
+    for folder, _, names in os.walk(root, onerror=unreadable):
+        yield from (Path(folder, name) for name in fnmatch.filter(names, "ledger*.json"))
 
 
 def make_private(folder: Path) -> None:

@@ -12,6 +12,8 @@ _DAY = 86400
 _SECONDS = {"H": 3600, "d": _DAY, "w": 7 * _DAY, "m": 31 * _DAY, "y": 365 * _DAY}
 # In this order borg applies them: what an earlier rule keeps takes no place of a later one.
 _PERIODS: Mapping[str, Callable[[datetime], object]] = {
+    # To borg these two are one rule.
+    "last": lambda when: when.timetuple()[:6],
     "secondly": lambda when: when.timetuple()[:6],
     "minutely": lambda when: when.timetuple()[:5],
     "hourly": lambda when: when.timetuple()[:4],
@@ -44,9 +46,6 @@ class Rules:
     def from_options(cls, options: Iterable[str]) -> Rules:
         """Read `--keep-NAME=VALUE`, as config.retention has checked them. Raises ValueError."""
         values = dict(option.removeprefix("--keep-").split("=", 1) for option in options)
-        if "last" in values:
-            # To borg these two are one option.
-            values["secondly"] = values.pop("last")
         counts = tuple((rule, int(values[rule])) for rule in _PERIODS if rule in values)
         return cls(within=values.get("within", ""), counts=counts)
 

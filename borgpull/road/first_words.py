@@ -17,6 +17,7 @@ from .obstacles import LONGEST_FOLDER, agreed_folder, missing_patterns, missing_
 
 # What the script says besides a line for each path that is missing; and no word of it is longer than a folder.
 _OTHER_FACTS = 8
+_NO_FOLDER = 91
 _LONGEST_FACT = 2 * LONGEST_FOLDER
 _LONGEST_LINK = 100
 _SOURCE = re.compile(r"([0-9]{1,9}) (folder|file|link|other|unknown) ([01-]) ([01-]) (.*)", re.ASCII | re.DOTALL)
@@ -79,6 +80,8 @@ async def _no_shell(master: ssh.Master, child: proc.Child, said: bytes) -> Failu
         f"no directory below /tmp, or no shell, for the session there (exit {status}): {clean(text)}",
         hint="the account needs /bin/sh, a writable /tmp with mktemp, and no `command=` in authorized_keys",
         detail=last_lines(text),
+        # With this one it says so itself; with any other a fork may have been refused, or a program killed.
+        transient=status != _NO_FOLDER,
     )
 
 

@@ -36,7 +36,7 @@ _SHELL_NOT_FOUND = 127
 _SCRIPT = (
     'umask 077; unset SSH_ORIGINAL_COMMAND; echo "$1 $$" >&2; if [ -n "$2" ]; then began=; '
     '{ read -r began <"/proc/$$/stat"; began=${began##*) }; began=$(set -- $began; echo "${20}"); } 2>/dev/null; '
-    'echo "$began" >"$2/serve.$$" || exit 1; fi; shift 2; '
+    '[ -n "$began" ] || [ ! -e /proc/self/stat ] || exit 1; echo "$began" >"$2/serve.$$" || exit 1; fi; shift 2; '
     'exec env TZ=UTC LC_ALL=C.UTF-8 "$@"'
 )
 

@@ -80,6 +80,10 @@ class Master:
         if _REFUSED in said:
             # Those that still run when this is said are about as many as its sshd allows.
             self.limit = max(1, min(self.limit, self._running))
+        if self.alive and not said.strip():
+            # So it ends when sshd cannot fork (OpenSSH 9.2).
+            hint = "look there for limits on processes (TasksMax, nproc)"
+            return Failure(self.party, f"it could not {doing} and did not say why", hint=hint, transient=True)
         text = said if self.alive else f"{said}\n{self._said.text}"
         return self._unheard(diagnose(self.party, text, doing=doing), said)
 

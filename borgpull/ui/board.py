@@ -199,9 +199,9 @@ def _estimated(row: Row, event: Estimated) -> Row:
 def _archive_progress(row: Row, event: ArchiveProgress) -> Row:
     sizes = Sizes(original=_count(event.original_size), new=_count(event.deduplicated_size), files=_count(event.files))
     if row.current and row.current.step is Step.STREAM:
-        return replace(row, stream=sizes, note=f"{row.current.detail}: {size(sizes.original)} read")
+        return replace(row, stream=sizes, percent=None, note=f"{row.current.detail}: {size(sizes.original)} read")
     samples = _sampled(row.samples, event.at, sizes.original)
-    return replace(row, sizes=sizes, samples=samples, note=_place(shown(event.path)))
+    return replace(row, sizes=sizes, samples=samples, percent=None, note=_place(shown(event.path)))
 
 
 def _place(path: str) -> str:

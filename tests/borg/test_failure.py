@@ -126,6 +126,28 @@ def test_a_disk_that_takes_nothing_is_that_of_the_host_it_is_on(said, party, wor
     assert not speaks_against_repository(2, messages(*(logged(*each) for each in said)))
 
 
+@pytest.mark.parametrize(
+    ("status", "said", "transient"),
+    [
+        (-9, [], True),
+        (143, [("Signal.SIGTERM", "Received signal SIGTERM.")], True),
+        (129, [], True),
+        (2, [("Exception", OF_SERVE.format("OSError: [Errno 5] Input/output error: '/b/web/data/0/2'"))], True),
+        (2, [("Exception", "Local Exception"), (None, "MemoryError")], True),
+        (
+            2,
+            [("Exception", "Local Exception"), (None, "BlockingIOError: [Errno 11] Resource temporarily unavailable")],
+            True,
+        ),
+        (2, [("Exception", "Local Exception"), (None, "an error that nobody knows")], False),
+    ],
+)
+def test_what_was_killed_or_failed_with_its_system_says_nothing_of_the_repository(status, said, transient):
+    messages_of = messages(*(logged(*each) for each in said))
+    assert not speaks_against_repository(status, messages_of)
+    assert explain("C", "list", status, messages_of).transient is transient
+
+
 def test_a_lock_of_borgs_own_cache_is_not_taken_for_one_of_the_repository():
     for place, party, remedy in ((IN_REPOSITORY, "B", "break-lock"), (IN_CACHE, "T web", "~/.cache/borg on T")):
         said = messages(logged("LockTimeout", f"Failed to create/acquire the lock {place} (timeout)."))

@@ -96,6 +96,35 @@ def test_a_rollback_without_the_segments_it_needs_refuses_and_changes_nothing(ba
     assert ledger_of(world, "web").read_bytes() == known
 
 
+def test_what_a_run_verified_that_failed_afterwards_can_be_put_back(backed_up):
+    world, target = backed_up, backed_up.target("web")
+    for place in sorted(target.source.rglob("*"), reverse=True):
+        place.rmdir() if place.is_dir() and not place.is_symlink() else place.unlink()
+    assert world.run("-q", config=only(world.lab.config(), "web")).returncode == 2
+    both = world.lab.archives(target)
+    assert len(both) == 2
+    assert not (ledger_of(world, "web").parent / "snapshot").exists(), "it is of the state before"
+    world.lab.borg(target, "delete", f"::{both[0]}")
+    assert world.run("-q", config=only(world.lab.config(), "web")).returncode == 3
+    done = world.run("rollback", "web", "--yes")
+    assert done.returncode == 0, done.stderr
+    # The lab's own borg has seen the newer state, and would refuse this one.
+    shutil.rmtree(world.lab.directory / "onlooker")
+    assert world.lab.archives(target) == both
+
+
+def test_a_repository_whose_data_was_moved_behind_a_link_is_not_closed(backed_up):
+    world, target = backed_up, backed_up.target("web")
+    target.repository.joinpath("data").rename(target.repository / "elsewhere")
+    target.repository.joinpath("data").symlink_to("elsewhere")
+    done = world.run("-q", config=only(world.lab.config(), "web"))
+    assert done.returncode == 2, done.stderr
+    assert "the `data` of its repository is no folder: link" in done.stderr
+    target.repository.joinpath("data").unlink()
+    target.repository.joinpath("elsewhere").rename(target.repository / "data")
+    assert world.run("-q", config=only(world.lab.config(), "web")).returncode == 0
+
+
 def test_a_repository_that_is_gone_or_emptied_is_never_made_anew_unasked(backed_up):
     world = backed_up
     gone, emptied = world.target("web").repository, world.target("mail").repository

@@ -167,7 +167,7 @@ class Repository:
         try:
             after = self.look()
         except ListFailedError as error:
-            return judge_unlisted(self.known, self.records(), why=str(error))
+            return judge_unlisted(self.known, self.records(), why=str(error), own=False)
         verdict = judge(self.known, after, expected)
         if verdict.state is State.CLEAN:
             self.known = after

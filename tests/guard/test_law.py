@@ -103,11 +103,14 @@ def test_records_that_contradict_themselves_prove_nothing(live):
 
 def test_a_replaced_key_is_named_though_nothing_can_be_listed():
     known = {field.name: getattr(HONEST, field.name) for field in fields(Records)}
-    verdict = judge_unlisted(BEFORE, Records(**known | {"key": "other"}), why="wrong \x1b[1mpassphrase")
+    verdict = judge_unlisted(BEFORE, Records(**known | {"key": "other"}), why="wrong \x1b[1mpassphrase", own=False)
     assert verdict.state is State.TAMPERED
     assert verdict.rules[0] == "the repository key was replaced"
     assert "\x1b" not in verdict.rules[1]
-    assert judge_unlisted(BEFORE, Records(**known), why="no road").state is State.UNVERIFIABLE
+    fallen = Records(**known | {"live": dict.fromkeys(BEFORE.live, 0)})
+    assert judge_unlisted(BEFORE, fallen, why="no road", own=False).state is State.TAMPERED
+    assert judge_unlisted(BEFORE, fallen, why="no road", own=True).state is State.UNVERIFIABLE
+    assert judge_unlisted(BEFORE, Records(**known), why="no road", own=False).state is State.UNVERIFIABLE
     assert unverifiable("no \x1b[1mroad").rules == ("no �[1mroad",)
 
 

@@ -234,6 +234,39 @@ async def test_a_file_of_a_pid_that_came_round_again_stops_nobody(shell, tmp_pat
 
 
 @played
+async def test_a_session_that_is_renamed_as_it_ends_holds_its_lock_for_as_long_as_a_serve_of_it_lives(shell, tmp_path):
+    folder = tmp_path / "l"
+    serve = subprocess.Popen(["sleep", "1000"])
+    try:
+        for place in (folder / "lock", folder / "session.1", folder / "session.1.gone"):
+            place.mkdir(parents=True)
+        (folder / "lock" / "owner").write_text("session.1 somebody\n")
+        began = Path(f"/proc/{serve.pid}/stat").read_text().rpartition(")")[2].split()[19]
+        (folder / "session.1.gone" / f"serve.{serve.pid}").write_text(f"{began}\n")
+        with pytest.raises(Failure, match="at work on this repository: somebody"):
+            async with session_in(folder):
+                pass
+    finally:
+        serve.kill()
+        serve.wait()
+    async with session_in(folder):
+        pass
+
+
+@played
+async def test_who_was_stopped_before_it_wrote_its_name_takes_no_lock_of_another_one(shell, tmp_path, monkeypatch):
+    folder = tmp_path / "l"
+    other = 'echo "session.1 somebody" >"$led/lock/owner"\n'
+    before, then, after = scripts.LOCK.partition("# Whoever writes first")
+    assert then
+    monkeypatch.setattr(scripts, "LOCK", before + other + then + after)
+    with pytest.raises(Failure, match="could not lock the ledger"):
+        async with session_in(folder):
+            pass
+    assert (folder / "lock" / "owner").read_text() == "session.1 somebody\n"
+
+
+@played
 async def test_noise_before_the_session_is_left_out_and_a_folder_that_cannot_be_made_is_said(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(

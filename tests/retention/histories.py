@@ -119,7 +119,7 @@ def _as_borg(rule: str) -> str:
     counted = re.fullmatch(r"(\S+) (\d+)(?: of \d+)?(, the oldest)?", rule)
     if counted is None:
         return {"within": "within", "newest": "newest"}.get(rule.split(maxsplit=1)[0], "")
-    name = f"quarterly_{counted[1]}" if counted[1] in _QUARTERS else counted[1]
+    name = f"quarterly_{counted[1]}" if counted[1] in _QUARTERS else counted[1].replace("last", "secondly")
     return f"{name}{'[oldest]' if counted[3] else ''} {counted[2]}"
 
 
