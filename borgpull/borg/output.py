@@ -63,7 +63,7 @@ class Message:
         return self.level in {"ERROR", "CRITICAL"}
 
 
-_SHARE = re.compile(r"^ *[0-9]{1,3}% | *[0-9]{1,3}%$", re.ASCII)
+_SHARE = re.compile(r"^ *[0-9.]{1,5}% | *[0-9.]{1,5}%$", re.ASCII)
 Line = Created | Percent | Message
 
 # What Python's getpass and borg say where borg has to read the passphrase from a pipe, by which it is given (1.2, 1.4).

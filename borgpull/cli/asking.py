@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +20,8 @@ def agreed(question: str, *, otherwise: str) -> bool:
 
 async def agreed_meanwhile(question: str, *, otherwise: str) -> bool:
     """Ask as `agreed` does, while all else goes on: the backup server has to hear that this controller lives."""
+    import asyncio  # noqa: PLC0415 - `--help` shall answer at once
+
     with _asked(question, otherwise) as keyboard:
         loop = asyncio.get_running_loop()
         typed = loop.create_future()

@@ -103,7 +103,7 @@ class Shelf:
 
     def _is_main(self, archive: Archive) -> bool:
         # Of a repository that no run has taken over nobody knows how its archives are named.
-        return self.known is None or series.is_main(archive.name)
+        return series.is_main(archive.name) or (self.known is None and not archive.name.startswith("@"))
 
     def _newest(self, stream: str) -> Archive:
         whole = [

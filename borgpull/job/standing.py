@@ -5,7 +5,7 @@ It judges nothing that a run judges: what is not as it was verified is only said
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from ..answers import GoodArchive, PastEvent, Standing, State
 from ..borg.command import is_checkpoint
@@ -63,22 +63,13 @@ def standing_of(name: str, seen: Surveyed, *, now: float, max_age: float, stream
 
 
 def _past(seen: Surveyed) -> tuple[PastEvent, ...]:
-    return tuple(
-        PastEvent(
-            at=each.at,
-            what=each.what,
-            outcome=each.outcome,
-            cause=each.cause,
-            controller=each.controller,
-            hint=each.hint,
-        )
-        for each in seen.history
-    )
+    return tuple(PastEvent(**asdict(each)) for each in seen.history)
 
 
 def _failing(standing: Standing) -> Standing | None:
     # Of one that somebody stopped nobody knows how it would have ended, and a decision ends what it is about.
-    told = [event for event in standing.history if event.outcome != Outcome.INTERRUPTED]
+    ends = [event for event in standing.history if event.what in _SETTLED | {RUN}]
+    told = [event for event in ends if event.outcome != Outcome.INTERRUPTED]
     if not told or told[-1].what in _SETTLED or told[-1].outcome in _GOOD_ENOUGH:
         return None
     return replace(

@@ -30,7 +30,7 @@ RECORDED = [
     (
         b'{"message": "Checking segments 20.0%", "current": 3, "total": 10, "info": null, "operation": 1, "msgid": '
         b'"repository.check", "type": "progress_percent", "finished": false, "time": 1795391105.5125263}',
-        Percent(3, 10, "Checking segments 20.0%"),
+        Percent(3, 10, "Checking segments"),
     ),
     (
         b'{"operation": 1, "msgid": "repository.check", "type": "progress_percent", "finished": true, "time": 1.5}',

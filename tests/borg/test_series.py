@@ -19,9 +19,12 @@ def test_each_archive_is_of_its_own_series_and_no_other(stream):
     assert (series.stream_of(archive), series.is_main(archive)) == (stream, not stream)
 
 
-@pytest.mark.parametrize("name", ["web-2026-09-21T14:13:20", "daily", "a@b", "-x", "{now}"])
-def test_whatever_else_an_archive_is_called_it_is_of_the_source_paths(name):
-    assert (series.is_main(name), series.stream_of(name)) == (True, "")
+@pytest.mark.parametrize(
+    "name",
+    ["web-2026-09-21T14:13:20", "daily", "a@b", "-x", "{now}", "snapshot-1", "snapshot-2026-09-21T14:13:20.checkpoint"],
+)
+def test_whatever_else_an_archive_is_called_it_is_not_ours(name):
+    assert (series.is_main(name), series.stream_of(name)) == (False, "")
 
 
 @pytest.mark.parametrize("name", ["@db", "@-2026-09-21T14:13:20", "@db-2026-09-21T14:13:20.checkpoint", "@db-daily"])

@@ -222,7 +222,11 @@ def test_a_ledger_that_is_no_file_is_neither_none_nor_a_ledger(kind):
         assert (found.ledger, found.unreadable) == (None, f"it is no file: {kind}")
 
 
-@pytest.mark.parametrize("kind", ["link", "folder", "other", "nothing"])
+def test_a_record_that_went_while_it_was_looked_at_is_no_answer():
+    assert looked(shown(nonce=Part("nothing"))) is None
+
+
+@pytest.mark.parametrize("kind", ["link", "folder", "other"])
 def test_a_record_that_is_no_file_is_none_and_does_not_go_unseen(kind):
     assert looked(shown(nonce=Part(kind))).files == FILES | {"nonce": File(plain=False, data=b"")}
 

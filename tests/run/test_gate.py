@@ -45,7 +45,7 @@ def test_an_honest_run_passes_and_a_dishonest_one_is_stopped_and_closes_nothing(
 
     told = world.run("status", config=gated(world))
     assert told.returncode == 1, "the repository stays open"
-    assert "its last run failed: T web: its borg was stopped by the gate" in told.stdout
+    assert "its last run failed: its borg was stopped by the gate" in told.stdout
 
 
 @pytest.mark.slow
