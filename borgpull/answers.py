@@ -110,7 +110,8 @@ class Standing:
 
     `ledger` is its phase, "none" or "unreadable"; `at_work` says who holds the repository now. `size` is the space
     taken on B, `growth` what was added to it since the last session of the target began, `checked` when borg check
-    last passed. `cause`, the broken `rules` and `hint` are in words. `history` has the newest events, the newest last.
+    last passed. Until `expected` an announced change is not held. `cause`, the broken `rules` and `hint` are in words.
+    `history` has the newest events, the newest last.
     """
 
     target: str
@@ -122,6 +123,7 @@ class Standing:
     size: int | None = None
     growth: int | None = None
     checked: float | None = None
+    expected: float | None = None
     cause: str = ""
     rules: tuple[str, ...] = ()
     hint: str = ""

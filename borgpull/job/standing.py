@@ -55,6 +55,7 @@ def standing_of(name: str, seen: Surveyed, *, now: float, max_age: float, stream
         size=seen.taken,
         growth=seen.taken - known.taken if seen.taken is not None and known.taken else None,
         checked=known.checked or None,
+        expected=known.expected if known.expected > now else None,
         history=_past(seen),
     )
     late = _late(standing, max_age) or _late_stream(standing, read, max_age)

@@ -185,6 +185,8 @@ def explained(subject: Subject, shelf: Shelf) -> tuple[ListedArchive, ...]:
     if shelf.known is None:
         raise Failure(shelf.party, "no run has verified its archives yet", hint="`borgpull run` does")
     decided = {each.archive.id: each for each in retention_of(subject, shelf.known).decisions}
+    if shelf.known.holds:
+        decided = {id_: replace(each, kept=True, rule=HELD) if not each.kept else each for id_, each in decided.items()}
     return tuple(
         replace(entry, kept=found.kept if found else True, rule=found.rule if found else _UNVERIFIED[entry.unfinished])
         for entry in shelf.listed

@@ -93,7 +93,9 @@ def _cells(standing: Standing, now: float) -> list[str]:
         "" if standing.size is None else size(standing.size),
         "" if standing.growth is None else f"{'-' if standing.growth < 0 else '+'}{size(abs(standing.growth))}",
         "never" if standing.checked is None else f"{span(max(0.0, now - standing.checked))} ago",
-        f"{standing.ledger}, at work" if standing.at_work else standing.ledger,
+        ", ".join(
+            filter(None, (standing.ledger, standing.at_work and "at work", standing.expected and "change expected"))
+        ),
     ]
 
 
@@ -141,6 +143,7 @@ def _target(standing: Standing) -> dict[str, Any]:
         "size": standing.size,
         "growth": standing.growth,
         "checked": None if standing.checked is None else stamp(standing.checked, millis=True),
+        "expected": None if standing.expected is None else stamp(standing.expected, millis=True),
         "cause": shown(standing.cause),
         "rules": [shown(rule) for rule in standing.rules],
         "hint": shown(standing.hint),

@@ -333,6 +333,8 @@ def test_the_schema_spells_the_keys_as_the_config_does():
             "OneFileSystem",
             "ExcludeCaches",
             "WarnOnChange",
+            "ShrinkLimit",
+            "ChangeLimit",
             "ExcludeIfPresent",
             "PatternsFrom",
             "UploadRateLimit",
