@@ -93,10 +93,16 @@ def _cells(standing: Standing, now: float) -> list[str]:
         "" if standing.size is None else size(standing.size),
         "" if standing.growth is None else f"{'-' if standing.growth < 0 else '+'}{size(abs(standing.growth))}",
         "never" if standing.checked is None else f"{span(max(0.0, now - standing.checked))} ago",
-        ", ".join(
-            filter(None, (standing.ledger, standing.at_work and "at work", standing.expected and "change expected"))
-        ),
+        ", ".join(_ledger_words(standing)),
     ]
+
+
+def _ledger_words(standing: Standing) -> Iterator[str]:
+    yield standing.ledger
+    if standing.at_work:
+        yield "at work"
+    if standing.expected is not None:
+        yield "change expected"
 
 
 def _trouble(standing: Standing, max_age: float) -> Iterator[Text]:
