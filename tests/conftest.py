@@ -94,8 +94,8 @@ SECOND_LOOKS = (
     "ledger/test_lasting.py::*[[]bash*",
     "ledger/test_lasting.py::*[[]busybox*",
     # faults of scripts: [look] and [close] stay, and whole commands with a ledger that is gone
-    "faults/test_half_answers.py::*[[]open[]]",
-    "faults/test_half_answers.py::*[[]restore[]]",
+    "faults/test_half_answers.py::test_a_program_that_fails_is*[[]open[]]",
+    "faults/test_half_answers.py::test_a_program_that_fails_is*[[]restore[]]",
     "faults/test_half_runs.py::test_a_fault_in_a_look_of_a_run_closes_nothing",
     "faults/test_half_runs.py::test_a_look_at_a_closed*",
     # what counts: five bad nights, the archives of others, and `keep` stay
@@ -225,10 +225,13 @@ def _parts(items: list[pytest.Item], of: int) -> list[int]:
 
 
 @pytest.fixture
-def share(request: pytest.FixtureRequest) -> Callable[[list[Any]], list[Any]]:
-    """Returns what is to be played of a list, for a test that is in each slice."""
-    number, of = _slice(request.config) or (0, 1)
-    return lambda every: every[number::of]
+def share(request: pytest.FixtureRequest) -> Callable[..., list[Any]]:
+    """Returns what is to be played of a list, for a test that is in each slice: all comes after `rounds` of slices."""
+    text = request.config.getoption("--slice")
+    if not text:
+        return lambda every, *, rounds: every
+    number, _, of = text.partition("/")
+    return lambda every, *, rounds: every[int(number) % (int(of) * rounds) :: int(of) * rounds]
 
 
 def _place(item: pytest.Item) -> int:

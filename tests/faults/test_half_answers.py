@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -31,6 +32,9 @@ from support.shims import FORK, HALF, HANG, KINDS, Shims, can_refuse_forks
 BORG = {"BORG_PASSPHRASE": "x", "BORG_SELFTEST": "disabled", "TZ": "UTC"}
 # A wait of so long is one for what never comes.
 STEP = 25.0
+POSSIBLE = [kind for kind in KINDS if kind != FORK or can_refuse_forks()]
+# A program, which of its calls, and how that fails.
+Cell = tuple[str, int, str]
 LOW, HIGH = "0000000000000100", "0000000000000200"
 
 
@@ -307,12 +311,8 @@ LOOK = Operation("look", look, held=False)
 OPERATIONS_BY_NAME = {operation.name: operation for operation in OPERATIONS}
 
 
-def problems_of(stage: Stage, operation: Operation, kinds, share, *, thin: bool) -> tuple[bool, list[str]]:
-    """Play each call of each program in an operation with each of these kinds of fault; without one, in turn.
-
-    Where it is to be thin, one call of each program. `share` returns which of them are to be played. Return whether any
-    came, if any was to, and what was not as it should be.
-    """
+def problems_of(stage: Stage, operation: Operation, chosen: Callable[[list[tuple[str, int]]], list[Cell]]) -> list[str]:
+    """Play an operation without a fault and with each that is `chosen`; return what was not as it should be."""
     said, played = [], 0
     with put_back(stage, operation.change):
         stage.shims.disarm()
@@ -320,53 +320,44 @@ def problems_of(stage: Stage, operation: Operation, kinds, share, *, thin: bool)
         assert not isinstance(honest, Failure), honest
         called = sorted(stage.shims.called().items())
         said += [f"honest: {each}" for each in operation.judge(stage, honest)]
-    calls = [(name, n) for name, count in called for n in ([count] if thin else range(1, count + 1))]
-    turns = itertools.cycle([kind for kind in KINDS if kind != FORK or can_refuse_forks()])
-    chosen = share(calls)
-    for program, call in chosen:
-        for kind in kinds or [next(turns)]:
-            if (program, kind) == ("sh", HALF):
-                # A shell that says nothing before its end is none to talk with.
-                continue
-            with put_back(stage, operation.change):
-                stage.shims.arm(program, call, kind)
-                begun = time.monotonic()
-                answer = asyncio.run(operation.play(stage))
-                seconds = time.monotonic() - begun
-                struck = stage.shims.disarm()
-                played += struck
-                problems = list(operation.judge(stage, answer))
-                if seconds > STEP:
-                    problems.append(f"it took {seconds:.0f} s")
-                if isinstance(answer, TamperedError):
-                    problems.append("it accuses")
-                elif isinstance(answer, Failure):
-                    # That no shell came up is told by the ssh, and here there is none.
-                    if (answer.party != "B" or not answer.transient) and program != "sh":
-                        problems.append("it is no passing failure of B")
-                elif _timeless(answer) != _timeless(honest):
-                    problems.append("it is not the truth")
-                again = asyncio.run(LOOK.play(stage))
-                if isinstance(again, Failure):
-                    problems.append(f"the next look fails: {again}")
-                print(f"{operation.name}: {program} {call} {kind}: {seconds:.1f} s, {answer!s:.120}, {problems}")
-                said += [f"{operation.name}: {program} {call} {kind}: {each} ({answer!s:.200})" for each in problems]
-    return bool(played or not chosen), said
+    # A shell that says nothing before its end is none to talk with.
+    cells = [cell for cell in chosen(called) if (cell[0], cell[2]) != ("sh", HALF)]
+    for program, call, kind in cells:
+        with put_back(stage, operation.change):
+            stage.shims.arm(program, call, kind)
+            begun = time.monotonic()
+            answer = asyncio.run(operation.play(stage))
+            seconds = time.monotonic() - begun
+            played += stage.shims.disarm()
+            problems = list(operation.judge(stage, answer))
+            if seconds > STEP:
+                problems.append(f"it took {seconds:.0f} s")
+            if isinstance(answer, TamperedError):
+                problems.append("it accuses")
+            elif isinstance(answer, Failure):
+                # That no shell came up is told by the ssh, and here there is none.
+                if (answer.party != "B" or not answer.transient) and program != "sh":
+                    problems.append("it is no passing failure of B")
+            elif _timeless(answer) != _timeless(honest):
+                problems.append("it is not the truth")
+            again = asyncio.run(LOOK.play(stage))
+            if isinstance(again, Failure):
+                problems.append(f"the next look fails: {again}")
+            print(f"{operation.name}: {program} {call} {kind}: {seconds:.1f} s, {answer!s:.120}, {problems}")
+            said += [f"{operation.name}: {program} {call} {kind}: {each} ({answer!s:.200})" for each in problems]
+    assert played or not cells
+    return said
 
 
 def _timeless(answer: object) -> object:
     return replace(answer, clock=0.0) if isinstance(answer, Written) else answer
 
 
-def judged(stage, operation, kinds=(), *, share=list, thin=False):
-    played, said = problems_of(stage, operation, kinds, share, thin=thin)
-    assert played
-    assert said == [], "\n".join(said)
-
-
 @pytest.mark.parametrize("name", ["look", "open", "place by ledgers", "restore"])
 def test_a_program_that_fails_is_a_failure_of_b_and_never_another_answer(stage, name):
-    judged(stage, OPERATIONS_BY_NAME[name], thin=True)
+    kinds = itertools.cycle(POSSIBLE)
+    said = problems_of(stage, OPERATIONS_BY_NAME[name], lambda called: [(*each, next(kinds)) for each in called])
+    assert said == [], "\n".join(said)
 
 
 def test_a_program_that_never_ends_is_a_passing_failure_of_b_and_what_it_ran_in_is_ended(stage, monkeypatch):
@@ -385,7 +376,11 @@ def test_a_program_that_never_ends_is_a_passing_failure_of_b_and_what_it_ran_in_
 
 @pytest.mark.slow
 @pytest.mark.in_each_slice
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != FORK or can_refuse_forks()])
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
-def test_a_program_that_fails_in_any_way_is_a_failure_of_b_and_never_another_answer(stage, share, operation, kind):
-    judged(stage, operation, [kind], share=share)
+def test_a_program_that_fails_in_any_way_is_a_failure_of_b_and_never_another_answer(stage, share, operation):
+    def chosen(called: list[tuple[str, int]]) -> list[Cell]:
+        every = [(name, n, kind) for kind in POSSIBLE for name, count in called for n in range(1, count + 1)]
+        return share(every, rounds=4)
+
+    said = problems_of(stage, operation, chosen)
+    assert said == [], "\n".join(said)

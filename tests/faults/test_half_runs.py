@@ -200,29 +200,25 @@ def test_other_faults_of_a_rollback_can_be_made_good(play, closed, fault):
     assert closed_problems(play, closed, "rollback", *fault) == []
 
 
+def cells(play: Play, command: tuple[str, ...], share) -> list[tuple[str, int, str]]:
+    """Each call of each program with each kind of fault, or what of these is to be played now."""
+    every = [(program, call, kind) for kind in POSSIBLE for program, call in play.called(command)]
+    return share([cell for cell in every if not talks_late(cell[0], cell[2])], rounds=8)
+
+
 @pytest.mark.slow
 @pytest.mark.in_each_slice
-@pytest.mark.parametrize("kind", POSSIBLE)
 @pytest.mark.parametrize("command", HONEST)
-def test_no_fault_closes_an_honest_repository(play, share, command, kind):
+def test_no_fault_closes_an_honest_repository(play, share, command):
     play.honest.put_back()
-    found = [
-        honest_problems(play, command, *each, kind) or []
-        for each in share(play.called(HONEST[command]))
-        if not talks_late(each[0], kind)
-    ]
+    found = [honest_problems(play, command, *cell) or [] for cell in cells(play, HONEST[command], share)]
     assert list(itertools.chain(*found)) == []
 
 
 @pytest.mark.slow
 @pytest.mark.in_each_slice
-@pytest.mark.parametrize("kind", POSSIBLE)
 @pytest.mark.parametrize("command", CLOSED)
-def test_no_fault_opens_a_closed_repository(play, closed, share, command, kind):
+def test_no_fault_opens_a_closed_repository(play, closed, share, command):
     closed.put_back()
-    found = [
-        closed_problems(play, closed, command, *each, kind) or []
-        for each in share(play.called(CLOSED[command]))
-        if not talks_late(each[0], kind)
-    ]
+    found = [closed_problems(play, closed, command, *cell) or [] for cell in cells(play, CLOSED[command], share)]
     assert list(itertools.chain(*found)) == []
