@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 OBJECTS = r"\d+ older objects? (was|were) deleted or overwritten"
-VANISHED = r"1 archive vanished: snapshot-"
+VANISHED = r"(1 archive|2 archives) vanished: snapshot-"
 
 
 @dataclass(frozen=True)

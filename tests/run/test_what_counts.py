@@ -7,17 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from support import World, loopback_world
+from lab import Spot
+from support import World, borg_14, loopback_world
 from support.kept import Kept
+from support.place import QUICK
 from support.reading import config_of, report, row, said_of, script
 
 FOREIGN = ("root", "home", "mysql")
 DAY = 86400
 
 
-@pytest.fixture(scope="module")
-def kept():
-    with loopback_world(("web",)) as world:
+@pytest.fixture(scope="module", params=["1.2", pytest.param("1.4", marks=pytest.mark.slow)])
+def kept(request):
+    borg = borg_14() if request.param == "1.4" else ""
+    with loopback_world((Spot(name="web", borg_path=borg),), server=Spot(name="B", borg_path=borg)) as world:
+        if borg:
+            (world.lab.directory / QUICK / "borg").write_text(f'#!/bin/sh\nBORG_SELFTEST=disabled exec {borg} "$@"\n')
         assert world.run(config=rules(world)).returncode == 0
         yield Kept(world)
 
