@@ -38,15 +38,16 @@ class Release(OneTargetCommand):
         for line in case.lines:
             note(f"{subject.party}: {line}")
         if case.known.holds:
-            note(f"{subject.party}: {await job.release(subject, case.known, good=self._are_good(len(case.odd)))}")
+            good = await self._are_good(len(case.odd))
+            note(f"{subject.party}: {await job.release(subject, case.known, good=good)}")
         return DONE
 
-    def _are_good(self, odd: int) -> bool:
+    async def _are_good(self, odd: int) -> bool:
         if self.good or self.aside or not odd:
             return bool(self.good)
-        question = f"Do the {odd} odd archives hold what they should? They then count as good. (yes / no: set aside)"
-        said = asking.answer(question, rule=_yes_or_no, otherwise=_OTHERWISE)
-        return said == "yes"
+        whole = "Does the odd archive hold what it" if odd == 1 else f"Do the {odd} odd archives hold what they"
+        question = f"{whole} should? yes: good, no: set aside"
+        return await asking.answer_meanwhile(question, rule=_yes_or_no, otherwise=_OTHERWISE) == "yes"
 
 
 def _yes_or_no(text: str) -> str | None:

@@ -10,7 +10,6 @@ import time
 from dataclasses import dataclass, replace
 
 from .. import ssh
-from ..borg.command import is_checkpoint
 from ..borg.excludes import left_out
 from ..borg.output import Archive
 from ..borg.series import stream_of
@@ -18,14 +17,11 @@ from ..errors import Failure
 from ..events import Outcome, Warned
 from ..guard import Archive as RepositoryArchive
 from ..hostile import clean
-from ..ledger import Entry, Hold, Ledger, Phase
+from ..ledger import MOST_COMPARED, Entry, Hold, Ledger, Phase
 from ..retention import Facts, Finding, Limits, Source, Standing, ends, oddities
 from .custody import Custody, release_hint
 from .plan import Subject
 from .watch import StepReport
-
-# So many of the last good archives are looked at: files that shrink night by night are held against the fullest.
-_MOST_COMPARED = 14
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +65,8 @@ def _facts(subject: Subject, made: Made, claimed: Archive) -> Facts:
         files=claimed.files,
         size=claimed.original_size,
         new=made.new,
+        stream=made.stream,
+        started=made.archive.seconds,
         seconds=round(made.seconds, 1),
         sources=tuple(replace(each, excluded=left_out(each.path, excludes)) for each in made.sources),
         keys=frozenset() if made.stream else ssh.fingerprints(subject.target.connection.known_host),
@@ -80,15 +78,9 @@ def _limits(subject: Subject) -> Limits:
 
 
 def _good(known: Ledger, stream: str) -> list[Facts]:
-    archives = sorted(known.evidence.archives, key=lambda archive: archive.seconds, reverse=True)
-    return [
-        known.facts[archive.id]
-        for archive in archives
-        if archive.id in known.facts
-        and known.is_good(archive.id)
-        and not is_checkpoint(archive.name)
-        and stream_of(archive.name) == stream
-    ][:_MOST_COMPARED]
+    """Return what is known of the last good archives of a series, those too that are pruned; the newest first."""
+    good = [facts for id_, facts in known.facts.items() if facts.stream == stream and known.is_good(id_)]
+    return sorted(good, key=lambda facts: facts.started, reverse=True)[:MOST_COMPARED]
 
 
 async def _keys_of_others(subject: Subject, facts: Facts, before: frozenset[str]) -> frozenset[str]:
@@ -188,7 +180,9 @@ async def release(subject: Subject, shown: Ledger, *, good: bool) -> str:
     await subject.vault.write(replace(known, notes={**known.notes, **notes}, holds=()))
     if good and odd and odd[-1].id in known.facts:
         await subject.vault.host_keys(known.facts[odd[-1].id].keys, record=True)
-    done = f"{len(odd)} odd archives {'count as good' if good else 'are set aside'}"
+    one = len(odd) == 1
+    became = ("counts as good" if one else "count as good") if good else ("is set aside" if one else "are set aside")
+    done = f"{len(odd)} odd {'archive' if one else 'archives'} {became}"
     held = "; ".join(hold.words for hold in known.holds)
     await subject.vault.remember(Entry(what="release", cause=f"{done}; it was held: {held}"))
     return done

@@ -24,7 +24,7 @@ from ..errors import BACKUP_SERVER, CONTROLLER, Failure
 from ..events import Outcome, Step, Warned
 from ..hostile import clean
 from ..ledger import Ledger
-from ..retention import Archive, Retention, Rules, decide
+from ..retention import Archive, Retention, Rules, Standing, decide
 from ..road import Ended
 from .archives import Shelf
 from .custody import Custody
@@ -186,7 +186,9 @@ def explained(subject: Subject, shelf: Shelf) -> tuple[ListedArchive, ...]:
         raise Failure(shelf.party, "no run has verified its archives yet", hint="`borgpull run` does")
     decided = {each.archive.id: each for each in retention_of(subject, shelf.known).decisions}
     if shelf.known.holds:
-        decided = {id_: replace(each, kept=True, rule=HELD) if not each.kept else each for id_, each in decided.items()}
+        # What no rule keeps stays all the same, and what is odd for as long as that.
+        held = {id_ for id_, each in decided.items() if not each.kept or each.archive.state is Standing.ODD}
+        decided |= {id_: replace(decided[id_], kept=True, rule=HELD) for id_ in held}
     return tuple(
         replace(entry, kept=found.kept if found else True, rule=found.rule if found else _UNVERIFIED[entry.unfinished])
         for entry in shelf.listed

@@ -6,6 +6,7 @@ While the phase is not clean, the stored state stays the truth, and is never rep
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass, field
 from enum import StrEnum
@@ -22,11 +23,13 @@ VERSION = 1
 # One of ten thousand segments and a thousand archives has 300 kB. What reads JSON may need 30 times its length.
 MOST_LEDGER = 16 * 1024 * 1024
 _MOST_RULES = 100
+# So many of the last good archives are looked at: files that shrink night by night are held against the fullest.
+MOST_COMPARED = 14
 _MOST_NUMBER = 1 << 62
 # The last second of the year 9999: no clock shows more.
 _MOST_SECONDS = 253402300799.0
 _SOURCE = (str, str, (bool, NoneType), (bool, NoneType), str, bool)
-_FACTS = (str, int, int, int, (int, float), int, int)
+_FACTS = (str, str, (int, float), int, int, int, (int, float), int, int)
 _HOLD = (str, str, str, str, (int, float))
 
 
@@ -158,16 +161,29 @@ def _state_word(note: Note) -> str:
 
 
 def _dump_facts(ledger: Ledger) -> dict[str, Any]:
-    """Return what is known of archives that are still there; their sources and keys, mostly the same, stand once."""
+    """Return what is known of archives; their sources and keys, mostly the same ones, stand once.
+
+    Of those that are gone the last good ones are kept: a short rule shall not shorten what is compared.
+    """
     there = {archive.id for archive in ledger.evidence.archives}
-    facts = {id_: facts for id_, facts in ledger.facts.items() if id_ in there}
+    newest = sorted(ledger.facts, key=lambda id_: ledger.facts[id_].started, reverse=True)
+    last: Counter[str] = Counter()
+    facts = {}
+    for id_ in newest:
+        each = ledger.facts[id_]
+        last[each.stream] += ledger.is_good(id_)
+        if id_ in there or (ledger.is_good(id_) and last[each.stream] <= MOST_COMPARED):
+            facts[id_] = each
     sources = list(dict.fromkeys(each.sources for each in facts.values()))
     keys = list(dict.fromkeys(each.keys for each in facts.values()))
     return {
         "sources": [[list(astuple(source)) for source in each] for each in sources],
         "keys": [sorted(each) for each in keys],
         "archives": [
-            [id_, each.files, each.size, each.new, each.seconds, sources.index(each.sources), keys.index(each.keys)]
+            [
+                *(id_, each.stream, each.started, each.files, each.size, each.new, each.seconds),
+                *(sources.index(each.sources), keys.index(each.keys)),
+            ]
             for id_, each in facts.items()
         ],
     }
@@ -179,9 +195,17 @@ def _load_facts(record: Mapping[str, Any]) -> Mapping[str, Facts]:
     keys = [frozenset(_name(key) for key in each) for each in table.get("keys", [])]
     found = {}
     for row in table.get("archives", []):
-        id_, files, size, new, seconds, source, key = _typed(row, _FACTS)
-        facts = Facts(files=files, size=size, new=new, seconds=seconds, sources=sources[source], keys=keys[key])
-        found[_name(id_)] = facts
+        id_, stream, started, files, size, new, seconds, source, key = _typed(row, _FACTS)
+        found[_name(id_)] = Facts(
+            stream=stream,
+            started=float(started),
+            files=files,
+            size=size,
+            new=new,
+            seconds=float(seconds),
+            sources=sources[source],
+            keys=keys[key],
+        )
     return MappingProxyType(found)
 
 

@@ -64,7 +64,9 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What is known of one archive; a number below 0 is not known. A stream has no sources.
+    """What is known of one archive, of a `stream` or of the source paths, which was `started` at that unix time.
+
+    A number below 0 is not known. A stream has no sources.
 
     `size` is in original bytes, by T's borg. `new` are the bytes that its session added to the repository, after
     compression and by B's own count, `seconds` how long that took. `keys` are fingerprints of the host keys that the
@@ -74,6 +76,8 @@ class Facts:
     files: int
     size: int
     new: int
+    stream: str = ""
+    started: float = 0.0
     seconds: float = 0.0
     sources: tuple[Source, ...] = ()
     keys: frozenset[str] = frozenset()
