@@ -190,6 +190,14 @@ def _dump_facts(ledger: Ledger) -> dict[str, Any]:
 
 
 def _load_facts(record: Mapping[str, Any]) -> Mapping[str, Facts]:
+    """Return what is known of archives; nothing where another borgpull writes it down in another way."""
+    try:
+        return _read_facts(record)
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
+        return MappingProxyType({})
+
+
+def _read_facts(record: Mapping[str, Any]) -> Mapping[str, Facts]:
     table = _is(record.get("facts", {}), dict)
     sources = [tuple(_load_source(row) for row in each) for each in table.get("sources", [])]
     keys = [frozenset(_name(key) for key in each) for each in table.get("keys", [])]
@@ -216,6 +224,8 @@ def _load_source(row: object) -> Source:
 
 def _load_holds(record: Mapping[str, Any]) -> tuple[Hold, ...]:
     rows = [_typed(row, _HOLD) for row in _is(record.get("holds", []), list)[:_MOST_RULES]]
+    if {row[0] for row in rows} - {oddity.value for oddity in Oddity}:
+        raise NewerLedger
     return tuple(
         Hold(oddity=Oddity(oddity), path=path, stream=stream, words=clean(words), since=float(since))
         for oddity, path, stream, words, since in rows
