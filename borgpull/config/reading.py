@@ -61,6 +61,7 @@ def _settings(file: File) -> Config:
         jobs=file.borg.jobs,
         retries=file.borg.retries,
         check_every=amounts.cadence(file.borg.check_every),
+        root_dir_must_be_mount=file.borg.root_dir_must_be_mount,
         server=_connection(file.borg.server),
         server_borg_path=file.borg.server.borg_path,
         targets=tuple(_target(table, file.borg.defaults) for table in file.servers),

@@ -172,6 +172,7 @@ class Config:
     targets: tuple[Target, ...]
     notify: Notify = Notify()
     sockets: Sockets | None = None
+    root_dir_must_be_mount: bool = False
 
     def repository_path(self, target: Target) -> str:
         """Return the normalised absolute path of the target's repository on B."""

@@ -144,6 +144,7 @@ class _Job:
             await lock.enter_async_context(self._subject.vault.held())
             report.detail = await self._custody.inspect()
             self._tell_takeover(report.detail)
+            self._tell_first(report)
             await judge_left(self._subject, self._custody)
             known = self._custody.verified
             if any(archive.name == self._archive for archive in known.evidence.archives):
@@ -159,6 +160,16 @@ class _Job:
             self._made = _Made(self._archive)
             if not self._custody.verified.linked:
                 self._watch.warn_without_links()
+
+    def _tell_first(self, report: StepReport) -> None:
+        """Warn, once a run, of the first repository below a RootDir: a disk that is not mounted looks so."""
+        root = self._subject.plan.server.root
+        if self._custody.made and root.is_new:
+            root.is_new = False
+            self._watch.worsen(report, Outcome.WARNING)
+            text = "made the first repository below RootDir, where borgpull had nothing yet"
+            hint = "if a disk should be mounted there, move this away and mount it; else all is well"
+            self._emit(Warned(target=self._target.name, text=text, hint=hint))
 
     def _tell_takeover(self, what: str) -> None:
         if self._custody.taken_over:

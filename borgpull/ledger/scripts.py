@@ -245,6 +245,20 @@ for f in $_said; do
 done
 """
 
+# Whether there ever was a ledger below RootDir $1; with $2, whether it is a mount point (1 and 32: it is not, by busybox and util-linux).
+ROOT = r"""
+kind "$1/.borgpull/ids" || exit 1
+say ledgers "$kind"
+if [ -n "$2" ]; then
+  mountpoint -q "$1" && r=0 || r=$?
+  case $r in
+    0) ;;
+    1 | 32) say unmounted "" ;;
+    *) exit 1 ;;
+  esac
+fi
+"""
+
 # What can be seen without opening the repository. It takes no lock and waits for nobody. What takes its time comes
 # first, so that lock, transaction and ledger are those of one moment. What is being worked on cannot be measured.
 SURVEY = (

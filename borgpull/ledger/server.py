@@ -64,6 +64,20 @@ def place_of(config: Config, target: Target) -> Place:
     return Place(repository, posixpath.join(root, FOLDER, below), posixpath.join(root, FOLDER, IDS))
 
 
+async def look_at_root(master: ssh.Master, config: Config) -> bool:
+    """Tell whether there ever was a ledger below RootDir. Raises Failure when it is no mount point, and has to be one."""
+    must = "yes" if config.root_dir_must_be_mount else ""
+    with _system_named():
+        answer = await ssh.ask(master, scripts.ROOT, config.root_dir, must, doing="look at RootDir", seconds=_SECONDS)
+    if "unmounted" in answer.parts:
+        raise Failure(
+            BACKUP_SERVER,
+            f"RootDir ({config.root_dir}) is no mount point, and RootDirMustBeMount is set",
+            hint="mount the disk of the repositories there; nothing was written",
+        )
+    return answer.text("ledgers") != "nothing"
+
+
 class ServerVault:
     """The ledger of one repository on B, over the connection `master`."""
 

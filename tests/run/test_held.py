@@ -195,3 +195,29 @@ def test_two_targets_whose_connections_were_swapped_are_held():
             assert row(result, name)["outcome"] == "held", said_of(row(result, name))
             assert "the host key of another target" in said_of(row(result, name))
         assert result.returncode == 1
+
+
+def test_a_disk_of_the_backup_server_that_is_not_mounted_gets_no_new_repository():
+    with loopback_world(("web",)) as world:
+        config = config_of(world, "web")
+        shutil.rmtree(world.lab.root / ".borgpull")
+        first = world.run("--json", config=config)
+        assert (first.returncode, row(first, "web")["outcome"]) == (1, "warning"), first.stderr
+        assert "made the first repository below RootDir" in said_of(row(first, "web"))
+        assert world.run(config=config).returncode == 0
+        # The disk goes, its mount point stays.
+        disk = world.lab.root.rename(world.lab.root.with_name("disk"))
+        world.lab.root.mkdir()
+        gone = world.run("--json", config=config)
+        assert gone.returncode == 2
+        assert "though this controller has seen one there" in said_of(row(gone, "web"))
+        assert not (world.lab.root / "web").exists()
+        config["Borg"]["RootDirMustBeMount"] = True
+        refused = world.run("--json", config=config)
+        assert refused.returncode == 2
+        assert "is no mount point, and RootDirMustBeMount is set" in refused.stdout
+        del config["Borg"]["RootDirMustBeMount"]
+        assert world.run("accept", "web", "--yes", config=config).returncode == 0
+        assert world.run(config=config).returncode == 1, "given up, it is made anew, and told"
+        shutil.rmtree(world.lab.root)
+        disk.rename(world.lab.root)
