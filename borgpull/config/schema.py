@@ -154,6 +154,7 @@ class BorgTable(Table):
     root_dir_must_be_mount: bool = Field(
         default=False,
         alias="RootDirMustBeMount",
+        examples=[True],
         description="whether RootDir has to be a mount point on the backup server: nothing is written where it is none",
     )
     state_dir: Annotated[str, text(fields.absolute_path)] = Field(

@@ -153,8 +153,8 @@ class Custody:
         return Failure(
             self._subject.party,
             f"there is no repository at its place, though this controller has seen one there ({repository_id[:12]}…)",
-            hint="mount the disk of B that it is on, or put RootDir or SubDir back; no repository was made. If that one "
-            f"is lost for good, `borgpull accept {name}` lets the next run make a new one",
+            hint="mount the disk of B that it is on, or put RootDir or SubDir back; no repository was made. If that "
+            f"one is lost for good, `borgpull accept {name}` lets the next run make a new one",
         )
 
     def _ledger_gone(self, place: str) -> Failure:

@@ -245,7 +245,8 @@ for f in $_said; do
 done
 """
 
-# Whether there ever was a ledger below RootDir $1; with $2, whether it is a mount point (1 and 32: it is not, by busybox and util-linux).
+# Whether there ever was a ledger below RootDir $1; with $2, whether that is a mount point: busybox says no with 1,
+# util-linux with 32.
 ROOT = r"""
 kind "$1/.borgpull/ids" || exit 1
 say ledgers "$kind"

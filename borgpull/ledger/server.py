@@ -65,7 +65,7 @@ def place_of(config: Config, target: Target) -> Place:
 
 
 async def look_at_root(master: ssh.Master, config: Config) -> bool:
-    """Tell whether there ever was a ledger below RootDir. Raises Failure when it is no mount point, and has to be one."""
+    """Tell whether there ever was a ledger below RootDir. Raises Failure when it is no mount point but has to be."""
     must = "yes" if config.root_dir_must_be_mount else ""
     with _system_named():
         answer = await ssh.ask(master, scripts.ROOT, config.root_dir, must, doing="look at RootDir", seconds=_SECONDS)
