@@ -184,7 +184,7 @@ async def release(subject: Subject, shown: Ledger, *, good: bool) -> str:
     became = ("counts as good" if one else "count as good") if good else ("is set aside" if one else "are set aside")
     done = f"{len(odd)} odd {'archive' if one else 'archives'} {became}"
     held = "; ".join(hold.words for hold in known.holds)
-    await subject.vault.remember(Entry(what="release", cause=f"{done}; it was held: {held}"))
+    await subject.remember(Entry(what="release", cause=f"{done}; it was held: {held}"))
     return done
 
 
@@ -193,7 +193,7 @@ async def expect(subject: Subject, *, until: float, why: str) -> None:
     known = await _open_ledger(subject)
     await subject.vault.write(replace(known, expected=until, expected_why=why))
     cause = f"what is odd until {_minute(until)} is not held{f': {why}' if why else ''}"
-    await subject.vault.remember(Entry(what="expect", cause=cause))
+    await subject.remember(Entry(what="expect", cause=cause))
 
 
 def _minute(seconds: float) -> str:
