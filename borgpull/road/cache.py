@@ -42,6 +42,14 @@ def known_ids(cache: Path, url: str) -> list[str]:
     return [place.parent.name for place in _locations(cache) if place.read_text(errors="replace") == url]
 
 
+def drop_cache(cache: Path, url: str) -> bool:
+    """Throw away what borg on C has cached of the repository at this URL; returns whether there was anything."""
+    places = [place for id_ in known_ids(cache, url) if (place := cache / ".cache" / "borg" / id_).exists()]
+    for place in places:
+        shutil.rmtree(place, ignore_errors=True)
+    return bool(places)
+
+
 def forget_place(cache: Path, url: str) -> None:
     """Have borg on C forget which repository was at this URL, but nothing of what it has seen of it."""
     for place in _locations(cache):

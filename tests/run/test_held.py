@@ -221,3 +221,18 @@ def test_a_disk_of_the_backup_server_that_is_not_mounted_gets_no_new_repository(
         assert world.run(config=config).returncode == 1, "given up, it is made anew, and told"
         shutil.rmtree(world.lab.root)
         disk.rename(world.lab.root)
+
+
+@pytest.mark.parametrize("part", ["config", "chunks"])
+@pytest.mark.parametrize("version", ["1.2", pytest.param("1.4", marks=pytest.mark.slow)])
+def test_a_cache_on_the_controller_that_is_damaged_is_made_anew(world, data, part, version):
+    (cache,) = world.cache.glob("borgpull/.cache/borg/" + "?" * 64)
+    (cache / part).write_bytes(b"")
+    for file in data.iterdir():
+        # What goes is pruned: a delete needs the cache as well.
+        file.write_bytes(file.read_bytes())
+    for _ in range(2):
+        done = world.run("--json", config=rules(world), borg=borg_14() if version == "1.4" else "")
+        assert done.returncode == 0, said_of(row(done, "web"))
+    security = world.cache / "borgpull" / ".config" / "borg" / "security" / cache.name
+    assert (security / "nonce").exists()
