@@ -46,6 +46,8 @@ class State(StrEnum):
     """The last good archive is too old."""
     INTERRUPTED = "interrupted"
     """A run ended in the middle; the next one verifies what it left."""
+    HELD = "held"
+    """An archive is odd: nothing is pruned until `release`, or until what was missing is there again."""
     FAILING = "failing"
     """The last run failed."""
     CHANGED = "changed"
@@ -71,6 +73,7 @@ _LEVELS = {
     State.OK: Level.OK,
     State.STALE: Level.WARNING,
     State.INTERRUPTED: Level.WARNING,
+    State.HELD: Level.WARNING,
     State.FAILING: Level.WARNING,
     State.CHANGED: Level.WARNING,
     State.NEVER: Level.UNKNOWN,
@@ -107,7 +110,8 @@ class Standing:
 
     `ledger` is its phase, "none" or "unreadable"; `at_work` says who holds the repository now. `size` is the space
     taken on B, `growth` what was added to it since the last session of the target began, `checked` when borg check
-    last passed. `cause`, the broken `rules` and `hint` are in words. `history` has the newest events, the newest last.
+    last passed. Until `expected` an announced change is not held. `cause`, the broken `rules` and `hint` are in words.
+    `history` has the newest events, the newest last.
     """
 
     target: str
@@ -119,6 +123,7 @@ class Standing:
     size: int | None = None
     growth: int | None = None
     checked: float | None = None
+    expected: float | None = None
     cause: str = ""
     rules: tuple[str, ...] = ()
     hint: str = ""

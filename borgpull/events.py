@@ -32,10 +32,11 @@ class Step(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How a step or a target ended."""
+    """How a step or a target ended. HELD: done, but the archive is odd, or one before it: nothing is pruned."""
 
     DONE = "done"
     WARNING = "warning"
+    HELD = "held"
     FAILED = "failed"
     TAMPERED = "tampered"
     UNVERIFIABLE = "unverifiable"
@@ -48,6 +49,7 @@ WORST_FIRST = (
     Outcome.UNVERIFIABLE,
     Outcome.INTERRUPTED,
     Outcome.FAILED,
+    Outcome.HELD,
     Outcome.WARNING,
     Outcome.DONE,
 )

@@ -205,6 +205,11 @@ def speaks_against_repository(status: int, said: Messages, *, server: Messages |
     return 0 <= status < _SIGNALLED and found is not None and found[1].damning
 
 
+def is_unknown(status: int, said: Messages, *, server: Messages | None = None) -> bool:
+    """Tell whether a borg failed with an error that is not known here, as it does when its cache is damaged."""
+    return 1 < status < _SIGNALLED and _find("", said, server) is None
+
+
 def system_of_server(said: str) -> tuple[str, str] | None:
     """Return the cause and the hint for what the system of B said, None where it says nothing known."""
     return next(((sign.cause, sign.hint) for text, (sign, _) in _TEXTS.items() if text in said), None)

@@ -22,17 +22,21 @@ HEAD = 8 * 1024 * 1024
 MOST_SEGMENTS = HEAD // 16
 _MOST_SEGMENT_NUMBER = 1 << 32
 _MOST_VALUE = 1 << 40
+_MOST_USED = 1 << 62
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hints:
     """What one transaction left: `live` objects by segment, and bytes that `borg compact` may free by segment.
 
+    `used` are the bytes of all live objects, by Borg's own count (storage_quota_use, which it keeps without a quota
+    too); -1 where the hints are cut off before it.
     A commit writes 9 bytes that count as compactable, so that a repository with nothing to free has some too.
     """
 
     live: Mapping[int, int]
     compactable: Mapping[int, int]
+    used: int
 
     @property
     def freeable(self) -> int:
@@ -51,7 +55,7 @@ def read_hints(data: bytes) -> Hints:
         max_map_len=MOST_SEGMENTS,
         max_array_len=0,
         max_ext_len=0,
-        max_str_len=16,
+        max_str_len=32,
         max_bin_len=0,
     )
     try:
@@ -63,7 +67,8 @@ def read_hints(data: bytes) -> Hints:
         _expect(unpacker, b"segments")
         live = _read_numbers(unpacker)
         _expect(unpacker, b"compact")
-        return Hints(live=live, compactable=_read_numbers(unpacker))
+        compactable = _read_numbers(unpacker)
+        return Hints(live=live, compactable=compactable, used=_read_used(unpacker))
     except (msgpack.UnpackException, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise ValueError(f"the hints are not what Borg writes ({type(error).__name__})") from None
 
@@ -80,10 +85,24 @@ def _read_numbers(unpacker: msgpack.Unpacker) -> Mapping[int, int]:
         raise ValueError
     numbers: dict[int, int] = {}
     for _ in range(length):
-        segment, value = unpacker.unpack(), unpacker.unpack()
-        if type(segment) is not int or type(value) is not int:
-            raise TypeError
-        if not (0 <= segment < _MOST_SEGMENT_NUMBER and 0 <= value < _MOST_VALUE) or segment in numbers:
+        segment = _number(unpacker.unpack(), _MOST_SEGMENT_NUMBER)
+        if segment in numbers:
             raise ValueError
-        numbers[segment] = value
+        numbers[segment] = _number(unpacker.unpack(), _MOST_VALUE)
     return MappingProxyType(numbers)
+
+
+def _read_used(unpacker: msgpack.Unpacker) -> int:
+    try:
+        _expect(unpacker, b"storage_quota_use")
+        return _number(unpacker.unpack(), _MOST_USED)
+    except msgpack.OutOfData:
+        return -1
+
+
+def _number(value: object, most: int) -> int:
+    if type(value) is not int:
+        raise TypeError
+    if not 0 <= value < most:
+        raise ValueError
+    return value

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from .. import proc, ssh
 from ..borg.command import Repository
+from ..borg.excludes import left_out
 from ..borg.failure import missing_borg
 from ..borg.series import archive_name
 from ..borg.version import read_version
@@ -64,7 +65,7 @@ look() {
   for path do
     if ! there "$path"; then echo "missing $n"
     elif [ ! -e "$path" ] && [ ! -L "$path" ]; then echo "hidden $n"
-    elif [ -L "$path" ]; then :
+    elif [ -L "$path" ]; then echo "link $n"
     elif [ ! -r "$path" ] || { [ -d "$path" ] && [ ! -x "$path" ]; }; then echo "closed $n"
     elif [ -d "$path" ]; then
       in=$(ls -A -- "$path") || exit 1
@@ -173,8 +174,13 @@ def _judge_sources(sheet: Sheet, facts: Facts, target: Target) -> None:
             f"nothing is in {some_of(empty)}: the archive would hold no file at all",
             hint="mount what should be there, or correct SourcePaths",
         )
+    covered = [path for path in paths if left_out(path, target.excludes)]
     if empty:
         sheet.warn("sources", f"nothing is in {some_of(empty)}", "if something should be mounted there, mount it")
+    elif links := facts.chosen("link", paths):
+        sheet.warn("sources", f"borg saves only the link: {some_of(links)}", "name in SourcePaths what it leads to")
+    elif covered:
+        sheet.warn("sources", f"Excludes cover {some_of(covered)}: nothing of it is saved", "correct one of the two")
     else:
         sheet.ok("sources", f"{len(paths)} to be read")
 

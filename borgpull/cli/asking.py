@@ -14,29 +14,47 @@ Rule = Callable[[str], str | None]
 
 def agreed(question: str, *, otherwise: str) -> bool:
     """Ask for a yes. Raises UsageError without a terminal; `otherwise` is the hint."""
-    with _asked(question, otherwise) as keyboard:
+    with _asked(f"{question} [y/N] ", otherwise) as keyboard:
         return _is_yes(keyboard)
 
 
 async def agreed_meanwhile(question: str, *, otherwise: str) -> bool:
     """Ask as `agreed` does, while all else goes on: the backup server has to hear that this controller lives."""
+    with _asked(f"{question} [y/N] ", otherwise) as keyboard:
+        await _typed(keyboard)
+        return _is_yes(keyboard)
+
+
+async def answer_meanwhile(question: str, *, rule: Rule, otherwise: str) -> str:
+    """Ask as `answer` does, while all else goes on."""
+    problem: str | None = ""
+    while problem is not None:
+        with _asked(f"That {problem}. {question}: " if problem else f"{question}: ", otherwise) as keyboard:
+            await _typed(keyboard)
+            text = keyboard.readline()
+        if not text:
+            raise UsageError("the terminal gave no answer", hint=otherwise)
+        problem = rule(text.strip())
+    return text.strip()
+
+
+async def _typed(keyboard: TextIO) -> None:
+    """Wait until there is a line to read."""
     import asyncio  # noqa: PLC0415 - `--help` shall answer at once
 
-    with _asked(question, otherwise) as keyboard:
-        loop = asyncio.get_running_loop()
-        typed = asyncio.Event()
-        loop.add_reader(keyboard, typed.set)
-        try:
-            await typed.wait()
-        finally:
-            loop.remove_reader(keyboard)
-        return _is_yes(keyboard)
+    loop = asyncio.get_running_loop()
+    typed = asyncio.Event()
+    loop.add_reader(keyboard, typed.set)
+    try:
+        await typed.wait()
+    finally:
+        loop.remove_reader(keyboard)
 
 
 @contextlib.contextmanager
 def _asked(question: str, otherwise: str) -> Iterator[TextIO]:
     with _terminal("w", otherwise) as screen, _terminal("r", otherwise) as keyboard:
-        print(f"{question} [y/N] ", end="", file=screen, flush=True)
+        print(question, end="", file=screen, flush=True)
         yield keyboard
 
 

@@ -30,7 +30,7 @@ _OF_ALL = {"4": "the config or the command line is wrong", "130 or 143": "interr
 OF_RUN = ExitCodes(
     {
         "0": "all done",
-        "1": "done, with warnings",
+        "1": "done, with warnings, or a target is held",
         "2": "a target failed",
         "3": "a repository was tampered with or could not be verified, also if the run was interrupted",
         **_OF_ALL,
@@ -50,8 +50,8 @@ OF_DOCTOR = ExitCodes(
 OF_STATUS = ExitCodes(
     {
         "0": "OK",
-        "1": "WARNING: the last good archive is older than --max-age, its last run failed or was interrupted, or "
-        "the repository is not as it was verified",
+        "1": "WARNING: the last good archive is older than --max-age, the last run failed or was interrupted, the "
+        "target is held, or the repository is not as it was verified",
         "2": "CRITICAL: a repository was tampered with, is gone, or could not be verified",
         "3": "UNKNOWN: a target was never backed up, or B could not be asked",
         **_OF_ALL,
@@ -99,6 +99,7 @@ OF_ADD = ExitCodes(
 _OUTCOMES = {
     Outcome.DONE: DONE,
     Outcome.WARNING: WARNINGS,
+    Outcome.HELD: WARNINGS,
     Outcome.FAILED: FAILED,
     Outcome.TAMPERED: TAMPERED,
     Outcome.UNVERIFIABLE: TAMPERED,

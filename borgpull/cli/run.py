@@ -56,6 +56,7 @@ class Run(SelectingCommand):
                 self._write_metrics(textfile, board, code, config)
             self._report(board, code, config)
             end.code, end.line = code, summary.in_one_line(board, board.run.finished or 0.0)
+            end.held = any(row.outcome is Outcome.HELD for row in board.rows.values())
         return code
 
     def _ping(self, config: Config) -> str:
@@ -162,6 +163,7 @@ class _End:
 
     code: int = exits.FAILED
     line: str = ""
+    held: bool = False
 
 
 @contextlib.contextmanager
@@ -181,7 +183,8 @@ def _pinging(url: str) -> Iterator[_End]:
         end.code, end.line = exits.error_code(error), "the run could not begin, or was cut short"
         raise
     finally:
-        well = end.code in {exits.DONE, exits.WARNINGS}
+        # To a monitor a held target is no success: somebody has to look.
+        well = end.code in {exits.DONE, exits.WARNINGS} and not end.held
         if problem := ping.finish(end.code, f"exit code {end.code}: {end.line}\n", well=well):
             _warn(f"the monitor of [Notify] Ping was not told how the run ended: {problem}")
 

@@ -87,25 +87,34 @@ class OneTargetCommand(ConfiguredCommand):
 
         `alone` keeps runs away from its repository meanwhile: for work that changes it, or needs it to stay as it is.
         """
+        return self.about_each((name,), work, alone=alone)
+
+    def about_each(
+        self, names: tuple[str, ...], work: Callable[[Subject], Awaitable[int]], *, alone: bool = True
+    ) -> int:
+        """Do `work` on each of these targets, one after the other; return the worst exit code. Raises Failure."""
         with private_directory() as directory:
-            return awaited(self._connected(name, work, directory, alone=alone))
+            return awaited(self._connected(names, work, directory, alone=alone))
 
     async def _connected(
-        self, name: str, work: Callable[[Subject], Awaitable[int]], directory: Path, *, alone: bool
+        self, names: tuple[str, ...], work: Callable[[Subject], Awaitable[int]], directory: Path, *, alone: bool
     ) -> int:
         import asyncio  # noqa: PLC0415
 
         from .. import fleet, job  # noqa: PLC0415
 
         config = self.config(directory)
-        target = fleet.target_named(config, name)
+        targets = [fleet.target_named(config, name) for name in names]
         self.interrupt = fleet.Interrupt()
         self.interrupt.attach()
         try:
             async with fleet.connected(config, directory=directory, cache=self.cache(), emit=self.heard) as plan:
-                subject = job.Subject(plan, target)
-                async with subject.vault.held() if alone else contextlib.nullcontext():
-                    return await work(subject)
+                worst = 0
+                for target in targets:
+                    subject = job.Subject(plan, target)
+                    async with subject.vault.held() if alone else contextlib.nullcontext():
+                        worst = max(worst, await work(subject))
+                return worst
         except asyncio.CancelledError:
             return 128 + (self.interrupt.number or 0)
 

@@ -10,6 +10,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _LONGEST_SECONDS = 366 * 86400
 _CADENCES = {"always": 0.0, "never": math.inf}
 _SIZE = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)([KMGTP])B?", re.IGNORECASE)
+_SHARE = re.compile(r"([1-9][0-9]?)%")
 _POWERS = " KMGTP"
 _LEAST_RATE = 10_000
 _KIBIBYTE = 1024
@@ -59,6 +60,22 @@ def size(text: str) -> int:
 def size_problem(text: str) -> str | None:
     if _SIZE.fullmatch(text) is None:
         return "is not a size: write a number and K, M, G, T or P (powers of 1000), such as `50G`"
+    return None
+
+
+def share(text: str) -> float:
+    """Return a share such as `50%` as a part of 1; 0 for `off`. Raises ValueError when it is none."""
+    found = _SHARE.fullmatch(text)
+    if found is None and text != "off":
+        raise ValueError
+    return int(found[1]) / 100 if found else 0.0
+
+
+def share_problem(text: str) -> str | None:
+    try:
+        share(text)
+    except ValueError:
+        return "is not a share: write `off`, or 1% to 99%, such as `50%`"
     return None
 
 

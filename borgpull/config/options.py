@@ -16,6 +16,7 @@ from .table import Table, text
 
 Commands = Annotated[list[Annotated[str, text(fields.command)]], Field(max_length=20)]
 Duration = Annotated[str, text(amounts.duration_problem)]
+Share = Annotated[str, text(amounts.share_problem)]
 BorgPath = Annotated[str, text(fields.borg_path)]
 BORG_PATH = "the path of borg there, when it is not on the PATH"
 
@@ -145,6 +146,20 @@ class OptionsTable(Table):
         examples=[True],
         description="whether a file that changed while it was read is a warning (exit code 1), and not only counted; "
         "false if not set",
+    )
+    shrink_limit: Share | None = Field(
+        default=None,
+        alias="ShrinkLimit",
+        examples=["50%"],
+        description="an archive with less than this share of the files or bytes of the last good ones is odd, and the "
+        "target is held; `50%` if not set, or `off`",
+    )
+    change_limit: Share | None = Field(
+        default=None,
+        alias="ChangeLimit",
+        examples=["50%"],
+        description="an archive of which more than this share is new, as it never was, is odd, and the target is held; "
+        "`50%` if not set, or `off`",
     )
     exclude_if_present: list[Annotated[str, text(tag_problem)]] | None = Field(
         default=None,

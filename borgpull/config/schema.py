@@ -151,6 +151,12 @@ class BorgTable(Table):
         alias="CheckEvery",
         description="how often `borg check` reads a repository: `always`, `never`, or a duration such as `7d`",
     )
+    root_dir_must_be_mount: bool = Field(
+        default=False,
+        alias="RootDirMustBeMount",
+        examples=[True],
+        description="whether RootDir has to be a mount point on the backup server: nothing is written where it is none",
+    )
     state_dir: Annotated[str, text(fields.absolute_path)] = Field(
         default="",
         alias="StateDir",

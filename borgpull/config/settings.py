@@ -81,6 +81,8 @@ class Options:
     one_file_system: bool = False
     exclude_caches: bool = False
     warn_on_change: bool = False
+    shrink_limit: float = 0.5
+    change_limit: float = 0.5
     exclude_if_present: tuple[str, ...] = ()
     patterns_from: str = ""
     upload_rate_limit: int = 0
@@ -170,6 +172,7 @@ class Config:
     targets: tuple[Target, ...]
     notify: Notify = Notify()
     sockets: Sockets | None = None
+    root_dir_must_be_mount: bool = False
 
     def repository_path(self, target: Target) -> str:
         """Return the normalised absolute path of the target's repository on B."""

@@ -21,7 +21,7 @@ from ..events import WORST_FIRST, Emit, Failed, Outcome, Retried, RunFinished, R
 from ..job import Plan, Subject, back_up
 from ..job.standing import RUN
 from ..job.watch import failure_of, outcome_of
-from ..ledger import Entry
+from ..ledger import Entry, look_at_root
 from .servers import PROGRAMS, Servers
 
 _HURRY_SECONDS = 0.1
@@ -108,7 +108,7 @@ async def _all(
 ) -> None:
     require(*PROGRAMS)
     async with Servers(config, directory=directory, emit=emit) as servers:
-        await _reach(servers, config.retries, emit)
+        await _reach(servers, config, emit)
         fleet = _Fleet(config, servers, cache, emit)
         slots = asyncio.Semaphore(config.jobs)
         async with asyncio.TaskGroup() as tasks:
@@ -116,11 +116,14 @@ async def _all(
                 tasks.create_task(_one(fleet, target, slots, outcomes))
 
 
-async def _reach(servers: Servers, retries: int, emit: Emit) -> None:
-    """Connect to B before anything else: where that fails, it is told once and not for each target."""
+async def _reach(servers: Servers, config: Config, emit: Emit) -> None:
+    """Connect to B before anything else, and look at RootDir: what fails there is told once, not for each target."""
+    retries = config.retries
     for attempt in range(1, retries + 2):
         try:
-            async with servers.lease():
+            async with servers.lease() as server:
+                if config.sockets is None:
+                    servers.root.is_new = not await look_at_root(server.lasting, config)
                 return
         except Failure as failure:
             if attempt > retries or not _worth_trying_again(failure):

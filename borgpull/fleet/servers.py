@@ -19,7 +19,7 @@ from ..config import Config
 from ..errors import BACKUP_SERVER, Failure
 from ..events import Emit, Said, Warned
 from ..job import Plan
-from ..road import BackupServer
+from ..road import BackupServer, Root
 from ..ssh import SESSIONS, Master, open_master
 
 # What C itself must have installed.
@@ -43,6 +43,7 @@ class Servers:
         self._limit = SESSIONS
         self._failure: Failure | None = None
         self._failed_at = 0.0
+        self.root = Root()
 
     async def __aenter__(self) -> Self:
         return self
@@ -64,7 +65,7 @@ class Servers:
             self._taken.update(places)
         lasting, serve = places
         try:
-            yield BackupServer(serve, lasting, self._config.server_borg_path, self._directory)
+            yield BackupServer(serve, lasting, self._config.server_borg_path, self._directory, self.root)
         finally:
             self._taken.subtract(places)
             for master in places:

@@ -128,7 +128,7 @@ def still_holds(evidence: Evidence, records: Records) -> bool:
 
 def to_json(evidence: Evidence) -> dict[str, Any]:
     """Return the evidence as a JSON object."""
-    same = ("repository_id", "key", "transaction", "nonce", "freeable", "beyond", "counted", "last_modified")
+    same = ("repository_id", "key", "transaction", "nonce", "freeable", "used", "beyond", "counted", "last_modified")
     return {name: getattr(evidence, name) for name in same} | {
         "settings": [list(pair) for pair in evidence.settings],
         "live": [list(pair) for pair in sorted(evidence.live.items())],
@@ -160,6 +160,8 @@ def _from_table(table: Mapping[str, Any]) -> Evidence:
         live=MappingProxyType(live),
         nonce=None if table["nonce"] is None else _number(table["nonce"]),
         freeable=_number(table["freeable"]),
+        # -1, or not there in older ledgers: unknown.
+        used=_number(used) if (used := table.get("used", -1)) != -1 else -1,
         missing=tuple(_number(segment) for segment in _sequence(table["missing"])),
         beyond=_number(table["beyond"]),
         counted=_truth(table.get("counted", True)),

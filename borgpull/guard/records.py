@@ -36,6 +36,10 @@ class Counts(Protocol):
     def freeable(self) -> int:
         """Bytes that a compaction may free."""
 
+    @property
+    def used(self) -> int:
+        """Bytes of all live objects, -1 if unknown."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class File:
@@ -52,6 +56,7 @@ class Records:
     `key` is the encrypted repository key as the config has it, empty where the key is not kept on B. `missing` are
     segments with live objects that are not there; `beyond` is how many segments lie above the last transaction: what
     a session left uncommitted, or a commit that Borg has yet to replay. Both are empty if no segments were listed.
+    `used` are the bytes of all live objects by Borg's own count, -1 where that is not known.
 
     Where B gives no shell only id and key are known, and `counted` is false: nothing is known of its objects.
     """
@@ -63,6 +68,7 @@ class Records:
     live: Mapping[int, int]
     nonce: int | None
     freeable: int = 0
+    used: int = -1
     missing: tuple[int, ...] = ()
     beyond: int = 0
     counted: bool = True
@@ -97,6 +103,7 @@ def read_records(
         live=counts.live,
         nonce=_read_nonce(_plain(files, "nonce", MOST_NONCE)) if "nonce" in files else None,
         freeable=counts.freeable,
+        used=counts.used,
         missing=() if segments is None else tuple(sorted(needed.difference(segments))),
         beyond=sum(segment > transaction for segment in segments or ()),
     )

@@ -5,6 +5,7 @@ from .backup import back_up, connected_target
 from .by_hand import ByHand, Left
 from .drill import drill
 from .escrow import file_key, paper_key
+from .holding import expect, held_case, release
 from .judge import keep
 from .plan import Plan, Subject
 from .restore import Wanted, restore

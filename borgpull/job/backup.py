@@ -16,10 +16,13 @@ from ..borg.output import Archive, read_created
 from ..config import Target
 from ..errors import BACKUP_SERVER, Failure, TamperedError
 from ..events import Estimated, Outcome, Step, Warned
+from ..guard import Archive as RepositoryArchive
 from ..guard import Verdict
+from ..retention import Source, Standing
 from ..road import Ended, Errand
 from ..ssh import Master, open_master
 from .custody import Custody
+from .holding import Made, compare
 from .hooks import Happened, Hooks, failed_with
 from .judge import believe, judge_left, note_of, refusal, show_claim
 from .plan import Plan, Subject
@@ -39,6 +42,9 @@ class _Made:
     archive: str
     reading: Reading | None = None
     ended: Ended | Failure = field(default_factory=Ended)
+    sources: tuple[Source, ...] = ()
+    began: float = field(default_factory=time.monotonic)
+    ended_at: float = field(default_factory=time.monotonic)
 
 
 async def back_up(plan: Plan, target: Target, *, deadline: float, is_last: Callable[[Failure], bool]) -> Outcome:
@@ -138,6 +144,7 @@ class _Job:
             await lock.enter_async_context(self._subject.vault.held())
             report.detail = await self._custody.inspect()
             self._tell_takeover(report.detail)
+            self._tell_first(report)
             await judge_left(self._subject, self._custody)
             known = self._custody.verified
             if any(archive.name == self._archive for archive in known.evidence.archives):
@@ -153,6 +160,16 @@ class _Job:
             self._made = _Made(self._archive)
             if not self._custody.verified.linked:
                 self._watch.warn_without_links()
+
+    def _tell_first(self, report: StepReport) -> None:
+        """Warn, once a run, of the first repository below a RootDir: a disk that is not mounted looks so."""
+        root = self._subject.plan.server.root
+        if self._custody.made and root.is_new:
+            root.is_new = False
+            self._watch.worsen(report, Outcome.WARNING)
+            text = "made the first repository below RootDir, where borgpull had nothing yet"
+            hint = "if a disk should be mounted there, move this away and mount it; else all is well"
+            self._emit(Warned(target=self._target.name, text=text, hint=hint))
 
     def _tell_takeover(self, what: str) -> None:
         if self._custody.taken_over:
@@ -192,6 +209,8 @@ class _Job:
     async def _create(self, master: Master, stack: AsyncExitStack, ready: Opened | None) -> None:
         with self._watch.step(Step.CREATE) as report:
             session = ready or await self._open(master, stack, report, backup_of(self._subject, self._archive))
+            if self._made:
+                self._made.sources, self._made.began = session.session.sources, time.monotonic()
             async with moving(self._subject, session.session):
                 ended = await session.run(Step.CREATE)
             self._settle(report, ended)
@@ -218,7 +237,7 @@ class _Job:
         warn = self._target.options.warn_on_change
         self._watch.settle(report, ended, "create", party=self._subject.party, warn_on_change=warn)
         if self._made:
-            self._made.ended = ended
+            self._made.ended, self._made.ended_at = ended, time.monotonic()
 
     async def _judge(self, *, last: bool) -> None:
         """Judge what the session before left, if it was not yet; that a stream has nothing in it is told later."""
@@ -233,15 +252,17 @@ class _Job:
     async def _verify(self, made: _Made, *, last: bool) -> None:
         ended, reading = made.ended, made.reading
         with self._watch.step(Step.VERIFY) as report:
+            used = self._custody.verified.evidence.used
             verdict = await self._judged(ended)
             claimed = read_created(ended.stdout) if isinstance(ended, Ended) else None
             self._check_due = last and not self._failures and self._upkeep.check_is_due()
             refused = self._refusal(made, claimed)
-            for added in verdict.added:
-                if added.name == made.archive:
-                    self._custody.note(
-                        added.id, note_of(self._subject, ended, claimed, refused, stream=reading is not None)
-                    )
+            added = next((each for each in verdict.added if each.name == made.archive), None)
+            if added:
+                note = note_of(self._subject, ended, claimed, refused, stream=reading is not None)
+                self._custody.note(added.id, note)
+                if claimed and note.state is Standing.GOOD:
+                    await compare(self._subject, self._custody, self._known_of(made, added, used), claimed, report)
             # How much there is to read is said by the good archives of the source paths alone.
             told = None if reading or refused else claimed
             await self._custody.settle(told, checking=self._check_due)
@@ -253,6 +274,16 @@ class _Job:
                     raise refused
             else:
                 report.detail = "nothing older was touched"
+
+    def _known_of(self, made: _Made, added: RepositoryArchive, used: int) -> Made:
+        now = self._custody.verified.evidence.used
+        return Made(
+            archive=added,
+            stream=made.reading.stream.name if made.reading else "",
+            sources=made.sources,
+            new=max(0, now - used) if used >= 0 and now >= 0 else -1,
+            seconds=made.ended_at - made.began,
+        )
 
     def _refusal(self, made: _Made, claimed: Archive | None) -> Failure | None:
         """Return why the archive that was made is no backup, if it is none."""

@@ -21,9 +21,9 @@ from ..errors import BACKUP_SERVER, CONTROLLER, Failure, TamperedError
 from ..events import Step
 from ..guard import Archive as RepositoryArchive
 from ..guard import Evidence, Expected, Records, State, Unreadable, Verdict
-from ..ledger import Found, Ledger, Note, Phase
-from ..retention import Standing
-from ..road import Ended
+from ..ledger import Found, Hold, Ledger, Note, Phase
+from ..retention import Facts, Standing
+from ..road import Ended, known_ids
 from .plan import Subject
 
 # How far the clocks of C and T may be apart.
@@ -62,7 +62,7 @@ class Custody:
         self._subject = subject
         self._vault = subject.vault
         self._ledger: Ledger | None = None
-        self.taken_over = False
+        self.taken_over = self.made = False
         self.clocks = Clocks()
 
     @property
@@ -109,6 +109,8 @@ class Custody:
         if listed.status != 0:
             if found.repository or MISSING_REPOSITORY not in listed.said.kinds():
                 raise listed.failure(CONTROLLER, "list")
+            if ids := known_ids(self._subject.plan.cache, self._subject.repository.url):
+                raise self._lost(ids[0])
             init = await self._subject.borg(Step.INSPECT, borg_command.init(self._subject.target.options.encryption))
             if init.status != 0:
                 raise init.failure(CONTROLLER, "init")
@@ -117,7 +119,7 @@ class Custody:
         if not made and (place := await self._vault.known_place(evidence.repository_id)):
             raise self._ledger_gone(place)
         self._ledger = Ledger(phase=Phase.CLEAN, evidence=evidence)
-        self.taken_over = not made
+        self.taken_over, self.made = not made, bool(made)
         return made or f"taken over as it is, with {len(evidence.archives)} archives"
 
     def _note_what_was_left(self, now: Evidence) -> None:
@@ -137,6 +139,23 @@ class Custody:
     def note(self, archive_id: str, note: Note) -> None:
         """Remember what an archive is; it is written down with whatever is written next."""
         self._ledger = replace(self.verified, notes={**self.verified.notes, archive_id: note})
+
+    def compared(self, archive_id: str, facts: Facts, holds: tuple[Hold, ...], *, odd: bool) -> None:
+        """Remember what is known of a new archive, whether it is odd, and what the target is held for."""
+        known = self.verified
+        if odd:
+            words = "; ".join(dict.fromkeys(hold.words for hold in holds))
+            self.note(archive_id, replace(known.note(archive_id), state=Standing.ODD, reason=words))
+        self._ledger = replace(self.verified, facts={**known.facts, archive_id: facts}, holds=holds)
+
+    def _lost(self, repository_id: str) -> Failure:
+        name = self._subject.target.name
+        return Failure(
+            self._subject.party,
+            f"there is no repository at its place, though this controller has seen one there ({repository_id[:12]}…)",
+            hint="mount the disk of B that it is on, or put RootDir or SubDir back; no repository was made. If that "
+            f"one is lost for good, `borgpull accept {name}` lets the next run make a new one",
+        )
 
     def _ledger_gone(self, place: str) -> Failure:
         return Failure(
@@ -295,6 +314,13 @@ def ways_out(name: str, *, rollback: bool = True) -> str:
     if not rollback:
         return f"without a shell on B there is no way back from here; {accept}"
     return f"`borgpull rollback {name}` puts the last verified state back, {accept}"
+
+
+def release_hint(name: str) -> str:
+    return (
+        f"nothing is pruned or compacted meanwhile. Look at that host; then `borgpull release {name}`, which asks what "
+        "becomes of the odd archives"
+    )
 
 
 def _unsteady(found: Found) -> Failure:

@@ -156,6 +156,9 @@ async def keep(subject: Subject, wanted: str) -> str:
         why = "no run has verified such an archive" if archive is None else "it counts as good already"
         hint = f"`borgpull list {subject.target.name}` shows which ones are set aside"
         raise UsageError(f"{subject.party}: {clean(wanted)}: {why}", hint=hint)
+    if known.note(archive.id).state is Standing.ODD:
+        name = subject.target.name
+        raise UsageError(f"{subject.party}: {clean(wanted)} is odd", hint=f"`borgpull release {name}` decides about it")
     note = replace(known.note(archive.id), state=Standing.GOOD, reason="")
     kept = replace(known, notes={**known.notes, archive.id: note})
     await subject.vault.write(kept)

@@ -12,7 +12,7 @@ from ..config import Config, Target
 from ..errors import BACKUP_SERVER, CONTROLLER, Failure, target_party
 from ..events import Emit, Step, Warned
 from ..ledger import Entry, Place, ServerVault, Vault, place_of, state_vault
-from ..road import BackupServer, Ended, Heard, LocalBorg, Reader, borg_by_hand, borg_on_controller
+from ..road import BackupServer, Ended, Heard, LocalBorg, Reader, borg_by_hand, borg_on_controller, drop_cache
 from .watch import Watch
 
 
@@ -53,8 +53,16 @@ class Subject:
             self.plan.emit(Warned(target=self.target.name, text=text, hint=failure.hint))
 
     async def borg(self, step: Step, arguments: list[str]) -> Ended:
-        """Run borg on C against the repository, with full access; one that failed is not raised."""
+        """Run borg on C against the repository, with full access; one that failed is not raised.
+
+        After an error that nobody knows it is run once more without its cache, which a full disk or a crash may have
+        damaged; what borg has seen of the repository, which keeps others from putting an older one back, stays.
+        """
         local = self._local(arguments, append_only=False, server_heard=self._server_heard(step))
+        ended = await borg_on_controller(local, heard=self._heard(step))
+        if not ended.is_unknown or not drop_cache(self.plan.cache, self.repository.url):
+            return ended
+        self.watch.said(f"borg {CONTROLLER}", "it is run once more, without the cache that it had here")
         return await borg_on_controller(local, heard=self._heard(step))
 
     async def reading(

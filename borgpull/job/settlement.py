@@ -17,7 +17,7 @@ from ..errors import CONTROLLER, Failure
 from ..events import Step
 from ..guard import Evidence, State, Unreadable
 from ..ledger import Entry, Found, Ledger, Phase, ServerVault
-from ..road import Ended
+from ..road import Ended, forget_place, known_ids
 from .custody import GONE, evidence_of, is_there
 from .plan import Subject
 
@@ -63,6 +63,8 @@ class Settlement:
         else:
             now, why = await self._read(found, listed)
         known = found.ledger
+        if known is None and not there and known_ids(self._subject.plan.cache, self._subject.repository.url):
+            return Case(known=None, now=None, differences=(GONE,), gone=True)
         if known is None:
             return Case(known=None, now=now, differences=(found.unreadable,) if found.unreadable else ())
         if now is None:
@@ -93,7 +95,9 @@ class Settlement:
         Raises Failure when the present state cannot be read.
         """
         if case.gone:
-            await self._vault.retire()
+            forget_place(self._subject.plan.cache, self._subject.repository.url)
+            if case.known is not None:
+                await self._vault.retire()
             return
         if case.now is None:
             raise Failure(

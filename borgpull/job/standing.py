@@ -14,12 +14,21 @@ from ..events import Outcome
 from ..guard import Archive
 from ..hostile import clean
 from ..ledger import Ledger, Phase, Surveyed
-from .custody import CHANGED, GONE, SKEW_SECONDS, TAMPERED, UNVERIFIABLE, unreadable_ledger, ways_out
+from .custody import (
+    CHANGED,
+    GONE,
+    SKEW_SECONDS,
+    TAMPERED,
+    UNVERIFIABLE,
+    release_hint,
+    unreadable_ledger,
+    ways_out,
+)
 
 RUN = "run"
 # What an operator decides; more than these would not end a failure.
-_SETTLED = {"accept", "rollback", "keep"}
-_GOOD_ENOUGH = {Outcome.DONE, Outcome.WARNING}
+_SETTLED = {"accept", "rollback", "keep", "release"}
+_GOOD_ENOUGH = {Outcome.DONE, Outcome.WARNING, Outcome.HELD}
 _BACK_UP = "`borgpull run` makes one; `borgpull doctor` looks for what is in its way"
 
 
@@ -46,10 +55,12 @@ def standing_of(name: str, seen: Surveyed, *, now: float, max_age: float, stream
         size=seen.taken,
         growth=seen.taken - known.taken if seen.taken is not None and known.taken else None,
         checked=known.checked or None,
+        expected=known.expected if known.expected > now else None,
         history=_past(seen),
     )
     late = _late(standing, max_age) or _late_stream(standing, read, max_age)
-    return _accused(standing, known, seen) or _failing(standing) or late or _unsettled(standing, known, seen)
+    unsettled = late or _unsettled(standing, known, seen)
+    return _accused(standing, known, seen) or _failing(standing) or _held(standing, known) or unsettled
 
 
 def _past(seen: Surveyed) -> tuple[PastEvent, ...]:
@@ -68,6 +79,13 @@ def _failing(standing: Standing) -> Standing | None:
         cause=f"its last run failed: {told[-1].cause}",
         hint=told[-1].hint or "see the report of that run; `borgpull doctor` looks for what is in the way",
     )
+
+
+def _held(standing: Standing, known: Ledger) -> Standing | None:
+    if not known.holds:
+        return None
+    words = "; ".join(dict.fromkeys(hold.words for hold in known.holds))
+    return replace(standing, state=State.HELD, cause=f"held: {words}", hint=release_hint(standing.target))
 
 
 def _without_ledger(name: str, seen: Surveyed) -> Standing:

@@ -24,7 +24,7 @@ from ..errors import BACKUP_SERVER, CONTROLLER, Failure
 from ..events import Outcome, Step, Warned
 from ..hostile import clean
 from ..ledger import Ledger
-from ..retention import Archive, Retention, Rules, decide
+from ..retention import Archive, Retention, Rules, Standing, decide
 from ..road import Ended
 from .archives import Shelf
 from .custody import Custody
@@ -35,6 +35,7 @@ _FREED = re.compile(r"compaction freed about (.{1,20}) repository space")
 # Every commit leaves a few bytes; to move segments for less than this costs more than it frees.
 _WORTH_COMPACTING = 1024 * 1024
 _SHARES = 1 << 64
+HELD = "the target is held"
 # Of an archive that is not in the ledger, by whether it is unfinished.
 _UNVERIFIED = {True: "unfinished: the next run goes on from it", False: "not verified: the next run judges it"}
 # The kernel takes 128 KiB in one argument and much more in all; what leads there takes its share.
@@ -80,6 +81,11 @@ class Upkeep:
 
     async def prune(self) -> None:
         """Delete the archives that the operator's rules do not keep. Raises Failure when some of them stay."""
+        if self._custody.verified.holds:
+            self._watch.skip(Step.PRUNE, HELD)
+            # That a check has passed is to be kept all the same.
+            await self._custody.settle(None)
+            return
         with self._watch.step(Step.PRUNE) as report:
             held_back = self._held_back(report)
             to_go = () if held_back else retention_of(self._subject, self._custody.verified).to_go
@@ -93,7 +99,7 @@ class Upkeep:
         if self._custody.taken_over:
             return "nothing in the run that takes a repository over"
         if why := self._custody.clocks.disagreement(time.time()):
-            report.outcome = self._watch.worst = Outcome.WARNING
+            self._watch.worsen(report, Outcome.WARNING)
             hint = "set all of them by NTP; until they agree no archive is deleted"
             self._subject.plan.emit(
                 Warned(target=self._subject.target.name, text=f"nothing was pruned: {why}", hint=hint)
@@ -120,6 +126,9 @@ class Upkeep:
 
     async def compact(self) -> None:
         """Free what no archive needs any more, when that is worth it, and write down what C made. Raises Failure."""
+        if self._custody.verified.holds:
+            self._watch.skip(Step.COMPACT, HELD)
+            return
         with self._watch.step(Step.COMPACT) as report:
             freeable = await self._custody.freeable()
             # Where it cannot be seen, borg finds out for itself.
@@ -176,6 +185,10 @@ def explained(subject: Subject, shelf: Shelf) -> tuple[ListedArchive, ...]:
     if shelf.known is None:
         raise Failure(shelf.party, "no run has verified its archives yet", hint="`borgpull run` does")
     decided = {each.archive.id: each for each in retention_of(subject, shelf.known).decisions}
+    if shelf.known.holds:
+        # What no rule keeps stays all the same, and what is odd for as long as that.
+        held = {id_ for id_, each in decided.items() if not each.kept or each.archive.state is Standing.ODD}
+        decided |= {id_: replace(decided[id_], kept=True, rule=HELD) for id_ in held}
     return tuple(
         replace(entry, kept=found.kept if found else True, rule=found.rule if found else _UNVERIFIED[entry.unfinished])
         for entry in shelf.listed

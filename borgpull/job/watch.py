@@ -13,6 +13,7 @@ from ..borg import WARNED
 from ..borg.output import Created, Line, Message, Percent
 from ..errors import Failure, TamperedError
 from ..events import (
+    WORST_FIRST,
     ArchiveProgress,
     Emit,
     Outcome,
@@ -41,7 +42,7 @@ class StepReport:
 
 
 class Watch:
-    """The events of one target. `latest` is the step that began last, `worst` is WARNING once a borg warned.
+    """The events of one target. `latest` is the step that began last, `worst` WARNING once a borg warned, or HELD.
 
     `stopped_in` is the first step that was cut short; commands on T may still follow it.
     """
@@ -68,6 +69,11 @@ class Watch:
             raise
         finally:
             self._emit(StepFinished(target=self._target, step=step, outcome=report.outcome, detail=report.detail))
+
+    def worsen(self, report: StepReport, outcome: Outcome) -> None:
+        """Let a step, and with it the target, end no better than with `outcome`."""
+        report.outcome = min(report.outcome, outcome, key=WORST_FIRST.index)
+        self.worst = min(self.worst, outcome, key=WORST_FIRST.index)
 
     def skip(self, step: Step, reason: str) -> None:
         self._emit(StepSkipped(target=self._target, step=step, reason=reason))
@@ -116,7 +122,7 @@ class Watch:
         if changed and changed == ended.said.warned and not warn_on_change:
             report.detail = f"{changed} {'file' if changed == 1 else 'files'} changed while being read"
         elif ended.status == WARNED:
-            report.outcome = self.worst = Outcome.WARNING
+            self.worsen(report, Outcome.WARNING)
             self.warn(ended.said.warnings, ended.said.warned, of=command)
 
     def warn(self, warnings: list[Message], count: int, *, of: str) -> None:

@@ -4,7 +4,7 @@ Decides nothing: it stores what was verified, and shows what is there now.
 """
 
 from .history import Entry
-from .record import Ledger, Note, Phase
-from .server import Place, ServerVault, place_of
+from .record import MOST_COMPARED, Hold, Ledger, Note, Phase
+from .server import Place, ServerVault, look_at_root, place_of
 from .state import StateVault, state_vault
 from .vault import Found, Surveyed, Vault

@@ -245,6 +245,21 @@ for f in $_said; do
 done
 """
 
+# Whether there ever was a ledger below RootDir $1; with $2, whether that is a mount point: busybox says no with 1,
+# util-linux with 32.
+ROOT = r"""
+kind "$1/.borgpull/ids" || exit 1
+say ledgers "$kind"
+if [ -n "$2" ]; then
+  mountpoint -q "$1" && r=0 || r=$?
+  case $r in
+    0) ;;
+    1 | 32) say unmounted "" ;;
+    *) exit 1 ;;
+  esac
+fi
+"""
+
 # What can be seen without opening the repository. It takes no lock and waits for nobody. What takes its time comes
 # first, so that lock, transaction and ledger are those of one moment. What is being worked on cannot be measured.
 SURVEY = (
@@ -385,6 +400,21 @@ make_ids "$1"
 text place "$1/$2"
 """
 )
+
+# Tells which of the host keys from $4 on other targets have: the folder $1 has a file KEY.TAG for each key of a target.
+# $2 is the tag of this one. With $3, the folder of its ledger, it is put on record for each of them.
+HOST_KEYS = r"""
+hosts=$1 own=$2 led=$3
+shift 3
+set -e
+mkdir -p "$hosts"
+for key do
+  for file in "$hosts/$key".*; do
+    case $file in "$hosts/$key.$own" | "$hosts/$key.*") ;; *) say "other.$key" "" ;; esac
+  done
+  if [ -n "$led" ] && [ ! -s "$hosts/$key.$own" ]; then printf '%s\n' "$led" >"$hosts/$key.$own"; fi
+done
+"""
 
 # The old ledger is kept: it holds the key.
 RETIRE = r"""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import configparser
 import contextlib
 import functools
+import hashlib
 import io
 import posixpath
 import re
@@ -30,6 +31,7 @@ from .vault import SEGMENT, Found, Surveyed, Written
 FOLDER = ".borgpull"
 # No SubDir begins with this.
 IDS = f"{FOLDER}/ids"
+HOSTS = "hosts"
 # Of ten thousand segments the evidence is about 100 kB. Hints are cut off on B, and there are two at the most.
 MOST_EVIDENCE = 4 * HEAD
 _SECONDS = 300.0
@@ -60,6 +62,20 @@ def place_of(config: Config, target: Target) -> Place:
     root = "/" + posixpath.normpath(config.root_dir).strip("/")
     below = repository.removeprefix(root).lstrip("/")
     return Place(repository, posixpath.join(root, FOLDER, below), posixpath.join(root, FOLDER, IDS))
+
+
+async def look_at_root(master: ssh.Master, config: Config) -> bool:
+    """Tell whether there ever was a ledger below RootDir. Raises Failure when it is no mount point but has to be."""
+    must = "yes" if config.root_dir_must_be_mount else ""
+    with _system_named():
+        answer = await ssh.ask(master, scripts.ROOT, config.root_dir, must, doing="look at RootDir", seconds=_SECONDS)
+    if "unmounted" in answer.parts:
+        raise Failure(
+            BACKUP_SERVER,
+            f"RootDir ({config.root_dir}) is no mount point, and RootDirMustBeMount is set",
+            hint="mount the disk of the repositories there; nothing was written",
+        )
+    return answer.text("ledgers") != "nothing"
 
 
 class ServerVault:
@@ -152,6 +168,12 @@ class ServerVault:
         place = answer["place"]
         return (answer.text("place") or self.place.ids) if place.there else ""
 
+    async def host_keys(self, keys: Collection[str], *, record: bool) -> frozenset[str]:
+        folder, own = posixpath.join(posixpath.dirname(self.place.ids), HOSTS), tag(self.place.ledger)
+        words = (folder, own, self.place.ledger if record else "", *keys)
+        answer = await self._ask(scripts.HOST_KEYS, *words, doing="look for host keys of other targets")
+        return frozenset(key for key in keys if f"other.{key}" in answer.parts)
+
     async def segments(self, wanted: Collection[int]) -> tuple[set[int], bool]:
         """Return which of the segments `wanted` a rollback can use, and whether they lie in a snapshot."""
         place = (self.place.repository, self.place.ledger)
@@ -199,6 +221,11 @@ class ServerVault:
             return reader(answer)
         except ssh.Incomplete as error:
             raise ssh.cut_off(self._master.party, doing, str(error), answer.errors) from None
+
+
+def tag(ledger: str) -> str:
+    """Return what stands for the folder of a ledger in the name of a file."""
+    return hashlib.sha256(ledger.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 def read_found(answer: ssh.Answer) -> Found:

@@ -12,7 +12,7 @@ import fnmatch
 import os
 import shutil
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -25,7 +25,7 @@ from ..hostile import clean
 from .history import MOST_KEPT, MOST_READ, Entry, read_history
 from .lasting import LOCK_PATIENCE
 from .record import MOST_LEDGER, Ledger, NewerLedger, load, read
-from .server import IDS
+from .server import HOSTS, IDS, tag
 from .vault import Found, Surveyed, Written
 
 _HINT = "StateDir has to be a folder of its own on this machine, kept between runs, and writable for this user alone"
@@ -138,6 +138,15 @@ class StateVault:
             files.replace(folder / entry.file, entry.dump(), mode=0o600)
             for old in sorted(folder.iterdir())[:-MOST_KEPT]:
                 old.unlink(missing_ok=True)
+
+    async def host_keys(self, keys: Collection[str], *, record: bool) -> frozenset[str]:
+        folder, own = self.ids.with_name(HOSTS), tag(str(self.folder))
+        with self._told("look for host keys of other targets"):
+            make_private(folder)
+            others = frozenset(key for key in keys if [f for f in folder.glob(f"{key}.*") if f.suffix != f".{own}"])
+            for key in keys if record else ():
+                files.replace(folder / f"{key}.{own}", f"{self.folder}\n".encode(), mode=0o600)
+        return others
 
     def _history(self) -> tuple[Entry, ...]:
         with self._told("read the history"):

@@ -6,7 +6,7 @@ On B more can be seen than a ledger: Borg's own records of the repository. And o
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -108,6 +108,9 @@ class Vault(Protocol):
 
     async def remember(self, entry: Entry) -> None:
         """Add to the history, with or without the lock."""
+
+    async def host_keys(self, keys: Collection[str], *, record: bool) -> frozenset[str]:
+        """Return which of these fingerprints of host keys other targets have; `record` puts them on record here."""
 
     async def known_place(self, repository_id: str) -> str:
         """Return where the ledger of a repository id lies, or once lay; "" when it never had one."""

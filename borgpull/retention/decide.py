@@ -103,4 +103,4 @@ def _is_old(archive: Archive, *, now: float) -> bool:
 def _why_no_backup(archive: Archive) -> str:
     if archive.state is Standing.UNJUDGED:
         return f"unjudged: {clean(archive.reason) or 'its run ended before'}"
-    return f"set aside: {clean(archive.reason)}" if archive.reason else "set aside"
+    return f"{archive.state.value}: {clean(archive.reason)}" if archive.reason else archive.state.value

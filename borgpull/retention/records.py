@@ -12,9 +12,13 @@ _LAST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 
 
 class Standing(enum.Enum):
-    """GOOD: a backup. SET_ASIDE: its own run refused it. UNJUDGED: its run died before it could judge."""
+    """GOOD: a backup. SET_ASIDE: its own run refused it. UNJUDGED: its run died before it could judge.
+
+    ODD: it lacks what the good ones before it have; an operator or a later archive decides what becomes of it.
+    """
 
     GOOD = "good"
+    ODD = "odd"
     SET_ASIDE = "set aside"
     UNJUDGED = "unjudged"
 

@@ -18,7 +18,7 @@ from typing import TypeAlias
 from .. import proc
 from ..borg import command as borg_command
 from ..borg.command import Repository
-from ..borg.failure import explain, missing_borg, speaks_against_repository
+from ..borg.failure import explain, is_unknown, missing_borg, speaks_against_repository
 from ..borg.output import Message, Messages, read_line
 from ..errors import CONTROLLER, Failure
 from .cache import cache_in_use
@@ -46,6 +46,11 @@ class Ended:
 
     def failure(self, party: str, command: str) -> Failure:
         return explain(party, command, self.status, self.said, server=self.served.said)
+
+    @property
+    def is_unknown(self) -> bool:
+        """Tell whether it failed with an error that nobody here knows."""
+        return is_unknown(self.status, self.said, server=self.served.said)
 
     @property
     def speaks_against_repository(self) -> bool:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 from .. import proc, ssh
 from ..borg.failure import missing_borg
 from ..errors import Failure
 from ..hostile import clean, last_lines
+from ..retention import Source
 from . import as_root
 from .errand import Backup, Errand
 from .obstacles import LONGEST_FOLDER, agreed_folder, missing_patterns, missing_socat, refuse_clock, refuse_missing
@@ -18,18 +19,42 @@ from .obstacles import LONGEST_FOLDER, agreed_folder, missing_patterns, missing_
 _OTHER_FACTS = 8
 _NO_FOLDER = 91
 _LONGEST_FACT = 2 * LONGEST_FOLDER
+_LONGEST_LINK = 100
+_SOURCE = re.compile(r"([0-9]{1,9}) (folder|file|link|other|unknown) ([01-]) ([01-]) (.*)", re.ASCII | re.DOTALL)
 
 
-async def look(master: ssh.Master, errand: Errand, child: proc.Child, output: AsyncIterator[bytes], mark: str) -> str:
-    """Return the folder of the session, however long T takes to name it. Raises Failure when T lacks something."""
-    seen = [fact async for fact in _seen(output, mark, most=len(errand.sources) + _OTHER_FACTS)]
+async def look(
+    master: ssh.Master, errand: Errand, child: proc.Child, output: AsyncIterator[bytes], mark: str
+) -> tuple[str, tuple[Source, ...]]:
+    """Return the folder of the session, and what the source paths are, however long T takes to name it.
+
+    Raises Failure when T lacks something.
+    """
+    seen = [fact async for fact in _seen(output, mark, most=2 * len(errand.sources) + _OTHER_FACTS)]
     if not seen or seen[-1][0] != "place":
         said, _ = await proc.drained(child.stderr)
         raise await _no_shell(master, child, said)
     _refuse(master.party, errand, seen)
     told = [int(value) for word, value in seen if word == "clock" and re.fullmatch(r"[0-9]{1,12}", value, re.ASCII)]
     refuse_clock(master.party, told[0] - time.time() if told else 0.0)
-    return agreed_folder(master.party, seen[-1][1])
+    return agreed_folder(master.party, seen[-1][1]), tuple(_sources(errand, seen))
+
+
+def _sources(errand: Errand, seen: list[tuple[str, str]]) -> Iterator[Source]:
+    for word, value in seen:
+        found = _SOURCE.fullmatch(value) if word == "source" else None
+        if found and int(found[1]) < len(errand.sources):
+            yield Source(
+                path=errand.sources[int(found[1])],
+                kind=found[2],
+                holds=_known(found[3]),
+                mount=_known(found[4]),
+                leads=clean(found[5], longest=_LONGEST_LINK),
+            )
+
+
+def _known(letter: str) -> bool | None:
+    return None if letter == "-" else letter == "1"
 
 
 async def _seen(output: AsyncIterator[bytes], mark: str, *, most: int) -> AsyncIterator[tuple[str, str]]:

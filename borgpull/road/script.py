@@ -34,6 +34,28 @@ echo $$ >"$dir/pid"
 life=$!
 """
 
+# Defines `source_path NUMBER PATH`: tells what a source path is (folder, file, link, other, or unknown where this user
+# cannot see it), whether anything is in it, whether it is a mount point, and where a link leads to; - is not known.
+SOURCE_PATH = r"""
+source_path() {
+  path=${2%/} is=unknown holds=- mount=-
+  path=${path:-/}
+  if [ -L "$path" ]; then is=link
+  elif [ -d "$path" ]; then is=folder
+  elif [ -f "$path" ]; then is=file
+  elif [ -e "$path" ]; then is=other
+  fi
+  case $is in
+    folder) ! list=$(ls -A -- "$path" 2>/dev/null) || holds=${list:+1} holds=${holds:-0} list= ;;
+    file) if [ -s "$path" ]; then holds=1; else holds=0; fi ;;
+  esac
+  at=${path%/*}
+  set -- "$1" $(stat -c %d -- "$path" "${at:-/}" 2>/dev/null)
+  [ "$#" -ne 3 ] || if [ "$2" = "$3" ]; then mount=0; else mount=1; fi
+  echo "$mark source $1 $is $holds $mount $(readlink -- "$path")"
+}
+"""
+
 # Arguments: mark, borg, sudo (empty for none), its niceness (empty for none), the folder that it works in (made if need
 # be; empty for the home), whether it reads what a command prints (empty for no), how many arguments of borg come before
 # the source paths, and the arguments of borg.
@@ -51,6 +73,7 @@ SESSION = (
     ssh.LIFELINE
     + as_root.LOOK
     + as_root.LEAD
+    + SOURCE_PATH
     + r"""
 umask 077
 unset BORG_PASSPHRASE BORG_PASSCOMMAND BORG_NEW_PASSPHRASE BORG_REMOTE_PATH borgpull_secret
@@ -65,6 +88,7 @@ for path do
   n=$((n + 1))
   if [ "$n" -gt "$skip" ]; then
     there "$path" || echo "$mark missing $((n - skip - 1))"
+    (source_path "$((n - skip - 1))" "$path")
   else
     case $path in --patterns-from=*) readable "${path#*=}" || echo "$mark lacks patterns" ;; esac
   fi

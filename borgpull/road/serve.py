@@ -45,9 +45,16 @@ Heard = Callable[[Line], None]
 Entrance = Callable[[], Awaitable[socket.socket | None]]
 
 
+@dataclass
+class Root:
+    """RootDir: whether borgpull had nothing there when the run began, and nobody has told so yet."""
+
+    is_new: bool = False
+
+
 @dataclass(frozen=True)
 class BackupServer:
-    """B, connected: its borg, and the private directory of this run on C.
+    """B, connected: its borg, the private directory of this run on C, and what is known of RootDir.
 
     `master` is the connection with a place for a serve, `lasting` the one with a place for a lasting session.
     """
@@ -56,6 +63,7 @@ class BackupServer:
     lasting: ssh.Master
     borg: str
     directory: Path
+    root: Root = field(default_factory=Root)
 
 
 @dataclass

@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Iterator
 from .. import proc, ssh
 from ..borg.command import Repository
 from ..errors import Failure, TamperedError
+from ..retention import Source
 from .controller import Ended, attend
 from .errand import Dump, Errand
 from .first_words import look
@@ -45,7 +46,10 @@ class _Lifeline:
 
 
 class TargetSession:
-    """A session on T that has looked around and waits. Its borg will look for the repository at `borg` in `folder`."""
+    """A session on T that has looked around and waits. Its borg will look for the repository at `borg` in `folder`.
+
+    `sources` is what T reported of the source paths.
+    """
 
     def __init__(
         self,
@@ -55,9 +59,11 @@ class TargetSession:
         output: AsyncIterator[bytes],
         folder: str,
         *,
+        sources: tuple[Source, ...],
         told: bytes,
     ) -> None:
         self.folder = folder
+        self.sources = sources
         self._told = told
         self._master = master
         self._child = child
@@ -211,9 +217,9 @@ async def open_target(master: ssh.Master, errand: Errand) -> AsyncIterator[Targe
         try:
             output = proc.lines(child.stdout)
             async with _begins(master.party, lifeline):
-                place = await look(master, errand, child, output, mark)
+                folder, sources = await look(master, errand, child, output, mark)
             told = errand.told(mark) if isinstance(errand, Dump) else b""
-            yield TargetSession(master, child, lifeline, output, place, told=told)
+            yield TargetSession(master, child, lifeline, output, folder, sources=sources, told=told)
         finally:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(lifeline.let_go()):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import hashlib
 import re
 import subprocess
@@ -35,6 +36,17 @@ class HostKey:
 
     def known_host(self, name: str, port: int) -> str:
         return f"{name if port == 22 else f'[{name}]:{port}'} {KIND} {self.blob}"
+
+
+def fingerprints(known_hosts: str) -> frozenset[str]:
+    """Return the SHA-256, in hex, of each host key in a known_hosts text; a key of a CA or a revoked one is none."""
+    found = set()
+    for line in known_hosts.splitlines():
+        words = line.split()
+        if len(words) > 2 and not line.startswith(("@", "#")):
+            with contextlib.suppress(ValueError):
+                found.add(hashlib.sha256(base64.b64decode(words[2], validate=True)).hexdigest())
+    return frozenset(found)
 
 
 def scan(name: str, port: int, *, party: str) -> HostKey:

@@ -35,6 +35,7 @@ STYLES = {
     "hint": "cyan",
     "done": "green",
     "failed": "bold red",
+    "held": "yellow",
     "tampered": "bold red",
     "unverifiable": "bold red",
     "interrupted": "yellow",

@@ -100,7 +100,9 @@ def verdict(row: Row) -> str | None:
     for bad in (Outcome.TAMPERED, Outcome.UNVERIFIABLE):
         if bad in ends:
             return bad
-    verified = any(s.step is Step.VERIFY and s.outcome in {Outcome.DONE, Outcome.WARNING} for s in row.steps)
+    verified = any(
+        s.step is Step.VERIFY and s.outcome in {Outcome.DONE, Outcome.WARNING, Outcome.HELD} for s in row.steps
+    )
     return "clean" if verified else None
 
 

@@ -25,7 +25,7 @@ SCHEMA = 1
 _WORDS = {State.NEVER: "never backed up"}
 _WORST_FIRST = (
     *(State.TAMPERED, State.UNVERIFIABLE, State.UNKNOWN, State.NEVER),
-    *(State.FAILING, State.STALE, State.CHANGED, State.INTERRUPTED, State.OK),
+    *(State.FAILING, State.HELD, State.STALE, State.CHANGED, State.INTERRUPTED, State.OK),
 )
 _LEVEL_STYLES = {
     Level.OK: STYLES["done"],
@@ -93,8 +93,16 @@ def _cells(standing: Standing, now: float) -> list[str]:
         "" if standing.size is None else size(standing.size),
         "" if standing.growth is None else f"{'-' if standing.growth < 0 else '+'}{size(abs(standing.growth))}",
         "never" if standing.checked is None else f"{span(max(0.0, now - standing.checked))} ago",
-        f"{standing.ledger}, at work" if standing.at_work else standing.ledger,
+        ", ".join(_ledger_words(standing)),
     ]
+
+
+def _ledger_words(standing: Standing) -> Iterator[str]:
+    yield standing.ledger
+    if standing.at_work:
+        yield "at work"
+    if standing.expected is not None:
+        yield "change expected"
 
 
 def _trouble(standing: Standing, max_age: float) -> Iterator[Text]:
@@ -141,6 +149,7 @@ def _target(standing: Standing) -> dict[str, Any]:
         "size": standing.size,
         "growth": standing.growth,
         "checked": None if standing.checked is None else stamp(standing.checked, millis=True),
+        "expected": None if standing.expected is None else stamp(standing.expected, millis=True),
         "cause": shown(standing.cause),
         "rules": [shown(rule) for rule in standing.rules],
         "hint": shown(standing.hint),

@@ -136,7 +136,9 @@ def lab_running(
     try:
         with contextlib.ExitStack() as hosts:
             root = directory / "repositories"
-            root.mkdir(mode=0o700)
+            # As where borgpull was before: below a RootDir that it does not know yet the first run warns.
+            for folder in (root, root / ".borgpull", root / ".borgpull" / "ids"):
+                folder.mkdir(mode=0o700)
             yield Lab(
                 directory=directory,
                 server=hosts.enter_context(host_running(directory / server.name, server)),

@@ -327,12 +327,24 @@ def test_the_schema_spells_the_keys_as_the_config_does():
     keys = {key for table in tables.values() for key in table["properties"]}
     assert keys == {
         *("Borg", "Servers", "RootDir", "PruneSetting", "PruneAlso", "Jobs", "Server", "BorgPath"),
-        *("Retries", "CheckEvery", "Defaults", "Timeout", "StallTimeout", "Quota", "Gate", "Road"),
+        *(
+            "RootDirMustBeMount",
+            "Retries",
+            "CheckEvery",
+            "Defaults",
+            "Timeout",
+            "StallTimeout",
+            "Quota",
+            "Gate",
+            "Road",
+        ),
         *(
             "Compression",
             "OneFileSystem",
             "ExcludeCaches",
             "WarnOnChange",
+            "ShrinkLimit",
+            "ChangeLimit",
             "ExcludeIfPresent",
             "PatternsFrom",
             "UploadRateLimit",

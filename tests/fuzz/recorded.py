@@ -34,6 +34,7 @@ HINTS = base64.b64decode(
 )
 LIVE = {segment: {2: 3, 6: 3, 10: 3, 16: 1}.get(segment, 0) for segment in range(18)}
 FREEABLE = 3791
+USED = 206_867
 NAMES = {
     "snapshot-002": "6e5f68c8100aa079da1c2addf930eb631bb88a9a2ec1c7f9b60fc454f6afe151",
     "snapshot-003": "a6e1321fc81e896f4c2935d611a3a2ae4f0c1c890e65fb60b8c6418c605a0918",

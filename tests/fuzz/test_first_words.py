@@ -52,15 +52,18 @@ VALUES = [
     b"/a" * 49 + b"/borgpull.AbCdEfGhI0",
     b"/tmp/borgpull.AbCdEfGhI0\x1b[2J",
     b"\xff" * 600,
+    b"1 folder 1 0 ",
+    b"2 link - 0 /x\x1b[2J" + b"y" * 500,
+    b"99 file 1 1 ",
     PLACE.encode(),
 ]
 FACTS = st.builds(
     lambda word, value: b"%b %b %b\n" % (MARK.encode(), word, value),
-    st.sampled_from([b"lacks", b"refused", b"missing", b"clock", b"place", b"", b"\xff"]),
+    st.sampled_from([b"lacks", b"refused", b"missing", b"clock", b"source", b"place", b"", b"\xff"]),
     st.sampled_from(VALUES) | st.just(b"%d" % time.time()),
 )
-HONEST = f"Welcome\n{MARK} clock {time.time():.0f}\n{MARK} place {PLACE}\n".encode()
-SCRAPS = [MARK.encode(), b" ", b"\n", b"place", b"clock", b"missing", b"lacks", b"refused", *VALUES]
+HONEST = f"Welcome\n{MARK} source 0 folder 1 0 \n{MARK} clock {time.time():.0f}\n{MARK} place {PLACE}\n".encode()
+SCRAPS = [MARK.encode(), b" ", b"\n", b"place", b"clock", b"missing", b"source", b"lacks", b"refused", *VALUES]
 
 
 def stream_of(data: bytes) -> asyncio.StreamReader:
@@ -79,7 +82,10 @@ def place_named(output: bytes, errors: bytes = b"", status: int = 255) -> str | 
 
         child = SimpleNamespace(stderr=stream_of(errors), wait=wait)
         master = SimpleNamespace(party="T x", failure=lambda said, doing: diagnose("T x", said, doing=doing))
-        return await first_words.look(master, BACKUP, child, proc.lines(stream_of(output)), MARK)
+        folder, sources = await first_words.look(master, BACKUP, child, proc.lines(stream_of(output)), MARK)
+        assert {source.path for source in sources} <= set(BACKUP.sources)
+        assert all(is_shown_safely(source.leads) for source in sources)
+        return folder
 
     try:
         return asyncio.run(look())
@@ -159,7 +165,7 @@ def test_what_t_prints_instead_of_a_record_is_kept_up_to_a_limit(flood, monkeypa
 
     async def collected() -> bytes:
         lines = proc.lines(stream_of(flood * (100_000 // len(flood) + 1)))
-        return await TargetSession(None, None, None, lines, PLACE, told=b"")._collect()
+        return await TargetSession(None, None, None, lines, PLACE, sources=(), told=b"")._collect()
 
     kept = asyncio.run(collected())
     assert len(kept) == 5000

@@ -222,5 +222,5 @@ def test_a_name_that_is_none_exits_with_4(examined):
 def test_nothing_is_left_on_any_of_them(examined):
     world, _ = examined
     assert [place for target in world.targets for place in target.host.temporary.iterdir()] == []
-    assert list(world.lab.root.iterdir()) == []
+    assert [place.name for place in world.lab.root.iterdir()] == [".borgpull"]
     assert list(world.memory.iterdir()) == []

@@ -51,7 +51,7 @@ def test_a_file_that_cannot_be_written_is_told_before_anything_is_contacted(shar
     result = shared_world.run("--metrics", str(tmp_path / place))
     assert result.returncode == 4
     assert words in result.stderr
-    assert not list(shared_world.lab.root.iterdir())
+    assert [place.name for place in shared_world.lab.root.iterdir()] == [".borgpull"]
 
 
 def test_a_folder_that_vanished_meanwhile_is_a_warning_and_the_exit_code_stays(shared_world, tmp_path):

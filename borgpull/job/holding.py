@@ -1,0 +1,200 @@
+"""What came is compared with what was good; where it is odd, nothing is pruned until an operator has looked.
+
+The archive is kept and verified as ever, and its target is held: what would age out the good archives does not run. A
+hold for a source path or for shrinking ends by itself when a later archive has again what was missing.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+from .. import ssh
+from ..borg.excludes import left_out
+from ..borg.output import Archive
+from ..borg.series import stream_of
+from ..errors import Failure
+from ..events import Outcome, Warned
+from ..guard import Archive as RepositoryArchive
+from ..hostile import clean
+from ..ledger import MOST_COMPARED, Entry, Hold, Ledger, Phase
+from ..retention import Facts, Finding, Limits, Source, Standing, ends, oddities
+from .custody import Custody, release_hint
+from .plan import Subject
+from .watch import StepReport
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """What is known of an archive that a session added, besides what its borg says."""
+
+    archive: RepositoryArchive
+    stream: str
+    sources: tuple[Source, ...]
+    new: int
+    seconds: float
+
+
+async def compare(subject: Subject, custody: Custody, made: Made, claimed: Archive, report: StepReport) -> None:
+    """Compare a new archive with the good ones of its series. Odd, it does not count as good, and the target is held.
+
+    Raises Failure when the backup server cannot be asked for the host keys of other targets.
+    """
+    known = custody.verified
+    facts = _facts(subject, made, claimed)
+    good = _good(known, made.stream)
+    before = next((each.keys for each in good if each.keys), frozenset())
+    others = await _keys_of_others(subject, facts, before)
+    found = oddities(facts, good, limits=_limits(subject), others=others)
+    expected = known.expected > time.time()
+    holds = known.holds if expected else _held(known.holds, facts, found, made)
+    odd = any(hold.stream == made.stream for hold in holds)
+    custody.compared(made.archive.id, facts, holds, odd=odd)
+    if not odd and facts.keys != before:
+        await subject.vault.host_keys(facts.keys, record=True)
+    if expected:
+        for each in found:
+            _tell(subject, f"expected until {_minute(known.expected)}: {each.words}", "")
+    else:
+        _settle(subject, custody, made, report)
+
+
+def _facts(subject: Subject, made: Made, claimed: Archive) -> Facts:
+    excludes = subject.target.excludes
+    return Facts(
+        files=claimed.files,
+        size=claimed.original_size,
+        new=made.new,
+        stream=made.stream,
+        started=made.archive.seconds,
+        seconds=round(made.seconds, 1),
+        sources=tuple(replace(each, excluded=left_out(each.path, excludes)) for each in made.sources),
+        keys=frozenset() if made.stream else ssh.fingerprints(subject.target.connection.known_host),
+    )
+
+
+def _limits(subject: Subject) -> Limits:
+    return Limits(shrink=subject.target.options.shrink_limit, change=subject.target.options.change_limit)
+
+
+def _good(known: Ledger, stream: str) -> list[Facts]:
+    """Return what is known of the last good archives of a series, those too that are pruned; the newest first."""
+    good = [facts for id_, facts in known.facts.items() if facts.stream == stream and known.is_good(id_)]
+    return sorted(good, key=lambda facts: facts.started, reverse=True)[:MOST_COMPARED]
+
+
+async def _keys_of_others(subject: Subject, facts: Facts, before: frozenset[str]) -> frozenset[str]:
+    # A key that is on record for this target needs no look at others.
+    if not before or facts.keys & before:
+        return frozenset()
+    return await subject.vault.host_keys(facts.keys, record=False)
+
+
+def _held(holds: tuple[Hold, ...], now: Facts, found: tuple[Finding, ...], made: Made) -> tuple[Hold, ...]:
+    mine = [hold for hold in holds if hold.stream == made.stream]
+    over = ends([(hold.oddity, hold.path) for hold in mine], now, found)
+    kept = [hold for hold in holds if hold.stream != made.stream or (hold.oddity, hold.path) not in over]
+    there = {(hold.oddity, hold.path) for hold in mine}
+    since = made.archive.seconds
+    return (
+        *kept,
+        *(
+            Hold(oddity=each.oddity, path=each.path, stream=made.stream, words=each.words, since=since)
+            for each in found
+            if (each.oddity, each.path) not in there
+        ),
+    )
+
+
+def _settle(subject: Subject, custody: Custody, made: Made, report: StepReport) -> None:
+    """Tell why the target is held; where its holds are over, set aside what was odd in their time."""
+    known = custody.verified
+    for hold in known.holds:
+        if hold.stream == made.stream:
+            subject.watch.worsen(report, Outcome.HELD)
+            _tell(subject, f"held: {hold.words}", release_hint(subject.target.name))
+    if not any(hold.stream == made.stream for hold in known.holds):
+        for archive in odd_archives(known):
+            if stream_of(archive.name) == made.stream and archive.id != made.archive.id:
+                note = known.note(archive.id)
+                custody.note(archive.id, replace(note, state=Standing.SET_ASIDE))
+
+
+def _tell(subject: Subject, text: str, hint: str) -> None:
+    subject.plan.emit(Warned(target=subject.target.name, text=text, hint=hint))
+
+
+def odd_archives(known: Ledger) -> list[RepositoryArchive]:
+    """Return the odd archives that are there, the oldest first."""
+    found = [each for each in known.evidence.archives if known.note(each.id).state is Standing.ODD]
+    return sorted(found, key=lambda archive: archive.seconds)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldCase:
+    """A target for which an operator decides: `lines` say why it is held, and which archives are odd."""
+
+    known: Ledger
+    odd: tuple[RepositoryArchive, ...]
+
+    @property
+    def lines(self) -> list[str]:
+        if not self.known.holds:
+            return ["it is not held"]
+        held = [f"held since {_minute(hold.since)}: {hold.words}" for hold in self.known.holds]
+        return [*held, *(f"odd: {clean(archive.name)}" for archive in self.odd)]
+
+
+async def held_case(subject: Subject) -> HeldCase:
+    """Look at the ledger. Raises Failure where there is none, or its repository is closed."""
+    known = await _open_ledger(subject)
+    return HeldCase(known=known, odd=tuple(odd_archives(known)))
+
+
+async def _open_ledger(subject: Subject) -> Ledger:
+    known = (await subject.vault.look()).ledger
+    if known is None or known.phase is Phase.CLOSED:
+        raise Failure(
+            subject.party,
+            f"its repository is closed: {known.cause}" if known else "it was never backed up",
+            hint=f"`borgpull status --only {subject.target.name}`",
+        )
+    return known
+
+
+async def release(subject: Subject, shown: Ledger, *, good: bool) -> str:
+    """Let a held target go on; its odd archives become good, or are set aside. Return in words what was done.
+
+    `shown` is what the operator decided about. Raises Failure when there is another hold by now.
+    """
+    known = (await subject.vault.look()).ledger
+    if known is None or known.holds != shown.holds or known.evidence.archives != shown.evidence.archives:
+        raise Failure(
+            subject.party,
+            "its holds or archives are not those that were shown",
+            hint=f"`borgpull release {subject.target.name}` shows what there is now",
+        )
+    state = Standing.GOOD if good else Standing.SET_ASIDE
+    odd = odd_archives(known)
+    notes = {each.id: replace(known.note(each.id), state=state) for each in odd}
+    await subject.vault.write(replace(known, notes={**known.notes, **notes}, holds=()))
+    if good and odd and odd[-1].id in known.facts:
+        await subject.vault.host_keys(known.facts[odd[-1].id].keys, record=True)
+    one = len(odd) == 1
+    became = ("counts as good" if one else "count as good") if good else ("is set aside" if one else "are set aside")
+    done = f"{len(odd)} odd {'archive' if one else 'archives'} {became}"
+    held = "; ".join(hold.words for hold in known.holds)
+    await subject.remember(Entry(what="release", cause=f"{done}; it was held: {held}"))
+    return done
+
+
+async def expect(subject: Subject, *, until: float, why: str) -> None:
+    """Let what is odd until then be told, and not held. Raises Failure where there is no open ledger."""
+    known = await _open_ledger(subject)
+    await subject.vault.write(replace(known, expected=until, expected_why=why))
+    cause = f"what is odd until {_minute(until)} is not held{f': {why}' if why else ''}"
+    await subject.remember(Entry(what="expect", cause=cause))
+
+
+def _minute(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))
