@@ -36,10 +36,15 @@ others() {
   done
   false
 }
+stopped() { grep -q '^State:[^A-Z]*T' "/proc/$1/status" 2>/dev/null; }
 strike() {
   for _file in "$2"/p.* "$2"/g.* "$2"/serve.*; do
     [ "$_file" != "$2/p.$3" ] && lives "$_file" || continue
-    case $1,$_file in TERM,*/serve.*) ;; *,*/g.*) kill "-$1" "-$_pid" ;; *) kill "-$1" "$_pid" ;; esac
+    case $1,$_file in
+      TERM,*/serve.*) ! stopped "$_pid" || kill -KILL "$_pid" ;;
+      *,*/g.*) kill "-$1" "-$_pid" ;;
+      *) kill "-$1" "$_pid" ;;
+    esac
   done 2>/dev/null
 }
 """
@@ -70,7 +75,9 @@ finish() {
   mv "$session" "$session.gone" 2>/dev/null || return 0
   n=0
   while others "$session.gone" "$1"; do
-    case $n in 0) strike TERM "$session.gone" "$1" ;; 15) strike KILL "$session.gone" "$1" ;; esac
+    # A serve ends by itself, or else in order: killed, it would leave its lock.
+    case $n in 0) signal=TERM ;; 8) signal=15 ;; 15) signal=KILL ;; *) signal= ;; esac
+    [ -z "$signal" ] || strike "$signal" "$session.gone" "$1" || :
     n=$((n + 1))
     sleep 1 || :
   done
@@ -96,8 +103,9 @@ watch() {
     if [ "$now" = "$last" ]; then still=$((still + 5)); else still=0 last=$now; fi
     [ "$still" -lt "$silence" ] || silent=yes
   done
-  finish "$(exec sh -c 'echo $PPID')"
+  # Without the connection a serve knows that its client has gone.
   [ -z "$silent" ] || [ -z "$sshd" ] || { kill "$sshd"; sleep 1; kill -KILL "$sshd"; }
+  finish "$(exec sh -c 'echo $PPID')"
 }
 watch >/dev/null 2>&1 </dev/null &
 watcher=$!
@@ -209,7 +217,7 @@ await_serve() {
   for serve in "$session"/serve.*; do
     while lives "$serve"; do
       [ "$n" -lt "$(($1 + 5))" ] || { say serving "$_pid"; return 1; }
-      if [ "$n" -ge "$1" ] || grep -q '^State:[^A-Z]*T' "/proc/$_pid/status" 2>/dev/null; then
+      if [ "$n" -ge "$1" ] || stopped "$_pid"; then
         kill -KILL "$_pid"
       fi
       n=$((n + 1))

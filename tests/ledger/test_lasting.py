@@ -179,15 +179,18 @@ async def test_the_next_attempt_of_the_same_run_ends_what_the_last_one_left(shel
     assert is_free(folder)
 
 
+@pytest.mark.parametrize(
+    ("deaf", "end"), [("", signal.SIGTERM), pytest.param("trap '' TERM;", signal.SIGKILL, marks=pytest.mark.slow)]
+)
 @played
-async def test_the_lock_waits_for_a_serve_and_ends_one_that_stays(shell, tmp_path):
+async def test_the_lock_waits_for_a_serve_and_ends_one_that_stays(shell, tmp_path, deaf, end):
     folder = tmp_path / "l"
     async with session_in(folder) as (session, child):
         serve = subprocess.Popen(
             [
                 "sh",
                 "-c",
-                f'{scripts._LIVES} began $$; echo "$began" >"$1/serve.$$"; exec sleep 1000',
+                f'{scripts._LIVES} began $$; echo "$began" >"$1/serve.$$"; {deaf} exec sleep 1000',
                 "sh",
                 session.folder,
             ]
@@ -198,7 +201,7 @@ async def test_the_lock_waits_for_a_serve_and_ends_one_that_stays(shell, tmp_pat
         assert not is_free(folder)
         await asyncio.to_thread(serve.wait)
         await until(lambda: is_free(folder))
-    assert serve.returncode == -signal.SIGKILL
+    assert serve.returncode == -end
 
 
 @played
