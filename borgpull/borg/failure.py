@@ -163,6 +163,8 @@ _TEXTS: Mapping[str, tuple[_Sign, _Sign]] = {
     "unrecognized arguments": (_OLD, _OLD),
     "invalid choice": (_OLD, _OLD),
     "BrokenPipeError": (_LOST, _LOST),
+    # What a borg says whose session was ended because its serve had gone.
+    "Got Ctrl-C / SIGINT": (_LOST, _LOST),
     "Connection closed by remote host": (_LOST, _LOST),
 }
 

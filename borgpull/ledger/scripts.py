@@ -41,7 +41,7 @@ strike() {
   for _file in "$2"/p.* "$2"/g.* "$2"/serve.*; do
     [ "$_file" != "$2/p.$3" ] && lives "$_file" || continue
     case $1,$_file in
-      TERM,*/serve.*) ! stopped "$_pid" || { kill -15 "$_pid"; kill -CONT "$_pid"; } ;;
+      TERM,*/serve.*) ! stopped "$_pid" || kill -CONT "$_pid" ;;
       *,*/g.*) kill "-$1" "-$_pid" ;;
       *) kill "-$1" "$_pid" ;;
     esac
