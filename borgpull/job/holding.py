@@ -53,8 +53,9 @@ async def compare(subject: Subject, custody: Custody, made: Made, claimed: Archi
     if not odd and facts.keys != before:
         await subject.vault.host_keys(facts.keys, record=True)
     if expected:
+        why = f" ({known.expected_why})" if known.expected_why else ""
         for each in found:
-            _tell(subject, f"expected until {_minute(known.expected)}: {each.words}", "")
+            _tell(subject, f"expected until {_minute(known.expected)}{why}: {each.words}", "")
     else:
         _settle(subject, custody, made, report)
 

@@ -168,6 +168,7 @@ def test_a_planned_change_is_told_and_not_held(world, data):
     found = night(world)
     assert found["outcome"] == "done"
     assert "expected until" in found["said"]
+    assert " (moving): " in found["said"]
     assert night(world)["code"] == 0
 
 

@@ -177,6 +177,11 @@ def test_a_prune_that_is_killed_is_made_good_by_the_next_run(world, when):
     assert world.run(config=rules(world), borg=killing).returncode == -9
     record = json.loads(ledger(world).read_text())
     assert (record["phase"], len(record["intent"])) == ("own", 1)
+    # What was deleted is no evidence against the repository, though a list that fails for another reason shows no more.
+    full = "OSError: [Errno 28] No space left on device"
+    failing = borg_on_controller(world, "failing", f'[ "$word" != list ] || {{ echo "{full}" >&2; exit 2; }}')
+    assert world.run(config=rules(world), borg=failing).returncode == 2
+    assert json.loads(ledger(world).read_text())["phase"] == "own"
     result = world.run("--json", config=rules(world))
     assert result.returncode == 0, result.stderr
     assert before[0] not in archives(world)
