@@ -30,6 +30,7 @@ _TAKING = frozenset(
     }
 )
 _OF_THE_ROAD = ("--rsh", "--remote-path")
+_READING = frozenset({"diff", "export-tar", "extract", "info", "list", "mount"})
 # What names a repository other than by the `::` of BORG_REPO.
 _REPOSITORY = re.compile(r"(?:ssh|file)://\S*|[^:\s-][^\s]*?::.*", re.DOTALL)
 # Why a command is refused, and what to do instead.
@@ -59,15 +60,21 @@ class Given:
         return tuple(of_archive(archive) if word == LATEST else word for word in self.arguments)
 
 
-def read_words(words: Sequence[str], *, full_access: bool) -> Given:
+def read_words(words: Sequence[str], *, full_access: bool, only_reads: bool = False) -> Given:
     """Return the command that `words` are, without the program itself. Raises UsageError for what is refused.
 
-    A mount is kept in the foreground: socket and serve last as long as borg, and a borg in the background has no end.
+    `only_reads` refuses all that may write. A mount is kept in the foreground: socket and serve last as long as borg,
+    and a borg in the background has no end.
     """
     _refuse_options(words)
     place = _command_at(words)
     command = words[place] if place < len(words) else ""
     _refuse(command, full_access=full_access)
+    if only_reads and (full_access or command not in _READING):
+        raise UsageError(
+            f"`borg {command}` may change the repository: a state in Grace can only be read",
+            hint=f"with --at borg may {', '.join(sorted(_READING))}; `borgpull rollback NAME --to TIME` puts it back",
+        )
     _refuse_repository(words[place + 1 :])
     foreground = ("--foreground",) if command == "mount" else ()
     return Given(

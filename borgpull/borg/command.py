@@ -111,6 +111,11 @@ def init(encryption: str) -> list[str]:
     return ["init", "--log-json", f"--encryption={encryption}", "--make-parent-dirs"]
 
 
+def create_empty(archive: str) -> list[str]:
+    """Return the arguments that create an archive of one file without content."""
+    return ["create", *_JSON, "--json", "--files-cache=disabled", "--", of_archive(archive), "-"]
+
+
 def list_archives() -> list[str]:
     """Return the arguments that list all archives, checkpoints too; borg hides them otherwise."""
     return ["list", "--log-json", "--json", "--consider-checkpoints"]

@@ -87,8 +87,8 @@ _SIGNS: Mapping[str, _Sign] = {
     ),
     "RepositoryReplay": _Sign(
         "borg has seen a newer state of this repository than the one B shows: it was put back, or this is an attack",
-        "after a rollback: `borgpull rollback --forget-on-target NAME` makes T's borg forget the newer state; "
-        "if nobody put it back, find out who did",
+        "after a rollback: wait until the clock of that host is past its newest archive, or remove there "
+        "~/.cache/borg and ~/.config/borg/security/*/manifest-timestamp; if nobody put it back, find out who did",
         damning=True,
     ),
     "CacheInitAbortedError": _Sign(

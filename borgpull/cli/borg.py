@@ -15,14 +15,14 @@ from ..errors import BACKUP_SERVER, Failure, TamperedError
 from ..events import Event, Said, Warned
 from . import exits
 from .command import note
-from .targets import OneTargetCommand
+from .targets import ReadingCommand
 
 if TYPE_CHECKING:
     from ..borg.by_hand import Given
     from ..job import ByHand, Left, Subject
 
 
-class Borg(OneTargetCommand):
+class Borg(ReadingCommand):
     """Run a borg COMMAND here against the repository of the target NAME: `borgpull borg NAME -- COMMAND ARG...`.
 
     The repository is set: `::` names it, `::ARCHIVE` an archive in it, `::latest` the newest good one. What
@@ -46,7 +46,7 @@ class Borg(OneTargetCommand):
     def main(self, name: str, command: str, *args: str) -> int:
         from ..borg.by_hand import read_words  # noqa: PLC0415 - `--help` shall answer at once
 
-        given = read_words((command, *args), full_access=self.full_access)
+        given = read_words((command, *args), full_access=self.full_access, only_reads=bool(self.at))
         return self.about(name, lambda subject: self._borg(subject, given))
 
     async def _borg(self, subject: Subject, given: Given) -> int:

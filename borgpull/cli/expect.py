@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from plumbum import cli
@@ -11,7 +10,7 @@ from plumbum import cli
 from ..errors import UsageError
 from .command import note
 from .exits import DONE
-from .targets import OneTargetCommand
+from .targets import OneTargetCommand, point_in_time
 
 if TYPE_CHECKING:
     from ..job import Subject
@@ -50,9 +49,10 @@ def _moment(text: str) -> float:
         until = now + amounts.seconds(text)
     except ValueError:
         try:
-            until = datetime.fromisoformat(text).timestamp()
-        except ValueError:
-            raise UsageError(f"--until {text}: is no time", hint=_HINT) from None
+            until = point_in_time("--until", text)
+        except UsageError as error:
+            error.hint = _HINT
+            raise
     if not now < until < now + 366 * 86400:
         raise UsageError(f"--until {text}: is over, or more than a year ahead", hint=_HINT)
     return until

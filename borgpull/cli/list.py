@@ -11,13 +11,13 @@ from plumbum import cli
 from ..answers import Item, ListedArchive
 from ..errors import Failure, UsageError
 from .exits import DONE
-from .targets import OneTargetCommand
+from .targets import ReadingCommand
 
 if TYPE_CHECKING:
     from ..job import Shelf, Subject
 
 
-class List(OneTargetCommand):
+class List(ReadingCommand):
     """List the archives of the target NAME, or the files of its ARCHIVE that match the PATTERNs.
 
     ARCHIVE is a name, an id, or `latest`: the newest good one. A PATTERN is one of borg's: a path with all

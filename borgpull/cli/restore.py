@@ -9,7 +9,7 @@ from plumbum import cli
 
 from ..errors import UsageError
 from .exits import DONE, FAILED, WARNINGS
-from .targets import OneTargetCommand
+from .targets import ReadingCommand
 
 if TYPE_CHECKING:
     from ..events import Event
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..ui.restore import Percentage
 
 
-class Restore(OneTargetCommand):
+class Restore(ReadingCommand):
     """Restore ARCHIVE of the target NAME, or the PATHs in it, to a folder here or onto the target itself.
 
     ARCHIVE is a name, an id, or `latest`, as without one: the newest good one; `@NAME` is that of a stream. A
@@ -44,6 +44,9 @@ class Restore(OneTargetCommand):
 
     def main(self, name: str, archive: str = "latest", *paths: str) -> int:
         folder = self._folder()
+        if self.at and self.onto_target:
+            hint = "restore it here with `--to DIR`, or put the whole state back with `borgpull rollback --to TIME`"
+            raise UsageError("--at reads on this machine alone, and takes no --onto-target", hint=hint)
 
         async def work(subject: Subject) -> int:
             from ..job import Wanted  # noqa: PLC0415 - `--help` shall answer at once

@@ -1,4 +1,4 @@
-"""`borgpull rollback NAME`: put a tampered repository back to the last verified state, and prove it."""
+"""`borgpull rollback NAME`: put the last verified state back, or an older one that is still kept, and prove it."""
 
 from __future__ import annotations
 
@@ -7,50 +7,110 @@ from typing import TYPE_CHECKING
 from plumbum import cli
 
 from ..errors import UsageError
+from ..hostile import clean
 from .command import note
 from .exits import DONE, TAMPERED
-from .targets import DecidingCommand
+from .targets import DecidingCommand, point_in_time
 
 if TYPE_CHECKING:
-    from ..job import Case, Settlement, Subject
+    from ..job import Case, Subject
+
+_MOST_NAMED = 5
 
 
 class Rollback(DecidingCommand):
     """Put the repository of the target NAME back to the last verified state, and prove it with evidence and borg check.
 
-    The state found is kept beside the ledger on B, in `.borgpull/SUBDIR/tampered`, until the next rollback.
+    The state found is kept beside the ledger on B, in `.borgpull/SUBDIR/tampered`, until the next rollback. With --to
+    it is an older state that becomes the present one: what each prune and compaction removed is kept for a while
+    (Grace). The state that it replaces is kept so too.
     """
 
     PROGNAME = "borgpull rollback"
-    forget = cli.Flag(
-        ["--forget-on-target"],
-        help="connect to the target too, and remove its borg's cache and memory of this repository; "
-        "its borg refuses the older state otherwise",
-    )
+    list = cli.Flag(["--list"], help="list the older states that are kept, and change nothing")
+    to = cli.SwitchAttr(["--to"], str, argname="TIME", help="put the state back that --list shows with this time")
+    drop = cli.Flag(["--drop-grace"], help="drop all older states that are kept, for data that must be gone")
 
     def main(self, name: str) -> int:
-        return self.about(name, self._rollback)
+        chosen = [
+            word for word, given in (("--list", self.list), ("--to", self.to), ("--drop-grace", self.drop)) if given
+        ]
+        if len(chosen) > 1:
+            raise UsageError(f"{chosen[0]} and {chosen[1]} do not go together", hint=self.see)
+        if self.list:
+            return self.about(name, self._list, alone=False)
+        return self.about(name, self._drop if self.drop else self._to if self.to else self._rollback)
+
+    async def _list(self, subject: Subject) -> int:
+        from .. import job  # noqa: PLC0415 - `--help` shall answer at once
+        from ..ui import console  # noqa: PLC0415
+        from ..ui.figures import plural  # noqa: PLC0415
+
+        known = (await subject.vault.look()).ledger
+        states = await job.kept_states(subject)
+        for state in states:
+            gone = [clean(name) for name in state.gone_since(known)] if known else []
+            named = f": {', '.join(gone[:_MOST_NAMED])}{', …' if len(gone) > _MOST_NAMED else ''}" if gone else ""
+            count = plural(len(state.ledger.evidence.archives), "archive")
+            console.answer([f"{state.name}  {count}, {len(gone)} of them gone since{named}"])
+        if not states:
+            note(f"{subject.party}: no older state of its repository is kept")
+        return DONE
+
+    async def _to(self, subject: Subject) -> int:
+        from .. import job  # noqa: PLC0415
+        from ..ui.figures import plural  # noqa: PLC0415
+
+        name = (await job.state_at(subject, point_in_time("--to", str(self.to)))).kept
+        kept = next((state for state in await job.kept_states(subject) if state.name == name), None)
+        if kept is None:
+            raise UsageError(f"{subject.party}: the state of {name} has no ledger that can be read", hint=self.see)
+        known = (await subject.vault.look()).ledger
+        new = {archive.id for archive in known.evidence.archives} if known else set()
+        lost = len(new - {archive.id for archive in kept.ledger.evidence.archives})
+        back = len(kept.gone_since(known)) if known else 0
+        what = f"with {plural(back, 'archive')} that it had more, without {plural(lost, 'newer one')}"
+        note(f"this will put the state of {name} back, {what}")
+        note("the state that it replaces is kept as long: `borgpull rollback --list` shows it")
+        if not await self.agreed("Put it back?"):
+            note("nothing was changed")
+            return DONE
+        await job.begin_return(subject, kept)
+        return await self._put_back(subject, kept=True)
+
+    async def _put_back(self, subject: Subject, *, kept: bool) -> int:
+        from ..job import Settlement  # noqa: PLC0415
+
+        settlement = Settlement(subject)
+        await settlement.rollback(await settlement.case(), kept=kept)
+        note(f"{subject.party}: its repository is in that state again; borg check agrees")
+        return DONE
+
+    async def _drop(self, subject: Subject) -> int:
+        from .. import job  # noqa: PLC0415
+
+        if not await self.agreed("Drop all older states that are kept?"):
+            note("nothing was changed")
+            return DONE
+        note(f"{subject.party}: {await job.drop_grace(subject)} older states were dropped")
+        note(
+            "what still holds data: the archives in the repository, and what was deleted there until a compaction; "
+            f"{subject.place.ledger}/tampered after a rollback; borg's caches on the target, without contents"
+        )
+        return DONE
 
     async def _rollback(self, subject: Subject) -> int:
         from ..job import Settlement  # noqa: PLC0415
 
-        if self.forget and subject.target.sudoer:
-            raise UsageError(
-                "--forget-on-target cannot remove the cache of a borg that runs as root (Sudo)",
-                hint="leave it out: what to type there is told after the rollback",
-            )
         settlement = Settlement(subject)
         case = await settlement.case()
         if case.known is not None and not self._worth_it(subject, case):
-            if self.forget:
-                await self._forget(subject, settlement, case)
             return DONE
         if case.known is not None and not await self.agreed(f"Put {len(case.known.evidence.archives)} archives back?"):
             note("nothing was changed")
             return TAMPERED
         await settlement.rollback(case)
         note(f"{subject.party}: its repository is in the last verified state again; borg check agrees")
-        await self._forget(subject, settlement, case)
         return DONE
 
     def _worth_it(self, subject: Subject, case: Case) -> bool:
@@ -62,22 +122,3 @@ class Rollback(DecidingCommand):
         kept = f"{subject.place.ledger}/tampered"
         note(f"this will put {subject.place.repository} back, and keep what is there now in {kept}")
         return True
-
-    async def _forget(self, subject: Subject, settlement: Settlement, case: Case) -> None:
-        from .. import job  # noqa: PLC0415
-
-        repository_id = case.known.evidence.repository_id if case.known else ""
-        if self.forget:
-            async with job.connected_target(subject) as master:
-                await settlement.forget_on_target(master, repository_id)
-            note(f"{subject.party}: its borg has forgotten the newer state")
-            return
-        if subject.target.sudoer:
-            way, home = "there, as root: ", "~root"
-        else:
-            way, home = f"`borgpull rollback --forget-on-target {subject.target.name}`, or there by hand: ", "~"
-        note(
-            f"{subject.party}: its borg will refuse this older state until its cache and memory of it are removed: "
-            f"{way}`rm -rf {home}/.cache/borg/{repository_id} "
-            f"{home}/.config/borg/security/{repository_id}/manifest-timestamp`"
-        )

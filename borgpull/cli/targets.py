@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Awaitable, Callable, Coroutine
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plumbum import cli
 
+from ..errors import UsageError
 from ..events import Event, Said
+from ..hostile import clean
 from . import asking
 from .command import ConfiguredCommand, awaited, note, private_directory
 
@@ -76,6 +79,15 @@ async def _until_interrupted(work: Callable[[], Coroutine[None, None, int]]) -> 
         return 128 + (interrupt.number or 0)
 
 
+def point_in_time(option: str, text: str) -> float:
+    """Return a time that an option says, in unix seconds; without a zone it is a local one. Raises UsageError."""
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError, OSError):
+        hint = f"write it as in `{option} 2026-12-01T06:00`, or `{option} 2026-12-01T06:00:00Z` for UTC"
+        raise UsageError(f"{option} {clean(text)}: is no time", hint=hint) from None
+
+
 class OneTargetCommand(ConfiguredCommand):
     """A command that takes the NAME of a target. `interrupt` is there once its work has begun."""
 
@@ -129,6 +141,32 @@ class OneTargetCommand(ConfiguredCommand):
         """Take in an event; what borg and ssh said is only for those who ask for it."""
         if self.verbose and isinstance(event, Said):
             note(f"{event.party}: {event.text}")
+
+
+class ReadingCommand(OneTargetCommand):
+    """A command that reads the repository of the target NAME, as it is or as it was."""
+
+    at = cli.SwitchAttr(
+        ["--at"],
+        str,
+        argname="TIME",
+        help="read the state from before the first prune or compaction at this time or later, as far as it is kept: "
+        "see `borgpull rollback --list`",
+    )
+
+    def about(self, name: str, work: Callable[[Subject], Awaitable[int]], *, alone: bool = True) -> int:
+        if not self.at:
+            return super().about(name, work, alone=alone)
+        moment = point_in_time("--at", str(self.at))
+
+        async def work_at(subject: Subject) -> int:
+            from .. import job  # noqa: PLC0415
+
+            kept = await job.state_at(subject, moment)
+            note(f"{subject.party}: this is its state of {kept.kept}")
+            return await work(kept)
+
+        return super().about(name, work_at, alone=alone)
 
 
 class DecidingCommand(OneTargetCommand):

@@ -34,6 +34,15 @@ def duration_problem(text: str) -> str | None:
     return "is longer than a year: write a shorter one" if long else None
 
 
+def grace(text: str) -> float:
+    """Return a duration in seconds, which may be `0` here. Raises ValueError when it is none."""
+    return 0.0 if text == "0" else float(seconds(text))
+
+
+def grace_problem(text: str) -> str | None:
+    return None if text == "0" else duration_problem(text)
+
+
 def cadence(text: str) -> float:
     """Return a cadence in seconds: 0 for `always`, infinity for `never`. Raises ValueError when it is none."""
     return _CADENCES[text] if text in _CADENCES else float(seconds(text))

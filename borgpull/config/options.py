@@ -161,6 +161,13 @@ class OptionsTable(Table):
         description="an archive of which more than this share is new, as it never was, is odd, and the target is held; "
         "`50%` if not set, or `off`",
     )
+    grace: Annotated[str, text(amounts.grace_problem)] | None = Field(
+        default=None,
+        alias="Grace",
+        examples=["7d"],
+        description="how long the state before each prune and compaction is kept, such as `7d`, which it is if not "
+        "set; `0` for not at all",
+    )
     exclude_if_present: list[Annotated[str, text(tag_problem)]] | None = Field(
         default=None,
         alias="ExcludeIfPresent",

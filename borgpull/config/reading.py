@@ -28,6 +28,7 @@ _MEANT: dict[str, Callable[[Any], Any]] = {
     "upload_rate_limit": amounts.rate,
     "shrink_limit": amounts.share,
     "change_limit": amounts.share,
+    "grace": amounts.grace,
     "exclude_if_present": tuple,
     "road": Road,
     "before": tuple,

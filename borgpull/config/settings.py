@@ -83,6 +83,7 @@ class Options:
     warn_on_change: bool = False
     shrink_limit: float = 0.5
     change_limit: float = 0.5
+    grace: float = 7 * 86400.0
     exclude_if_present: tuple[str, ...] = ()
     patterns_from: str = ""
     upload_rate_limit: int = 0

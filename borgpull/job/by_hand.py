@@ -45,8 +45,10 @@ class ByHand:
         """See that the repository is as it was verified last.
 
         Raises Failure when it is not, and there is to be full access; else returns it, to be told. Where nothing was
-        ever verified there is nothing to keep: the next run takes what it finds.
+        ever verified there is nothing to keep: the next run takes what it finds. A state in Grace can only be read.
         """
+        if self._subject.kept:
+            return None
         found = await self._subject.vault.look()
         if found.ledger is None and not found.unreadable:
             return None

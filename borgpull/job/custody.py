@@ -24,6 +24,7 @@ from ..guard import Evidence, Expected, Records, State, Unreadable, Verdict
 from ..ledger import Found, Hold, Ledger, Note, Phase
 from ..retention import Facts, Standing
 from ..road import Ended, known_ids
+from .grace import name_of, oldest_kept
 from .plan import Subject
 
 # How far the clocks of C and T may be apart.
@@ -146,7 +147,9 @@ class Custody:
         if odd:
             words = "; ".join(dict.fromkeys(hold.words for hold in holds))
             self.note(archive_id, replace(known.note(archive_id), state=Standing.ODD, reason=words))
-        self._ledger = replace(self.verified, facts={**known.facts, archive_id: facts}, holds=holds)
+        released = time.time() if known.holds and not holds else known.released
+        facts_of_all = {**known.facts, archive_id: facts}
+        self._ledger = replace(self.verified, facts=facts_of_all, holds=holds, released=released)
 
     def _lost(self, repository_id: str) -> Failure:
         name = self._subject.target.name
@@ -203,10 +206,14 @@ class Custody:
         """Remember that borg check found nothing; it is written down with whatever C does next."""
         self._ledger = replace(self.verified, checked=time.time(), checking=False)
 
-    async def begin_own(self, intent: frozenset[str]) -> None:
-        """Write down that C itself will delete the archives with these ids and compact."""
+    async def begin_own(self, intent: frozenset[str], *, keep: bool) -> None:
+        """Write down that C itself will delete the archives with these ids and compact.
+
+        `keep` keeps the state before it in Grace; what was kept too long goes.
+        """
         self._ledger = replace(self.verified, phase=Phase.OWN, intent=intent)
-        await self._vault.write(self._ledger)
+        grace = name_of(time.time()) if keep and self._subject.target.options.grace else ""
+        await self._vault.write(self._ledger, grace=grace, oldest=oldest_kept(self._subject, self._ledger))
 
     async def confirm_deleted(self) -> list[str]:
         """List the archives after a deletion; return the names of those that were to go and are still there.

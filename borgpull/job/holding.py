@@ -178,7 +178,7 @@ async def release(subject: Subject, shown: Ledger, *, good: bool) -> str:
     state = Standing.GOOD if good else Standing.SET_ASIDE
     odd = odd_archives(known)
     notes = {each.id: replace(known.note(each.id), state=state) for each in odd}
-    await subject.vault.write(replace(known, notes={**known.notes, **notes}, holds=()))
+    await subject.vault.write(replace(known, notes={**known.notes, **notes}, holds=(), released=time.time()))
     if good and odd and odd[-1].id in known.facts:
         await subject.vault.host_keys(known.facts[odd[-1].id].keys, record=True)
     one = len(odd) == 1

@@ -11,7 +11,7 @@ from ..borg.command import Repository
 from ..config import Config, Target
 from ..errors import BACKUP_SERVER, CONTROLLER, Failure, target_party
 from ..events import Emit, Step, Warned
-from ..ledger import Entry, Place, ServerVault, Vault, place_of, state_vault
+from ..ledger import Entry, Place, ServerVault, Vault, place_in_grace, place_of, state_vault
 from ..road import BackupServer, Ended, Heard, LocalBorg, Reader, borg_by_hand, borg_on_controller, drop_cache
 from .watch import Watch
 
@@ -30,15 +30,26 @@ class Plan:
 
 
 class Subject:
-    """One target and its repository: what a job, a rollback and an accept are about."""
+    """One target and its repository: what a job, a rollback and an accept are about.
 
-    def __init__(self, plan: Plan, target: Target) -> None:
+    With the name of a state that is `kept` in Grace it is about that one, which is read where it lies and stays as it
+    is: no lock is taken in it, and borg has a base directory of its own, for its memory is of newer states.
+    """
+
+    def __init__(self, plan: Plan, target: Target, *, kept: str = "") -> None:
         self.plan = plan
         self.target = target
         self.party = target_party(target.name)
         self.watch = Watch(target.name, plan.emit)
         self.place: Place = place_of(plan.config, target)
         self.repository = Repository(self.place.repository, plan.config.repository_url(target))
+        self.kept = kept
+        self._cache = plan.cache
+        if kept:
+            self.place = place_in_grace(self.place, kept)
+            self.repository = Repository(self.place.repository, f"ssh://borg-server/{self.place.repository}")
+            self._cache = plan.server.directory / f"grace-{kept}"
+            self._cache.mkdir(mode=0o700, exist_ok=True)
         self.sockets = plan.config.sockets
         self.vault: Vault = (
             state_vault(self.sockets, target) if self.sockets else ServerVault(plan.server.lasting, self.place)
@@ -90,10 +101,10 @@ class Subject:
         return LocalBorg(
             server=self.plan.server,
             repository=self.repository,
-            arguments=arguments,
+            arguments=["--bypass-lock", *arguments] if self.kept else arguments,
             lock_wait=self.target.options.lock_wait,
             passphrase=self.target.passphrase.get_secret_value(),
-            cache=self.plan.cache,
+            cache=self._cache,
             server_heard=server_heard,
             socket=self._socket(append_only=append_only),
             registry=self.vault.registry,

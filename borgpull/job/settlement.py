@@ -5,32 +5,22 @@ Nothing here is done unasked; what will be done is said first, in `Case`.
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .. import guard, ssh
+from .. import guard
 from ..borg import WARNED
 from ..borg import command as borg_command
 from ..errors import CONTROLLER, Failure
-from ..events import Step
+from ..events import Step, Warned
 from ..guard import Evidence, State, Unreadable
 from ..ledger import Entry, Found, Ledger, Phase, ServerVault
 from ..road import Ended, forget_place, known_ids
 from .custody import GONE, evidence_of, is_there
 from .plan import Subject
-
-_SECONDS = 60.0
-# Where borg keeps its cache and its memory of a repository, on T, by borg's own rules (1.2 and 1.4).
-_FORGET = r"""
-set -e
-home=${BORG_BASE_DIR:-$HOME}
-if [ -n "$BORG_BASE_DIR" ]; then cache=$home/.cache config=$home/.config
-else cache=${XDG_CACHE_HOME:-$home/.cache} config=${XDG_CONFIG_HOME:-$home/.config}; fi
-rm -rf "${BORG_CACHE_DIR:-$cache/borg}/$1"
-rm -f "${BORG_SECURITY_DIR:-${BORG_CONFIG_DIR:-$config/borg}/security}/$1/manifest-timestamp"
-"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,8 +101,8 @@ class Settlement:
             known = replace(case.known, phase=Phase.CLEAN, evidence=case.now, cause="", rules=(), checked=0.0)
         await self._vault.write(known, snapshot="drop")
 
-    async def rollback(self, case: Case) -> None:
-        """Put the last verified state back, and prove that it is there.
+    async def rollback(self, case: Case, *, kept: bool = False) -> None:
+        """Put the last verified state back, and prove that it is there. `kept` says that the state found is in Grace.
 
         Raises Failure when segments that it needs are gone, or when the proof fails: the ledger then stays as it was.
         """
@@ -120,8 +110,8 @@ class Settlement:
         known = self._known(case)
         linked = await self._usable(server, known.evidence)
         self._forget_here(known.evidence.repository_id)
-        await server.restore(known.evidence, linked=linked)
-        evidence = await self._proven(known.evidence)
+        await server.restore(known.evidence, linked=linked, kept=kept)
+        evidence = await self._renewed(await self._proven(known.evidence))
         settled = replace(known, phase=Phase.CLEAN, evidence=evidence, cause="", rules=())
         settled = replace(settled, checked=time.time(), checking=False)
         await self._vault.write(settled, snapshot="drop")
@@ -158,7 +148,8 @@ class Settlement:
             raise Failure(
                 self._subject.party,
                 f"{len(gone)} segments that the last verified state needs are gone from B: {named}",
-                hint="nothing was changed; look for them in a backup of B. "
+                hint="nothing was changed; look for them in a backup of B, or for an older state: `borgpull rollback "
+                f"{self._subject.target.name} --list`. "
                 f"`borgpull accept {self._subject.target.name}` gives the lost archives up",
             )
         return linked
@@ -195,13 +186,27 @@ class Settlement:
             )
         return now
 
-    async def forget_on_target(self, master: ssh.Master, repository_id: str) -> None:
-        """Remove T's cache and memory of the repository: its borg would refuse a state older than it has seen."""
-        try:
-            await ssh.ask(master, _FORGET, repository_id, doing="remove borg's cache", seconds=_SECONDS)
-        except ssh.ScriptFailed as failed:
-            failed.hint = (
-                f"remove there by hand: ~/.cache/borg/{repository_id} and "
-                f"~/.config/borg/security/{repository_id}/manifest-timestamp"
+    async def _renewed(self, proven: Evidence) -> Evidence:
+        """Write the manifest anew: a borg that has seen a newer one takes an older one for an attack (1.2.4, 1.4.5).
+
+        No command of borg's does only that. Where the disk is too full for an empty archive it is told, and left.
+        """
+        name = f"borgpull-rollback-{secrets.token_hex(8)}"
+        made = await self._subject.borg(Step.VERIFY, borg_command.create_empty(name))
+        if made.status not in (0, WARNED):
+            failure = made.failure(CONTROLLER, "create")
+            text = f"the target's borg may refuse the older state, for it has seen a newer one: {failure.cause}"
+            self._subject.plan.emit(Warned(target=self._subject.target.name, text=text, hint=failure.hint))
+        else:
+            gone = await self._subject.borg(Step.VERIFY, borg_command.delete([name]))
+            if gone.status not in (0, WARNED):
+                raise gone.failure(CONTROLLER, "delete")
+        listed = await self._subject.borg(Step.VERIFY, borg_command.list_archives())
+        now, why = await self._read(await self._vault.look(), listed)
+        if now is None or (rules := guard.judge_own(proven, now, intent=frozenset()).rules):
+            raise Failure(
+                self._subject.party,
+                f"what was put back has changed: {why if now is None else '; '.join(rules)}",
+                hint="the repository stays closed; run `borgpull rollback` again, or look at it by hand",
             )
-            raise
+        return now

@@ -49,6 +49,7 @@ class Upkeep:
         self._subject = subject
         self._watch = subject.watch
         self._custody = custody
+        self._kept = False
         self._every = subject.plan.config.check_every
 
     def check_is_due(self) -> bool:
@@ -89,7 +90,8 @@ class Upkeep:
         with self._watch.step(Step.PRUNE) as report:
             held_back = self._held_back(report)
             to_go = () if held_back else retention_of(self._subject, self._custody.verified).to_go
-            await self._custody.begin_own(frozenset(archive.id for archive in to_go))
+            self._kept = bool(to_go)
+            await self._custody.begin_own(frozenset(archive.id for archive in to_go), keep=self._kept)
             report.detail = held_back or (f"{len(to_go)} removed" if to_go else "")
             if to_go:
                 await self._delete(report, [archive.name for archive in to_go])
@@ -133,6 +135,8 @@ class Upkeep:
             freeable = await self._custody.freeable()
             # Where it cannot be seen, borg finds out for itself.
             if freeable is None or freeable >= _WORTH_COMPACTING:
+                if not self._kept:
+                    await self._custody.begin_own(frozenset(), keep=True)
                 ended = await self._subject.borg(Step.COMPACT, borg_command.compact())
                 self._watch.settle(report, ended, "compact", party=CONTROLLER)
                 freed = [found[1] for m in ended.served.said.others if (found := _FREED.search(m.text))]

@@ -80,8 +80,9 @@ class Ledger:
     held, in bytes and number: the one honest guess at what the next will. `linked` is false where B's file system
     has no hard links. `taken` are the bytes that the repository took on B when T's last session began, 0 where that is
     not known. `checked` is when borg check last passed, 0 for never; `checking`: one began since, and did not pass.
-    `notes` and `facts` are by archive id. Until `expected` what is odd is not held, for the reason `expected_why`. In
-    the phase OWN `intent` has the ids of the archives that C is about to delete; None where that is not known.
+    `notes` and `facts` are by archive id. Until `expected` what is odd is not held, for the reason `expected_why`;
+    `released` is when its last hold ended. In the phase OWN `intent` has the ids of the archives that C is about to
+    delete; None where that is not known.
     """
 
     phase: Phase
@@ -102,6 +103,7 @@ class Ledger:
     holds: tuple[Hold, ...] = ()
     expected: float = 0.0
     expected_why: str = ""
+    released: float = 0.0
 
     def note(self, archive_id: str) -> Note:
         """Return what is known of an archive; one from before there were notes counts as good."""
@@ -129,6 +131,7 @@ class Ledger:
             "facts": _dump_facts(self),
             "holds": [[hold.oddity.value, hold.path, hold.stream, hold.words, hold.since] for hold in self.holds],
             "expected": [self.expected, self.expected_why],
+            "released": self.released,
             "evidence": to_json(self.evidence),
         }
         return json.dumps(record, separators=(",", ":")).encode() + b"\n"
@@ -292,6 +295,7 @@ def load(text: bytes) -> Ledger:
             holds=_load_holds(record),
             expected=float(_is(expected, (int, float))),
             expected_why=clean(_is(why, str)),
+            released=float(_within(_MOST_SECONDS, _is(record.get("released", 0.0), (int, float)))),
             evidence=from_json(record["evidence"]),
         )
     except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:

@@ -273,7 +273,9 @@ fi
 SURVEY = (
     _LIVES
     + r"""
-repo=$1 led=$2 held=
+repo=$1 led=$2 held= grace=
+kind "$led/grace" || exit 1
+[ "$kind" != folder ] || grace=$led/grace
 kind "$repo" || exit 1
 say repository "$kind"
 holder() {
@@ -284,10 +286,11 @@ holder() {
 }
 case $kind in
   nothing) ;;
-  *) holder || part kilobytes du -sk -- "$repo" || { holder && say kilobytes ""; } || exit 1 ;;
+  *) holder || part kilobytes du -sk -- "$repo" ${grace:+"$grace"} || { holder && say kilobytes ""; } || exit 1 ;;
 esac
 ! holder || say held "$held"
 [ "$kind" != folder ] || part names ls -a -- "$repo" || exit 1
+[ -z "$grace" ] || part grace ls "$grace" || exit 1
 text ledger "$led/ledger.json"
 kind "$led/history" || exit 1
 [ "$kind" = folder ] || exit 0
@@ -348,44 +351,68 @@ make_ids() {
 }
 """
 
-# Writes the ledger from standard input. $3: "make" a snapshot first, "keep" what there is, "drop" it afterwards.
-# Segments are written once and removed by unlink, so a hard link keeps them; what borg rewrites in place is copied.
-# $4 is the folder of ids, $5 the repository's.
+# `save FROM TO` keeps the repository FROM as the snapshot TO.new: segments are written once and removed by unlink, so a
+# hard link keeps them; what borg rewrites in place is copied. $links is empty where no hard links can be made.
+_SAVE = r"""
+save() {
+  rm -rf "$2.new"
+  mkdir -p "$2.new"
+  cd "$1"
+  names=$(ls -a)
+  set -f
+  links=yes r=0
+  said=$(ln config "$2.new/linked" 2>&1) || r=$?
+  case $r,$said in
+    0,*) ;;
+    1,*ross-device* | 1,*"not permitted"* | 1,*"ot supported"* | 1,*"not implemented"* | 1,*"oo many links"*) links= ;;
+    *) printf '%s\n' "$said" >&2; exit 1 ;;
+  esac
+  if [ -n "$links" ]; then
+    cp -al data "$2.new/data"
+    for f in $names; do
+      case $f in index.* | hints.* | integrity.*) ln "$f" "$2.new/$f" ;; esac
+    done
+  fi
+  for f in $names; do
+    case $f in README | config | nonce | transactions) cp -p "$f" "$2.new/$f" ;; esac
+  done
+  set +f
+}
+"""
+
+# Writes the ledger from standard input. $3: "make" a snapshot first, "keep" what there is, "drop" it afterwards; with
+# any other word the snapshot is made of the state in Grace that has this name. $4 is the folder of ids, $5 the
+# repository's. $6 is the name under which the present state is kept in Grace, with the ledger that it has until now;
+# what is older than $7 is dropped there.
 WRITE = (
     _IDS
+    + _SAVE
     + r"""
-repo=$1 led=$2 snapshot=$3 ids=$4 id=$5
+repo=$1 led=$2 snapshot=$3 ids=$4 id=$5 grace=$6 oldest=$7
 set -e
 mkdir -p "$led"
 cat >"$led/ledger.new"
-if [ "$snapshot" = make ]; then
-  rm -rf "$led/snapshot.new"
-  mkdir "$led/snapshot.new"
-  cd "$repo"
-  names=$(ls -a)
-  set -f
-  r=0
-  said=$(ln config "$led/snapshot.new/linked" 2>&1) || r=$?
-  case $r,$said in
-    0,*) ;;
-    1,*ross-device* | 1,*"not permitted"* | 1,*"ot supported"* | 1,*"not implemented"* | 1,*"oo many links"*) ;;
-    *) printf '%s\n' "$said" >&2; exit 1 ;;
-  esac
-  if [ "$r" -eq 0 ]; then
-    cp -al data "$led/snapshot.new/data"
-    for f in $names; do
-      case $f in index.* | hints.* | integrity.*) ln "$f" "$led/snapshot.new/$f" ;; esac
-    done
+from=$repo
+case $snapshot in
+  keep | drop) ;;
+  *)
+    [ "$snapshot" = make ] || from=$led/grace/$snapshot
+    save "$from" "$led/snapshot"
+    [ -n "$links" ] || say links none
+    rm -rf "$led/snapshot"
+    mv "$led/snapshot.new" "$led/snapshot"
+    part kilobytes du -sk "$from"
+    ;;
+esac
+if [ -n "$grace" ]; then
+  rm -rf "$led/grace/"*.new
+  save "$repo" "$led/grace/$grace"
+  if [ -n "$links" ]; then
+    ln "$led/ledger.json" "$led/grace/$grace.new/ledger.json"
+    mv "$led/grace/$grace.new" "$led/grace/$grace"
   else
-    say links none
+    rm -rf "$led/grace/$grace.new"
   fi
-  for f in $names; do
-    case $f in README | config | nonce | transactions) cp -p "$f" "$led/snapshot.new/$f" ;; esac
-  done
-  set +f
-  rm -rf "$led/snapshot"
-  mv "$led/snapshot.new" "$led/snapshot"
-  part kilobytes du -sk "$repo"
 fi
 make_ids "$ids"
 if [ ! -s "$ids/$id" ]; then
@@ -395,9 +422,21 @@ fi
 sync "$led/ledger.new" 2>/dev/null || :
 mv "$led/ledger.new" "$led/ledger.json"
 [ "$snapshot" != drop ] || rm -rf "$led/snapshot" "$led/taken"
+if [ -n "$oldest" ]; then
+  for old in "$led"/grace/*; do
+    case $(expr "x${old##*/}" '<' "x$oldest") in 1) rm -rf "$old" ;; esac
+  done
+fi
 part clock date -u +%s
 """
 )
+
+# The names of the states that are kept in Grace beside the ledger $1; with $2 they are all dropped.
+GRACE = r"""
+kind "$1/grace" || exit 1
+[ "$kind" != folder ] || part grace ls "$1/grace" || exit 1
+[ -z "$2" ] || rm -rf "$1/grace"
+"""
 
 # The folder of the ledger that the repository id $2 once had, by the folder of ids $1.
 FIND_ID = (
@@ -462,7 +501,8 @@ highest() {
 }
 """
 
-# Puts the snapshot back in the repository's place. The state found goes to "tampered" beside the ledger.
+# Puts the snapshot back in the repository's place. The state found goes to "tampered" beside the ledger; with $4 it is
+# not kept, for it is in Grace.
 RESTORE_LINKED = (
     _NONCE
     + r"""
@@ -492,6 +532,7 @@ fi
 mkdir -p "${repo%/*}"
 rm -rf "$repo"
 mv "$led/restored" "$repo"
+[ -z "$4" ] || rm -rf "$led/tampered"
 say restored
 """
 )

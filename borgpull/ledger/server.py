@@ -31,6 +31,9 @@ from .vault import SEGMENT, Found, Surveyed, Written
 FOLDER = ".borgpull"
 # No SubDir begins with this.
 IDS = f"{FOLDER}/ids"
+GRACE = "grace"
+# The name of a state in Grace is the time at which it was kept: such names sort by time.
+_KEPT = re.compile(r"[0-9]{4}(?:-[0-9]{2}){2}T[0-9]{2}(?::[0-9]{2}){2}Z", re.ASCII)
 HOSTS = "hosts"
 # Of ten thousand segments the evidence is about 100 kB. Hints are cut off on B, and there are two at the most.
 MOST_EVIDENCE = 4 * HEAD
@@ -76,6 +79,12 @@ async def look_at_root(master: ssh.Master, config: Config) -> bool:
             hint="mount the disk of the repositories there; nothing was written",
         )
     return answer.text("ledgers") != "nothing"
+
+
+def place_in_grace(place: Place, name: str) -> Place:
+    """Return the place of a state that is kept in Grace: its repository and its ledger lie in one folder."""
+    folder = posixpath.join(place.ledger, GRACE, name)
+    return Place(folder, folder, place.ids)
 
 
 class ServerVault:
@@ -131,7 +140,7 @@ class ServerVault:
         self._refuse_serving(answer)
         return self._read(read_found, answer, doing)
 
-    async def write(self, ledger: Ledger, *, snapshot: str = "keep") -> Written:
+    async def write(self, ledger: Ledger, *, snapshot: str = "keep", grace: str = "", oldest: str = "") -> Written:
         answer = await self._ask(
             scripts.WRITE,
             self.place.repository,
@@ -139,6 +148,8 @@ class ServerVault:
             snapshot,
             self.place.ids,
             ledger.evidence.repository_id,
+            grace,
+            oldest,
             stdin=ledger.dump(),
             doing="write the ledger",
         )
@@ -174,22 +185,30 @@ class ServerVault:
         answer = await self._ask(scripts.HOST_KEYS, *words, doing="look for host keys of other targets")
         return frozenset(key for key in keys if f"other.{key}" in answer.parts)
 
+    async def grace(self, *, drop: bool = False) -> tuple[str, ...]:
+        """Return the names of the states that are kept, the oldest first; `drop` removes them then."""
+        words = (self.place.ledger, "drop" if drop else "")
+        answer = await self._ask(scripts.GRACE, *words, doing="look at Grace", seconds=_RESTORE_SECONDS)
+        return _names_in_grace(answer)
+
     async def segments(self, wanted: Collection[int]) -> tuple[set[int], bool]:
         """Return which of the segments `wanted` a rollback can use, and whether they lie in a snapshot."""
         place = (self.place.repository, self.place.ledger)
         answer = await self._ask(scripts.SEGMENTS, *place, doing="look for its segments", most=MOST_EVIDENCE)
         return read_segments(answer, wanted)
 
-    async def restore(self, evidence: Evidence, *, linked: bool) -> None:
+    async def restore(self, evidence: Evidence, *, linked: bool, kept: bool) -> None:
         """Put the snapshot back in the repository's place; without one remove what came after the evidence.
 
-        The snapshot stays until the ledger is written with snapshot="drop".
+        The snapshot stays until the ledger is written with snapshot="drop". `kept` says that the state found is in
+        Grace: else it stays beside the ledger.
         """
         await self._ask(
             scripts.RESTORE_LINKED if linked else scripts.RESTORE_UNLINKED,
             self.place.repository,
             self.place.ledger,
             str(evidence.transaction),
+            "kept" if kept else "",
             stdin=b"" if linked else config_text(evidence),
             doing="put the snapshot back",
             seconds=_RESTORE_SECONDS,
@@ -263,16 +282,30 @@ def read_surveyed(answer: ssh.Answer) -> Surveyed:
     there = answer["repository"].data
     names = answer["names"].data.decode("ascii", "replace").split() if there == b"folder" else []
     transactions = [number for name in names if name.startswith("hints.") if (number := _number(name[6:])) is not None]
-    kilobytes = _number(answer.text("kilobytes").split(" ")[0])
+    taken, beside = (None if kilobytes is None else kilobytes * 1024 for kilobytes in _kilobytes(answer))
     return Surveyed(
         repository=there != b"nothing",
-        taken=None if kilobytes is None else kilobytes * 1024,
+        taken=taken,
+        grace=_names_in_grace(answer),
+        grace_taken=beside,
         transaction=max(transactions, default=None),
         holder=answer.text("held"),
         ledger=known,
         unreadable=damage,
         history=read_history(answer.parts["history"].data) if "history" in answer.parts else (),
     )
+
+
+def _kilobytes(answer: ssh.Answer) -> tuple[int | None, int | None]:
+    """Return what `du` counted of the repository, and of Grace what it does not share with it."""
+    said = answer.parts["kilobytes"].data if "kilobytes" in answer.parts else b""
+    lines = [*said.decode("ascii", "replace").splitlines(), "", ""]
+    return _number(lines[0].split("\t")[0]), _number(lines[1].split("\t")[0])
+
+
+def _names_in_grace(answer: ssh.Answer) -> tuple[str, ...]:
+    names = answer.parts["grace"].data.decode("ascii", "replace").split() if "grace" in answer.parts else []
+    return tuple(sorted(name for name in names if _KEPT.fullmatch(name)))
 
 
 def read_segments(answer: ssh.Answer, wanted: Collection[int]) -> tuple[set[int], bool]:

@@ -104,8 +104,8 @@ class StateVault:
             except FileNotFoundError:
                 return None, ""
 
-    async def write(self, ledger: Ledger, *, snapshot: str = "keep") -> Written:
-        """Replace the ledger, on the disk before anything else is done."""
+    async def write(self, ledger: Ledger, *, snapshot: str = "keep", grace: str = "", oldest: str = "") -> Written:
+        """Replace the ledger, on the disk before anything else is done. Nothing of the repository can be kept here."""
         with self._told("write the ledger"):
             make_private(self.folder)
             self._make_ids()

@@ -46,6 +46,8 @@ class Found:
 class Surveyed:
     """What was seen. `taken` are the repository's bytes on B, `transaction` its last one, None where there is none.
 
+    `grace` are the names of the states that are kept, the oldest first; they take `grace_taken` bytes more.
+
     `holder` says who is at work on it now; `history` has the newest entries, the newest last. `unreadable` says why
     there is a ledger that cannot be read.
     """
@@ -57,6 +59,8 @@ class Surveyed:
     ledger: Ledger | None
     unreadable: str
     history: tuple[Entry, ...] = ()
+    grace: tuple[str, ...] = ()
+    grace_taken: int | None = None
 
 
 @dataclass(frozen=True)
@@ -97,8 +101,12 @@ class Vault(Protocol):
     async def look(self) -> Found:
         """Return the ledger, and what can be seen of the repository."""
 
-    async def write(self, ledger: Ledger, *, snapshot: str = "keep") -> Written:
-        """Store the ledger; `snapshot` is "make" (before the ledger is replaced), "keep" or "drop" (after it)."""
+    async def write(self, ledger: Ledger, *, snapshot: str = "keep", grace: str = "", oldest: str = "") -> Written:
+        """Store the ledger; `snapshot` is "make" (before the ledger is replaced), "keep" or "drop" (after it).
+
+        The present state is kept as `grace` first, with the ledger that it has until now; what is older than `oldest`
+        is dropped from there. As `snapshot` the name of such a state makes the snapshot of that one.
+        """
 
     async def retire(self) -> None:
         """Put the ledger aside: nothing is known of the repository then."""

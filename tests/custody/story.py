@@ -170,7 +170,7 @@ class Story:
         return self._segments(name) | _files(self.world.lab.root / ".borgpull" / name / "snapshot")
 
     def _roll_back(self, ending: Ending) -> None:
-        done = self.world.run("rollback", ending.name, "--yes", "--forget-on-target", config=self._config(ending.name))
+        done = self.world.run("rollback", ending.name, "--yes", config=self._config(ending.name))
         ending.rollback, ending.rollback_said = done.returncode, done.stderr
 
     def _compare(self, ending: Ending) -> None:

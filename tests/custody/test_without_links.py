@@ -77,7 +77,7 @@ def test_it_is_said_and_a_rollback_does_what_it_can(without_links, tmp_path):
     found = world.run("-q", config=attacked(world, "delete_archive"))
     assert found.returncode == 3, found.stderr
     assert f"1 archive vanished: {archive}" in found.stderr
-    back = world.run("rollback", "web", "--yes", "--forget-on-target")
+    back = world.run("rollback", "web", "--yes")
     assert back.returncode == 0, back.stderr
     out = tmp_path / "out"
     out.mkdir()

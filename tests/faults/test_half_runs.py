@@ -25,7 +25,7 @@ EVIL = 'case "$*" in *create*) borg "$@" && rm {segment} ;; *) exec borg "$@" ;;
 POSSIBLE = [kind for kind in KINDS if kind != FORK or can_refuse_forks()]
 COMMANDS = {"run": ("run", "--json"), "status": ("status",), "doctor": ("doctor",), "list": ("list", "web")}
 HONEST = COMMANDS | {"accept": ("accept", "web"), "restore": ("restore", "web", "--to", "{out}")}
-CLOSED = COMMANDS | {"accept": ("accept", "web"), "rollback": ("rollback", "web", "--yes", "--forget-on-target")}
+CLOSED = COMMANDS | {"accept": ("accept", "web"), "rollback": ("rollback", "web", "--yes")}
 
 
 class Play:

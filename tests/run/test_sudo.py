@@ -104,11 +104,16 @@ def test_the_passphrase_is_in_no_argument(story):
 
 
 @pytest.mark.slow
-def test_the_cache_is_roots_and_rollback_says_so(story):
+def test_the_cache_is_roots_and_its_borg_takes_what_a_rollback_put_back(story):
     assert list((story.sudoing.home / ".cache" / "borg").glob("*/chunks")) != []
-    result = story.sudoing.world.run("rollback", "--forget-on-target", "web", config=story.sudoing.config())
-    assert result.returncode == 4
-    assert "runs as root (Sudo)" in result.stderr
+    world, config = story.sudoing.world, story.sudoing.config()
+    config["Borg"]["PruneSetting"] = "--keep-last 1"
+    for _ in range(2):
+        assert world.run("-q", config=config).returncode == 0
+    listed = world.run("rollback", "web", "--list", config=config).stdout.splitlines()
+    back = world.run("rollback", "web", "--to", listed[0].split("  ")[0], "--yes", config=config)
+    assert back.returncode == 0, back.stderr
+    assert world.run("-q", config=config).returncode == 0
 
 
 @pytest.mark.slow

@@ -1,0 +1,116 @@
+"""Grace: the state before each prune and each compaction is kept for a while, is read where it lies, and is put back.
+
+It is kept on the backup server, beside the ledger, as hard links: only what was compacted since takes space.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+from ..errors import Failure, UsageError
+from ..ledger import Entry, Ledger, Phase, ServerVault
+from .plan import Subject
+
+_NAME = "%Y-%m-%dT%H:%M:%SZ"
+
+
+def name_of(moment: float) -> str:
+    """Return the name under which a state of this time, in unix seconds, is kept: such names sort by time."""
+    return time.strftime(_NAME, time.gmtime(moment))
+
+
+def oldest_kept(subject: Subject, known: Ledger) -> str:
+    """Return the name of the oldest state that stays; "" while a target is held, or was released not long ago."""
+    edge = time.time() - subject.target.options.grace
+    return "" if known.holds or known.released > edge else name_of(edge)
+
+
+def server_of(subject: Subject) -> ServerVault:
+    """Return the ledger on the backup server. Raises Failure where it gives no shell."""
+    if isinstance(subject.vault, ServerVault):
+        return subject.vault
+    raise Failure(
+        subject.party,
+        "the backup server gives no shell: no state of its repository is kept there",
+        hint="leave out --at; docs/gate.md says what holds on such a backup server",
+    )
+
+
+async def state_at(subject: Subject, moment: float) -> Subject:
+    """Return the target with the state from before the first prune or compaction at `moment` or later.
+
+    Raises UsageError when none is kept.
+    """
+    kept = await server_of(subject).grace()
+    name = next((each for each in kept if each >= name_of(moment)), None)
+    if name is None:
+        there = f"the newest is of {kept[-1]}" if kept else "there is none"
+        raise UsageError(
+            f"{subject.party}: no state of {name_of(moment)} or later is kept: {there}",
+            hint=f"without --at it is the present one; `borgpull rollback {subject.target.name} --list` shows all",
+        )
+    return Subject(subject.plan, subject.target, kept=name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """A state in Grace: its name, which is the time at which it was kept, its ledger, and whom it is of."""
+
+    subject: Subject
+    ledger: Ledger
+
+    @property
+    def name(self) -> str:
+        return self.subject.kept
+
+    def gone_since(self, known: Ledger) -> list[str]:
+        """Return the names of the archives that it holds and the present state does not, the oldest first."""
+        there = {archive.id for archive in known.evidence.archives}
+        gone = [archive for archive in self.ledger.evidence.archives if archive.id not in there]
+        return [archive.name for archive in sorted(gone, key=lambda archive: archive.seconds)]
+
+
+async def kept_states(subject: Subject) -> list[Kept]:
+    """Return the states that are kept, the oldest first; one whose ledger cannot be read is left out."""
+    found = []
+    for name in await server_of(subject).grace():
+        there = Subject(subject.plan, subject.target, kept=name)
+        if ledger := (await there.vault.look()).ledger:
+            found.append(Kept(subject=there, ledger=ledger))
+    return found
+
+
+async def begin_return(subject: Subject, kept: Kept) -> None:
+    """Close the repository until the state that is `kept` is back, as after a verdict: a rollback then puts it back.
+
+    The present state is kept too, for it holds the archives made since. Raises Failure where a run was interrupted, or
+    nothing was ever verified.
+    """
+    known = (await subject.vault.look()).ledger
+    if known is None or known.phase not in (Phase.CLEAN, Phase.CLOSED):
+        raise Failure(
+            subject.party,
+            "a run of it ended in the middle" if known else "no state of its repository was ever verified",
+            hint="`borgpull run` verifies first what it left; then put the older state back",
+        )
+    closed = replace(
+        known,
+        phase=Phase.CLOSED,
+        evidence=kept.ledger.evidence,
+        cause=f"the state of {kept.name} is being put back",
+        rules=(),
+        notes={**kept.ledger.notes, **known.notes},
+        facts={**kept.ledger.facts, **known.facts},
+        intent=None,
+    )
+    grace = name_of(time.time()) if known.phase is Phase.CLEAN else ""
+    await subject.vault.write(closed, snapshot=kept.name, grace=grace)
+    await subject.remember(Entry(what="rollback", cause=f"to the state of {kept.name}"))
+
+
+async def drop_grace(subject: Subject) -> int:
+    """Drop all that is kept; return how many states that were."""
+    dropped = await server_of(subject).grace(drop=True)
+    await subject.remember(Entry(what="rollback", cause=f"--drop-grace: {len(dropped)} states were dropped"))
+    return len(dropped)
