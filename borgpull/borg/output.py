@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import BaseModel, Field, InstanceOf
+
 from ..hostile import clean
 
 MOST_MESSAGES = 200
@@ -93,8 +95,7 @@ def read_line(line: bytes) -> Line | None:
 def _read_record(record: dict[str, Any]) -> Line | None:
     match record.get("type"):
         case "archive_progress" if "original_size" in record:
-            read, added, files = _sizes(record)
-            return Created(read, added, files, _text(record, "path"))
+            return Created(*_sizes(record), _text(record, "path"))
         case "progress_percent" if _number(record, "total") > 0:
             current, total = _number(record, "current"), _number(record, "total")
             # Borg puts the share into the text as well, rounded in its own way.
@@ -112,12 +113,9 @@ def _read_message(record: dict[str, Any]) -> Message | None:
     own = kind.startswith("Lock") and _CACHE_LOCK.search(said) is not None
     served = _SERVED in said or (kind == "LockFailed" and not own)
     kind = f"Cache{kind}" if own else kind
-    return Message(_text(record, "levelname") or "INFO", kind, clean(_telling(said)), served)
-
-
-def _telling(said: str) -> str:
-    # The lines of code above the last one are longer than what is kept of a message.
-    return said.strip().splitlines()[-1] if _TRACEBACK in said else said
+    # The lines of code of a traceback are longer than what is kept of a message.
+    text = clean(said.strip().splitlines()[-1] if _TRACEBACK in said else said)
+    return Message(_text(record, "levelname") or "INFO", kind, text, served)
 
 
 def _number(record: dict[str, Any], key: str) -> int:
@@ -180,18 +178,16 @@ class Archive:
     files: int
 
 
+class _Created(BaseModel):
+    name: InstanceOf[str]
+    id: str = Field(pattern=r"^[0-9a-f]{64}$")
+    stats: dict[str, Any]
+
+
 def read_created(stdout: bytes) -> Archive | None:
     """Read what `borg create --json` printed; None when that is not the record of an archive."""
-    start = stdout.find(b"{")
     try:
-        record: Any = json.loads(stdout[start:]) if start >= 0 else None
-        archive = record["archive"]
-        stats = archive["stats"]
-        name, archive_id = archive["name"], archive["id"]
-    except (ValueError, RecursionError, KeyError, TypeError):
+        created = _Created.model_validate(json.loads(stdout[stdout.index(b"{") :])["archive"])
+    except (ValueError, RecursionError, KeyError):
         return None
-    if not (isinstance(name, str) and isinstance(archive_id, str) and isinstance(stats, dict)):
-        return None
-    if not re.fullmatch(r"[0-9a-f]{64}", archive_id):
-        return None
-    return Archive(clean(name), archive_id, *_sizes(stats))
+    return Archive(clean(created.name), created.id, *_sizes(created.stats))

@@ -11,7 +11,9 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, BaseModel, Field, InstanceOf, StrictBool
 
 from .records import MOST_CONFIG, Counts, File, Records, Unreadable, read_records
 
@@ -20,18 +22,53 @@ MOST_LIST = 8 * 1024 * 1024
 MOST_ARCHIVES = 100_000
 MOST_NAME = 255
 _MOST_NUMBER = 1 << 64
-_HEX = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _EXPORTED = re.compile(rb"BORG_KEY ([0-9a-f]{64})\n([A-Za-z0-9+/=\n]*[A-Za-z0-9+/=])\n*")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:[+-]\d\d:\d\d)?", re.ASCII)
+_T = TypeVar("_T")
+# One that is wrong is enough: pydantic keeps each error of a long list.
+Many = Annotated[tuple[_T, ...], Field(fail_fast=True)]
+ManyOnce = Annotated[frozenset[_T], Field(fail_fast=True)]
+
+
+def made(kind: type) -> AfterValidator:
+    """Make a record of a row that has its fields in their order."""
+    names = [field.name for field in fields(kind)]
+    return AfterValidator(lambda row: kind(**dict(zip(names, row, strict=True))))
+
+
+def _moment(text: str) -> datetime:
+    if not _TIME.fullmatch(text):
+        raise ValueError
+    moment = datetime.fromisoformat(text)
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _time(text: str) -> str:
+    _moment(text)
+    return text
+
+
+def _utf8(text: str) -> str:
+    text.encode()
+    return text
+
+
+# pydantic's own str takes or refuses what is no Unicode, as it comes. A name need not be Unicode.
+Name = Annotated[InstanceOf[str], Field(max_length=MOST_NAME)]
+_Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+# A rollback may have to write it into a config again.
+_Utf8 = Annotated[str, AfterValidator(_utf8)]
+_Time = Annotated[str, AfterValidator(_time)]
+_Number = Annotated[int, Field(strict=True, ge=0, lt=_MOST_NUMBER)]
 
 
 @dataclass(frozen=True, order=True, kw_only=True)
 class Archive:
     """An archive as the manifest has it. Its name is hostile text; `start` is ISO, UTC where it has no zone."""
 
-    name: str
-    id: str
-    start: str
+    name: Name
+    id: _Hex
+    start: _Time
 
     @property
     def seconds(self) -> float:
@@ -64,16 +101,15 @@ def read_evidence(
     Borg prints times without a zone: run it with TZ=UTC. Raises Unreadable.
     """
     records = read_records(files, read_hints=read_hints, segments=segments)
-    listed_id, found, last_modified = _read_list(archives)
-    if listed_id != records.repository_id:
+    listed = _read_list(archives)
+    if listed.repository.id != records.repository_id:
         raise Unreadable("the list of archives is of another repository than the records")
-    same = {field.name: getattr(records, field.name) for field in fields(Records)}
-    return Evidence(**same, archives=found, last_modified=last_modified)
+    return Evidence(**vars(records), archives=listed.archives, last_modified=listed.repository.last_modified)
 
 
 def read_archives(archives: bytes) -> frozenset[Archive]:
     """Return the archives that `borg list --json` printed, TZ being UTC. Raises Unreadable."""
-    return _read_list(archives)[1]
+    return _read_list(archives).archives
 
 
 def read_listed(*, archives: bytes, key: bytes) -> Evidence:
@@ -84,33 +120,40 @@ def read_listed(*, archives: bytes, key: bytes) -> Evidence:
     exported = _EXPORTED.fullmatch(key[:MOST_CONFIG])
     if exported is None:
         raise Unreadable("the key is not what `borg key export` writes")
-    listed_id, found, last_modified = _read_list(archives)
-    if listed_id != exported[1].decode():
+    listed = _read_list(archives)
+    if listed.repository.id != exported[1].decode():
         raise Unreadable("the list of archives is of another repository than the key")
     return Evidence(
-        repository_id=listed_id,
+        repository_id=listed.repository.id,
         key=exported[2].decode(),
         settings=(),
         transaction=0,
         live=MappingProxyType({}),
         nonce=None,
         counted=False,
-        archives=found,
-        last_modified=last_modified,
+        archives=listed.archives,
+        last_modified=listed.repository.last_modified,
     )
 
 
-def _read_list(text: bytes) -> tuple[str, frozenset[Archive], str]:
-    """Return the repository's id, the archives, and when the list was last rewritten."""
+class _Repository(BaseModel):
+    id: str
+    last_modified: _Time
+
+
+class _Listed(BaseModel):
+    """What is read of `borg list --json`."""
+
+    repository: _Repository
+    archives: Annotated[ManyOnce[Archive], Field(max_length=MOST_ARCHIVES)]
+
+
+def _read_list(text: bytes) -> _Listed:
     if len(text) > MOST_LIST:
         raise Unreadable("the list of archives is too large")
     try:
-        listed = json.loads(text)
-        repository = _table(listed["repository"])
-        entries = [_table(entry) for entry in _sequence(listed["archives"])]
-        found = _archives([(entry["name"], entry["id"], entry["start"]) for entry in entries])
-        return _text(repository["id"]), found, _time(repository["last_modified"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        return _Listed.model_validate(json.loads(text))
+    except (ValueError, OverflowError, RecursionError) as error:
         raise Unreadable(f"the list of archives is damaged ({type(error).__name__})") from None
 
 
@@ -119,120 +162,42 @@ def still_holds(evidence: Evidence, records: Records) -> bool:
 
     Never where segments lie above the last transaction: one of them may be a commit that Borg has yet to replay.
     """
-    if not evidence.counted:
-        return False
     kept = ("repository_id", "key", "settings", "transaction", "live", "nonce")
     same = all(getattr(evidence, name) == getattr(records, name) for name in kept)
-    return same and not records.missing and not records.beyond
+    return evidence.counted and same and not records.missing and not records.beyond
+
+
+class _Stored(BaseModel):
+    """Evidence in a ledger, in the order in which it is written. The first ledgers lack what has a default."""
+
+    repository_id: _Hex
+    key: _Utf8
+    transaction: _Number
+    nonce: _Number | None
+    freeable: _Number
+    used: Annotated[int, Field(strict=True, ge=-1, lt=_MOST_NUMBER)] = -1
+    beyond: _Number
+    counted: StrictBool = True
+    last_modified: _Time
+    settings: Many[tuple[_Utf8, _Utf8]]
+    live: Many[tuple[_Number, _Number]]
+    missing: Many[_Number]
+    archives: Annotated[ManyOnce[Annotated[tuple[Name, _Hex, _Time], made(Archive)]], Field(max_length=MOST_ARCHIVES)]
 
 
 def to_json(evidence: Evidence) -> dict[str, Any]:
     """Return the evidence as a JSON object."""
-    same = ("repository_id", "key", "transaction", "nonce", "freeable", "used", "beyond", "counted", "last_modified")
-    return {name: getattr(evidence, name) for name in same} | {
-        "settings": [list(pair) for pair in evidence.settings],
-        "live": [list(pair) for pair in sorted(evidence.live.items())],
-        "missing": list(evidence.missing),
-        "archives": [[a.name, a.id, a.start] for a in sorted(evidence.archives)],
-    }
+    archives = [(archive.name, archive.id, archive.start) for archive in sorted(evidence.archives)]
+    pairs = {"live": sorted(evidence.live.items()), "archives": archives}
+    return {name: pairs.get(name, getattr(evidence, name)) for name in _Stored.model_fields}
 
 
 def from_json(record: object) -> Evidence:
     """Return the evidence that `to_json` made the object of. Raises Unreadable when it did not."""
     try:
-        return _from_table(_table(record))
-    except (ValueError, KeyError, TypeError) as error:
+        stored = _Stored.model_validate(record)
+    except (ValueError, OverflowError) as error:
         raise Unreadable(f"the ledger's evidence is damaged ({type(error).__name__})") from None
-
-
-def _from_table(table: Mapping[str, Any]) -> Evidence:
-    if not _HEX.fullmatch(_text(table["repository_id"])):
-        raise ValueError
-    pairs = [(_utf8(key), _utf8(value)) for key, value in _sequence(table["settings"])]
-    if len({key.lower() for key, _ in pairs}) != len(pairs):
-        raise ValueError
-    live = {_number(segment): _number(count) for segment, count in _sequence(table["live"])}
-    return Evidence(
-        repository_id=table["repository_id"],
-        key=_utf8(table["key"]),
-        settings=tuple(pairs),
-        transaction=_number(table["transaction"]),
-        live=MappingProxyType(live),
-        nonce=None if table["nonce"] is None else _number(table["nonce"]),
-        freeable=_number(table["freeable"]),
-        # -1, or not there in older ledgers: unknown.
-        used=_number(used) if (used := table.get("used", -1)) != -1 else -1,
-        missing=tuple(_number(segment) for segment in _sequence(table["missing"])),
-        beyond=_number(table["beyond"]),
-        counted=_truth(table.get("counted", True)),
-        archives=_archives([(name, id_, start) for name, id_, start in _sequence(table["archives"])]),
-        last_modified=_time(table["last_modified"]),
-    )
-
-
-def _archives(found: list[tuple[Any, Any, Any]]) -> frozenset[Archive]:
-    if len(found) > MOST_ARCHIVES:
-        raise ValueError
-    return frozenset(Archive(name=_name(name), id=_id(id_), start=_time(start)) for name, id_, start in found)
-
-
-def _name(value: object) -> str:
-    if len(name := _text(value)) > MOST_NAME:
-        raise ValueError
-    return name
-
-
-def _id(value: object) -> str:
-    if not _HEX.fullmatch(text := _text(value)):
-        raise ValueError
-    return text
-
-
-def _time(value: object) -> str:
-    _moment(text := _text(value)).timestamp()
-    return text
-
-
-def _moment(text: str) -> datetime:
-    if not _TIME.fullmatch(text):
-        raise ValueError
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError
-    return value
-
-
-def _utf8(value: object) -> str:
-    # A rollback may have to write it into a config again.
-    (text := _text(value)).encode()
-    return text
-
-
-def _number(value: object) -> int:
-    if type(value) is not int:
-        raise TypeError
-    if not 0 <= value < _MOST_NUMBER:
-        raise ValueError
-    return value
-
-
-def _truth(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError
-    return value
-
-
-def _sequence(value: object) -> list[Any]:
-    if not isinstance(value, list):
-        raise TypeError
-    return value
-
-
-def _table(value: object) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise TypeError
-    return value
+    if len({key.lower() for key, _ in stored.settings}) != len(stored.settings):
+        raise Unreadable("the ledger's evidence has a setting twice")
+    return Evidence(**dict(stored) | {"live": MappingProxyType(dict(stored.live))})

@@ -10,9 +10,10 @@ import secrets
 import socket
 import time
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
-from ..hostile import clean
+from pydantic import TypeAdapter
+
+from .record import Clean, Seconds
 
 # A year of nights, and some.
 MOST_KEPT = 400
@@ -28,12 +29,12 @@ class Entry:
     `outcome` is a run's, or empty; `cause` says in words why it failed, or what was decided, `hint` what to do.
     """
 
-    what: str
-    outcome: str = ""
-    cause: str = ""
-    hint: str = ""
-    controller: str = field(default_factory=socket.gethostname)
-    at: float = field(default_factory=time.time)
+    what: Clean
+    outcome: Clean = ""
+    cause: Clean = ""
+    hint: Clean = ""
+    controller: Clean = field(default_factory=socket.gethostname)
+    at: Seconds = field(default_factory=time.time)
 
     @property
     def file(self) -> str:
@@ -44,6 +45,9 @@ class Entry:
         return json.dumps(asdict(self)).encode() + b"\n"
 
 
+_ENTRY = TypeAdapter(Entry)
+
+
 def read_history(text: bytes) -> tuple[Entry, ...]:
     """Read entries, one a line; what is none is left out."""
     entries = [_entry(line) for line in text[-_LONGEST:].splitlines()]
@@ -51,9 +55,8 @@ def read_history(text: bytes) -> tuple[Entry, ...]:
 
 
 def _entry(line: bytes) -> Entry | None:
+    # Who wrote it and when is never left to the defaults, which are of a new one.
     try:
-        record: dict[str, Any] = json.loads(line)
-        words = {name: clean(str(record[name])) for name in ("what", "outcome", "cause", "controller")}
-        return Entry(at=float(record["at"]), hint=clean(str(record.get("hint", ""))), **words)
-    except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
+        return _ENTRY.validate_python({"controller": None, "at": None} | json.loads(line))
+    except (ValueError, TypeError, RecursionError):
         return None

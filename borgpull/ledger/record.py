@@ -7,18 +7,31 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, field
 from enum import StrEnum
-from types import MappingProxyType, NoneType
-from typing import Any
+from operator import attrgetter, itemgetter
+from types import MappingProxyType
+from typing import Annotated, Any, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    InstanceOf,
+    SkipValidation,
+    StrictBool,
+    TypeAdapter,
+)
 
 from ..errors import CONTROLLER, Failure
 from ..guard import Evidence, Unreadable, from_json, to_json
-from ..guard.evidence import MOST_NAME
+from ..guard.evidence import Many, ManyOnce, Name, made
 from ..hostile import clean
 from ..retention import Facts, Oddity, Source, Standing
 
+_T = TypeVar("_T")
 VERSION = 1
 # One of ten thousand segments and a thousand archives has 300 kB. What reads JSON may need 30 times its length.
 MOST_LEDGER = 16 * 1024 * 1024
@@ -26,11 +39,20 @@ _MOST_RULES = 100
 # So many of the last good archives are looked at: files that shrink night by night are held against the fullest.
 MOST_COMPARED = 14
 _MOST_NUMBER = 1 << 62
+# What is written by the name of its field, in this order. The first ledgers have but these.
+_FIRST = ["phase", "archive", "started", "cause", "rules", "linked", "size", "files"]
+_PLAIN = [*_FIRST, "taken", "checked", "checking"]
+_NUMBERS = ["stream", "started", "files", "size", "new", "seconds"]
+
 # The last second of the year 9999: no clock shows more.
-_MOST_SECONDS = 253402300799.0
-_SOURCE = (str, str, (bool, NoneType), (bool, NoneType), str, bool)
-_FACTS = (str, str, (int, float), int, int, int, (int, float), int, int)
-_HOLD = (str, str, str, str, (int, float))
+Seconds = Annotated[float, Field(strict=True, ge=0, le=253402300799.0)]
+_Finite = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+_Number = Annotated[int, Field(strict=True, ge=0, le=_MOST_NUMBER)]
+_Known = Annotated[int, Field(strict=True, ge=-_MOST_NUMBER, le=_MOST_NUMBER)]
+# What an operator typed need not be Unicode.
+_Text = InstanceOf[str]
+Clean = Annotated[_Text, AfterValidator(clean)]
+_FirstRules = BeforeValidator(itemgetter(slice(_MOST_RULES)))
 
 
 class Phase(StrEnum):
@@ -72,6 +94,28 @@ class Hold:
     since: float = 0.0
 
 
+class NewerLedger(Failure):
+    """The ledger is of a newer borgpull: nothing is wrong with it, nor with the repository."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            CONTROLLER,
+            "the ledger of this repository was written by a newer borgpull than this one",
+            hint="upgrade borgpull on this controller; nothing was changed",
+        )
+
+
+_ROW = TypeAdapter(tuple[_Text, _Text, _Text, Clean, _Finite])
+
+
+def _hold(row: object) -> Hold:
+    word, path, stream, words, since = _ROW.validate_python(row)
+    try:
+        return Hold(oddity=Oddity(word), path=path, stream=stream, words=words, since=since)
+    except ValueError:
+        raise NewerLedger from None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Ledger:
     """The record. Times are unix seconds by C's clock; `archive` is the name that C chose for T's session.
@@ -86,24 +130,24 @@ class Ledger:
     """
 
     phase: Phase
-    evidence: Evidence
-    archive: str = ""
-    started: float = 0.0
-    cause: str = ""
-    rules: tuple[str, ...] = ()
-    linked: bool = True
-    size: int = 0
-    files: int = 0
-    taken: int = 0
-    checked: float = 0.0
-    checking: bool = False
-    notes: Mapping[str, Note] = field(default_factory=lambda: MappingProxyType({}))
-    intent: frozenset[str] | None = None
-    facts: Mapping[str, Facts] = field(default_factory=lambda: MappingProxyType({}))
-    holds: tuple[Hold, ...] = ()
-    expected: float = 0.0
-    expected_why: str = ""
-    released: float = 0.0
+    evidence: Annotated[Evidence, BeforeValidator(from_json)]
+    archive: Name = ""
+    started: Seconds = 0.0
+    cause: Clean = ""
+    rules: Annotated[Many[Clean], _FirstRules] = ()
+    linked: StrictBool = True
+    size: _Number = 0
+    files: _Number = 0
+    taken: _Number = 0
+    checked: Seconds = 0.0
+    checking: StrictBool = False
+    notes: SkipValidation[Mapping[str, Note]] = field(default_factory=lambda: MappingProxyType({}))
+    intent: ManyOnce[Name] | None = None
+    facts: SkipValidation[Mapping[str, Facts]] = field(default_factory=lambda: MappingProxyType({}))
+    holds: Annotated[Many[Annotated[Hold, BeforeValidator(_hold)]], _FirstRules] = ()
+    expected: Seconds = 0.0
+    expected_why: Clean = ""
+    released: Seconds = 0.0
 
     def note(self, archive_id: str) -> Note:
         """Return what is known of an archive; one from before there were notes counts as good."""
@@ -115,52 +159,52 @@ class Ledger:
     def dump(self) -> bytes:
         record = {
             "version": VERSION,
-            "phase": str(self.phase),
-            "archive": self.archive,
-            "started": self.started,
-            "cause": self.cause,
-            "rules": list(self.rules),
-            "linked": self.linked,
-            "size": self.size,
-            "files": self.files,
-            "taken": self.taken,
-            "checked": self.checked,
-            "checking": self.checking,
+            **{name: getattr(self, name) for name in _PLAIN},
             **_dump_notes(self),
             "intent": None if self.intent is None else sorted(self.intent),
             "facts": _dump_facts(self),
-            "holds": [[hold.oddity.value, hold.path, hold.stream, hold.words, hold.since] for hold in self.holds],
+            "holds": [astuple(hold) for hold in self.holds],
             "expected": [self.expected, self.expected_why],
             "released": self.released,
             "evidence": to_json(self.evidence),
         }
-        return json.dumps(record, separators=(",", ":")).encode() + b"\n"
+        return json.dumps(record, separators=(",", ":"), default=attrgetter("value")).encode() + b"\n"
 
 
-class NewerLedger(Failure):
-    """The ledger is of a newer borgpull: nothing is wrong with it, nor with the repository."""
+_LEDGER = TypeAdapter(Ledger)
+_Source = Annotated[tuple[_Text, _Text, StrictBool | None, StrictBool | None, Clean, StrictBool], made(Source)]
 
-    def __init__(self) -> None:
-        super().__init__(
-            CONTROLLER,
-            "the ledger of this repository was written by a newer borgpull than this one",
-            hint="upgrade borgpull on this controller; nothing was changed",
-        )
+
+class _Facts(BaseModel):
+    """What is known of archives, as it is stored; the last numbers of a row are places in the other lists."""
+
+    sources: Many[Many[_Source]]
+    keys: Many[ManyOnce[Name]]
+    archives: Many[tuple[Name, _Text, _Finite, _Known, _Known, _Known, _Finite, _Number, _Number]]
+
+
+class _Notes(BaseModel):
+    """What is known of archives in one word; the last number of a row is the place of its paths."""
+
+    paths: Many[Many[_Text]] = ()
+    notes: Many[tuple[Name, Standing, Clean, _Number]] = ()
+    odd: ManyOnce[_Text] = frozenset()
 
 
 def _dump_notes(ledger: Ledger) -> dict[str, Any]:
     """Return the notes of archives that are still there; their paths, mostly the same ones, stand once."""
     there = {archive.id for archive in ledger.evidence.archives}
-    notes = {id_: note for id_, note in ledger.notes.items() if id_ in there}
-    paths = list(dict.fromkeys(note.paths for note in notes.values()))
-    entries = [[id_, _state_word(note), note.reason, paths.index(note.paths)] for id_, note in notes.items()]
-    odd = [id_ for id_, note in notes.items() if note.state is Standing.ODD]
-    return {"paths": [list(each) for each in paths], "notes": entries, "odd": odd}
-
-
-def _state_word(note: Note) -> str:
+    notes = [(id_, note) for id_, note in ledger.notes.items() if id_ in there]
+    paths = _places(note.paths for _, note in notes)
+    odd = {id_: Standing.SET_ASIDE for id_, note in notes if note.state is Standing.ODD}
     # To a borgpull that does not know odd archives they are set aside.
-    return str((Standing.SET_ASIDE if note.state is Standing.ODD else note.state).value)
+    rows = [(id_, odd.get(id_, note.state), note.reason, paths[note.paths]) for id_, note in notes]
+    return {"paths": list(paths), "notes": rows, "odd": list(odd)}
+
+
+def _places(values: Iterable[_T]) -> dict[_T, int]:
+    """Return each value once, with its place."""
+    return {value: place for place, value in enumerate(dict.fromkeys(values))}
 
 
 def _dump_facts(ledger: Ledger) -> dict[str, Any]:
@@ -169,92 +213,43 @@ def _dump_facts(ledger: Ledger) -> dict[str, Any]:
     Of those that are gone the last good ones are kept: a short rule shall not shorten what is compared.
     """
     there = {archive.id for archive in ledger.evidence.archives}
-    newest = sorted(ledger.facts, key=lambda id_: ledger.facts[id_].started, reverse=True)
     last: Counter[str] = Counter()
     facts = {}
-    for id_ in newest:
-        each = ledger.facts[id_]
+    for id_, each in sorted(ledger.facts.items(), key=lambda entry: entry[1].started, reverse=True):
         last[each.stream] += ledger.is_good(id_)
         if id_ in there or (ledger.is_good(id_) and last[each.stream] <= MOST_COMPARED):
             facts[id_] = each
-    sources = list(dict.fromkeys(each.sources for each in facts.values()))
-    keys = list(dict.fromkeys(each.keys for each in facts.values()))
+    sources, keys = _places(each.sources for each in facts.values()), _places(each.keys for each in facts.values())
     return {
-        "sources": [[list(astuple(source)) for source in each] for each in sources],
+        "sources": [[astuple(source) for source in each] for each in sources],
         "keys": [sorted(each) for each in keys],
         "archives": [
-            [
-                *(id_, each.stream, each.started, each.files, each.size, each.new, each.seconds),
-                *(sources.index(each.sources), keys.index(each.keys)),
-            ]
+            [id_, *(getattr(each, name) for name in _NUMBERS), sources[each.sources], keys[each.keys]]
             for id_, each in facts.items()
         ],
     }
 
 
-def _load_facts(record: Mapping[str, Any]) -> Mapping[str, Facts]:
-    """Return what is known of archives; nothing where another borgpull writes it down in another way."""
-    try:
-        return _read_facts(record)
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
-        return MappingProxyType({})
-
-
-def _read_facts(record: Mapping[str, Any]) -> Mapping[str, Facts]:
-    table = _is(record.get("facts", {}), dict)
-    sources = [tuple(_load_source(row) for row in each) for each in table.get("sources", [])]
-    keys = [frozenset(_name(key) for key in each) for each in table.get("keys", [])]
-    found = {}
-    for row in table.get("archives", []):
-        id_, stream, started, files, size, new, seconds, source, key = _typed(row, _FACTS)
-        found[_name(id_)] = Facts(
-            stream=stream,
-            started=float(started),
-            files=files,
-            size=size,
-            new=new,
-            seconds=float(seconds),
-            sources=sources[source],
-            keys=keys[key],
-        )
-    return MappingProxyType(found)
-
-
-def _load_source(row: object) -> Source:
-    path, kind, holds, mount, leads, excluded = _typed(row, _SOURCE)
-    return Source(path=path, kind=kind, holds=holds, mount=mount, leads=clean(leads), excluded=excluded)
-
-
-def _load_holds(record: Mapping[str, Any]) -> tuple[Hold, ...]:
-    rows = [_typed(row, _HOLD) for row in _is(record.get("holds", []), list)[:_MOST_RULES]]
-    if {row[0] for row in rows} - {oddity.value for oddity in Oddity}:
-        raise NewerLedger
-    return tuple(
-        Hold(oddity=Oddity(oddity), path=path, stream=stream, words=clean(words), since=float(since))
-        for oddity, path, stream, words, since in rows
-    )
-
-
-def _typed(row: object, kinds: tuple[Any, ...]) -> list[Any]:
-    return [_is(value, kind) for value, kind in zip(_is(row, list), kinds, strict=True)]
-
-
-def _load_intent(value: object) -> frozenset[str] | None:
-    return None if value is None else frozenset(_name(each) for each in _is(value, list))
-
-
-def _load_notes(record: Mapping[str, Any]) -> Mapping[str, Note]:
-    paths = [tuple(_is(path, str) for path in _is(each, list)) for each in _is(record.get("paths", []), list)]
-    odd = set(_is(record.get("odd", []), list))
+def _read_notes(record: object) -> Mapping[str, Note]:
+    stored = _Notes.model_validate(record)
     notes = {
-        _name(id_): Note(
-            state=Standing.ODD if id_ in odd else Standing(state),
-            reason=clean(_is(reason, str)),
-            paths=paths[_is(number, int)],
-        )
-        for id_, state, reason, number in _is(record.get("notes", []), list)
+        id_: Note(state=Standing.ODD if id_ in stored.odd else state, reason=reason, paths=stored.paths[number])
+        for id_, state, reason, number in stored.notes
     }
     return MappingProxyType(notes)
+
+
+def _read_facts(table: object) -> Mapping[str, Facts]:
+    """Return what is known of archives; nothing where another borgpull writes it down in another way."""
+    try:
+        stored: Any = _Facts.model_validate(table)
+        found = {
+            id_: Facts(sources=stored.sources[source], keys=stored.keys[key], **dict(zip(_NUMBERS, known, strict=True)))
+            for id_, *known, source, key in stored.archives
+        }
+    except (ValueError, IndexError):
+        found = {}
+    return MappingProxyType(found)
 
 
 def read(text: bytes) -> tuple[Ledger | None, str]:
@@ -271,50 +266,14 @@ def load(text: bytes) -> Ledger:
         raise Unreadable("it is too large")
     try:
         record: Any = json.loads(text)
-        if _is(record["version"], int) > VERSION:
+        if record["version"] > VERSION:
             raise NewerLedger
         if record["version"] != VERSION:
             raise Unreadable("it was written by another version of borgpull")
-        expected, why = record.get("expected", [0.0, ""])
-        return Ledger(
-            phase=Phase(record["phase"]),
-            archive=_name(record["archive"]),
-            started=float(_within(_MOST_SECONDS, _is(record["started"], (int, float)))),
-            cause=clean(_is(record["cause"], str)),
-            rules=tuple(clean(_is(rule, str)) for rule in _is(record["rules"], list)[:_MOST_RULES]),
-            linked=_is(record["linked"], bool),
-            size=_within(_MOST_NUMBER, _is(record["size"], int)),
-            files=_within(_MOST_NUMBER, _is(record["files"], int)),
-            # The first ledgers have none of these.
-            taken=_within(_MOST_NUMBER, _is(record.get("taken", 0), int)),
-            checked=float(_within(_MOST_SECONDS, _is(record.get("checked", 0.0), (int, float)))),
-            checking=_is(record.get("checking", False), bool),
-            notes=_load_notes(record),
-            intent=_load_intent(record.get("intent")),
-            facts=_load_facts(record),
-            holds=_load_holds(record),
-            expected=float(_is(expected, (int, float))),
-            expected_why=clean(_is(why, str)),
-            released=float(_within(_MOST_SECONDS, _is(record.get("released", 0.0), (int, float)))),
-            evidence=from_json(record["evidence"]),
-        )
+        if not record.keys() >= {*_FIRST}:
+            raise KeyError
+        expected, why = record.get("expected", (0.0, ""))
+        folded = {"notes": _read_notes(record), "facts": _read_facts(record.get("facts"))}
+        return _LEDGER.validate_python(record | folded | {"expected": expected, "expected_why": why})
     except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
         raise Unreadable(f"it is damaged ({type(error).__name__})") from None
-
-
-def _is(value: Any, kind: type | tuple[type, ...]) -> Any:  # noqa: ANN401 - checked here
-    if not isinstance(value, kind):
-        raise TypeError
-    return value
-
-
-def _within(most: float, value: Any) -> Any:  # noqa: ANN401 - a number, checked before
-    if not 0 <= value <= most:
-        raise ValueError
-    return value
-
-
-def _name(value: object) -> str:
-    if not isinstance(value, str) or len(value) > MOST_NAME:
-        raise TypeError
-    return value
