@@ -2,7 +2,7 @@
 # The dearest files first, as tests/conftest.py has them; three at a time on two cores, for much of it is waiting.
 PYTEST = .venv/bin/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test check screenshots test-slow attacks fuzz matrix soak bench image lock dist sbom clean
+.PHONY: demo test check screenshots test-slow attacks accidents fuzz matrix soak bench image lock dist sbom clean
 
 demo:
 	@scripts/setup.sh run && .venv/bin/python scripts/demo.py
@@ -21,6 +21,9 @@ test-slow:
 
 attacks:
 	@scripts/setup.sh work && .venv/bin/python tests/custody/table.py
+
+accidents:
+	@scripts/setup.sh work && .venv/bin/python tests/accidents/table.py
 
 fuzz:
 	@scripts/setup.sh work && HYPOTHESIS_PROFILE=thorough $(PYTEST) tests/fuzz tests/config/test_any_config.py
