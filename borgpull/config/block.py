@@ -19,6 +19,7 @@ from .between import Sound, repository_problems
 from .document import parsed
 from .keys import folded
 from .problem import named
+from .table import problem_with
 
 _SERVERS = "Servers"
 
@@ -59,12 +60,12 @@ def name_problem(text: str, name: str) -> str | None:
     """Return why a new target in the config `text`, a good one, cannot have this name, or None."""
     taken = {str(table.get("Name", "")).strip() for table in _targets(text)}
     words = "is the name of a target already: give each target a name of its own"
-    return fields.name(name) or (words if name.strip() in taken else None)
+    return problem_with(fields.name, name) or (words if name.strip() in taken else None)
 
 
 def sub_dir_problem(text: str, sub_dir: str) -> str | None:
     """Return why a new target in the config `text`, a good one, cannot have this SubDir, or None."""
-    if words := fields.sub_dir(sub_dir):
+    if words := problem_with(fields.sub_dir, sub_dir):
         return words
     targets = _targets(text)
     tree, _ = folded(parsed(text))

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
-from typing import Any, get_origin
+from typing import Any
 
 import tomlkit
 from pydantic.fields import FieldInfo
 
 from . import block
-from .keys import fields_of, table_of
-from .schema import File
-from .table import Table
+from .model import File
+from .table import Table, header, keys_of, table_of
 
 _HEAD = """\
 # A config of borgpull, to be filled in. Its names are made up, its keys are none, its passphrases are empty:
@@ -42,7 +41,7 @@ def example() -> str:
 
 def _tables(table: type[Table], path: tuple[str, ...], *, off: bool = False) -> Iterator[str]:
     """Yield the lines of a table: its keys, those that it needs first, and then the tables inside it."""
-    found = sorted(fields_of(table).items(), key=lambda entry: not entry[1].is_required())
+    found = sorted(keys_of(table).items(), key=lambda entry: not entry[1].is_required())
     for key, field in found:
         if table_of(field) is None:
             yield from _comment(field)
@@ -52,10 +51,7 @@ def _tables(table: type[Table], path: tuple[str, ...], *, off: bool = False) -> 
             within, inner_off = (*path, key), off or not field.is_required()
             yield ""
             yield from _comment(field)
-            yield _mark(
-                f"[[{'.'.join(within)}]]" if get_origin(field.annotation) is list else f"[{'.'.join(within)}]",
-                off=inner_off,
-            )
+            yield _mark(header(".".join(within), field), off=inner_off)
             yield from _tables(inner, within, off=inner_off)
 
 
@@ -103,4 +99,4 @@ def _plain(node: Any) -> Any:  # noqa: ANN401 - any part of a JSON schema
 def _is_made_up(key: str, value: object) -> bool:
     if key == "title":
         return isinstance(value, str)
-    return key == "default" and (value is None or isinstance(value, dict))
+    return key == "default" and not value and value is not False
