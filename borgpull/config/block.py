@@ -96,24 +96,18 @@ def lines(text: str) -> Item:
 
 
 def _table(target: NewTarget) -> Table:
-    table = tomlkit.table()
-    table["Name"] = target.name
-    table["SourcePaths"] = list(target.source_paths)
-    if target.excludes:
-        table["Excludes"] = list(target.excludes)
-    table["BorgTarget"] = _inner({"SubDir": target.sub_dir, "Passphrase": target.passphrase})
-    table["Connection"] = _inner(
-        {
+    said = {
+        "Name": target.name,
+        "SourcePaths": list(target.source_paths),
+        "Excludes": list(target.excludes),
+        "BorgTarget": {"SubDir": target.sub_dir, "Passphrase": target.passphrase},
+        "Connection": {
             "Host": target.host,
             "Username": target.username,
             "KnownHost": target.known_host,
             "PrivateKey": lines(target.private_key),
-        }
-    )
-    return table
-
-
-def _inner(values: dict[str, Any]) -> Table:
+        },
+    }
     table = tomlkit.table()
-    table.update(values)
+    table.update({key: value for key, value in said.items() if value})
     return table

@@ -25,7 +25,7 @@ _CAUSES = (
     (r"Unescaped", "a backslash sequence that TOML does not know: put the text in single quotes"),
     (r"Invalid hex|Escaped character", "a \\u sequence that is no character"),
     (r"Invalid initial", "a key or the name of a table is expected here"),
-    (r"Expected newline", "the value should end here: text needs quotes"),
+    (r"Expected newline", "the value should end here: is a quote missing, or one too many? Text needs quotes"),
     (r"", "this is not TOML: is a quote missing, or a `=`?"),
 )
 _WHERE = re.compile(r"\(at line (\d+), column (\d+)\)\Z")

@@ -16,7 +16,7 @@ from pydantic.json_schema import SkipJsonSchema
 from . import address, amounts, fields, keytext, paths, retention
 from .address import Host
 from .fields import Road
-from .table import Invalid, Table, key, secret, text, whole
+from .table import Invalid, Table, flag, key, secret, text, whole
 
 # No key, and plainly so: ssh-keygen refuses it.
 PLACEHOLDER = """\
@@ -152,29 +152,23 @@ class Options(Table):
     quota: Annotated[str, text(amounts.quota)] = key(
         "how large the repository may get, such as `50G`", "50G", default="", otherwise="no limit"
     )
-    gate: StrictBool = key(
-        "whether C reads what the target's borg asks of the backup server, and stops what no honest backup asks for",
-        True,
-        default=False,
+    gate: StrictBool = flag(
+        "whether C reads what the target's borg asks of the backup server, and stops what no honest backup asks for"
     )
-    road: Annotated[Road, text(fields.road)] | None = key(
+    road: Annotated[Road | None, text(fields.road)] = key(
         "how its borg gets here: `forward` by its sshd, `stdio` through socat",
         "stdio",
         default=None,
         otherwise="what it allows",
     )
-    sudo: StrictBool = key(
-        "whether borg on the target runs as root, through sudo, for a user who may start borg so", True, default=False
-    )
+    sudo: StrictBool = flag("whether borg on the target runs as root, through sudo, for a user who may start borg so")
     compression: Annotated[str, text(fields.compression)] = key(
         "how borg compresses, such as `zstd`, `auto,zstd,6` or `none`", "zstd,6", default="", otherwise="`lz4`"
     )
-    one_file_system: StrictBool = key("whether to stay on the file systems of the source paths", True, default=False)
-    exclude_caches: StrictBool = key("whether to leave out folders with a CACHEDIR.TAG", True, default=False)
-    warn_on_change: StrictBool = key(
-        "whether a file that changed while it was read is a warning (exit code 1), and not only counted",
-        True,
-        default=False,
+    one_file_system: StrictBool = flag("whether to stay on the file systems of the source paths")
+    exclude_caches: StrictBool = flag("whether to leave out folders with a CACHEDIR.TAG")
+    warn_on_change: StrictBool = flag(
+        "whether a file that changed while it was read is a warning (exit code 1), and not only counted"
     )
     shrink_limit: Share = key(
         "an archive with less than this share of the files or bytes of the last good ones is odd, and the target is "
@@ -211,7 +205,7 @@ class Options(Table):
     encryption: Annotated[str, text(fields.encryption)] = key(
         "how a new repository is encrypted: `repokey-blake2` or `repokey`", default="repokey-blake2"
     )
-    nice: Annotated[int, whole(0, 19)] | None = key(
+    nice: Annotated[int | None, whole(0, 19)] = key(
         "how far borg on the target stands back behind other programs: 0 to 19, as `nice` counts", 10, default=None
     )
     before: Commands = key(
@@ -288,7 +282,7 @@ class Target(Options):
 class Notify(Table):
     """Who is told of a run. None: nobody."""
 
-    ping: Annotated[SecretStr, secret(fields.ping)] | None = key(
+    ping: Annotated[SecretStr | None, secret(fields.ping)] = key(
         "a URL that is told of each run's start and end, as Healthchecks has it; `{shard}` in it is the I of "
         "--shard I/N",
         "https://hc-ping.com/11111111-2222-3333-4444-555555555555",
@@ -338,10 +332,8 @@ class Borg(Table):
     check_every: Annotated[float, text(amounts.cadence)] = key(
         "how often `borg check` reads a repository: `always`, `never`, or a duration", default="7d"
     )
-    root_dir_must_be_mount: StrictBool = key(
-        "whether RootDir has to be a mount point on the backup server: nothing is written where it is none",
-        True,
-        default=False,
+    root_dir_must_be_mount: StrictBool = flag(
+        "whether RootDir has to be a mount point on the backup server: nothing is written where it is none"
     )
     state_dir: Annotated[str, text(fields.absolute_path)] = key(
         "the folder on this controller where the ledgers are kept, with AppendSocket and FullSocket alone",

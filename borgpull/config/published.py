@@ -83,20 +83,13 @@ def json_schema() -> dict[str, Any]:
 
 
 def _plain(node: Any) -> Any:  # noqa: ANN401 - any part of a JSON schema
-    """Return a part of pydantic's schema without its made-up titles, and without null, which TOML has not."""
+    """Return a part of pydantic's schema without its made-up titles, and without defaults that stand for no value."""
     if isinstance(node, list):
         return [_plain(entry) for entry in node]
     if not isinstance(node, dict):
         return node
-    kept = {key: _plain(value) for key, value in node.items() if not _is_made_up(key, value)}
-    kinds = [kind for kind in kept.get("anyOf", ()) if kind != {"type": "null"}]
-    if len(kinds) == 1:
-        del kept["anyOf"]
-        return kinds[0] | kept
-    return kept
+    return {key: _plain(value) for key, value in node.items() if not _says_nothing(key, value)}
 
 
-def _is_made_up(key: str, value: object) -> bool:
-    if key == "title":
-        return isinstance(value, str)
-    return key == "default" and not value and value is not False
+def _says_nothing(key: str, value: object) -> bool:
+    return key == "title" or (key == "default" and not value and value is not False)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetPydanticSchema, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, GetPydanticSchema, SecretStr
 from pydantic.alias_generators import to_pascal
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined, core_schema
@@ -21,9 +21,7 @@ class Invalid(ValueError):
 class Table(BaseModel):
     """A table: nothing but the keys that it knows. A key is called as its field is: RootDir is `root_dir`."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, alias_generator=to_pascal, protected_namespaces=()
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, alias_generator=to_pascal)
 
 
 def key(description: str, *examples: object, default: Any = PydanticUndefined, otherwise: str = "", **more: Any) -> Any:  # noqa: ANN401
@@ -34,26 +32,32 @@ def key(description: str, *examples: object, default: Any = PydanticUndefined, o
     return Field(default, description=words, examples=list(examples) or None, validate_default=bool(default), **more)
 
 
+def flag(description: str) -> Any:  # noqa: ANN401
+    """Declare a key that is false if not set."""
+    return key(description, True, default=False)
+
+
 def text(rule: Callable[[str], object]) -> GetPydanticSchema:
     """Read a text by a rule; whatever that makes of it, to the schema it is a text."""
+    schema = core_schema.no_info_after_validator_function(rule, core_schema.str_schema())
+    return GetPydanticSchema(lambda _kind, _handler: schema)
+
+
+def secret(rule: Callable[[str], str]) -> GetPydanticSchema:
+    """Read a text that is never shown, by a rule."""
     return GetPydanticSchema(
-        lambda _kind, _handler: core_schema.no_info_after_validator_function(rule, core_schema.str_schema())
+        lambda _kind, handler: core_schema.no_info_after_validator_function(
+            lambda value: SecretStr(rule(value.get_secret_value())), handler.generate_schema(SecretStr)
+        )
     )
-
-
-def secret(rule: Callable[[str], str]) -> AfterValidator:
-    return AfterValidator(lambda value: SecretStr(rule(value.get_secret_value())))
 
 
 def whole(least: int, most: int) -> GetPydanticSchema:
     """Read a whole number between limits, which each of its problems names."""
     schema = core_schema.int_schema(strict=True, ge=least, le=most)
     limits = {"least": least, "most": most}
-    return GetPydanticSchema(
-        lambda _kind, _handler: core_schema.custom_error_schema(
-            schema, "whole", custom_error_message="whole", custom_error_context=limits
-        )
-    )
+    words = core_schema.custom_error_schema(schema, "whole", custom_error_message="", custom_error_context=limits)
+    return GetPydanticSchema(lambda _kind, _handler: words)
 
 
 def problem_with(rule: Callable[[str], object], text: str) -> str | None:

@@ -32,8 +32,8 @@ class Options:
 
     host: str | None
     user: str | None
-    source: tuple[str, ...]
-    exclude: tuple[str, ...]
+    source: list[str]
+    exclude: list[str]
     sub_dir: str | None
     key_file: str | None
     new_key: bool
