@@ -153,7 +153,7 @@ class Options(Table):
         "how large the repository may get, such as `50G`", "50G", default="", otherwise="no limit"
     )
     gate: StrictBool = flag(
-        "whether C reads what the target's borg asks of the backup server, and stops what no honest backup asks for"
+        "whether the controller reads what the target's borg asks of the backup server, and stops what is not honest"
     )
     road: Annotated[Road | None, text(fields.road)] = key(
         "how its borg gets here: `forward` by its sshd, `stdio` through socat",

@@ -60,12 +60,12 @@ def _comment(field: FieldInfo) -> list[str]:
 
 
 def _set(key: str, field: FieldInfo, *, off: bool) -> list[str]:
-    value = _value(field)
+    value = sample(field)
     item = block.lines(value) if isinstance(value, str) and "\n" in value else tomlkit.item(value)
     return [_mark(line, off=off) for line in f"{key} = {item.as_string()}".splitlines()]
 
 
-def _value(field: FieldInfo) -> Any:  # noqa: ANN401 - whatever TOML can hold
+def sample(field: FieldInfo) -> Any:  # noqa: ANN401 - whatever TOML can hold
     """Return the default of a key, an example where it has none, and an empty text for what nobody may copy."""
     if not field.is_required() and field.default:
         return field.default
