@@ -6,11 +6,13 @@ below it, and does not give back the order of a file whose [[Servers]] do not st
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
 import tomlkit
+from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import AoT, Array, Item, Table
 
 from ..errors import UsageError
@@ -42,8 +44,11 @@ class NewTarget:
 def added(text: str, target: NewTarget) -> str:
     """Return the text of a config with a new target at its end. Raises ConfigError when the text is not TOML."""
     spelled = next((key for key in parsed(text) if key.casefold() == _SERVERS.casefold()), _SERVERS)
-    document = tomlkit.parse(text)
-    targets = document.get(spelled)
+    targets = None
+    # What it cannot read although it is TOML (0.13: [[Servers]] that stand apart), has no list in one place.
+    with contextlib.suppress(TOMLKitError):
+        document = tomlkit.parse(text)
+        targets = document.get(spelled)
     if isinstance(targets, Array):
         targets.append(_table(target).unwrap())
         return tomlkit.dumps(document)

@@ -6,7 +6,6 @@ single fields are judged here; what concerns two of them is judged in `between`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -26,20 +25,9 @@ REPLACE THIS BY YOUR PRIVATE KEY
 """
 _SCANNED = "ssh-ed25519 REPLACE-THIS-BY-WHAT-SSH-KEYSCAN-PRINTS"
 
-CheckKey = Callable[[str], str | None]
-CheckKnownHost = Callable[[str, int, str], str | None]
-
-
-@dataclass(frozen=True)
-class Checks:
-    """What ssh's own tools are asked, while a config is validated; each returns None or what is wrong."""
-
-    key: CheckKey
-    known_host: CheckKnownHost
-
 
 def _sound_key(value: SecretStr, info: ValidationInfo) -> SecretStr:
-    _raise(info.context and info.context.key(value.get_secret_value()))
+    _ask(info, "key", value.get_secret_value())
     return value
 
 
@@ -49,12 +37,13 @@ def _sound_known_host(value: str, info: ValidationInfo) -> str:
     if not (host and value):
         return value
     entries = keytext.known_hosts(value, port=host.port)
-    _raise(info.context and info.context.known_host(host.name, host.port, entries))
+    _ask(info, "known_host", host.name, host.port, entries)
     return entries
 
 
-def _raise(problem: str | None) -> None:
-    if problem:
+def _ask(info: ValidationInfo, what: str, *value: object) -> None:
+    """Ask ssh's own tools, where `read` has been given them."""
+    if info.context and (problem := info.context[what](*value)):
         raise Invalid(problem)
 
 
@@ -219,9 +208,7 @@ class Options(Table):
         default=(),
     )
     on_failure: Commands = key(
-        "shell commands that run on the target when it failed",
-        ['logger "borgpull: $BORGPULL_ERROR"'],
-        default=(),
+        "shell commands that run on the target when it failed", ['logger "borgpull: $BORGPULL_ERROR"'], default=()
     )
     borg_path: BorgPath = key("the path of borg there, when it is not on the PATH", default="borg")
 

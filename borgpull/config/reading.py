@@ -6,6 +6,7 @@ pydantic's own words and inputs are never used: they quote values, and a value m
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,7 +17,7 @@ from ..errors import ConfigError
 from .between import Sound, problems
 from .document import parsed
 from .keys import field_at, folded
-from .model import CheckKey, CheckKnownHost, Checks, Config, File
+from .model import Config, File
 from .problem import Place, Problem, at, told
 from .table import Invalid, header, table_of
 
@@ -29,6 +30,9 @@ _WORDS = {
     "whole": "must be a whole number from {least} to {most}, without quotes",
 }
 
+CheckKey = Callable[[str], str | None]
+CheckKnownHost = Callable[[str, int, str], str | None]
+
 
 def read(text: str, *, check_key: CheckKey, check_known_host: CheckKnownHost) -> Config:
     """Return the settings that a config says.
@@ -39,7 +43,7 @@ def read(text: str, *, check_key: CheckKey, check_known_host: CheckKnownHost) ->
     said, found = folded(parsed(text))
     tree = _with_defaults(said)
     try:
-        checks = Checks(key=functools.cache(check_key), known_host=functools.cache(check_known_host))
+        checks = {"key": functools.cache(check_key), "known_host": functools.cache(check_known_host)}
         file = File.model_validate(tree, context=checks)
         wrong = []
     except ValidationError as error:

@@ -94,6 +94,13 @@ def test_a_file_with_windows_line_ends_and_a_byte_order_mark(keys, checks, confi
     assert read("\ufeff" + filled(GOOD, keys).replace("\n", "\r\n"), **checks) == config
 
 
+def test_what_only_toml_1_1_allows_is_read(keys, checks, config):
+    inline = "BorgTarget = {\n  SubDir = 'sub/db1',\n  Passphrase = 'swordfish',\n}\n"
+    text = GOOD.replace("[Servers.BorgTarget]\nSubDir = \"sub/db1\"\nPassphrase = 'swordfish'\n", inline)
+    assert inline in text
+    assert read(filled(text, keys), **checks) == config
+
+
 def test_what_may_be_left_out(keys, checks):
     text = GOOD.replace("Jobs = 4\n", "").replace('Excludes = ["/srv/**/*.tmp"]\n', "")
     config = read(filled(text, keys), **checks)
