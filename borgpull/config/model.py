@@ -169,7 +169,7 @@ class Options(Table):
         default="50%",
     )
     grace: Annotated[int, text(amounts.grace)] = key(
-        "how long the state before each prune and compaction is kept; `0` for not at all", default="7d"
+        "how long the state before each prune and compaction is kept, or `0` for not at all", default="7d"
     )
     exclude_if_present: tuple[Annotated[str, text(fields.tag)], ...] = key(
         'names of files whose folder is left out, e.g. [".nobackup"]', [".nobackup"], default=()
