@@ -1,4 +1,4 @@
-"""What no single field can tell: targets in each other's way, keys and known hosts that do not fit.
+"""What no single field can tell: targets in each other's way, keys that need or exclude each other.
 
 It judges only fields that are right by themselves, so that one mistake is told once.
 """

@@ -1,4 +1,4 @@
-"""What is published of the schema's tables: a commented config to begin with, and a JSON schema for editors.
+"""What is published of the model's tables: a commented config to begin with, and a JSON schema for editors.
 
 The example must never pass for a real config: its keys are no keys and its passphrases are empty, so that nobody runs
 with them. The JSON schema knows less than `reading`: whether a key opens a host, or two targets are in each other's
