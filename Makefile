@@ -11,7 +11,7 @@ test:
 	@scripts/setup.sh work && $(PYTEST)
 
 check:
-	@scripts/setup.sh work && .venv/bin/ruff check && .venv/bin/ruff format --check && .venv/bin/mypy && .venv/bin/lint-imports && .venv/bin/python scripts/size.py
+	@scripts/setup.sh work && .venv/bin/ruff check && .venv/bin/ruff format --check && .venv/bin/mypy && .venv/bin/lint-imports && .venv/bin/python scripts/reference.py --check && .venv/bin/python scripts/size.py
 
 screenshots:
 	@scripts/setup.sh work && .venv/bin/python scripts/screenshots.py

@@ -68,9 +68,10 @@ class Drill(AnsweringCommand):
     def _bytes_allowed(self) -> int:
         from ..config import amounts  # noqa: PLC0415
 
-        if problem := amounts.size_problem(self.size):
-            raise UsageError(f"--size {problem}")
-        return amounts.size(self.size)
+        try:
+            return amounts.size(self.size)
+        except ValueError as problem:
+            raise UsageError(f"--size {problem}") from None
 
     def _take(self, event: Event) -> None:
         if isinstance(event, Said):

@@ -54,9 +54,10 @@ class Status(AnsweringCommand):
     def _seconds(self) -> int:
         from ..config import amounts  # noqa: PLC0415
 
-        if problem := amounts.duration_problem(self.max_age):
-            raise UsageError(f"--max-age {problem}")
-        return amounts.seconds(self.max_age)
+        try:
+            return amounts.seconds(self.max_age)
+        except ValueError as problem:
+            raise UsageError(f"--max-age {problem}") from None
 
     def _tell(self, standings: tuple[Standing, ...], max_age: int) -> int:
         from ..ui import console, status  # noqa: PLC0415

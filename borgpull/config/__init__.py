@@ -4,7 +4,9 @@ It starts no process, opens no file and contacts nobody; what needs ssh's own to
 No value of a config is ever quoted in a message, names of targets apart.
 """
 
+from .address import Host
 from .block import NewTarget, added
+from .fields import Road
+from .model import Config, Connection, Jump, Notify, Options, Sockets, Stream, Target
 from .published import example, json_schema
 from .reading import read
-from .settings import Config, Connection, Host, Jump, Notify, Options, Road, Sockets, Stream, Target

@@ -9,8 +9,9 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
+from dataclasses import dataclass
 
-from .settings import Host
+from .table import Invalid
 
 DEFAULT_PORT = 22
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -22,8 +23,16 @@ _LONGEST_USER = 256
 _FORMS = "write `name`, `name:port`, an IPv4 address or `[IPv6]:port`"
 
 
+@dataclass(frozen=True)
+class Host:
+    """Where an sshd listens: a name or an IP literal without brackets, and its port."""
+
+    name: str
+    port: int = DEFAULT_PORT
+
+
 def host(text: str) -> Host:
-    """Return the host that `text` names. Raises ValueError, whose words are safe to show, when it is none."""
+    """Return the host that `text` names."""
     if bracketed := _BRACKETED.fullmatch(text):
         return Host(_ipv6(bracketed[1]), _port(bracketed[2]))
     if text.count(":") > 1:
@@ -33,33 +42,26 @@ def host(text: str) -> Host:
     return Host(name, _port(port if colon else None))
 
 
-def host_problem(text: str) -> str | None:
-    try:
-        host(text)
-    except ValueError as error:
-        return str(error)
-    return None
-
-
-def user_problem(text: str) -> str | None:
+def user(text: str) -> str:
+    """Judge the name of a user to log in as."""
     if not text:
-        return "is empty: write the name of the user to log in as"
+        raise Invalid("is empty: write the name of the user to log in as")
     if text.startswith("-"):
-        return "begins with a dash, which ssh would read as an option: write a user name"
+        raise Invalid("begins with a dash, which ssh would read as an option: write a user name")
     if not _USER.fullmatch(text) or len(text) > _LONGEST_USER:
-        return "is not a user name: use letters, digits, `.`, `_` and `-`, and begin with a letter or `_`"
-    return None
+        raise Invalid("is not a user name: use letters, digits, `.`, `_` and `-`, and begin with a letter or `_`")
+    return text
 
 
 def _check_name(name: str) -> None:
     if not name:
-        raise ValueError(f"has no host name: {_FORMS}")
+        raise Invalid(f"has no host name: {_FORMS}")
     if name.startswith("-"):
-        raise ValueError(f"begins with a dash, which ssh would read as an option: {_FORMS}")
+        raise Invalid(f"begins with a dash, which ssh would read as an option: {_FORMS}")
     if "/" in name or "@" in name:
-        raise ValueError(f"is a URL or names a user, which belongs in Username: {_FORMS}")
+        raise Invalid(f"is a URL or names a user, which belongs in Username: {_FORMS}")
     if not _NAME.fullmatch(name) or len(name) > _LONGEST_NAME:
-        raise ValueError(f"is not a host name: {_FORMS} (a name with other letters in its xn-- form)")
+        raise Invalid(f"is not a host name: {_FORMS} (a name with other letters in its xn-- form)")
     if _NUMERIC.fullmatch(name):
         _check_ipv4(name)
 
@@ -69,25 +71,25 @@ def _check_ipv4(text: str) -> None:
     try:
         ipaddress.IPv4Address(text)
     except ValueError:
-        raise ValueError("looks like an IPv4 address, but is none: write its four numbers, or a name") from None
+        raise Invalid("looks like an IPv4 address, but is none: write its four numbers, or a name") from None
 
 
 def _ipv6(text: str) -> str:
     if "/" in text or "@" in text:
-        raise ValueError(f"is a URL or names a user, which belongs in Username: {_FORMS}")
+        raise Invalid(f"is a URL or names a user, which belongs in Username: {_FORMS}")
     if "%" in text:
-        raise ValueError("has a zone id (`%`), which is not supported: use an address or a name without one")
+        raise Invalid("has a zone id (`%`), which is not supported: use an address or a name without one")
     try:
         # In the one form by which ssh looks an address up in known_hosts (9.2).
         return socket.inet_ntop(socket.AF_INET6, ipaddress.IPv6Address(text).packed)
     except ValueError:
         # Not chained: the words of ipaddress quote the text.
-        raise ValueError(f"is not an IPv6 address: {_FORMS}") from None
+        raise Invalid(f"is not an IPv6 address: {_FORMS}") from None
 
 
 def _port(text: str | None) -> int:
     if text is None:
         return DEFAULT_PORT
     if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
-        raise ValueError("has a port that is not a number from 1 to 65535: correct it, or leave `:port` out for 22")
+        raise Invalid("has a port that is not a number from 1 to 65535: correct it, or leave `:port` out for 22")
     return int(text)

@@ -6,11 +6,13 @@ below it, and does not give back the order of a file whose [[Servers]] do not st
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
 import tomlkit
+from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import AoT, Array, Item, Table
 
 from ..errors import UsageError
@@ -19,6 +21,7 @@ from .between import Sound, repository_problems
 from .document import parsed
 from .keys import folded
 from .problem import named
+from .table import problem_with
 
 _SERVERS = "Servers"
 
@@ -41,8 +44,11 @@ class NewTarget:
 def added(text: str, target: NewTarget) -> str:
     """Return the text of a config with a new target at its end. Raises ConfigError when the text is not TOML."""
     spelled = next((key for key in parsed(text) if key.casefold() == _SERVERS.casefold()), _SERVERS)
-    document = tomlkit.parse(text)
-    targets = document.get(spelled)
+    targets = None
+    # What it cannot read although it is TOML (0.13: [[Servers]] that stand apart), has no list in one place.
+    with contextlib.suppress(TOMLKitError):
+        document = tomlkit.parse(text)
+        targets = document.get(spelled)
     if isinstance(targets, Array):
         targets.append(_table(target).unwrap())
         return tomlkit.dumps(document)
@@ -59,12 +65,12 @@ def name_problem(text: str, name: str) -> str | None:
     """Return why a new target in the config `text`, a good one, cannot have this name, or None."""
     taken = {str(table.get("Name", "")).strip() for table in _targets(text)}
     words = "is the name of a target already: give each target a name of its own"
-    return fields.name(name) or (words if name.strip() in taken else None)
+    return problem_with(fields.name, name) or (words if name.strip() in taken else None)
 
 
 def sub_dir_problem(text: str, sub_dir: str) -> str | None:
     """Return why a new target in the config `text`, a good one, cannot have this SubDir, or None."""
-    if words := fields.sub_dir(sub_dir):
+    if words := problem_with(fields.sub_dir, sub_dir):
         return words
     targets = _targets(text)
     tree, _ = folded(parsed(text))
@@ -95,24 +101,18 @@ def lines(text: str) -> Item:
 
 
 def _table(target: NewTarget) -> Table:
-    table = tomlkit.table()
-    table["Name"] = target.name
-    table["SourcePaths"] = list(target.source_paths)
-    if target.excludes:
-        table["Excludes"] = list(target.excludes)
-    table["BorgTarget"] = _inner({"SubDir": target.sub_dir, "Passphrase": target.passphrase})
-    table["Connection"] = _inner(
-        {
+    said = {
+        "Name": target.name,
+        "SourcePaths": list(target.source_paths),
+        "Excludes": list(target.excludes),
+        "BorgTarget": {"SubDir": target.sub_dir, "Passphrase": target.passphrase},
+        "Connection": {
             "Host": target.host,
             "Username": target.username,
             "KnownHost": target.known_host,
             "PrivateKey": lines(target.private_key),
-        }
-    )
-    return table
-
-
-def _inner(values: dict[str, Any]) -> Table:
+        },
+    }
     table = tomlkit.table()
-    table.update(values)
+    table.update({key: value for key, value in said.items() if value})
     return table

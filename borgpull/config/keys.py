@@ -1,46 +1,43 @@
-"""Keys in any letter case, as Go's reader allowed, made into the schema's spelling; unknown ones found.
+"""Keys in any letter case, as Go's reader allowed, made into the model's spelling; unknown ones found.
 
-It follows the schema's own tables, and looks at no value but tables.
+It follows the model's own tables, and looks at no value but tables.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-import typing
 from collections.abc import Iterator
 from typing import Any
 
 from pydantic.fields import FieldInfo
 
+from .model import File
 from .problem import Place, Problem
-from .schema import File
-from .table import Table
+from .table import Table, header, keys_of, table_of
 
 _SHOWABLE = re.compile(r"[A-Za-z0-9_-]{1,40}")
 
 
 def folded(tree: dict[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
-    """Return the config with the schema's spelling of its known keys, and what is wrong with others."""
+    """Return the config with the model's spelling of its known keys, and what is wrong with others."""
     problems: list[Problem] = []
     return _table(tree, File, (), problems), problems
 
 
-def field_at(place: Place) -> FieldInfo | None:
-    """Return the schema's field at a place, None when it is no field (an entry of a list)."""
+def field_at(place: Place) -> FieldInfo:
+    """Return the field at a place of the model, or that in whose list it is."""
     table: type[Table] | None = File
-    field: FieldInfo | None = None
     for step in place:
-        if isinstance(step, int):
-            field = None
-        else:
-            field = fields_of(table).get(step) if table else None
-            table = table_of(field) if field else None
+        if table and isinstance(step, str):
+            field = keys_of(table)[step]
+            table = table_of(field)
     return field
 
 
 def _table(found: dict[str, Any], table: type[Table], place: Place, problems: list[Problem]) -> dict[str, Any]:
-    known = {alias.casefold(): alias for alias in fields_of(table)}
+    fields = keys_of(table)
+    known = {alias.casefold(): alias for alias in fields}
     spelled: dict[str, Any] = {}
     misspelt: dict[str, Any] = {}
     for key, value in found.items():
@@ -57,7 +54,7 @@ def _table(found: dict[str, Any], table: type[Table], place: Place, problems: li
     given = misspelt | spelled
     return {
         alias: _value(given[alias], table_of(field), (*place, alias), problems)
-        for alias, field in fields_of(table).items()
+        for alias, field in fields.items()
         if alias in given
     }
 
@@ -79,27 +76,14 @@ def _unknown(key: str, meant: str | None, table: type[Table], place: Place) -> P
     shown = f"`{key}`" if _SHOWABLE.fullmatch(key) else "one of its keys"
     if homes := [home for home, alias in _homes(File, "") if alias.casefold() == key.casefold()]:
         return Problem(place, f"{shown} is not a key of this table: it belongs in {' or '.join(homes)}")
-    remedy = f"did you mean `{meant}`?" if meant else f"known are {', '.join(fields_of(table))}"
+    remedy = f"did you mean `{meant}`?" if meant else f"known are {', '.join(keys_of(table))}"
     return Problem(place, f"{shown} is not a known key: {remedy}")
 
 
-def _homes(table: type[Table], prefix: str, *, listed: bool = False) -> Iterator[tuple[str, str]]:
-    for alias, field in fields_of(table).items():
-        if prefix:
-            yield f"[[{prefix}]]" if listed else f"[{prefix}]", alias
+def _homes(table: type[Table], place: str, above: str = "") -> Iterator[tuple[str, str]]:
+    for alias, field in keys_of(table).items():
+        if above:
+            yield above, alias
         if inner := table_of(field):
-            listed_inner = typing.get_origin(field.annotation) is list
-            yield from _homes(inner, f"{prefix}.{alias}".lstrip("."), listed=listed_inner)
-
-
-def fields_of(table: type[Table]) -> dict[str, FieldInfo]:
-    """Return the fields of a table by their keys, as the schema spells them."""
-    return {field.alias or name: field for name, field in table.model_fields.items()}
-
-
-def table_of(field: FieldInfo) -> type[Table] | None:
-    """Return the table that stands in a field, or of which it is a list; None when it holds a plain value."""
-    for kind in (field.annotation, *typing.get_args(field.annotation)):
-        if isinstance(kind, type) and issubclass(kind, Table):
-            return kind
-    return None
+            within = f"{place}.{alias}".lstrip(".")
+            yield from _homes(inner, within, header(within, field))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import fields
+from .table import problem_with
 
 Place = tuple[str | int, ...]
 
@@ -24,7 +25,7 @@ class Problem:
 
 def told(problems: Iterable[Problem], tree: dict[str, Any]) -> list[str]:
     """Return the problems as the operator reads them, those of [Borg] first, then target by target."""
-    return [f"{named(problem.place, tree)}: {problem.words}" for problem in sorted(problems, key=_order)]
+    return [f"{named(problem.place, tree)}: {problem.words}" for problem in sorted(dict.fromkeys(problems), key=_order)]
 
 
 def named(place: Place, tree: dict[str, Any]) -> str:
@@ -53,7 +54,7 @@ def _target_name(place: Place, tree: dict[str, Any]) -> str:
     if len(place) < 2:
         return ""
     name = at(tree, (*place[:2], "Name"))
-    return name.strip() if isinstance(name, str) and fields.name(name) is None else ""
+    return name.strip() if isinstance(name, str) and problem_with(fields.name, name) is None else ""
 
 
 def _order(problem: Problem) -> tuple[bool, int]:

@@ -1,4 +1,4 @@
-"""What is published of the schema's tables: a commented config to begin with, and a JSON schema for editors.
+"""What is published of the model's tables: a commented config to begin with, and a JSON schema for editors.
 
 The example must never pass for a real config: its keys are no keys and its passphrases are empty, so that nobody runs
 with them. The JSON schema knows less than `reading`: whether a key opens a host, or two targets are in each other's
@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
-from typing import Any, get_origin
+from typing import Any
 
 import tomlkit
 from pydantic.fields import FieldInfo
 
 from . import block
-from .keys import fields_of, table_of
-from .schema import File
-from .table import Table
+from .model import File
+from .table import Table, header, keys_of, table_of
 
 _HEAD = """\
 # A config of borgpull, to be filled in. Its names are made up, its keys are none, its passphrases are empty:
@@ -42,7 +41,7 @@ def example() -> str:
 
 def _tables(table: type[Table], path: tuple[str, ...], *, off: bool = False) -> Iterator[str]:
     """Yield the lines of a table: its keys, those that it needs first, and then the tables inside it."""
-    found = sorted(fields_of(table).items(), key=lambda entry: not entry[1].is_required())
+    found = sorted(keys_of(table).items(), key=lambda entry: not entry[1].is_required())
     for key, field in found:
         if table_of(field) is None:
             yield from _comment(field)
@@ -52,10 +51,7 @@ def _tables(table: type[Table], path: tuple[str, ...], *, off: bool = False) -> 
             within, inner_off = (*path, key), off or not field.is_required()
             yield ""
             yield from _comment(field)
-            yield _mark(
-                f"[[{'.'.join(within)}]]" if get_origin(field.annotation) is list else f"[{'.'.join(within)}]",
-                off=inner_off,
-            )
+            yield _mark(header(".".join(within), field), off=inner_off)
             yield from _tables(inner, within, off=inner_off)
 
 
@@ -64,12 +60,12 @@ def _comment(field: FieldInfo) -> list[str]:
 
 
 def _set(key: str, field: FieldInfo, *, off: bool) -> list[str]:
-    value = _value(field)
+    value = sample(field)
     item = block.lines(value) if isinstance(value, str) and "\n" in value else tomlkit.item(value)
     return [_mark(line, off=off) for line in f"{key} = {item.as_string()}".splitlines()]
 
 
-def _value(field: FieldInfo) -> Any:  # noqa: ANN401 - whatever TOML can hold
+def sample(field: FieldInfo) -> Any:  # noqa: ANN401 - whatever TOML can hold
     """Return the default of a key, an example where it has none, and an empty text for what nobody may copy."""
     if not field.is_required() and field.default:
         return field.default
@@ -87,20 +83,13 @@ def json_schema() -> dict[str, Any]:
 
 
 def _plain(node: Any) -> Any:  # noqa: ANN401 - any part of a JSON schema
-    """Return a part of pydantic's schema without its made-up titles, and without null, which TOML has not."""
+    """Return a part of pydantic's schema without its made-up titles, and without defaults that stand for no value."""
     if isinstance(node, list):
         return [_plain(entry) for entry in node]
     if not isinstance(node, dict):
         return node
-    kept = {key: _plain(value) for key, value in node.items() if not _is_made_up(key, value)}
-    kinds = [kind for kind in kept.get("anyOf", ()) if kind != {"type": "null"}]
-    if len(kinds) == 1:
-        del kept["anyOf"]
-        return kinds[0] | kept
-    return kept
+    return {key: _plain(value) for key, value in node.items() if not _says_nothing(key, value)}
 
 
-def _is_made_up(key: str, value: object) -> bool:
-    if key == "title":
-        return isinstance(value, str)
-    return key == "default" and (value is None or isinstance(value, dict))
+def _says_nothing(key: str, value: object) -> bool:
+    return key == "title" or (key == "default" and not value and value is not False)

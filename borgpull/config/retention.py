@@ -9,6 +9,8 @@ import difflib
 import re
 import shlex
 
+from .table import Invalid
+
 _COUNTED = (
     *("--keep-last", "--keep-secondly", "--keep-minutely", "--keep-hourly", "--keep-daily", "--keep-weekly"),
     *("--keep-monthly", "--keep-yearly", "--keep-13weekly", "--keep-3monthly"),
@@ -25,7 +27,7 @@ _EXAMPLE = "write e.g. `--keep-daily 7 --keep-weekly 8`"
 
 
 def options(setting: str) -> tuple[str, ...]:
-    """Return the options as `--keep-NAME=VALUE`. Raises ValueError, whose words are safe to show."""
+    """Return the options as `--keep-NAME=VALUE`."""
     found: dict[str, str] = {}
     words = _words(setting)
     while words:
@@ -35,58 +37,50 @@ def options(setting: str) -> tuple[str, ...]:
             value = words.pop(0) if words else ""
         _check_value(option, value)
         if _kind(option) in {_kind(other) for other in found}:
-            raise ValueError(f"`{option}` is there twice, in one form or another: keep one of them")
+            raise Invalid(f"`{option}` is there twice, in one form or another: keep one of them")
         found[option] = value
     if not any(value.lstrip("-0") for value in found.values()):
-        raise ValueError(f"keeps nothing: {_EXAMPLE}")
+        raise Invalid(f"keeps nothing: {_EXAMPLE}")
     return tuple(f"{option}={value}" for option, value in found.items())
 
 
-def problem(setting: str) -> str | None:
-    try:
-        options(setting)
-    except ValueError as error:
-        return str(error)
-    return None
-
-
-def prefix_problem(prefix: str) -> str | None:
-    """Return what is wrong with a prefix of PruneAlso, or None."""
-    if not prefix:
-        return "is empty: write what the names begin with, e.g. `home-`"
-    if prefix.startswith("@"):
-        return "begins with `@`: archives of streams are borgpull's own, and need no prefix"
-    if "snapshot-" in prefix:
-        return "has `snapshot-` in it: borgpull's own archives need no prefix"
-    if re.search(r"[{}/*?\[\]\x00-\x1f]", prefix):
-        return "holds a letter that is a pattern or placeholder to borg: write it as the archives are named"
-    return None
+def prefix(text: str) -> str:
+    """Judge a prefix of PruneAlso."""
+    if not text:
+        raise Invalid("is empty: write what the names begin with, e.g. `home-`")
+    if text.startswith("@"):
+        raise Invalid("begins with `@`: archives of streams are borgpull's own, and need no prefix")
+    if "snapshot-" in text:
+        raise Invalid("has `snapshot-` in it: borgpull's own archives need no prefix")
+    if re.search(r"[{}/*?\[\]\x00-\x1f]", text):
+        raise Invalid("holds a letter that is a pattern or placeholder to borg: write it as the archives are named")
+    return text
 
 
 def _words(setting: str) -> list[str]:
     try:
         return shlex.split(setting)
     except ValueError:
-        raise ValueError("has a quote that is not closed: close it, or leave quotes out") from None
+        raise Invalid("has a quote that is not closed: close it, or leave quotes out") from None
 
 
 def _check_option(option: str) -> None:
     if option in _KNOWN:
         return
     if option in _SHORT:
-        raise ValueError(f"`{option}` is not taken in its short form: write `--keep-{_SHORT[option]}`")
+        raise Invalid(f"`{option}` is not taken in its short form: write `--keep-{_SHORT[option]}`")
     shown = f"`{option}`" if _SHOWABLE.fullmatch(option) else "something in it"
     nearest = difflib.get_close_matches(option.lower(), _KNOWN, n=1)
     remedy = f"did you mean `{nearest[0]}`?" if nearest else f"only --keep-* options may stand here: {_EXAMPLE}"
-    raise ValueError(f"{shown} is not a retention option: {remedy}")
+    raise Invalid(f"{shown} is not a retention option: {remedy}")
 
 
 def _check_value(option: str, value: str) -> None:
     if option == _WITHIN:
         if not _INTERVAL.fullmatch(value):
-            raise ValueError(f"`{option}` needs a number and one of H d w m y: write e.g. `{option} 2d`")
+            raise Invalid(f"`{option}` needs a number and one of H d w m y: write e.g. `{option} 2d`")
     elif not _COUNT.fullmatch(value):
-        raise ValueError(f"`{option}` needs a whole number: write e.g. `{option} 7`")
+        raise Invalid(f"`{option}` needs a whole number: write e.g. `{option} 7`")
 
 
 def _kind(option: str) -> str:

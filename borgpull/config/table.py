@@ -1,43 +1,85 @@
-"""What the tables of the config are made of: their model, and single fields that obey a rule.
+"""What the config's model is made of: tables, their keys, and texts that obey a rule.
 
-A rule returns what is wrong with a value and what to do, or None.
+A rule takes what the config says, and returns what the other rooms use or raises Invalid.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr
-from pydantic_core import PydanticCustomError
-
-RULE = "borgpull_rule"
-Rule = Callable[[str], str | None]
-
-
-def text(rule: Rule) -> AfterValidator:
-
-    def obey(value: str) -> str:
-        _raise(rule(value))
-        return value
-
-    return AfterValidator(obey)
+from pydantic import BaseModel, ConfigDict, Field, GetPydanticSchema, SecretStr
+from pydantic.alias_generators import to_pascal
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined, core_schema
 
 
-def secret(rule: Rule) -> AfterValidator:
-
-    def obey(value: SecretStr) -> SecretStr:
-        _raise(rule(value.get_secret_value()))
-        return value
-
-    return AfterValidator(obey)
-
-
-def _raise(problem: str | None) -> None:
-    if problem is not None:
-        raise PydanticCustomError(RULE, "{problem}", {"problem": problem})
+class Invalid(ValueError):
+    """A value breaks its rule. The words say how, and what to do; they never quote it: it may be a secret."""
 
 
 class Table(BaseModel):
-    """A table: nothing but the keys that it knows, of the types that it names."""
+    """A table: nothing but the keys that it knows. A key is called as its field is: RootDir is `root_dir`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, alias_generator=to_pascal)
+
+
+def key(description: str, *examples: object, default: Any = PydanticUndefined, otherwise: str = "", **more: Any) -> Any:  # noqa: ANN401
+    """Declare a key. A default is read as what a config says; `otherwise` is for one that somebody else has."""
+    if not otherwise and isinstance(default, str | int) and default != "":
+        otherwise = f"`{str(default).lower() if isinstance(default, bool) else default}`"
+    words = f"{description}; if not set: {otherwise}" if otherwise else description
+    return Field(default, description=words, examples=list(examples) or None, validate_default=bool(default), **more)
+
+
+def flag(description: str) -> Any:  # noqa: ANN401
+    """Declare a key that is false if not set."""
+    return key(description, True, default=False)
+
+
+def text(rule: Callable[[str], object]) -> GetPydanticSchema:
+    """Read a text by a rule; whatever that makes of it, to the schema it is a text."""
+    schema = core_schema.no_info_after_validator_function(rule, core_schema.str_schema())
+    return GetPydanticSchema(lambda _kind, _handler: schema)
+
+
+def secret(rule: Callable[[str], str]) -> GetPydanticSchema:
+    """Read a text that is never shown, by a rule."""
+    return GetPydanticSchema(
+        lambda _kind, handler: core_schema.no_info_after_validator_function(
+            lambda value: SecretStr(rule(value.get_secret_value())), handler.generate_schema(SecretStr)
+        )
+    )
+
+
+def whole(least: int, most: int) -> GetPydanticSchema:
+    """Read a whole number between limits, which each of its problems names."""
+    schema = core_schema.int_schema(strict=True, ge=least, le=most)
+    limits = {"least": least, "most": most}
+    words = core_schema.custom_error_schema(schema, "whole", custom_error_message="", custom_error_context=limits)
+    return GetPydanticSchema(lambda _kind, _handler: words)
+
+
+def problem_with(rule: Callable[[str], object], text: str) -> str | None:
+    """Return what is wrong with a text by a rule, or None."""
+    try:
+        rule(text)
+    except Invalid as invalid:
+        return str(invalid)
+    return None
+
+
+def keys_of(table: type[Table]) -> dict[str, FieldInfo]:
+    """Return the keys of a table. What has no description is set by borgpull itself."""
+    return {field.alias or name: field for name, field in table.model_fields.items() if field.description}
+
+
+def table_of(field: FieldInfo) -> type[Table] | None:
+    """Return the table that stands in a field, or of which it is a list; None when it holds a plain value."""
+    kinds = (field.annotation, *get_args(field.annotation))
+    return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Table)), None)
+
+
+def header(table: str, field: FieldInfo) -> str:
+    """Return what stands above a table in a config."""
+    return f"[[{table}]]" if get_origin(field.annotation) is tuple else f"[{table}]"

@@ -88,7 +88,7 @@ class Host:
 
     def connection(self, *, port: int = 0) -> config.Connection:
         """Return the way to it as borgpull has it, or to another port under its names and keys."""
-        return config.Connection(
+        return config.Connection.model_construct(
             host=config.Host(self.spot.address, port or self.port),
             username=self.user,
             known_host=self.known_host + "\n",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench.ways import SECONDS
 from borgpull.borg import command as borg_command
-from borgpull.config.settings import Options
+from borgpull.config import Options
 from support import World
 
 _PRUNE = ["--keep-last=5", "--keep-daily=7"]

@@ -17,7 +17,7 @@ from typing import Any
 
 from bench.usage import Usage, usage_of
 from borgpull.borg import command as borg_command
-from borgpull.config.settings import Options
+from borgpull.config import Options
 from support import World
 from support.reading import only
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from sample import GOOD, filled, read_pure
 
 from borgpull.config import address, fields, keytext, retention
-from borgpull.config.settings import repository_path
+from borgpull.config.paths import repository_path
+from borgpull.config.table import problem_with
 from borgpull.errors import ConfigError
 from support.examples import examples
 
@@ -78,7 +79,7 @@ HOSTS = st.text(alphabet="aZ09.-_:[]@/%!; \n", max_size=12) | st.builds(
 @example("::1")
 @example("[::ffff:1.2.3.4]")
 def test_a_host_that_passes_is_that_host_to_ssh(text):
-    if address.host_problem(text):
+    if problem_with(address.host, text):
         return
     host = address.host(text)
     argv = ["ssh", "-G", "-F", "none", "-p", str(host.port), "--", host.name]
@@ -91,7 +92,7 @@ def test_a_host_that_passes_is_that_host_to_ssh(text):
 @settings(max_examples=examples(60), **UNHURRIED)
 @given(st.text(alphabet="aZ0.-_@/%!; $:\n", min_size=1, max_size=8))
 def test_a_user_that_passes_is_that_user_to_ssh(text):
-    if address.user_problem(text):
+    if problem_with(address.user, text):
         return
     argv = ["ssh", "-G", "-F", "none", "-l", text, "--", "h"]
     shown = subprocess.run(argv, capture_output=True, text=True, check=True).stdout.splitlines()
@@ -101,7 +102,7 @@ def test_a_user_that_passes_is_that_user_to_ssh(text):
 @settings(max_examples=examples(300), **UNHURRIED)
 @given(st.text(alphabet="ab./~:{}\n", max_size=12))
 def test_a_folder_that_passes_lies_below_the_root(sub_dir):
-    if fields.sub_dir(sub_dir):
+    if problem_with(fields.sub_dir, sub_dir):
         return
     path = repository_path("/srv/root", sub_dir)
     assert path.startswith("/srv/root/")
@@ -122,7 +123,7 @@ def test_normalising_twice_is_normalising_once(text):
 @settings(max_examples=examples(200), **UNHURRIED)
 @given(st.text() | st.lists(st.sampled_from([*retention._KNOWN, "7", "-1", "2d", "-n", "=", "'"])).map(" ".join))
 def test_retention_that_passes_holds_nothing_else(setting):
-    if retention.problem(setting):
+    if problem_with(retention.options, setting):
         return
     options = retention.options(setting)
     assert options

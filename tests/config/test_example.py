@@ -7,7 +7,7 @@ import pytest
 from sample import filled
 
 from borgpull.config import example, json_schema, read
-from borgpull.config.schema import PLACEHOLDER
+from borgpull.config.model import PLACEHOLDER
 from borgpull.errors import ConfigError
 
 KEYS_TO_BE_FILLED_IN = {

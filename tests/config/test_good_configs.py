@@ -8,9 +8,8 @@ import pydantic
 import pytest
 from sample import GOOD, filled, read_pure
 
-from borgpull.config import Host, Notify, Road, read
-from borgpull.config.schema import File
-from borgpull.config.settings import Options, Stream
+from borgpull.config import Host, Notify, Options, Road, Stream, read
+from borgpull.config.model import File
 
 
 @pytest.fixture
@@ -48,12 +47,13 @@ def test_settings_show_no_secret_and_cannot_be_changed(config, secrets):
     for part in (
         config,
         config.server,
-        config.server.host,
         config.targets[1],
         config.targets[1].connection.jumps[0],
     ):
-        with pytest.raises(dataclasses.FrozenInstanceError):
-            setattr(part, dataclasses.fields(part)[0].name, "x")
+        with pytest.raises(pydantic.ValidationError, match="frozen"):
+            setattr(part, next(iter(type(part).model_fields)), "x")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        config.server.host.name = "x"
     hash(config)
 
 
@@ -94,6 +94,13 @@ def test_a_file_with_windows_line_ends_and_a_byte_order_mark(keys, checks, confi
     assert read("\ufeff" + filled(GOOD, keys).replace("\n", "\r\n"), **checks) == config
 
 
+def test_what_only_toml_1_1_allows_is_read(keys, checks, config):
+    inline = "BorgTarget = {\n  SubDir = 'sub/db1',\n  Passphrase = 'swordfish',\n}\n"
+    text = GOOD.replace("[Servers.BorgTarget]\nSubDir = \"sub/db1\"\nPassphrase = 'swordfish'\n", inline)
+    assert inline in text
+    assert read(filled(text, keys), **checks) == config
+
+
 def test_what_may_be_left_out(keys, checks):
     text = GOOD.replace("Jobs = 4\n", "").replace('Excludes = ["/srv/**/*.tmp"]\n', "")
     config = read(filled(text, keys), **checks)
@@ -101,7 +108,14 @@ def test_what_may_be_left_out(keys, checks):
     assert config.retries == 2
     assert config.check_every == 7 * 86400
     assert config.targets[0].excludes == ()
-    assert config.targets[0].options == Options(timeout=48 * 3600, stall_timeout=30 * 60, quota="", road=None)
+    options = config.targets[0].options
+    assert (options.timeout, options.stall_timeout, options.quota, options.road) == (48 * 3600, 30 * 60, "", None)
+    assert options_of(config.targets[0]) == Options()
+
+
+def options_of(target):
+    """Return what a target has of what can stand in [Borg.Defaults]."""
+    return Options.model_construct(**{name: getattr(target.options, name) for name in Options.model_fields})
 
 
 @pytest.mark.parametrize(
@@ -127,8 +141,11 @@ def test_options_of_a_target_come_before_the_defaults_for_all(keys, checks):
     text = GOOD.replace("[Borg.Server]", f"{defaults}[Borg.Server]")
     text = text.replace('Name = "web1"', 'Name = "web1"\ntimeout = "90m"\nStallTimeout = "45s"\nRoad = "forward"')
     one, two = read(filled(text, keys), **checks).targets
-    assert one.options == Options(timeout=90 * 60, stall_timeout=45, quota="50G", road=Road.FORWARD)
-    assert two.options == Options(timeout=26 * 3600, stall_timeout=30 * 60, quota="50G", road=Road.STDIO)
+    db1 = "/opt/borg/bin/borg"
+    said = {"timeout": 90 * 60, "stall_timeout": 45, "quota": "50G", "road": Road.FORWARD}
+    assert options_of(one) == Options().model_copy(update=said)
+    said = {"timeout": 26 * 3600, "stall_timeout": 30 * 60, "quota": "50G", "road": Road.STDIO, "borg_path": db1}
+    assert options_of(two) == Options().model_copy(update=said)
 
 
 def test_a_list_of_a_target_replaces_that_of_the_defaults_and_no_option_is_lost_on_the_way(keys, checks):
@@ -155,22 +172,21 @@ OnFailure = ["logger it failed"]
         'Name = "web1"', 'Name = "web1"\nExcludeIfPresent = []\nOneFileSystem = false\nNice = 19\nBefore = []'
     )
     one, two = read(filled(text, keys), **checks).targets
-    same = Options(
-        compression="auto,zstd,6",
-        exclude_caches=True,
-        patterns_from="/etc/patterns",
-        upload_rate_limit=1465,
-        files_cache="mtime,size",
-        checkpoint_interval=600,
-        lock_wait=120,
-        encryption="repokey",
-        after=("umount /snapshot", "true"),
-        on_failure=("logger it failed",),
-    )
-    assert one.options == dataclasses.replace(same, nice=19)
-    assert two.options == dataclasses.replace(
-        same, one_file_system=True, exclude_if_present=(".nobackup", "no backup"), nice=0, before=("mount /snapshot",)
-    )
+    same = {
+        "compression": "auto,zstd,6",
+        "exclude_caches": True,
+        "patterns_from": "/etc/patterns",
+        "upload_rate_limit": 1465,
+        "files_cache": "mtime,size",
+        "checkpoint_interval": 600,
+        "lock_wait": 120,
+        "encryption": "repokey",
+        "after": ("umount /snapshot", "true"),
+        "on_failure": ("logger it failed",),
+    }
+    own = {"one_file_system": True, "exclude_if_present": (".nobackup", "no backup"), "before": ("mount /snapshot",)}
+    assert options_of(one) == Options().model_copy(update=same | {"nice": 19, "borg_path": "/opt/borg"})
+    assert options_of(two) == Options().model_copy(update=same | own | {"nice": 0, "borg_path": "/opt/borg/bin/borg"})
     assert (one.borg_path, two.borg_path) == ("/opt/borg", "/opt/borg/bin/borg")
     assert "snapshot" not in repr(two), "a command may hold a password"
 
@@ -311,7 +327,7 @@ def test_streams_arrive_in_their_order():
     streams = [("db-1.sql", "pg_dumpall"), ("db", "mysqldump 'it''s'\n")]
     tables = "".join(f"[[Servers.Streams]]\nName = {json.dumps(n)}\nCOMMAND = {json.dumps(c)}\n" for n, c in streams)
     web1, db1 = read_pure(GOOD + tables).targets
-    assert (web1.streams, db1.streams) == ((), tuple(Stream(name=name, command=command) for name, command in streams))
+    assert (web1.streams, db1.streams) == ((), tuple(Stream(Name=name, Command=command) for name, command in streams))
     assert "mysqldump" not in repr(db1), "a command may hold a password"
 
 

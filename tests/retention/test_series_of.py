@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from borgpull.borg import series as names
-from borgpull.config.retention import prefix_problem
+from borgpull.config.retention import prefix as judged
+from borgpull.config.table import problem_with
 from borgpull.retention import series_of
 
 STREAMS = ("db", "db-2")
@@ -87,12 +88,12 @@ def test_of_two_prefixes_the_longer_one_counts():
 
 @pytest.mark.parametrize("prefix", ["", "@", "@db-", "snapshot-", "my-snapshot-", "{now}-", "web*-"])
 def test_prefixes_that_are_refused(prefix):
-    assert re.search("borgpull's|empty|a pattern or placeholder", prefix_problem(prefix) or "")
+    assert re.search("borgpull's|empty|a pattern or placeholder", problem_with(judged, prefix) or "")
 
 
 @given(st.text(min_size=1))
 def test_a_prefix_takes_no_archive_of_borgpulls_own(prefix):
-    if problem := prefix_problem(prefix):
+    if problem := problem_with(judged, prefix):
         assert len(prefix) < 10 or prefix not in problem
         return
     for stream in ("", "db", "gone"):

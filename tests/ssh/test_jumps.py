@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -38,7 +37,7 @@ def lab() -> Iterator[Lab]:
 def there(lab) -> Connection:
     """The way to the last host."""
     jumps = tuple(
-        Jump(
+        Jump.model_construct(
             host=Host("127.0.0.1", target.host.port),
             username=JUMPER,
             known_host=target.host.known_host + "\n",
@@ -46,13 +45,15 @@ def there(lab) -> Connection:
         )
         for target in lab.targets
     )
-    return replace(lab.server.connection(), jumps=jumps)
+    return lab.server.connection().model_copy(update={"listed_jumps": jumps})
 
 
 def jump(there: Connection, number: int, **changes) -> Connection:
     """Return the way with something changed of one of its jump hosts."""
-    jumps = [replace(each, **changes) if place == number else each for place, each in enumerate(there.jumps)]
-    return replace(there, jumps=tuple(jumps))
+    jumps = [
+        each.model_copy(update=changes) if place == number else each for place, each in enumerate(there.listed_jumps)
+    ]
+    return there.model_copy(update={"listed_jumps": tuple(jumps)})
 
 
 def failure_to(where: Connection, memory: Path) -> Failure:
@@ -124,11 +125,11 @@ def test_a_jump_host_that_may_not_lead_on_is_named(lab, there, memory):
 
 def test_a_target_that_failed_behind_them_is_not_taken_for_one_of_them(lab, there, memory):
     other = SecretStr(lab.targets[0].host.key.private)
-    assert failure_to(replace(there, private_key=other), memory).cause == "it refused the key"
+    assert failure_to(there.model_copy(update={"private_key": other}), memory).cause == "it refused the key"
     nowhere = jump(there, 1, private_key=SecretStr(lab.server.key.private))
-    failure = failure_to(replace(nowhere, host=Host("127.0.0.1", 1)), memory)
+    failure = failure_to(nowhere.model_copy(update={"host": Host("127.0.0.1", 1)}), memory)
     assert failure.cause.startswith("the connection was refused")
-    failure = failure_to(replace(nowhere, host=Host("host.invalid", 22)), memory)
+    failure = failure_to(nowhere.model_copy(update={"host": Host("host.invalid", 22)}), memory)
     assert failure.cause.endswith("cannot resolve its name"), failure.cause
 
 

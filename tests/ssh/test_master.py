@@ -3,7 +3,6 @@
 import asyncio
 import subprocess
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -96,7 +95,7 @@ def stranger(lab: Lab) -> str:
 def test_a_host_key_that_is_not_the_pinned_one_is_refused(lab, memory, known, words):
     where = connection(lab)
     text = known.format(name=f"[127.0.0.1]:{where.host.port}", own=lab.server.host_key.public, stranger=stranger(lab))
-    failure = failure_to(replace(where, known_host=text + "\n"), memory)
+    failure = failure_to(where.model_copy(update={"known_host": text + "\n"}), memory)
     assert words in failure.cause
     assert failure.hint != ""
 
@@ -117,20 +116,20 @@ def test_keys_and_hosts_of_the_user_are_not_used(lab, memory, tmp_path, monkeypa
         monkeypatch.setenv("SSH_AUTH_SOCK", str(agent))
         subprocess.run(["ssh-add", "-q", home / "id_ed25519"], check=True)
         other = lab.targets[0].host.key.private
-        refused = failure_to(replace(where, private_key=SecretStr(other)), memory)
-        unknown = failure_to(replace(where, known_host=""), memory)
+        refused = failure_to(where.model_copy(update={"private_key": SecretStr(other)}), memory)
+        unknown = failure_to(where.model_copy(update={"known_host": ""}), memory)
         running.terminate()
     assert "refused the key" in refused.cause
     assert "not in KnownHost" in unknown.cause
 
 
 def test_a_name_that_cannot_be_resolved_is_said(lab, memory):
-    failure = failure_to(replace(connection(lab), host=Host("host.invalid", 22)), memory)
+    failure = failure_to(connection(lab).model_copy(update={"host": Host("host.invalid", 22)}), memory)
     assert "cannot be resolved" in failure.cause
 
 
 def test_a_port_on_which_nobody_listens_is_said(lab, memory):
-    failure = failure_to(replace(connection(lab), host=Host("127.0.0.1", 1)), memory)
+    failure = failure_to(connection(lab).model_copy(update={"host": Host("127.0.0.1", 1)}), memory)
     assert "connection was refused" in failure.cause
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from test_units import UNITS, analyze, section
 
-from borgpull.config.settings import escaped
+from borgpull.config.paths import escaped
 from borgpull.road import greeted
 
 SUB_DIR = "web/db-1"

@@ -6,6 +6,7 @@ are never shown.
 
 from __future__ import annotations
 
+import dataclasses
 import secrets
 import shlex
 import sys
@@ -59,16 +60,7 @@ class Add(ConfiguredCommand):
         with private_directory() as directory:
             text = self.text()
             _refuse_what_is_wrong_already(text, directory)
-            options = Options(
-                host=self.host,
-                user=self.user,
-                source=tuple(self.source),
-                exclude=tuple(self.exclude),
-                sub_dir=self.sub_dir,
-                key_file=self.key_file,
-                new_key=bool(self.new_key),
-                fingerprint=self.fingerprint,
-            )
+            options = Options(**{option.name: getattr(self, option.name) for option in dataclasses.fields(Options)})
             target, public = self._target(Questions(options, text, directory), new_name.strip())
             new_text = config.added(text, target)
             checked(new_text, directory)

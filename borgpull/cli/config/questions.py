@@ -5,6 +5,7 @@ An answer is judged at once, by the same rules as the config itself.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ... import ssh
 from ...config import address, block, fields, keytext
+from ...config.table import problem_with
 from ...errors import Failure, UsageError, target_party
 from .. import asking
 
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from ...ssh import Key
 
 _Rule = Callable[[str], str | None]
+_host, _user, _path, _pattern = (
+    functools.partial(problem_with, rule) for rule in (address.host, address.user, fields.source_path, fields.exclude)
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +32,8 @@ class Options:
 
     host: str | None
     user: str | None
-    source: tuple[str, ...]
-    exclude: tuple[str, ...]
+    source: list[str]
+    exclude: list[str]
     sub_dir: str | None
     key_file: str | None
     new_key: bool
@@ -50,26 +55,24 @@ class Questions:
 
     def host(self, name: str) -> str:
         """Return the host as the config spells it; the target's name is proposed where it could be one."""
-        default = name if address.host_problem(name) is None else ""
-        return self._one(
-            "--host", self._options.host, "Host (name, name:port or address)", default, address.host_problem
-        )
+        default = name if _host(name) is None else ""
+        return self._one("--host", self._options.host, "Host (name, name:port or address)", default, _host)
 
     def username(self) -> str:
         default = block.last_username(self._text) or "root"
-        return self._one("--user", self._options.user, "User to log in as", default, address.user_problem)
+        return self._one("--user", self._options.user, "User to log in as", default, _user)
 
     def source_paths(self) -> tuple[str, ...]:
         if self._options.source:
-            return _all_right("--source", self._options.source, fields.source_path)
-        paths = [self._asked("--source", "Path to back up", "", fields.source_path)]
+            return _all_right("--source", self._options.source, _path)
+        paths = [self._asked("--source", "Path to back up", "", _path)]
         while path := self._asked("--source", "Another path (none: press Enter)", "", _one_more_path):
             paths.append(path)
         return tuple(paths)
 
     def excludes(self) -> tuple[str, ...]:
         """Return the patterns to leave out; they are not asked for."""
-        return _all_right("--exclude", self._options.exclude, fields.exclude)
+        return _all_right("--exclude", self._options.exclude, _pattern)
 
     def sub_dir(self, name: str) -> str:
         """Return the repository's path below RootDir; the target's name is proposed where it could be one."""
@@ -143,4 +146,4 @@ def _all_right(option: str, values: Iterable[str], rule: _Rule) -> tuple[str, ..
 
 
 def _one_more_path(text: str) -> str | None:
-    return fields.source_path(text) if text else None
+    return _path(text) if text else None
