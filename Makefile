@@ -2,7 +2,7 @@
 # The dearest files first, as tests/conftest.py has them; three at a time on two cores, for much of it is waiting.
 PYTEST = .venv/bin/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test check screenshots test-slow attacks accidents fuzz matrix soak bench image lock dist sbom clean
+.PHONY: demo test check docs screenshots test-slow attacks accidents fuzz matrix soak bench image lock dist sbom clean
 
 demo:
 	@scripts/setup.sh run && .venv/bin/python scripts/demo.py
@@ -11,7 +11,10 @@ test:
 	@scripts/setup.sh work && $(PYTEST)
 
 check:
-	@scripts/setup.sh work && .venv/bin/ruff check && .venv/bin/ruff format --check && .venv/bin/mypy && .venv/bin/lint-imports && .venv/bin/python scripts/reference.py --check && .venv/bin/python scripts/size.py
+	@scripts/setup.sh work && .venv/bin/ruff check && .venv/bin/ruff format --check && .venv/bin/mypy && .venv/bin/lint-imports && .venv/bin/python scripts/reference.py --check && .venv/bin/python scripts/schemas.py --check && .venv/bin/python scripts/size.py
+
+docs:
+	@scripts/setup.sh work && .venv/bin/python scripts/reference.py && .venv/bin/python scripts/schemas.py
 
 screenshots:
 	@scripts/setup.sh work && .venv/bin/python scripts/screenshots.py

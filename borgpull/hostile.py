@@ -26,6 +26,11 @@ def clean(text: str | bytes, *, longest: int = LONGEST) -> str:
     return shown if len(shown) <= longest else shown[: longest - 1] + "…"
 
 
+def shown(text: str, *, longest: int = LONGEST) -> str:
+    """Return `text` as `clean` does; the common case, clean already, costs next to nothing."""
+    return text if len(text) <= longest and text.isprintable() else clean(text, longest=longest)
+
+
 def last_lines(text: str | bytes) -> str:
     """Return the last MOST_LINES lines of `text` that are not empty, each clean: why something failed stands there."""
     tail = text[-MOST_LINES * LONGEST * 4 :]

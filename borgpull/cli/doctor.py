@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from ..answers import Finding, worst_mark
+from ..answers import Examined, Finding
 from ..errors import Failure
 from . import exits
 from .command import note, private_directory
@@ -62,8 +62,9 @@ class Doctor(AnsweringCommand):
     def _tell(self, findings: tuple[Finding, ...]) -> int:
         from ..ui import console, doctor  # noqa: PLC0415
 
+        found = Examined(findings=findings)
         if self.json:
-            console.data(doctor.doctor_json(findings))
+            console.data(found.text)
         else:
             console.answer(doctor.doctor_lines(findings))
-        return exits.doctor_code(worst_mark(findings))
+        return exits.MARKS[found.outcome]

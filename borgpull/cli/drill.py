@@ -6,10 +6,11 @@ import secrets
 
 from plumbum import cli
 
+from ..answers import Drills
 from ..errors import UsageError
 from ..events import Event, Said
-from . import exits
 from .command import private_directory
+from .exits import DONE, FAILED, OF_DRILL, TAMPERED
 from .targets import AnsweringCommand
 
 _SEEDS = 1 << 32
@@ -24,7 +25,7 @@ class Drill(AnsweringCommand):
     """
 
     PROGNAME = "borgpull drill"
-    EXIT_CODES = exits.OF_DRILL
+    EXIT_CODES = OF_DRILL
     seed = cli.SwitchAttr(
         ["--seed"], cli.Range(0, _SEEDS), argname="N", help="pick the same files as a drill that told this seed"
     )
@@ -58,12 +59,12 @@ class Drill(AnsweringCommand):
                     files=self.files,
                 )
                 if self.json:
-                    console.data(restore.drilled_json(done, seed=seed))
+                    console.data(Drills(seed=seed, targets=done).text)
                 else:
                     console.answer(restore.drilled_lines(done, seed=seed))
-                return exits.drill_code(done)
+                return max(TAMPERED if each.closed else DONE if each.good else FAILED for each in done)
 
-            return self.answering(work) if targets else exits.DONE
+            return self.answering(work) if targets else DONE
 
     def _bytes_allowed(self) -> int:
         from ..config import amounts  # noqa: PLC0415

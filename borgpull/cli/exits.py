@@ -6,10 +6,9 @@ The worst outcome wins: 3 over 130 and 143, those over 2, that over 1. In `statu
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..answers import Drilled, Level, Mark
 from ..errors import ConfigError, TamperedError, UsageError
 from ..events import Outcome
 
@@ -106,15 +105,8 @@ _OUTCOMES = {
     Outcome.INTERRUPTED: 128 + signal.SIGINT,
 }
 
-_LEVELS = {Level.OK: 0, Level.WARNING: 1, Level.CRITICAL: 2, Level.UNKNOWN: 3}
-
-
-def doctor_code(worst: Mark) -> int:
-    return {Mark.FAILED: FAILED, Mark.WARNING: WARNINGS}.get(worst, DONE)
-
-
-def status_code(worst: Level) -> int:
-    return _LEVELS[worst]
+MARKS = {"ok": DONE, "warning": WARNINGS, "failed": FAILED}
+LEVELS = {"ok": 0, "warning": 1, "critical": 2, "unknown": 3}
 
 
 def error_code(error: BaseException) -> int:
@@ -125,11 +117,6 @@ def error_code(error: BaseException) -> int:
     if isinstance(error, ConfigError | UsageError):
         return WRONG
     return TAMPERED if isinstance(error, TamperedError) else FAILED
-
-
-def drill_code(drilled: Iterable[Drilled]) -> int:
-    codes = [TAMPERED if each.closed else DONE if each.good else FAILED for each in drilled]
-    return max(codes, default=DONE)
 
 
 def borg_code(status: int, *, settled: bool) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from plumbum import cli
 
-from ..answers import Item, ListedArchive
+from ..answers import ArchiveList, Item, ListedArchive, dumps
 from ..errors import Failure, UsageError
 from .exits import DONE
 from .targets import ReadingCommand
@@ -45,7 +45,7 @@ class List(ReadingCommand):
             return await self._files(subject, shelf, archive, patterns)
         listed = job.explained(subject, shelf) if self.why else shelf.listed
         if self.json:
-            console.data(ui.archives_json(shelf.target, listed, shelf.closed))
+            console.data(ArchiveList(target=shelf.target, closed=shelf.closed, archives=listed).text)
         else:
             lines = ui.archive_lines(shelf.target, listed, foreign=shelf.foreign, now=time.time(), why=self.why)
             console.answer(lines)
@@ -72,13 +72,13 @@ class _Listing:
 
         self.items = 0
         self._as_json = as_json
-        self._line, self._json = ui.file_line, ui.file_json
+        self._line = ui.file_line
         self._head, self._end = ui.files_head(shelf.target, archive, shelf.closed), ui.FILES_END
         self._output = console.Output(for_programs=as_json)
 
     async def take(self, item: Item) -> None:
         if self._as_json:
-            self._output.write(f"{',' if self.items else self._head}\n    {self._json(item)}")
+            self._output.write(f"{',' if self.items else self._head}\n    {dumps(item)}")
         else:
             self._output.write(f"{self._line(item)}\n")
         self.items += 1

@@ -94,7 +94,7 @@ class Restore(ReadingCommand):
         if done.archive.verified is False:
             console.message_warning("this archive was not verified by any run: do not rely on it")
         if self.json:
-            console.data(ui.restored_json(done))
+            console.data(done.text)
         else:
             console.message_lines(ui.restored_lines(done))
         if done.compared and done.compared.different:

@@ -6,7 +6,7 @@ import time
 
 from plumbum import cli
 
-from ..answers import Level, Standing, worst_level
+from ..answers import Level, Standing, Standings, Trouble, worst_level
 from ..errors import Failure, UsageError
 from . import exits
 from .command import private_directory
@@ -64,16 +64,17 @@ class Status(AnsweringCommand):
 
         now = time.time()
         if self.json:
-            console.data(status.status_json(standings, now=now, max_age=max_age))
+            console.data(Standings(at=now, max_age=max_age, targets=standings).text)
         else:
             console.answer(status.status_lines(standings, now=now, max_age=max_age))
-        return exits.status_code(worst_level(standings))
+        return exits.LEVELS[worst_level(standings)]
 
     def _tell_failure(self, failure: Failure, max_age: int) -> int:
         from ..ui import console, status  # noqa: PLC0415
 
         if self.json:
-            console.data(status.status_json((), now=time.time(), max_age=max_age, failure=failure))
+            error = Trouble(party=failure.party, cause=failure.cause, hint=failure.hint)
+            console.data(Standings(at=time.time(), max_age=max_age, error=error).text)
         else:
             console.answer(status.failure_lines(failure))
-        return exits.status_code(Level.UNKNOWN)
+        return exits.LEVELS[Level.UNKNOWN]

@@ -1,26 +1,22 @@
 """What `list` answers, for people and for programs: pure, returns a table, lines, or text.
 
-An archive may hold millions of files: each is a line for itself. The shape for programs is a promise:
-docs/list.schema.json. A change that breaks a reader raises `SCHEMA`. There names are as they are, with every letter
+An archive may hold millions of files: each is a line for itself. For programs names are as they are, with every letter
 that is not ASCII escaped; for people they are cleaned.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from typing import Any
 
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..answers import Closed, Item, ListedArchive
+from ..answers import Closed, FileList, Item, ListedArchive, stamp
 from ..errors import target_party
+from ..hostile import shown
 from .console import STYLES, warning_lines
-from .figures import plural, shown, size, span, stamp
-
-SCHEMA = 1
+from .figures import plural, size, span
 
 _LINKS = {"l": "->", "h": "link to"}
 _VERIFIED = {True: "verified", False: "not verified", None: "no run yet"}
@@ -66,58 +62,12 @@ def _state(archive: ListedArchive) -> Text:
     return Text(word, style=STYLES["warning"] if archive.verified is False or archive.aside else "")
 
 
-def archives_json(target: str, archives: Sequence[ListedArchive], closed: Closed | None) -> str:
-    report = {
-        "schema": SCHEMA,
-        "target": target,
-        "closed": closed_entry(closed),
-        "archives": [archive_entry(a) for a in archives],
-    }
-    return json.dumps(report, indent=2)
-
-
-def closed_entry(closed: Closed | None) -> dict[str, Any] | None:
-    if closed is None:
-        return None
-    return {"cause": shown(closed.cause), "rules": [shown(rule) for rule in closed.rules]}
-
-
-def archive_entry(archive: ListedArchive) -> dict[str, Any]:
-    """Return an archive as JSON has it, its name as it is."""
-    return {
-        "name": archive.name,
-        "id": archive.archive_id,
-        "start": stamp(archive.start, millis=True),
-        "verified": archive.verified,
-        "unfinished": archive.unfinished,
-        "set_aside": shown(archive.aside),
-        **({} if archive.kept is None else {"kept": archive.kept, "rule": shown(archive.rule)}),
-    }
-
-
 def files_head(target: str, archive: ListedArchive, closed: Closed | None) -> str:
-    """Return how the JSON of an archive's files begins: `file_json` of each follows, with commas, then `FILES_END`."""
-    report = {"schema": SCHEMA, "target": target, "closed": closed_entry(closed), "archive": archive_entry(archive)}
-    return json.dumps(report, indent=2).removesuffix("\n}") + ',\n  "files": ['
+    """Return how the JSON of an archive's files begins: each file follows, with commas, then `FILES_END`."""
+    return FileList(target=target, closed=closed, archive=archive).text.removesuffix("]\n}")
 
 
 FILES_END = "\n  ]\n}\n"
-
-
-def file_json(item: Item) -> str:
-    record = {
-        "path": item.path,
-        "mode": item.mode,
-        "user": item.user,
-        "group": item.group,
-        "uid": item.uid,
-        "gid": item.gid,
-        "size": item.size,
-        "modified": item.modified,
-        "link": item.link if item.kind in _LINKS else None,
-        "healthy": item.healthy,
-    }
-    return json.dumps(record)
 
 
 def file_line(item: Item) -> str:

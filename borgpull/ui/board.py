@@ -30,7 +30,8 @@ from ..events import (
     TargetFinished,
     Warned,
 )
-from .figures import shown, size
+from ..hostile import shown
+from .figures import size
 
 WAITING = "waiting"
 RUNNING = "running"

@@ -24,7 +24,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from ..errors import CONTROLLER, Failure
-from .figures import shown
+from ..hostile import shown
 
 _WIDE = 10_000
 _OFF = {"", "0", "false", "no"}

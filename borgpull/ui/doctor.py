@@ -1,26 +1,21 @@
-"""What `doctor` and `config check` found, for people and for programs: pure, returns a table and lines, or text.
+"""What `doctor` and `config check` found, for people: pure, returns a table and lines.
 
 C and B have a line for each thing that was looked at, targets a row each, side by side. Every mark is a word too.
-The shapes for programs are promises: docs/doctor.schema.json and docs/check.schema.json. A change that breaks a reader
-raises `SCHEMA`, or `CHECK_SCHEMA`.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..answers import Finding, Mark, worst_mark
+from ..answers import Finding, Mark
 from ..errors import BACKUP_SERVER, CONTROLLER
+from ..hostile import shown
 from .console import STYLES, error_lines, labelled, note_lines, warning_lines
-from .figures import plural, shown
-
-SCHEMA = 1
-CHECK_SCHEMA = 1
+from .figures import plural
 
 _MARKS = {
     Mark.OK: ("✓ ok", STYLES["done"]),
@@ -101,36 +96,6 @@ def _last_line(findings: Sequence[Finding], sheets: _Sheets) -> Text:
     return Text(f"{going} of {plural(len(sheets), 'target')} would be backed up{aside}", style="bold")
 
 
-def doctor_json(findings: Sequence[Finding]) -> str:
-    """Return all that was found as JSON, indented; what is not ASCII is escaped, so nothing can move a cursor."""
-    report = {
-        "schema": SCHEMA,
-        "outcome": worst_mark(findings),
-        "findings": [
-            {
-                "party": shown(finding.party),
-                "what": finding.what,
-                "mark": finding.mark,
-                "detail": shown(finding.detail),
-                "hint": shown(finding.hint),
-            }
-            for finding in findings
-        ],
-    }
-    return json.dumps(report, indent=2)
-
-
 def right_lines(targets: Sequence[str], *, server: str) -> list[Text]:
     first = Text.assemble(("ok", STYLES["done"]), f": {plural(len(targets), 'target')}, backed up to {shown(server)}")
     return [first, *(Text(f"  {shown(name)}") for name in targets)]
-
-
-def check_json(*, targets: Sequence[str] = (), server: str = "", problems: Sequence[str] = ()) -> str:
-    report = {
-        "schema": CHECK_SCHEMA,
-        "right": not problems,
-        "server": shown(server),
-        "targets": [shown(name) for name in targets],
-        "problems": [shown(problem) for problem in problems],
-    }
-    return json.dumps(report, indent=2)

@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from datetime import UTC, datetime
-
-from ..hostile import LONGEST, clean
 
 UNKNOWN = "…"
 
@@ -62,18 +59,7 @@ def counts(states: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {named.get(state, state)}" for state, count in states.items() if count)
 
 
-def stamp(at: float, *, millis: bool = False) -> str:
-    """Return the unix time `at` as RFC 3339 in UTC: "2026-11-22T22:40:00Z"."""
-    text = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds" if millis else "seconds")
-    return text.replace("+00:00", "Z")
-
-
 def percent(fraction: float, *, estimated: bool) -> str:
     """Return a progress, rounded down so that 100 % means all of it; "~42%" is an estimate."""
     mark = "~" if estimated else ""
     return f"{mark}{math.floor(fraction * 100)}%"
-
-
-def shown(text: str, *, longest: int = LONGEST) -> str:
-    """Return `text` as `hostile.clean` does; the common case, clean already, costs next to nothing."""
-    return text if len(text) <= longest and text.isprintable() else clean(text, longest=longest)

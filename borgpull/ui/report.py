@@ -12,10 +12,11 @@ from collections import Counter
 from dataclasses import fields
 from typing import Any
 
+from ..answers import stamp
 from ..events import ArchiveCreated, CommandFinished, Event, Failed, Outcome, Step, Warned
+from ..hostile import shown
 from . import pace
 from .board import LARGEST, Board, Row, StepRecord, closed
-from .figures import shown, stamp
 
 SCHEMA = 1
 NOT_STARTED = "not-started"

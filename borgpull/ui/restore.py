@@ -1,15 +1,12 @@
-"""What `restore` and `drill` show, for people and for programs: a percentage on the way, then a report.
+"""What `restore` and `drill` show to people: a percentage on the way, then a report.
 
-The reports are pure: lines, a table, or text. Their shapes for programs are promises: docs/restore.schema.json and
-docs/drill.schema.json. A change that breaks a reader raises `SCHEMA`, or `DRILL_SCHEMA`.
+The reports are pure: lines, or a table.
 """
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 from rich.console import RenderableType
 from rich.table import Table
@@ -18,12 +15,10 @@ from rich.text import Text
 from ..answers import Compared, Drilled, Restored
 from ..errors import target_party
 from ..events import Event, PercentProgress, Step
-from .archives import archive_entry, closed_entry, closed_lines
+from ..hostile import shown
+from .archives import closed_lines
 from .console import STYLES, error_lines, labelled, people, repaints, terminal_size, warning_lines
-from .figures import percent, plural, shown, size
-
-SCHEMA = 1
-DRILL_SCHEMA = 1
+from .figures import percent, plural, size
 
 _CLEAR = "\r\x1b[2K"
 _REPAINT_SECONDS = 0.2
@@ -93,35 +88,6 @@ def _comparison(compared: Compared) -> Iterator[Text]:
     yield Text(said)
 
 
-def restored_json(restored: Restored) -> str:
-    report = {
-        "schema": SCHEMA,
-        "target": restored.target,
-        "archive": archive_entry(restored.archive),
-        "on": shown(restored.party),
-        "folder": restored.folder,
-        "items": restored.items,
-        "size": restored.size,
-        "dry_run": restored.dry_run,
-        "notes": [shown(note) for note in restored.notes],
-        "warnings": [shown(warning) for warning in restored.warnings],
-        "warned": restored.warned,
-        "compared": compared_entry(restored.compared),
-    }
-    return json.dumps(report, indent=2)
-
-
-def compared_entry(compared: Compared | None) -> dict[str, Any] | None:
-    if compared is None:
-        return None
-    return {
-        "same": compared.same,
-        "different": compared.different,
-        "unsure": compared.unsure,
-        "differences": [shown(difference) for difference in compared.differences],
-    }
-
-
 def drilled_lines(drilled: Sequence[Drilled], *, seed: int) -> list[RenderableType]:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for title in ("target", "result", "archive", "read back", "of"):
@@ -162,27 +128,3 @@ def _trouble(drilled: Drilled) -> Iterator[Text]:
         yield from error_lines(
             party, f"{plural(drilled.broken, 'file')} of its archive lack parts of their content", _HINT
         )
-
-
-def drilled_json(drilled: Sequence[Drilled], *, seed: int) -> str:
-    return json.dumps(
-        {"schema": DRILL_SCHEMA, "seed": seed, "targets": [_drilled_entry(each) for each in drilled]}, indent=2
-    )
-
-
-def _drilled_entry(drilled: Drilled) -> dict[str, Any]:
-    return {
-        "name": shown(drilled.target),
-        "good": drilled.good,
-        "archive": drilled.archive and archive_entry(drilled.archive),
-        "picked": drilled.picked,
-        "picked_size": drilled.picked_size,
-        "files": drilled.files,
-        "size": drilled.size,
-        "broken": drilled.broken,
-        "compared": compared_entry(drilled.compared),
-        "closed": closed_entry(drilled.closed),
-        "party": shown(drilled.party),
-        "cause": shown(drilled.cause),
-        "hint": shown(drilled.hint),
-    }

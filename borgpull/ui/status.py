@@ -1,26 +1,21 @@
-"""What `status` answers, for people and for programs: pure, returns a table and lines, or text.
+"""What `status` answers, for people: pure, returns a table and lines.
 
-The first line sums it up, for a monitor shows no other. The shape for programs is a promise: docs/status.schema.json.
-A change that breaks a reader raises `SCHEMA`. Sizes are bytes, ages seconds, times RFC 3339 in UTC; what is unknown is
-null, never zero.
+The first line sums it up, for a monitor shows no other.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..answers import Level, PastEvent, Standing, State, worst_level
+from ..answers import Level, Standing, State, worst_level
 from ..errors import Failure, target_party
+from ..hostile import shown
 from .console import STYLES, error_lines, labelled, warning_lines
-from .figures import plural, shown, size, span, stamp
-
-SCHEMA = 1
+from .figures import plural, size, span
 
 _WORDS = {State.NEVER: "never backed up"}
 _WORST_FIRST = (
@@ -115,53 +110,3 @@ def _trouble(standing: Standing, max_age: float) -> Iterator[Text]:
         yield from warning_lines(f"{party}: {cause}", standing.hint)
     else:
         yield from error_lines(party, cause, standing.hint, standing.rules)
-
-
-def status_json(standings: Sequence[Standing], *, now: float, max_age: float, failure: Failure | None = None) -> str:
-    """Return the standings as JSON, indented, or why B could not be asked; what is not ASCII is escaped."""
-    error = failure and {
-        "party": shown(failure.party),
-        "cause": shown(failure.cause),
-        "hint": shown(failure.hint),
-    }
-    report = {
-        "schema": SCHEMA,
-        "level": Level.UNKNOWN if failure else worst_level(standings),
-        "at": stamp(now, millis=True),
-        "max_age": max_age,
-        "targets": [_target(standing) for standing in standings],
-        "error": error,
-    }
-    return json.dumps(report, indent=2)
-
-
-def _target(standing: Standing) -> dict[str, Any]:
-    last = standing.last
-    return {
-        "name": shown(standing.target),
-        "level": standing.level,
-        "state": standing.state,
-        "ledger": standing.ledger,
-        "at_work": shown(standing.at_work),
-        "last_archive": last and {"name": shown(last.name), "start": stamp(last.started, millis=True)},
-        "age": last and round(last.age, 3),
-        "archives": standing.archives,
-        "size": standing.size,
-        "growth": standing.growth,
-        "checked": None if standing.checked is None else stamp(standing.checked, millis=True),
-        "expected": None if standing.expected is None else stamp(standing.expected, millis=True),
-        "cause": shown(standing.cause),
-        "rules": [shown(rule) for rule in standing.rules],
-        "hint": shown(standing.hint),
-        "history": [_event(event) for event in standing.history],
-    }
-
-
-def _event(event: PastEvent) -> dict[str, str]:
-    return {
-        "at": stamp(event.at, millis=True),
-        "what": shown(event.what),
-        "outcome": shown(event.outcome),
-        "cause": shown(event.cause),
-        "controller": shown(event.controller),
-    }

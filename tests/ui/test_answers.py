@@ -9,11 +9,11 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from borgpull.answers import Finding, GoodArchive, Mark, Standing, State
+from borgpull.answers import Examined, Finding, GoodArchive, Mark, Standing, Standings, State, Trouble
 from borgpull.errors import Failure
 from borgpull.ui import console
-from borgpull.ui.doctor import doctor_json, doctor_lines
-from borgpull.ui.status import failure_lines, status_json, status_lines
+from borgpull.ui.doctor import doctor_lines
+from borgpull.ui.status import failure_lines, status_lines
 
 DOCS = Path(__file__).parents[2] / "docs"
 DOCTOR = jsonschema.Draft202012Validator(json.loads((DOCS / "doctor.schema.json").read_text(encoding="utf-8")))
@@ -134,22 +134,23 @@ def test_colour_takes_nothing_away_and_nothing_of_others_moves_the_cursor(parts)
 
 
 def test_reports_are_those_of_the_published_schemas():
-    report = json.loads(doctor_json(FINDINGS))
+    report = json.loads(Examined(findings=FINDINGS).text)
     DOCTOR.validate(report)
     assert report["outcome"] == "failed"
-    told = json.loads(status_json([GOOD, TAMPERED, STALE], now=NOW, max_age=60))
+    told = json.loads(Standings(at=NOW, max_age=60, targets=(GOOD, TAMPERED, STALE)).text)
     STATUS.validate(told)
     assert told["level"] == "critical"
     assert told["targets"][0]["last_archive"] == {"name": "snapshot-1", "start": "2026-09-21T13:13:20.000Z"}
-    lost = json.loads(status_json([], now=NOW, max_age=60, failure=Failure("B", "refused", hint="check Host")))
+    trouble = Trouble(party="B", cause="refused", hint="check Host")
+    lost = json.loads(Standings(at=NOW, max_age=60, error=trouble).text)
     STATUS.validate(lost)
     assert (lost["level"], lost["error"]["cause"]) == ("unknown", "refused")
 
 
 def test_a_report_that_breaks_its_promise_is_found():
-    report = json.loads(doctor_json(FINDINGS))
+    report = json.loads(Examined(findings=FINDINGS).text)
     report["findings"][0]["mark"] = "fine"
     assert not DOCTOR.is_valid(report)
-    told = json.loads(status_json([GOOD], now=NOW, max_age=60))
+    told = json.loads(Standings(at=NOW, max_age=60, targets=(GOOD,)).text)
     told["targets"][0]["surprise"] = 1
     assert not STATUS.is_valid(told)

@@ -1,6 +1,8 @@
 import pytest
 
-from borgpull.ui.figures import number, percent, plural, shown, size, span, stamp
+from borgpull.answers import stamp
+from borgpull.hostile import shown
+from borgpull.ui.figures import number, percent, plural, size, span
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from plumbum import cli
 
+from ...answers import Checked
 from ...errors import ConfigError
 from ..command import Command, ConfiguredCommand, Group, private_directory
 from ..exits import DONE, OF_CHECK, WRONG
@@ -58,7 +59,7 @@ class Check(ConfiguredCommand):
             except ConfigError as error:
                 if not self.json:
                     raise
-                console.data(doctor.check_json(problems=error.problems))
+                console.data(Checked(problems=tuple(error.problems)).text)
                 return WRONG
         self._tell([target.name for target in config.targets], _shown(config.server))
         return DONE
@@ -67,7 +68,7 @@ class Check(ConfiguredCommand):
         from ...ui import console, doctor  # noqa: PLC0415
 
         if self.json:
-            console.data(doctor.check_json(targets=targets, server=server))
+            console.data(Checked(targets=tuple(targets), server=server).text)
         else:
             console.answer(doctor.right_lines(targets, server=server))
 
