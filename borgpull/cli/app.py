@@ -7,48 +7,51 @@ from __future__ import annotations
 
 import signal
 from types import FrameType
+from typing import ClassVar
 
 from plumbum import cli
 
 from .. import __version__
 from ..errors import ConfigError, Failure, TamperedError
 from . import exits
-from .command import Group
-from .help import META
+from .help import META, Group
 
 
 class BorgPull(Group):
-    """The command `borgpull`, whose own words are DESCRIPTION."""
+    """Back up many servers with BorgBackup in pull mode, close to zero trust.
+
+    Without a COMMAND it is `borgpull run`: `borgpull < config.toml` backs up every target of the config.
+    """
 
     PROGNAME = "borgpull"
     VERSION = __version__
     UNWANTED = ("completions", "help-all", "v")
-    DESCRIPTION = (
-        "Back up many servers with BorgBackup in pull mode, close to zero trust. Without a COMMAND it is "
-        "`borgpull run`: `borgpull < config.toml` backs up every target of the config."
-    )
     EXIT_CODES = exits.OF_RUN
+    COMMANDS: ClassVar = {
+        "run": "Back up the targets of the config, all or those that are chosen.",
+        "doctor": "See what would stop a backup: on this machine, the backup server and the targets NAME... (or all).",
+        "status": "Ask the backup server how the backups of the targets NAME... (or all) stand.",
+        "list": "List the archives of the target NAME, or the files of its ARCHIVE that match the PATTERNs.",
+        "restore": "Restore ARCHIVE of the target NAME, or the PATHs in it, to a folder here or onto the target.",
+        "borg": "Run a borg COMMAND here against the repository of the target NAME.",
+        "drill": "Read files of the latest archive of the targets NAME... (or all) back.",
+        "rollback": "Put the repository of the target NAME back to the last verified state.",
+        "accept": "Take the present state of the repository of the target NAME as the truth.",
+        "release": "Let the targets NAME... go on that are held, after showing why they are.",
+        "expect": "Announce a planned change of the targets NAME...",
+        "keep": "Let an ARCHIVE of the target NAME count as good again.",
+        "key": "Export the repository key of the target NAME, as it was last verified.",
+        "config": "Write a config, add to it, and see whether it is right.",
+        "completion": "Print the script by which SHELL (bash, zsh or fish) completes command lines.",
+    }
 
     @cli.switch(["--version"], overridable=True, group=META, help="print the version")
     def version(self) -> None:
         super().version()
 
 
-BorgPull.subcommand("run", "borgpull.cli.run.Run")
-BorgPull.subcommand("doctor", "borgpull.cli.doctor.Doctor")
-BorgPull.subcommand("status", "borgpull.cli.status.Status")
-BorgPull.subcommand("list", "borgpull.cli.list.List")
-BorgPull.subcommand("restore", "borgpull.cli.restore.Restore")
-BorgPull.subcommand("borg", "borgpull.cli.borg.Borg")
-BorgPull.subcommand("drill", "borgpull.cli.drill.Drill")
-BorgPull.subcommand("rollback", "borgpull.cli.rollback.Rollback")
-BorgPull.subcommand("accept", "borgpull.cli.accept.Accept")
-BorgPull.subcommand("release", "borgpull.cli.release.Release")
-BorgPull.subcommand("expect", "borgpull.cli.expect.Expect")
-BorgPull.subcommand("keep", "borgpull.cli.keep.Keep")
-BorgPull.subcommand("key", "borgpull.cli.key.Key")
-BorgPull.subcommand("config", "borgpull.cli.config.ConfigCommands")
-BorgPull.subcommand("completion", "borgpull.cli.completion.Completion")
+for command in BorgPull.COMMANDS:
+    BorgPull.subcommand(command, f"borgpull.cli.{command}.{command.title()}")
 
 _OF_THE_WHOLE = {"-h", "--help", "--version"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -40,8 +41,6 @@ async def answer_meanwhile(question: str, *, rule: Rule, otherwise: str) -> str:
 
 async def _typed(keyboard: TextIO) -> None:
     """Wait until there is a line to read."""
-    import asyncio  # noqa: PLC0415 - `--help` shall answer at once
-
     loop = asyncio.get_running_loop()
     typed = asyncio.Event()
     loop.add_reader(keyboard, typed.set)

@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from plumbum import cli
 
 from ..answers import Closed
+from ..borg.by_hand import Given, read_words
 from ..errors import BACKUP_SERVER, Failure, TamperedError
 from ..events import Event, Said, Warned
+from ..job import ByHand, Left, Subject
+from ..ui import archives, console
+from ..ui.console import message_note, message_warning
 from . import exits
-from .command import note
 from .targets import ReadingCommand
-
-if TYPE_CHECKING:
-    from ..borg.by_hand import Given
-    from ..job import ByHand, Left, Subject
 
 
 class Borg(ReadingCommand):
-    """Run a borg COMMAND here against the repository of the target NAME: `borgpull borg NAME -- COMMAND ARG...`.
+    """It is typed `borgpull borg NAME -- COMMAND ARG...`.
 
-    The repository is set: `::` names it, `::ARCHIVE` an archive in it, `::latest` the newest good one. What
-    stands after `--` is borg's, and so are input, output and terminal: there is no --json but borg's own. Where the
-    config came on standard input borg reads from the terminal, or from /dev/null without one. The session may only add;
-    with --full-access it may also delete, and the state that it leaves is taken as the truth. A mount ends with Ctrl-C
-    or `umount`.
+    The repository is set: `::` names it, `::ARCHIVE` an archive in it, `::latest` the newest good one. What stands
+    after `--` is borg's, and so are input, output and terminal: there is no --json but borg's own. Where the config
+    came on standard input borg reads from the terminal, or from /dev/null without one. The session may only add; with
+    --full-access it may also delete, and the state that it leaves is taken as the truth. A mount ends with Ctrl-C or
+    `umount`.
     """
 
-    PROGNAME = "borgpull borg"
     EXIT_CODES = exits.OF_BORG
     full_access = cli.Flag(
         ["--full-access"],
@@ -44,16 +42,10 @@ class Borg(ReadingCommand):
         return f"what is borg's stands after `--`, as in `borgpull borg NAME -- list --short`; {super().see}"
 
     def main(self, name: str, command: str, *args: str) -> int:
-        from ..borg.by_hand import read_words  # noqa: PLC0415 - `--help` shall answer at once
-
         given = read_words((command, *args), full_access=self.full_access, only_reads=bool(self.at))
         return self.about(name, lambda subject: self._borg(subject, given))
 
     async def _borg(self, subject: Subject, given: Given) -> int:
-        import asyncio  # noqa: PLC0415
-
-        from ..job import ByHand  # noqa: PLC0415
-
         hand = ByHand(subject, full_access=self.full_access)
         if wrong := await hand.begin():
             self._warn(subject, hand, wrong)
@@ -70,7 +62,9 @@ class Borg(ReadingCommand):
 
     async def _run(self, hand: ByHand, given: Given) -> int:
         if given.mounts:
-            note("a mount lasts until Ctrl-C is pressed, or `umount` typed; no run of this target works meanwhile")
+            message_note(
+                "a mount lasts until Ctrl-C is pressed, or `umount` typed; no run of this target works meanwhile"
+            )
         ours = contextlib.nullcontext() if not _shares_terminal() else self.interrupt.left_to_others()
         with ours, self._keyboard() as stdin:
             return await hand.run(given, stdin=stdin)
@@ -92,8 +86,6 @@ class Borg(ReadingCommand):
 
     @staticmethod
     def _warn(subject: Subject, hand: ByHand, wrong: Failure) -> None:
-        from ..ui import archives, console  # noqa: PLC0415
-
         if isinstance(wrong, TamperedError):
             closed = Closed(cause=wrong.cause, rules=wrong.rules, hint=hand.ways_out)
             console.message_lines(archives.closed_lines(subject.target.name, closed))
@@ -102,25 +94,21 @@ class Borg(ReadingCommand):
 
     @staticmethod
     def _tell(subject: Subject, hand: ByHand, left: Left) -> None:
-        from ..ui.console import message_warning  # noqa: PLC0415
-
         if not left.settled:
             text = f"{subject.party}: the next run will close its repository: {'; '.join(left.changes)}"
             message_warning(text, f"{hand.ways_out}; what you mean to change takes --full-access")
             return
         for change in left.changes:
-            note(f"{subject.party}: {change}")
+            message_note(f"{subject.party}: {change}")
         if left.changes:
-            note(f"{subject.party}: that is the verified state now")
+            message_note(f"{subject.party}: that is the verified state now")
 
     def heard(self, event: Event) -> None:
         """Take in an event: what borg says on B, its client does not."""
-        from ..ui.console import message_warning  # noqa: PLC0415
-
         if isinstance(event, Warned):
             message_warning(event.text, event.hint)
         elif isinstance(event, Said) and event.party == f"borg {BACKUP_SERVER}":
-            note(f"{event.party}: {event.text}")
+            message_note(f"{event.party}: {event.text}")
         else:
             super().heard(event)
 

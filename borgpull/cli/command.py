@@ -1,58 +1,31 @@
-"""What every command is: a plumbum application whose wrong command lines are errors of ours, and what takes a config.
-
-plumbum would print them on stdout and exit 2, which here means that a target failed.
-"""
+"""What takes a config, and what such a command needs: a private directory, an event loop."""
 
 from __future__ import annotations
 
-import difflib
+import asyncio
 import os
-import re
 import stat
 import sys
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from plumbum import cli
-from plumbum.cli.switches import PositionalArgumentsError, SwitchError
 
+from .. import config, rundir, ssh
+from ..config import Config
 from ..errors import ConfigError, UsageError
-from .help import DocumentedCommand, page_of
+from .help import Command
 
-if TYPE_CHECKING:
-    from ..config import Config
-
-_HELP_EXITS = {"ShowHelp", "ShowVersion"}
 _Result = TypeVar("_Result")
 MOST_CONFIG = 64 * 1024 * 1024
 # where Docker, Podman and Compose put a secret of this name
 SECRET = Path("/run/secrets/borgpull")
 
 
-# plumbum's words (2.0.2), and ours. They show no word that was typed but names of options.
-_WORDS = (
-    (r"Unknown switch (.*)", r"there is no option \1"),
-    (r"Switch (.*) requires an argument", r"\1 needs a value"),
-    (r"Given -*(.*), the following are invalid \['-*(.*)'\]", r"--\1 does not go with --\2"),
-    (r"Given -*(.*), the following are missing \['-*(.*)'\]", r"--\1 needs --\2 too"),
-)
-
-
-def _in_our_words(error: SwitchError, command: type[Command]) -> str:
-    if isinstance(error, PositionalArgumentsError):
-        return f"too few words or too many: `{page_of(command).usage}`"
-    for theirs, ours in _WORDS:
-        if found := re.fullmatch(theirs, str(error)):
-            return re.sub(r"--(\w)(?= |$)", r"-\1", found.expand(ours))
-    return str(error)
-
-
 def awaited(work: Coroutine[Any, Any, _Result]) -> _Result:
     """Wait for `work` in an event loop of its own; return what it returns."""
-    import asyncio  # noqa: PLC0415 - `--help` shall answer at once
-
     if sys.version_info < (3, 12):
         # The default of 3.11 keeps a thread for each process; later versions choose this one by themselves.
         asyncio.set_child_watcher(asyncio.PidfdChildWatcher())
@@ -62,64 +35,13 @@ def awaited(work: Coroutine[Any, Any, _Result]) -> _Result:
 @contextmanager
 def private_directory() -> Iterator[Path]:
     """Close this process to others, and yield its private directory. Raises Failure, as rundir does."""
-    from .. import rundir  # noqa: PLC0415 - `--help` shall answer at once
-
     rundir.harden()
     with rundir.private_directory() as directory:
         yield directory
 
 
-def note(text: str) -> None:
-    """Tell people something that asks nothing of them."""
-    from ..ui.console import message_note  # noqa: PLC0415 - rich takes a while
-
-    message_note(text)
-
-
-class Command(DocumentedCommand):
-    """A command whose wrong command lines are errors of ours."""
-
-    @property
-    def see(self) -> str:
-        return f"see `{self.PROGNAME} --help`"
-
-    @contextmanager
-    def _usage(self) -> Iterator[None]:
-        try:
-            yield
-        except SwitchError as error:
-            if type(error).__name__ in _HELP_EXITS:
-                raise
-            raise UsageError(_in_our_words(error, type(self)), hint=self.see) from None
-
-    def _parse_args(self, argv: list[str]) -> Any:  # noqa: ANN401 - plumbum's own shape
-        with self._usage():
-            return super()._parse_args(argv)
-
-    def _validate_args(self, swfuncs: Any, tailargs: Sequence[str]) -> Any:  # noqa: ANN401
-        with self._usage():
-            return super()._validate_args(swfuncs, tailargs)
-
-
-class Group(Command):
-    """A command that is made of commands."""
-
-    def main(self, *words: str) -> int:
-        """Refuse what is no subcommand: those were dispatched before."""
-        if self.nested_command:
-            return 0
-        names = list(self._subcommands)
-        if not words:
-            raise UsageError(f"`{self.PROGNAME}` needs one of its commands: {', '.join(names)}", hint=self.see)
-        nearest = difflib.get_close_matches(words[0], names, n=1)
-        hint = f"did you mean `{self.PROGNAME} {nearest[0]}`?" if nearest else self.see
-        raise UsageError(f"there is no command `{self.PROGNAME} {words[0]}`", hint=hint)
-
-
 def checked(text: str, directory: Path) -> Config:
     """Return the settings that the text of a config says, as `ConfiguredCommand.config` does. Raises ConfigError."""
-    from .. import config, ssh  # noqa: PLC0415 - pydantic takes a while
-
     return config.read(
         text,
         check_key=lambda key: ssh.key_problem(key, directory),

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
-from .command import Command
+from ..ui import console
+from .app import BorgPull
 from .exits import DONE
-from .help import Option, Page, Parameter, page_of
+from .help import Command, Option, Page, Parameter, page_of
 
 WORDS, FILES, DIRECTORIES = ":words", ":files", ":directories"
 _MOST_CONFIG = 16 * 1024 * 1024
@@ -25,34 +26,22 @@ SHELLS = ("bash", "zsh", "fish")
 
 
 class Completion(Command):
-    """Print the script by which SHELL (bash, zsh or fish) completes commands, options, and names of targets.
+    """It completes commands, options, and names of targets.
 
     Names are found where the line names a plain config with --config; nothing is ever decrypted for them. The scripts
     ask `borgpull completion words -- LINE...`, so they need not be made again for another version.
     """
 
-    PROGNAME = "borgpull completion"
-
     def main(self, shell: str, *words: str) -> int:
         if shell == "words":
-            self._complete(words)
+            console.data("\n".join(answer(page_of(BorgPull, "borgpull"), words).lines()) + "\n")
         elif shell in SHELLS and not words:
-            _print(resources.files(__package__).joinpath("scripts", f"completion.{shell}").read_text(encoding="utf-8"))
+            console.data(
+                resources.files(__package__).joinpath("scripts", f"completion.{shell}").read_text(encoding="utf-8")
+            )
         else:
             raise UsageError(f"`{self.PROGNAME}` knows bash, zsh and fish", hint=self.see)
         return DONE
-
-    @staticmethod
-    def _complete(words: tuple[str, ...]) -> None:
-        from .app import BorgPull  # noqa: PLC0415 - it names this command
-
-        _print("\n".join(answer(page_of(BorgPull), words).lines()) + "\n")
-
-
-def _print(text: str) -> None:
-    from ..ui import console  # noqa: PLC0415
-
-    console.data(text)
 
 
 @dataclass(frozen=True)
@@ -121,7 +110,7 @@ def _option(page: Page, name: str) -> tuple[Page, Option | None]:
 
 
 def _command(page: Page, name: str) -> Page | None:
-    return next((each for each in page.commands if each.name == name), None)
+    return page.inner(name) if name in page.commands else None
 
 
 def _possible(typed: _Typed, last: str) -> Answer:
@@ -130,7 +119,7 @@ def _possible(typed: _Typed, last: str) -> Answer:
     if last.startswith("-") and not typed.only_words:
         return Answer(words=tuple(_options(typed.page)))
     if typed.page.commands and not typed.words:
-        return Answer(words=tuple((each.name, each.summary) for each in typed.page.commands))
+        return Answer(words=tuple(typed.page.commands.items()))
     parameter = _parameter(typed.page.parameters, len(typed.words))
     return _values(parameter.name, typed) if parameter else Answer()
 

@@ -5,26 +5,26 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
+from .. import checkup, fleet
 from ..answers import Examined, Finding
 from ..errors import Failure
+from ..ui import console, doctor
+from ..ui.console import message_note, people, repaints
+from ..ui.figures import plural
 from . import exits
-from .command import note, private_directory
+from .command import private_directory
 from .targets import AnsweringCommand
 
 
 class Doctor(AnsweringCommand):
-    """Look at this machine, the backup server and the targets NAME... (or all), and say what would stop a backup.
+    """It changes nothing, runs no backup and needs no passphrase.
 
-    It changes nothing, runs no backup and needs no passphrase. Each cross comes with the line to change or the command
-    to type.
+    Each cross comes with the line to change or the command to type.
     """
 
-    PROGNAME = "borgpull doctor"
     EXIT_CODES = exits.OF_DOCTOR
 
     def main(self, *names: str) -> int:
-        from .. import checkup  # noqa: PLC0415 - `--help` shall answer at once
-
         with contextlib.ExitStack() as stack:
             memory: Path | Failure
             try:
@@ -37,8 +37,6 @@ class Doctor(AnsweringCommand):
             return self._examine(memory, here, names)
 
     def _examine(self, directory: Path, here: tuple[Finding, ...], names: tuple[str, ...]) -> int:
-        from .. import fleet  # noqa: PLC0415
-
         config = self.config(directory)
         targets = self.selected(config, names)
         if not targets:
@@ -53,15 +51,10 @@ class Doctor(AnsweringCommand):
 
     @staticmethod
     def _announce(count: int) -> None:
-        from ..ui.console import people, repaints  # noqa: PLC0415
-        from ..ui.figures import plural  # noqa: PLC0415
-
         if repaints(people().file):
-            note(f"looking at this machine, the backup server and {plural(count, 'target')} …")
+            message_note(f"looking at this machine, the backup server and {plural(count, 'target')} …")
 
     def _tell(self, findings: tuple[Finding, ...]) -> int:
-        from ..ui import console, doctor  # noqa: PLC0415
-
         found = Examined(findings=findings)
         if self.json:
             console.data(found.text)

@@ -6,9 +6,12 @@ import secrets
 
 from plumbum import cli
 
+from .. import fleet
 from ..answers import Drills
+from ..config import amounts
 from ..errors import UsageError
 from ..events import Event, Said
+from ..ui import console, restore
 from .command import private_directory
 from .exits import DONE, FAILED, OF_DRILL, TAMPERED
 from .targets import AnsweringCommand
@@ -18,13 +21,12 @@ _MOST_FILES = 1000
 
 
 class Drill(AnsweringCommand):
-    """Read files of the latest archive of the targets NAME... (or all) back, and compare them with borg's own record.
+    """They are compared with borg's own record.
 
     A seed picks them; they are extracted in memory on this machine, one target after the other, and removed. No target
     is contacted, and nothing is changed. It is a sample, for each week: `borg check --verify-data` reads everything.
     """
 
-    PROGNAME = "borgpull drill"
     EXIT_CODES = OF_DRILL
     seed = cli.SwitchAttr(
         ["--seed"], cli.Range(0, _SEEDS), argname="N", help="pick the same files as a drill that told this seed"
@@ -37,9 +39,6 @@ class Drill(AnsweringCommand):
     )
 
     def main(self, *names: str) -> int:
-        from .. import fleet  # noqa: PLC0415 - `--help` shall answer at once
-        from ..ui import console, restore  # noqa: PLC0415
-
         size = self._bytes_allowed()
         seed = secrets.randbelow(_SEEDS) if self.seed is None else self.seed
         with private_directory() as directory:
@@ -67,8 +66,6 @@ class Drill(AnsweringCommand):
             return self.answering(work) if targets else DONE
 
     def _bytes_allowed(self) -> int:
-        from ..config import amounts  # noqa: PLC0415
-
         try:
             return amounts.size(self.size)
         except ValueError as problem:

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
 from plumbum import cli
 
+from .. import job
+from ..config import amounts
 from ..errors import UsageError
-from .command import note
+from ..job import Subject
+from ..ui.console import message_note
 from .exits import DONE
 from .targets import OneTargetCommand, point_in_time
-
-if TYPE_CHECKING:
-    from ..job import Subject
 
 _HINT = "write how long, such as `--until 12h`, or a time, such as `--until 2026-12-01T06:00`"
 
 
 class Expect(OneTargetCommand):
-    """Announce a planned change of the targets NAME...: what is odd until then is told, and not held."""
+    """What is odd until then is told, and not held."""
 
-    PROGNAME = "borgpull expect"
     until = cli.SwitchAttr(
         ["--until"], str, argname="TIME", mandatory=True, help="when it is over: a span such as 12h, or a local time"
     )
@@ -32,18 +30,14 @@ class Expect(OneTargetCommand):
         return self.about_each((name, *names), lambda subject: self._expect(subject, until))
 
     async def _expect(self, subject: Subject, until: float) -> int:
-        from .. import job  # noqa: PLC0415 - `--help` shall answer at once
-
         await job.expect(subject, until=until, why=str(self.why))
         over = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(until))
-        note(f"{subject.party}: what is odd until {over} is told, and not held")
+        message_note(f"{subject.party}: what is odd until {over} is told, and not held")
         return DONE
 
 
 def _moment(text: str) -> float:
     """Return when it is over, in unix seconds. Raises UsageError."""
-    from ..config import amounts  # noqa: PLC0415
-
     now = time.time()
     try:
         until = now + amounts.seconds(text)

@@ -1,22 +1,27 @@
-"""What a command says of itself: the one source of `--help` and shell completion.
+"""What every command is, and says of itself: a plumbum application with errors and help of our own.
 
-It is read from the plumbum applications, so neither can know another option than the parser does. plumbum's
-own help names types, and lists switches that nobody needs.
+plumbum would print errors on stdout and exit 2, which here means that a target failed; its help names types, and lists
+switches that nobody needs. Help and shell completion are read from the applications, so neither can know another option
+than the parser does.
 """
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from plumbum import cli
+from plumbum.cli.switches import PositionalArgumentsError, SwitchError
 
+from ..errors import UsageError
 from .exits import ExitCodes
 
 META = "Meta-switches"
@@ -24,6 +29,7 @@ _WIDEST = 100
 _INDENT = "  "
 _WIDEST_TERM = 26
 _COMMAND = re.compile(r"`[^`]*`")
+_HELP_EXITS = {"ShowHelp", "ShowVersion"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +63,10 @@ class Parameter:
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """A command as the operator types it; `commands` are those that it is made of, in the order of the applications."""
+    """A command as the operator types it; `commands` are those that it is made of, each with its summary.
+
+    `inner` returns the page of one of them.
+    """
 
     command: str
     summary: str
@@ -65,7 +74,8 @@ class Page:
     exit_codes: ExitCodes | None
     parameters: tuple[Parameter, ...]
     options: tuple[Option, ...]
-    commands: tuple[Page, ...]
+    commands: Mapping[str, str]
+    inner: Callable[[str], Page]
 
     @property
     def usage(self) -> str:
@@ -73,17 +83,33 @@ class Page:
         words += ["[OPTION]..."] if self.options else []
         return " ".join([self.command, *words, *(parameter.shown for parameter in self.parameters)])
 
-    @property
-    def name(self) -> str:
-        return self.command.rpartition(" ")[2]
+
+# plumbum's words (2.0.2), and ours. They show no word that was typed but names of options.
+_WORDS = (
+    (r"Unknown switch (.*)", r"there is no option \1"),
+    (r"Switch (.*) requires an argument", r"\1 needs a value"),
+    (r"Given -*(.*), the following are invalid \['-*(.*)'\]", r"--\1 does not go with --\2"),
+    (r"Given -*(.*), the following are missing \['-*(.*)'\]", r"--\1 needs --\2 too"),
+)
 
 
-class DocumentedCommand(cli.Application):
-    """A plumbum application with a help of our own, of its docstring; the first paragraph is for the list of commands.
+def _in_our_words(error: SwitchError, command: Command) -> str:
+    if isinstance(error, PositionalArgumentsError):
+        return f"too few words or too many: `{page_of(type(command), str(command.PROGNAME)).usage}`"
+    for theirs, ours in _WORDS:
+        if found := re.fullmatch(theirs, str(error)):
+            return re.sub(r"--(\w)(?= |$)", r"-\1", found.expand(ours))
+    return str(error)
 
-    It has EXIT_CODES where they are other ones than those of a run.
+
+class Command(cli.Application):
+    """A command whose wrong command lines are errors of ours, and whose docstring is what its help has to add.
+
+    Its summary stands in the COMMANDS of the group that it is of. It has EXIT_CODES where they are other ones than
+    those of a run.
     """
 
+    COMMANDS: ClassVar[Mapping[str, str]] = {}
     EXIT_CODES: ClassVar[ExitCodes | None] = None
     # What plumbum brings along: its own completion, help of everything at once, and a -v that stands for --version.
     UNWANTED: ClassVar[tuple[str, ...]] = ("completions", "help-all", "version", "v")
@@ -94,40 +120,76 @@ class DocumentedCommand(cli.Application):
             if name in self.options and self.options[name].group == META:
                 del self.options[name]
 
-    def __init_subclass__(cls) -> None:
-        first, _, rest = (cls.__doc__ or "").partition("\n\n")
-        cls.DESCRIPTION = cls.__dict__.get("DESCRIPTION", " ".join(first.split()))
-        cls.DESCRIPTION_MORE = cls.__dict__.get("DESCRIPTION_MORE", " ".join(rest.split()))
-
     @property
     def options(self) -> dict[str, Any]:
         """What plumbum knows of each option, by its name without dashes."""
         return self._switches_by_name
 
-    @property
-    def subcommands(self) -> dict[str, type[DocumentedCommand]]:
-        """The commands that this one is made of, loaded, in the order in which they were named."""
-        return {name: cast("type[DocumentedCommand]", each.get()) for name, each in self._subcommands.items()}
-
     @cli.switch(["-h", "--help"], overridable=True, group=META, help="print this help")
     def help(self) -> None:
-        sys.stdout.write(help_text(page_of(type(self))))
+        name = str(self.PROGNAME)
+        summary = self.parent.COMMANDS[name.rpartition(" ")[2]] if self.parent else ""
+        sys.stdout.write(help_text(page_of(type(self), name, summary)))
+
+    @property
+    def see(self) -> str:
+        return f"see `{self.PROGNAME} --help`"
+
+    @contextmanager
+    def _usage(self) -> Iterator[None]:
+        try:
+            yield
+        except SwitchError as error:
+            if type(error).__name__ in _HELP_EXITS:
+                raise
+            raise UsageError(_in_our_words(error, self), hint=self.see) from None
+
+    def _parse_args(self, argv: list[str]) -> Any:  # noqa: ANN401 - plumbum's own shape
+        with self._usage():
+            return super()._parse_args(argv)
+
+    def _validate_args(self, swfuncs: Any, tailargs: Sequence[str]) -> Any:  # noqa: ANN401
+        with self._usage():
+            return super()._validate_args(swfuncs, tailargs)
 
 
-def page_of(command: type[DocumentedCommand]) -> Page:
-    application = command("")
+class Group(Command):
+    """A command that is made of COMMANDS, each with its summary: its class is loaded when it is typed."""
+
+    COMMANDS: ClassVar[Mapping[str, str]]
+
+    def main(self, *words: str) -> int:
+        """Refuse what is no subcommand: those were dispatched before."""
+        if self.nested_command:
+            return 0
+        names = list(self.COMMANDS)
+        if not words:
+            raise UsageError(f"`{self.PROGNAME}` needs one of its commands: {', '.join(names)}", hint=self.see)
+        nearest = difflib.get_close_matches(words[0], names, n=1)
+        hint = f"did you mean `{self.PROGNAME} {nearest[0]}`?" if nearest else self.see
+        raise UsageError(f"there is no command `{self.PROGNAME} {words[0]}`", hint=hint)
+
+
+def page_of(command: type[Command], name: str, summary: str = "") -> Page:
+    application = command(name)
+
+    def inner(word: str) -> Page:
+        loaded: Any = application._subcommands[word].get()
+        return page_of(loaded, f"{name} {word}", command.COMMANDS[word])
+
     return Page(
-        command=str(command.PROGNAME),
-        summary=command.DESCRIPTION or "",
-        paragraph=command.DESCRIPTION_MORE or "",
+        command=name,
+        summary=summary,
+        paragraph=" ".join((command.__doc__ or "").split()),
         exit_codes=command.EXIT_CODES,
-        parameters=() if application.subcommands else tuple(_parameters(command)),
+        parameters=() if command.COMMANDS else tuple(_parameters(command)),
         options=tuple(_options(application)),
-        commands=tuple(page_of(each) for each in application.subcommands.values()),
+        commands=command.COMMANDS,
+        inner=inner,
     )
 
 
-def _options(application: DocumentedCommand) -> Iterator[Option]:
+def _options(application: Command) -> Iterator[Option]:
     """Yield the options, those of the command's own class before those that it inherits, `--help` last."""
     names: dict[Any, list[str]] = {}
     for kind in type(application).mro():
@@ -156,7 +218,7 @@ def _dashed(name: str) -> str:
     return ("-" if len(name) == 1 else "--") + name
 
 
-def _parameters(command: type[DocumentedCommand]) -> Iterator[Parameter]:
+def _parameters(command: type[Command]) -> Iterator[Parameter]:
     found = list(inspect.signature(command.main).parameters.values())[1:]
     for each in found:
         repeated = each.kind is inspect.Parameter.VAR_POSITIONAL
@@ -167,11 +229,10 @@ def _parameters(command: type[DocumentedCommand]) -> Iterator[Parameter]:
 def help_text(page: Page) -> str:
     """Return the help of a command, as wide as the terminal is, and never wider than can be read."""
     width = min(shutil.get_terminal_size().columns, _WIDEST)
-    parts = [f"Usage: {page.usage}", "\n".join(_wrapped(page.summary, width))]
-    if page.paragraph:
-        parts.append("\n".join(_wrapped(page.paragraph, width)))
+    parts = [f"Usage: {page.usage}"]
+    parts += ["\n".join(_wrapped(text, width)) for text in (page.summary, page.paragraph) if text]
     if page.commands:
-        parts.append(_listed("Commands:", ((each.name, each.summary) for each in page.commands), width))
+        parts.append(_listed("Commands:", page.commands.items(), width))
     parts.append(_listed("Options:", ((option.shown, option.text) for option in page.options), width))
     if page.exit_codes:
         parts.append(_listed(f"{page.exit_codes.title}:", page.exit_codes.meanings.items(), width))

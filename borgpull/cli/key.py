@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from plumbum import cli
 
+from .. import job
 from ..errors import Failure, UsageError
+from ..job import Subject
+from ..ui.console import data
 from .exits import DONE
 from .targets import OneTargetCommand
 
-if TYPE_CHECKING:
-    from ..job import Subject
-
 
 class Key(OneTargetCommand):
-    """Export the repository key of the target NAME, encrypted with its passphrase, as it was last verified.
+    """It is encrypted with the passphrase.
 
     `borg key import` puts the file form back; the paper form can be typed in with `borg key import --paper`.
     """
 
-    PROGNAME = "borgpull key"
     paper = cli.Flag(["--paper"], help="print the paper form, with checksums in each line")
     output = cli.SwitchAttr(["-o", "--output"], str, argname="FILE", help="write to a new FILE instead of stdout")
 
@@ -29,9 +27,6 @@ class Key(OneTargetCommand):
         return self.about(name, self._export)
 
     async def _export(self, subject: Subject) -> int:
-        from .. import job  # noqa: PLC0415
-        from ..ui.console import data  # noqa: PLC0415
-
         text = await (job.paper_key(subject) if self.paper else job.file_key(subject))
         if not self.output:
             data(text)

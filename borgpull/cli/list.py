@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import time
-from typing import TYPE_CHECKING
 
 from plumbum import cli
 
+from .. import job
 from ..answers import ArchiveList, Item, ListedArchive, dumps
 from ..errors import Failure, UsageError
+from ..job import Shelf, Subject
+from ..ui import archives as ui
+from ..ui import console
 from .exits import DONE
 from .targets import ReadingCommand
 
-if TYPE_CHECKING:
-    from ..job import Shelf, Subject
-
 
 class List(ReadingCommand):
-    """List the archives of the target NAME, or the files of its ARCHIVE that match the PATTERNs.
-
-    ARCHIVE is a name, an id, or `latest`: the newest good one. A PATTERN is one of borg's: a path with all
+    """ARCHIVE is a name, an id, or `latest`: the newest good one. A PATTERN is one of borg's: a path with all
     below it, or `sh:**/*.conf`, `fm:`, `re:`, `pf:`. Without one everything is listed. It runs borg on this machine,
     contacts no target, and changes nothing.
     """
 
-    PROGNAME = "borgpull list"
     why = cli.Flag(["--why"], help="tell of each archive which rule keeps it, or that the next run would remove it")
     json = cli.Flag(["--json"], help="print JSON, docs/list.schema.json; names are as they are, not cleaned")
 
@@ -35,10 +32,6 @@ class List(ReadingCommand):
         return self.about(name, lambda subject: self._list(subject, archive, patterns), alone=False)
 
     async def _list(self, subject: Subject, archive: str, patterns: tuple[str, ...]) -> int:
-        from .. import job  # noqa: PLC0415 - `--help` shall answer at once
-        from ..ui import archives as ui  # noqa: PLC0415
-        from ..ui import console  # noqa: PLC0415
-
         shelf = await job.shelf_of(subject)
         self.warn_when_closed(shelf)
         if archive:
@@ -52,8 +45,6 @@ class List(ReadingCommand):
         return DONE
 
     async def _files(self, subject: Subject, shelf: Shelf, wanted: str, patterns: tuple[str, ...]) -> int:
-        from .. import job  # noqa: PLC0415
-
         archive = shelf.chosen(wanted)
         listing = _Listing(shelf, shelf.entry(archive), as_json=self.json)
         await job.each_item(subject, archive, patterns, listing.take)
@@ -67,9 +58,6 @@ class _Listing:
     """The files of an archive on stdout, each as soon as it is read: there may be millions. `items` counts them."""
 
     def __init__(self, shelf: Shelf, archive: ListedArchive, *, as_json: bool) -> None:
-        from ..ui import archives as ui  # noqa: PLC0415
-        from ..ui import console  # noqa: PLC0415
-
         self.items = 0
         self._as_json = as_json
         self._line = ui.file_line

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from plumbum import cli
 
+from .. import job
+from ..job import Subject
+from ..ui.console import message_note
 from . import asking
-from .command import note
 from .exits import DONE
 from .targets import OneTargetCommand
-
-if TYPE_CHECKING:
-    from ..job import Subject
 
 _OTHERWISE = "add --good if the archives hold what they should, --set-aside if they do not"
 
 
 class Release(OneTargetCommand):
-    """Let the targets NAME... go on that are held, after showing why they are.
-
-    Their odd archives become good, and may push out older ones, or are set aside. A repository that is closed is not
+    """Their odd archives become good, and may push out older ones, or are set aside. A repository that is closed is not
     released: see `borgpull accept` and `borgpull rollback`.
     """
 
-    PROGNAME = "borgpull release"
     good = cli.Flag(["--good"], excludes=["--set-aside"], help="the odd archives count as good, without asking")
     aside = cli.Flag(["--set-aside"], help="the odd archives are set aside, without asking")
 
@@ -32,14 +26,12 @@ class Release(OneTargetCommand):
         return self.about_each((name, *names), self._release)
 
     async def _release(self, subject: Subject) -> int:
-        from .. import job  # noqa: PLC0415 - `--help` shall answer at once
-
         case = await job.held_case(subject)
         for line in case.lines:
-            note(f"{subject.party}: {line}")
+            message_note(f"{subject.party}: {line}")
         if case.known.holds:
             good = await self._are_good(len(case.odd))
-            note(f"{subject.party}: {await job.release(subject, case.known, good=good)}")
+            message_note(f"{subject.party}: {await job.release(subject, case.known, good=good)}")
         return DONE
 
     async def _are_good(self, odd: int) -> bool:

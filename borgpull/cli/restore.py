@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from plumbum import cli
 
+from .. import job
 from ..errors import UsageError
+from ..events import Event
+from ..job import Subject, Wanted
+from ..ui import console
+from ..ui import restore as ui
+from ..ui.restore import Percentage
 from .exits import DONE, FAILED, WARNINGS
 from .targets import ReadingCommand
 
-if TYPE_CHECKING:
-    from ..events import Event
-    from ..job import Subject, Wanted
-    from ..ui.restore import Percentage
-
 
 class Restore(ReadingCommand):
-    """Restore ARCHIVE of the target NAME, or the PATHs in it, to a folder here or onto the target itself.
-
-    ARCHIVE is a name, an id, or `latest`, as without one: the newest good one; `@NAME` is that of a stream. A
+    """ARCHIVE is a name, an id, or `latest`, as without one: the newest good one; `@NAME` is that of a stream. A
     PATH stands for all below it; borg's patterns work too, see `borgpull list`. `--to DIR` extracts here, below DIR.
     `--onto-target` puts everything back where it was on the target, and together with `--to DIR` below the folder DIR
     of the target. Nothing is overwritten: DIR has to be new or empty, and without DIR the paths must not be there,
     unless you say --overwrite.
     """
 
-    PROGNAME = "borgpull restore"
     to = cli.SwitchAttr(["--to"], str, argname="DIR", help="the folder; with --onto-target a folder on the target")
     onto_target = cli.Flag(
         ["--onto-target"],
@@ -49,8 +46,6 @@ class Restore(ReadingCommand):
             raise UsageError("--at reads on this machine alone, and takes no --onto-target", hint=hint)
 
         async def work(subject: Subject) -> int:
-            from ..job import Wanted  # noqa: PLC0415 - `--help` shall answer at once
-
             wanted = Wanted(
                 archive=archive,
                 patterns=paths,
@@ -80,10 +75,6 @@ class Restore(ReadingCommand):
         return str(self.to)
 
     async def _restore(self, subject: Subject, wanted: Wanted) -> int:
-        from .. import job  # noqa: PLC0415
-        from ..ui import console  # noqa: PLC0415
-        from ..ui import restore as ui  # noqa: PLC0415
-
         shelf = await job.shelf_of(subject)
         self.warn_when_closed(shelf)
         self._percentage = ui.Percentage()

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from plumbum import cli
 
+from .. import job
 from ..errors import UsageError
 from ..hostile import clean
-from .command import note
+from ..job import Case, Settlement, Subject
+from ..ui import console
+from ..ui.console import message_note
+from ..ui.figures import plural
 from .exits import DONE, TAMPERED
 from .targets import DecidingCommand, point_in_time
-
-if TYPE_CHECKING:
-    from ..job import Case, Subject
 
 _MOST_NAMED = 5
 
 
 class Rollback(DecidingCommand):
-    """Put the repository of the target NAME back to the last verified state, and prove it with evidence and borg check.
+    """Evidence and borg check prove that.
 
     The state found is kept beside the ledger on B, in `.borgpull/SUBDIR/tampered`, until the next rollback. With --to
     it is an older state that becomes the present one: what each prune and compaction removed is kept for a while
     (Grace). The state that it replaces is kept so too.
     """
 
-    PROGNAME = "borgpull rollback"
     list = cli.Flag(["--list"], help="list the older states that are kept, and change nothing")
     to = cli.SwitchAttr(["--to"], str, argname="TIME", help="put the state back that --list shows with this time")
     drop = cli.Flag(["--drop-grace"], help="drop all older states that are kept, for data that must be gone")
@@ -42,10 +40,6 @@ class Rollback(DecidingCommand):
         return self.about(name, self._drop if self.drop else self._to if self.to else self._rollback)
 
     async def _list(self, subject: Subject) -> int:
-        from .. import job  # noqa: PLC0415 - `--help` shall answer at once
-        from ..ui import console  # noqa: PLC0415
-        from ..ui.figures import plural  # noqa: PLC0415
-
         known = (await subject.vault.look()).ledger
         states = await job.kept_states(subject)
         for state in states:
@@ -54,13 +48,10 @@ class Rollback(DecidingCommand):
             count = plural(len(state.ledger.evidence.archives), "archive")
             console.answer([f"{state.name}  {count}, {len(gone)} of them gone since{named}"])
         if not states:
-            note(f"{subject.party}: no older state of its repository is kept")
+            message_note(f"{subject.party}: no older state of its repository is kept")
         return DONE
 
     async def _to(self, subject: Subject) -> int:
-        from .. import job  # noqa: PLC0415
-        from ..ui.figures import plural  # noqa: PLC0415
-
         name = (await job.state_at(subject, point_in_time("--to", str(self.to)))).kept
         kept = next((state for state in await job.kept_states(subject) if state.name == name), None)
         if kept is None:
@@ -70,55 +61,49 @@ class Rollback(DecidingCommand):
         lost = len(new - {archive.id for archive in kept.ledger.evidence.archives})
         back = len(kept.gone_since(known)) if known else 0
         what = f"with {plural(back, 'archive')} that it had more, without {plural(lost, 'newer one')}"
-        note(f"this will put the state of {name} back, {what}")
-        note("the state that it replaces is kept as long: `borgpull rollback --list` shows it")
+        message_note(f"this will put the state of {name} back, {what}")
+        message_note("the state that it replaces is kept as long: `borgpull rollback --list` shows it")
         if not await self.agreed("Put it back?"):
-            note("nothing was changed")
+            message_note("nothing was changed")
             return DONE
         await job.begin_return(subject, kept)
         return await self._put_back(subject, kept=True)
 
     async def _put_back(self, subject: Subject, *, kept: bool) -> int:
-        from ..job import Settlement  # noqa: PLC0415
-
         settlement = Settlement(subject)
         await settlement.rollback(await settlement.case(), kept=kept)
-        note(f"{subject.party}: its repository is in that state again; borg check agrees")
+        message_note(f"{subject.party}: its repository is in that state again; borg check agrees")
         return DONE
 
     async def _drop(self, subject: Subject) -> int:
-        from .. import job  # noqa: PLC0415
-
         if not await self.agreed("Drop all older states that are kept?"):
-            note("nothing was changed")
+            message_note("nothing was changed")
             return DONE
-        note(f"{subject.party}: {await job.drop_grace(subject)} older states were dropped")
-        note(
+        message_note(f"{subject.party}: {await job.drop_grace(subject)} older states were dropped")
+        message_note(
             "what still holds data: the archives in the repository, and what was deleted there until a compaction; "
             f"{subject.place.ledger}/tampered after a rollback; borg's caches on the target, without contents"
         )
         return DONE
 
     async def _rollback(self, subject: Subject) -> int:
-        from ..job import Settlement  # noqa: PLC0415
-
         settlement = Settlement(subject)
         case = await settlement.case()
         if case.known is not None and not self._worth_it(subject, case):
             return DONE
         if case.known is not None and not await self.agreed(f"Put {len(case.known.evidence.archives)} archives back?"):
-            note("nothing was changed")
+            message_note("nothing was changed")
             return TAMPERED
         await settlement.rollback(case)
-        note(f"{subject.party}: its repository is in the last verified state again; borg check agrees")
+        message_note(f"{subject.party}: its repository is in the last verified state again; borg check agrees")
         return DONE
 
     def _worth_it(self, subject: Subject, case: Case) -> bool:
         if not case.differences and case.now is not None:
-            note(f"{subject.party}: its repository is in the last verified state: nothing to put back")
+            message_note(f"{subject.party}: its repository is in the last verified state: nothing to put back")
             return False
         for difference in case.differences:
-            note(f"{subject.party}: {difference}")
+            message_note(f"{subject.party}: {difference}")
         kept = f"{subject.place.ledger}/tampered"
-        note(f"this will put {subject.place.repository} back, and keep what is there now in {kept}")
+        message_note(f"this will put {subject.place.repository} back, and keep what is there now in {kept}")
         return True

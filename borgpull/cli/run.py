@@ -8,29 +8,30 @@ import math
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 from plumbum import cli
 
-from .. import files
+from .. import files, fleet, ui
+from ..config import Config, Target
 from ..errors import UsageError
 from ..events import Emit, Event, Outcome, Warned
+from ..fleet import Interrupt
+from ..notify import Ping, on_finish
+from ..ui import console, metrics, report, summary
+from ..ui.board import Board
+from ..ui.console import message_warning
+from ..ui.report import event_line
 from . import exits
 from .command import awaited, private_directory
 from .targets import SelectingCommand
-
-if TYPE_CHECKING:
-    from ..config import Config, Target
-    from ..fleet import Interrupt
-    from ..ui.board import Board
 
 _TEXTFILE_HINT = "name a file in a folder that exists and that this user may write to"
 
 
 class Run(SelectingCommand):
-    """Back up the targets of the config, all or those that are chosen, at most Jobs of them side by side."""
+    """At most Jobs of them are backed up side by side."""
 
-    PROGNAME = "borgpull run"
     EXIT_CODES = exits.OF_RUN
     quiet = cli.Flag(["-q", "--quiet"], help="print only what went wrong")
     verbose = cli.Flag(["-v", "--verbose"], excludes=["--quiet"], help="print what borg and ssh said")
@@ -44,8 +45,6 @@ class Run(SelectingCommand):
     no_notify = cli.Flag(["--no-notify"], help="tell neither Ping nor OnFinish of [Notify], e.g. in a run by hand")
 
     def main(self) -> int:
-        from ..ui import summary  # noqa: PLC0415
-
         textfile = Textfile(self.metrics_file) if self.metrics_file else None
         with contextlib.ExitStack() as told:
             with private_directory() as directory:
@@ -66,16 +65,12 @@ class Run(SelectingCommand):
         return config.notify.ping.get_secret_value().replace("{shard}", str(shard.index if shard else 0))
 
     def _report(self, board: Board, code: int, config: Config) -> None:
-        from ..ui import console, report  # noqa: PLC0415
-
         if not self.no_notify:
             _run_on_finish(config.notify.on_finish, report.dumps(board), exit_code=code)
         if self.json:
             console.data(report.dumps(board))
 
     def _back_up(self, config: Config, directory: Path) -> tuple[Board, int]:
-        from .. import ui  # noqa: PLC0415
-
         targets = self.selected(config, quiet=self.quiet)
         cache = self.cache()
         with self._events() as write, ui.open_display(quiet=self.quiet, verbose=self.verbose) as display:
@@ -90,9 +85,6 @@ class Run(SelectingCommand):
         return display.board, exits.exit_code(outcome, interrupt.number)
 
     def _write_metrics(self, textfile: Textfile, board: Board, code: int, config: Config) -> None:
-        from ..ui import metrics  # noqa: PLC0415
-        from ..ui.console import message_warning  # noqa: PLC0415
-
         every = [target.name for target in self.selection().of_shard(config)]
         text = metrics.text(board, targets=every, exit_code=code, previous=textfile.read())
         try:
@@ -122,8 +114,6 @@ class Run(SelectingCommand):
 
 def _writer(file: IO[bytes]) -> Callable[[Event], Warned | None]:
     """Return what writes an event, and returns a warning when the file takes no more: the backup goes on without it."""
-    from ..ui.report import event_line  # noqa: PLC0415
-
     lost = False
 
     def write(event: Event) -> Warned | None:
@@ -149,7 +139,6 @@ def _writer(file: IO[bytes]) -> Callable[[Event], Warned | None]:
 async def _run(
     config: Config, targets: tuple[Target, ...], directory: Path, cache: Path, emit: Emit
 ) -> tuple[Outcome, Interrupt]:
-    from .. import fleet  # noqa: PLC0415
 
     interrupt = fleet.Interrupt()
     hint = "a second signal, such as Ctrl-C, stops it at once"
@@ -173,7 +162,6 @@ def _pinging(url: str) -> Iterator[_End]:
     if not url:
         yield end
         return
-    from ..notify import Ping  # noqa: PLC0415 - `--help` shall answer at once
 
     ping = Ping(url)
     ping.start()
@@ -193,15 +181,12 @@ def _run_on_finish(command: str, report: str, *, exit_code: int) -> None:
     """Run the operator's command, if any, with the JSON report on its stdin. What goes wrong with it is a warning."""
     if not command:
         return
-    from ..notify import on_finish  # noqa: PLC0415
 
     if problem := awaited(on_finish(command, report.encode(), exit_code=exit_code)):
         _warn(f"the command of [Notify] OnFinish failed: {problem}")
 
 
 def _warn(text: str) -> None:
-    from ..ui.console import message_warning  # noqa: PLC0415
-
     message_warning(text, "the run and its exit code are as they were without it")
 
 

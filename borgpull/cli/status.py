@@ -6,21 +6,22 @@ import time
 
 from plumbum import cli
 
+from .. import fleet
 from ..answers import Level, Standing, Standings, Trouble, worst_level
+from ..config import amounts
 from ..errors import Failure, UsageError
+from ..ui import console, status
 from . import exits
 from .command import private_directory
 from .targets import AnsweringCommand
 
 
 class Status(AnsweringCommand):
-    """Ask the backup server how the backups of the targets NAME... (or all) stand.
+    """No target is contacted, no borg is run and no passphrase used: the answer is what runs have verified.
 
-    No target is contacted, no borg is run and no passphrase used: the answer is what runs have verified. The first line
-    sums it up.
+    The first line sums it up.
     """
 
-    PROGNAME = "borgpull status"
     EXIT_CODES = exits.OF_STATUS
     max_age = cli.SwitchAttr(
         ["--max-age"],
@@ -31,8 +32,6 @@ class Status(AnsweringCommand):
     )
 
     def main(self, *names: str) -> int:
-        from .. import fleet  # noqa: PLC0415 - `--help` shall answer at once
-
         max_age = self._seconds()
         with private_directory() as directory:
             config = self.config(directory)
@@ -52,16 +51,12 @@ class Status(AnsweringCommand):
             return self.answering(ask)
 
     def _seconds(self) -> int:
-        from ..config import amounts  # noqa: PLC0415
-
         try:
             return amounts.seconds(self.max_age)
         except ValueError as problem:
             raise UsageError(f"--max-age {problem}") from None
 
     def _tell(self, standings: tuple[Standing, ...], max_age: int) -> int:
-        from ..ui import console, status  # noqa: PLC0415
-
         now = time.time()
         if self.json:
             console.data(Standings(at=now, max_age=max_age, targets=standings).text)
@@ -70,8 +65,6 @@ class Status(AnsweringCommand):
         return exits.LEVELS[worst_level(standings)]
 
     def _tell_failure(self, failure: Failure, max_age: int) -> int:
-        from ..ui import console, status  # noqa: PLC0415
-
         if self.json:
             error = Trouble(party=failure.party, cause=failure.cause, hint=failure.hint)
             console.data(Standings(at=time.time(), max_age=max_age, error=error).text)

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from plumbum import cli
 
+from .. import fleet, job
+from ..config import Config, Target
 from ..errors import UsageError
 from ..events import Event, Said
+from ..fleet import Interrupt, Selection
 from ..hostile import clean
+from ..job import Shelf, Subject
+from ..ui import archives, console
+from ..ui.console import message_note
 from . import asking
-from .command import ConfiguredCommand, awaited, note, private_directory
-
-if TYPE_CHECKING:
-    from ..config import Config, Target
-    from ..fleet import Interrupt, Selection
-    from ..job import Shelf, Subject
+from .command import ConfiguredCommand, awaited, private_directory
 
 
 class SelectingCommand(ConfiguredCommand):
@@ -38,8 +39,6 @@ class SelectingCommand(ConfiguredCommand):
 
     def selection(self, names: tuple[str, ...] = ()) -> Selection:
         """Return what the options choose; `names` are more words of `only`. Raises UsageError."""
-        from .. import fleet  # noqa: PLC0415 - `--help` shall answer at once
-
         shard = fleet.read_shard(self.shard) if self.shard is not None else None
         return fleet.Selection(only=(*self.only, *names), skip=tuple(self.skip), shard=shard)
 
@@ -47,7 +46,7 @@ class SelectingCommand(ConfiguredCommand):
         """Return the chosen targets, and say so (unless `quiet`) when the shard has none. Raises UsageError."""
         targets = self.selection(names).targets(config)
         if not targets and not quiet:
-            note(f"shard {self.shard} has none of these targets: there is nothing to do")
+            message_note(f"shard {self.shard} has none of these targets: there is nothing to do")
         return targets
 
 
@@ -63,14 +62,10 @@ class AnsweringCommand(SelectingCommand):
 
     def heard(self, party: str, line: str) -> None:
         if self.verbose:
-            note(f"{party}: {line}")
+            message_note(f"{party}: {line}")
 
 
 async def _until_interrupted(work: Callable[[], Coroutine[None, None, int]]) -> int:
-    import asyncio  # noqa: PLC0415 - `--help` shall answer at once
-
-    from .. import fleet  # noqa: PLC0415
-
     interrupt = fleet.Interrupt()
     interrupt.attach()
     try:
@@ -111,10 +106,6 @@ class OneTargetCommand(ConfiguredCommand):
     async def _connected(
         self, names: tuple[str, ...], work: Callable[[Subject], Awaitable[int]], directory: Path, *, alone: bool
     ) -> int:
-        import asyncio  # noqa: PLC0415
-
-        from .. import fleet, job  # noqa: PLC0415
-
         config = self.config(directory)
         targets = [fleet.target_named(config, name) for name in names]
         self.interrupt = fleet.Interrupt()
@@ -132,15 +123,13 @@ class OneTargetCommand(ConfiguredCommand):
 
     @staticmethod
     def warn_when_closed(shelf: Shelf) -> None:
-        from ..ui import archives, console  # noqa: PLC0415
-
         if shelf.closed:
             console.message_lines(archives.closed_lines(shelf.target, shelf.closed))
 
     def heard(self, event: Event) -> None:
         """Take in an event; what borg and ssh said is only for those who ask for it."""
         if self.verbose and isinstance(event, Said):
-            note(f"{event.party}: {event.text}")
+            message_note(f"{event.party}: {event.text}")
 
 
 class ReadingCommand(OneTargetCommand):
@@ -160,10 +149,8 @@ class ReadingCommand(OneTargetCommand):
         moment = point_in_time("--at", str(self.at))
 
         async def work_at(subject: Subject) -> int:
-            from .. import job  # noqa: PLC0415
-
             kept = await job.state_at(subject, moment)
-            note(f"{subject.party}: this is its state of {kept.kept}")
+            message_note(f"{subject.party}: this is its state of {kept.kept}")
             return await work(kept)
 
         return super().about(name, work_at, alone=alone)

@@ -21,7 +21,7 @@ Name = "\\u001b[2Jevil"
 
 @pytest.fixture(scope="module")
 def whole():
-    return page_of(BorgPull)
+    return page_of(BorgPull, "borgpull")
 
 
 @pytest.fixture
@@ -43,13 +43,13 @@ def config(tmp_path):
 
 def test_every_command_and_every_option_of_it_can_be_typed(whole, complete):
     def walk(page, words):
-        names = [each.name for each in page.commands]
+        names = list(page.commands)
         assert complete(*words, "") == names or not names
         found = complete(*words, "-")
         assert {name for option in page.options for name in option.names} <= set(found)
-        for each in page.commands:
-            assert complete(*words, each.name) == [name for name in names if name.startswith(each.name)]
-            walk(each, [*words, each.name])
+        for each in names:
+            assert complete(*words, each) == [name for name in names if name.startswith(each)]
+            walk(page.inner(each), [*words, each])
 
     walk(whole, [])
 

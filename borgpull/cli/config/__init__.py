@@ -2,57 +2,53 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import ClassVar
 
 from plumbum import cli
 
+from ... import config
 from ...answers import Checked
+from ...config import Connection
 from ...errors import ConfigError
-from ..command import Command, ConfiguredCommand, Group, private_directory
+from ...ui import console, doctor
+from ..command import ConfiguredCommand, private_directory
 from ..exits import DONE, OF_CHECK, WRONG
-
-if TYPE_CHECKING:
-    from ...config import Connection
+from ..help import Command, Group
 
 
-class ConfigCommands(Group):
-    """Write a config, add to it, and see whether it is right; no target and no backup server is asked to do anything.
+class Config(Group):
+    """No target and no backup server is asked to do anything.
 
     Only `add` contacts anybody: the host that it adds, for its host key.
     """
 
-    PROGNAME = "borgpull config"
+    COMMANDS: ClassVar = {
+        "example": "Print a commented config to begin with, with every key that there is.",
+        "check": "See whether a config is right, as a run would, and name all of its problems at once.",
+        "add": "Print the config with a new target NEW-NAME at its end.",
+        "schema": "Print the JSON schema of configs, by which editors complete keys and explain them.",
+    }
 
 
 class Example(Command):
-    """Print a commented config to begin with, with every key that there is.
-
-    Its keys are no keys and its passphrases are empty: `borgpull config check` refuses it until they are yours.
-    """
-
-    PROGNAME = "borgpull config example"
+    """Its keys are no keys and its passphrases are empty: `borgpull config check` refuses it until they are yours."""
 
     def main(self) -> int:
-        from ... import config  # noqa: PLC0415 - `--help` shall answer at once
-        from ...ui import console  # noqa: PLC0415
-
         console.data(config.example())
         return DONE
 
 
 class Check(ConfiguredCommand):
-    """See whether a config is right, as a run would, and name all of its problems at once. Nobody is contacted.
+    """Nobody is contacted.
 
     Whether the hosts can be reached, and the keys open them, is for `borgpull doctor` to say.
     """
 
-    PROGNAME = "borgpull config check"
     EXIT_CODES = OF_CHECK
     json = cli.Flag(["--json"], help="print the answer as JSON")
 
     def main(self) -> int:
-        from ...ui import console, doctor  # noqa: PLC0415
-
         with private_directory() as directory:
             try:
                 config = self.config(directory)
@@ -65,8 +61,6 @@ class Check(ConfiguredCommand):
         return DONE
 
     def _tell(self, targets: list[str], server: str) -> None:
-        from ...ui import console, doctor  # noqa: PLC0415
-
         if self.json:
             console.data(Checked(targets=tuple(targets), server=server).text)
         else:
@@ -79,26 +73,17 @@ def _shown(server: Connection) -> str:
 
 
 class Schema(Command):
-    """Print the JSON schema of configs, by which editors complete keys and explain them.
-
-    Save it beside the config, and let the config's first line be `#:schema ./borgpull.schema.json`: taplo and Even
+    """Save it beside the config, and let the config's first line be `#:schema ./borgpull.schema.json`: taplo and Even
     Better TOML read that. Keys may be written in any letter case; the schema spells them as the documentation does.
     """
 
-    PROGNAME = "borgpull config schema"
-
     def main(self) -> int:
-        import json  # noqa: PLC0415 - `--help` shall answer at once
-
-        from ... import config  # noqa: PLC0415
-        from ...ui import console  # noqa: PLC0415
-
         console.data(json.dumps(config.json_schema(), indent=2))
         return DONE
 
 
-ConfigCommands.subcommand("example", Example)
-ConfigCommands.subcommand("check", Check)
-ConfigCommands.subcommand("add", "borgpull.cli.config.add.Add")
-ConfigCommands.subcommand("schema", Schema)
+Config.subcommand("example", Example)
+Config.subcommand("check", Check)
+Config.subcommand("add", "borgpull.cli.config.add.Add")
+Config.subcommand("schema", Schema)
 Check.unbind_switches("--cache-dir")

@@ -11,30 +11,28 @@ import secrets
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from plumbum import cli
 
-from ... import files
+from ... import config, files
+from ...config import NewTarget
 from ...errors import ConfigError, UsageError
-from ..command import ConfiguredCommand, checked, note, private_directory
+from ...ui import console
+from ...ui.console import message_note
+from ..command import ConfiguredCommand, checked, private_directory
 from ..exits import DONE, OF_ADD
-
-if TYPE_CHECKING:
-    from ...config import NewTarget
-    from .questions import Questions
+from .questions import Options, Questions
 
 _BYTES_OF_A_PASSPHRASE = 32
 
 
 class Add(ConfiguredCommand):
-    """Print the config with a new target NEW-NAME at its end; all else in it stays as it was, comments too.
+    """All else in it stays as it was, comments too.
 
     What no option says is asked for on the terminal. The host is asked for its key, and you for whether it is the right
     one. The passphrase of the new repository is made here. Nothing is printed unless the new config is right.
     """
 
-    PROGNAME = "borgpull config add"
     EXIT_CODES = OF_ADD
     host = cli.SwitchAttr(["--host"], str, argname="HOST", help="the machine: name, name:port, IPv4 or [IPv6]:port")
     user = cli.SwitchAttr(["--user"], str, argname="USER", help="the user to log in as")
@@ -51,9 +49,6 @@ class Add(ConfiguredCommand):
     )
 
     def main(self, new_name: str) -> int:
-        from ... import config  # noqa: PLC0415 - `--help` shall answer at once
-        from .questions import Options, Questions  # noqa: PLC0415
-
         if not self.in_place and sys.stdout is not None and sys.stdout.isatty():
             cause = "the new config, with all its keys and passphrases, would be shown on this terminal"
             raise UsageError(cause, hint="lead it elsewhere, as in `| age -e ...`, or give --in-place with --config")
@@ -71,8 +66,6 @@ class Add(ConfiguredCommand):
     @staticmethod
     def _target(questions: Questions, name: str) -> tuple[NewTarget, str]:
         """Return the new target and the public half of its key."""
-        from ...config import NewTarget  # noqa: PLC0415
-
         questions.refuse_name(name)
         host = questions.host(name)
         username = questions.username()
@@ -92,8 +85,6 @@ class Add(ConfiguredCommand):
         ), key.public
 
     def _write(self, text: str) -> None:
-        from ...ui import console  # noqa: PLC0415
-
         if not self.in_place:
             console.data(text)
             return
@@ -106,9 +97,11 @@ class Add(ConfiguredCommand):
 
     @staticmethod
     def _tell(target: NewTarget, public: str) -> None:
-        note(f"{target.name} was added. Put this line into ~{target.username}/.ssh/authorized_keys there:")
-        note(f"restrict,port-forwarding {public} borgpull")
-        note(f"Then see whether a backup would go: `borgpull doctor {shlex.quote(target.name)}`, with the new config.")
+        message_note(f"{target.name} was added. Put this line into ~{target.username}/.ssh/authorized_keys there:")
+        message_note(f"restrict,port-forwarding {public} borgpull")
+        message_note(
+            f"Then see whether a backup would go: `borgpull doctor {shlex.quote(target.name)}`, with the new config."
+        )
 
 
 def _refuse_what_is_wrong_already(text: str, directory: Path) -> None:

@@ -9,16 +9,13 @@ import functools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ... import ssh
 from ...config import address, block, fields, keytext
 from ...config.table import problem_with
 from ...errors import Failure, UsageError, target_party
+from ...ssh import Key
 from .. import asking
-
-if TYPE_CHECKING:
-    from ...ssh import Key
 
 _Rule = Callable[[str], str | None]
 _host, _user, _path, _pattern = (
