@@ -139,12 +139,6 @@ def extract(archive: str, *, patterns: Iterable[str], numeric_ids: bool, url: st
     return ["extract", *_JSON, "--sparse", *ids, "--", url + of_archive(archive), *patterns]
 
 
-def extract_content(archive: str, paths: Iterable[str]) -> list[str]:
-    """Return the arguments that extract these very files, without what a tmpfs may not take: xattrs, ACLs, flags."""
-    without = ("--noxattrs", "--noacls", "--noflags")
-    return ["extract", *_JSON, *without, "--", of_archive(archive), *exactly(paths)]
-
-
 def exactly(paths: Iterable[str]) -> list[str]:
     return [f"pf:{path}" for path in paths]
 

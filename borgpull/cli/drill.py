@@ -21,19 +21,17 @@ _MOST_FILES = 1000
 
 
 class Drill(AnsweringCommand):
-    """They are compared with borg's own record.
+    """A seed picks them; borg on this machine reads and decrypts them, and writes nothing.
 
-    A seed picks them; they are extracted in memory on this machine, one target after the other, and removed. No target
-    is contacted, and nothing is changed. It is a sample, for each week: `borg check --verify-data` reads everything.
+    No target is contacted, and nothing is changed. It is a sample, for each week: `borg check --verify-data` reads
+    everything.
     """
 
     EXIT_CODES = OF_DRILL
     seed = cli.SwitchAttr(
         ["--seed"], cli.Range(0, _SEEDS), argname="N", help="pick the same files as a drill that told this seed"
     )
-    size = cli.SwitchAttr(
-        ["--size"], str, default="64M", argname="SIZE", help="how many bytes at most for each target, in memory"
-    )
+    size = cli.SwitchAttr(["--size"], str, default="64M", argname="SIZE", help="how many bytes at most for each target")
     files = cli.SwitchAttr(
         ["--files"], cli.Range(1, _MOST_FILES), default=20, argname="N", help="how many files at most for each target"
     )

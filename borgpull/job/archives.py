@@ -82,13 +82,13 @@ class Shelf:
         is shown, without what could move a cursor. Raises UsageError.
         """
         if wanted == LATEST:
-            return self.latest
+            return self._wanted("")
         for name in (lambda each: each.name, lambda each: each.id, lambda each: clean(each.name)):
             if found := [archive for archive in self.archives if name(archive) == wanted]:
                 return found[-1]
         streams = {series.stream_of(archive.name) for archive in self.archives} - {""}
         if wanted in {f"@{stream}" for stream in streams}:
-            return self._newest(wanted[1:])
+            return self._wanted(wanted[1:])
         names = [clean(archive.name) for archive in self.archives]
         close = difflib.get_close_matches(wanted, names, n=1) or names[-1:]
         there = f"there is {close[0]}; " if close else ""
@@ -96,16 +96,21 @@ class Shelf:
             f"{self.party} has no archive {clean(wanted)!r}", hint=f"{there}`borgpull list {self.target}` lists them"
         )
 
-    @property
-    def latest(self) -> Archive:
-        """Return the newest archive of the source paths that was verified, and is no checkpoint. Raises UsageError."""
-        return self._newest("")
+    def _wanted(self, stream: str) -> Archive:
+        try:
+            return self.newest(stream)
+        except Failure as failure:
+            raise UsageError(str(failure), hint=failure.hint) from None
 
     def _is_main(self, archive: Archive) -> bool:
         # Of a repository that no run has taken over nobody knows how its archives are named.
         return series.is_main(archive.name) or (self.known is None and not archive.name.startswith("@"))
 
-    def _newest(self, stream: str) -> Archive:
+    def newest(self, stream: str = "") -> Archive:
+        """Return the newest archive of a stream, or the source paths, that was verified, and is no checkpoint.
+
+        Raises Failure when there is none.
+        """
         whole = [
             archive
             for archive in self.archives
@@ -117,7 +122,7 @@ class Shelf:
         if not good:
             why = "none of its archives was verified" if whole else "it has no archive yet"
             hint = f"`borgpull list {self.target}` lists them: name one" if whole else "`borgpull run` makes one"
-            raise UsageError(f"{self.party}: {why}", hint=hint)
+            raise Failure(self.party, why, hint=hint)
         return max(good, key=lambda archive: (archive.seconds, archive.name))
 
 

@@ -67,7 +67,7 @@ class ByHand:
         if LATEST not in given.arguments:
             return given
         shelf = await shelf_of(self._subject)
-        return replace(given, arguments=given.of_latest(shelf.latest.name))
+        return replace(given, arguments=given.of_latest(shelf.chosen(LATEST.removeprefix("::")).name))
 
     async def run(self, given: Given, *, stdin: int) -> int:
         """Run it, and return its exit status, -N for signal N. Raises Failure when it cannot be run."""

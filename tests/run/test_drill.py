@@ -1,6 +1,8 @@
-"""`drill`: files are read back and compared, and a backup that cannot be read back any more makes it fail."""
+"""`drill`: files are read back, and a backup that cannot be read back any more makes it fail."""
 
 import json
+import shutil
+import subprocess
 from pathlib import Path
 
 import jsonschema
@@ -8,7 +10,7 @@ import pytest
 import referencing
 
 from support import World, loopback_world
-from support.place import ROOT
+from support.place import ROOT, borg_14, python_of
 
 SCHEMAS = {
     name: json.loads((ROOT / "docs" / f"{name}.schema.json").read_text()) for name in ("list", "restore", "drill")
@@ -19,8 +21,8 @@ REGISTRY = referencing.Registry().with_resources(
 SCHEMA = jsonschema.Draft202012Validator(SCHEMAS["drill"], registry=REGISTRY)
 
 
-def drilled(world: World, *arguments: str) -> tuple[int, dict[str, dict]]:
-    done = world.run("drill", *arguments, "--json")
+def drilled(world: World, *arguments: str, borg: str = "") -> tuple[int, dict[str, dict]]:
+    done = world.run("drill", *arguments, "--json", borg=borg)
     assert done.stdout, done.stderr
     report = json.loads(done.stdout)
     SCHEMA.validate(report)
@@ -33,6 +35,47 @@ def damage(repository: Path) -> None:
     with segment.open("r+b") as file:
         file.seek(segment.stat().st_size * 2 // 5)
         file.write(b"\xff" * 4000)
+
+
+# Two chunks of content, the largest objects; the repository itself is sound afterwards: only who reads them can tell.
+MEDDLE = """\
+import sys
+from borg.logger import setup_logging
+from borg.repository import Repository
+setup_logging()
+how, place = sys.argv[1:]
+with Repository(place, exclusive=True) as repository:
+    found = {each: repository.get(each) for each in repository.list()}
+    one, other = sorted(found, key=lambda each: len(found[each]))[-2:]
+    if how == "missing":
+        repository.delete(one)
+    elif how == "swapped":
+        repository.put(one, found[other])
+        repository.put(other, found[one])
+    else:
+        repository.put(one, found[one][:1] + bytes(byte ^ 90 for byte in found[one][1:]))
+    repository.commit(compact=False)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", ["1.2", "1.4"])
+def test_a_chunk_that_is_not_what_it_was_makes_it_fail(version):
+    borg = borg_14() if version == "1.4" else ""
+    with loopback_world(["web"]) as world:
+        assert world.run("-q", borg=borg).returncode == 0
+        assert drilled(world, "--files", "1000", borg=borg)[0] == 0
+        repository = world.target("web").repository
+        sound = shutil.copytree(repository, repository.with_name("sound"))
+        for how in ("missing", "swapped", "garbage"):
+            subprocess.run([python_of(version), "-c", MEDDLE, how, str(repository)], check=True)
+            code, told = drilled(world, "--files", "1000", borg=borg)
+            assert (code, told["web"]["good"]) == (2, False), how
+            assert told["web"]["cause"]
+            shutil.rmtree(repository)
+            shutil.copytree(sound, repository)
+        assert drilled(world, "--files", "1000", borg=borg)[0] == 0
+        assert world.leftovers() == []
 
 
 def test_a_backup_is_read_back_until_the_disk_of_b_is_damaged():
