@@ -24,7 +24,7 @@ class Drill(AnsweringCommand):
     """A seed picks them; borg on this machine reads and decrypts them, and writes nothing.
 
     No target is contacted, and nothing is changed. It is a sample, for each week: `borg check --verify-data` reads
-    everything.
+    everything. Of several exit codes the worst one wins: 3 over 2.
     """
 
     EXIT_CODES = OF_DRILL

@@ -6,8 +6,6 @@ The worst outcome wins: 3 over 130 and 143, those over 2, that over 1. In `statu
 from __future__ import annotations
 
 import signal
-from collections.abc import Mapping
-from dataclasses import dataclass
 
 from ..errors import ConfigError, TamperedError, UsageError
 from ..events import Outcome
@@ -15,85 +13,59 @@ from ..events import Outcome
 DONE, WARNINGS, FAILED, TAMPERED, WRONG = 0, 1, 2, 3, 4
 
 
-@dataclass(frozen=True)
-class ExitCodes:
-    """What the exit codes of a command mean; `note` is to be said of all of them."""
-
-    meanings: Mapping[str, str]
-    title: str = "Exit codes"
-    note: str = ""
-
-
 _OF_ALL = {"4": "the config or the command line is wrong", "130 or 143": "interrupted"}
 
-OF_RUN = ExitCodes(
-    {
-        "0": "all done",
-        "1": "done, with warnings, or a target is held",
-        "2": "a target failed",
-        "3": "a repository was tampered with or could not be verified, also if the run was interrupted",
-        **_OF_ALL,
-    }
-)
+OF_RUN = {
+    "0": "all done",
+    "1": "done, with warnings, or a target is held",
+    "2": "a target failed",
+    "3": "a repository was tampered with or could not be verified, also if the run was interrupted",
+    **_OF_ALL,
+}
 
-OF_DOCTOR = ExitCodes(
-    {
-        "0": "a backup would go",
-        "1": "it would, but there are warnings",
-        "2": "something would stop one",
-        **_OF_ALL,
-    }
-)
+OF_DOCTOR = {
+    "0": "a backup would go",
+    "1": "it would, but there are warnings",
+    "2": "something would stop one",
+    **_OF_ALL,
+}
 
 # As Nagios and its like read them. 3 is UNKNOWN to them, and tampering has to wake somebody up: there it is 2.
-OF_STATUS = ExitCodes(
-    {
-        "0": "OK",
-        "1": "WARNING: the last good archive is older than --max-age, the last run failed or was interrupted, the "
-        "target is held, or the repository is not as it was verified",
-        "2": "CRITICAL: a repository was tampered with, is gone, or could not be verified",
-        "3": "UNKNOWN: a target was never backed up, or B could not be asked",
-        **_OF_ALL,
-    },
-    title="Exit codes, as monitors read them",
-    note="The worst one wins: 2 over 3 over 1.",
-)
+OF_STATUS = {
+    "0": "OK",
+    "1": "WARNING: the last good archive is older than --max-age, the last run failed or was interrupted, the "
+    "target is held, or the repository is not as it was verified",
+    "2": "CRITICAL: a repository was tampered with, is gone, or could not be verified",
+    "3": "UNKNOWN: a target was never backed up, or B could not be asked",
+    **_OF_ALL,
+}
 
-OF_DRILL = ExitCodes(
-    {
-        "0": "all that was picked came out as it went in",
-        "2": "a backup could not be read back",
-        "3": "a repository is closed, because it was tampered with or could not be verified",
-        **_OF_ALL,
-    },
-    note="The worst one wins: 3 over 2.",
-)
+OF_DRILL = {
+    "0": "all that was picked came out as it went in",
+    "2": "a backup could not be read back",
+    "3": "a repository is closed, because it was tampered with or could not be verified",
+    **_OF_ALL,
+}
 
-OF_BORG = ExitCodes(
-    {
-        "0": "borg ended with 0",
-        "1": "borg warned, or changed the repository without --full-access",
-        "2": "borg failed, or could not be run",
-        "3": "with --full-access: the repository was tampered with or could not be verified",
-        **_OF_ALL,
-    }
-)
+OF_BORG = {
+    "0": "borg ended with 0",
+    "1": "borg warned, or changed the repository without --full-access",
+    "2": "borg failed, or could not be run",
+    "3": "with --full-access: the repository was tampered with or could not be verified",
+    **_OF_ALL,
+}
 
-OF_CHECK = ExitCodes(
-    {
-        "0": "the config is right",
-        "2": "this machine cannot tell",
-        "4": "it is wrong, or the command line is",
-    }
-)
+OF_CHECK = {
+    "0": "the config is right",
+    "2": "this machine cannot tell",
+    "4": "it is wrong, or the command line is",
+}
 
-OF_ADD = ExitCodes(
-    {
-        "0": "the new config was written",
-        "2": "the host could not be asked, or its key was not confirmed",
-        "4": "the config or the command line is wrong",
-    }
-)
+OF_ADD = {
+    "0": "the new config was written",
+    "2": "the host could not be asked, or its key was not confirmed",
+    "4": "the config or the command line is wrong",
+}
 
 _OUTCOMES = {
     Outcome.DONE: DONE,

@@ -22,7 +22,6 @@ from plumbum import cli
 from plumbum.cli.switches import PositionalArgumentsError, SwitchError
 
 from ..errors import UsageError
-from .exits import ExitCodes
 
 META = "Meta-switches"
 _WIDEST = 100
@@ -71,7 +70,7 @@ class Page:
     command: str
     summary: str
     paragraph: str
-    exit_codes: ExitCodes | None
+    exit_codes: Mapping[str, str]
     parameters: tuple[Parameter, ...]
     options: tuple[Option, ...]
     commands: Mapping[str, str]
@@ -110,7 +109,7 @@ class Command(cli.Application):
     """
 
     COMMANDS: ClassVar[Mapping[str, str]] = {}
-    EXIT_CODES: ClassVar[ExitCodes | None] = None
+    EXIT_CODES: ClassVar[Mapping[str, str]] = {}
     # What plumbum brings along: its own completion, help of everything at once, and a -v that stands for --version.
     UNWANTED: ClassVar[tuple[str, ...]] = ("completions", "help-all", "version", "v")
 
@@ -235,8 +234,7 @@ def help_text(page: Page) -> str:
         parts.append(_listed("Commands:", page.commands.items(), width))
     parts.append(_listed("Options:", ((option.shown, option.text) for option in page.options), width))
     if page.exit_codes:
-        parts.append(_listed(f"{page.exit_codes.title}:", page.exit_codes.meanings.items(), width))
-        parts += _wrapped(page.exit_codes.note, width)
+        parts.append(_listed("Exit codes:", page.exit_codes.items(), width))
     if page.commands:
         parts.append(f"`{page.command} COMMAND --help` tells more about each.")
     return "\n\n".join(parts) + "\n"

@@ -19,7 +19,7 @@ from .targets import AnsweringCommand
 class Status(AnsweringCommand):
     """No target is contacted, no borg is run and no passphrase used: the answer is what runs have verified.
 
-    The first line sums it up.
+    The first line sums it up. The exit codes are as monitors read them: the worst one wins, 2 over 3 over 1.
     """
 
     EXIT_CODES = exits.OF_STATUS
