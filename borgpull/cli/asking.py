@@ -1,4 +1,7 @@
-"""Questions on the terminal. Standard input is not asked: it holds the config."""
+"""Questions on the terminal. Standard input is not asked: it holds the config.
+
+All else goes on while somebody thinks: the backup server has to hear that this controller lives.
+"""
 
 from __future__ import annotations
 
@@ -13,70 +16,37 @@ from ..errors import UsageError
 Rule = Callable[[str], str | None]
 
 
-def agreed(question: str, *, otherwise: str) -> bool:
+async def agreed(question: str, *, otherwise: str) -> bool:
     """Ask for a yes. Raises UsageError without a terminal; `otherwise` is the hint."""
-    with _asked(f"{question} [y/N] ", otherwise) as keyboard:
-        return _is_yes(keyboard)
+    return (await _typed(f"{question} [y/N] ", otherwise)).strip().lower() in {"y", "yes"}
 
 
-async def agreed_meanwhile(question: str, *, otherwise: str) -> bool:
-    """Ask as `agreed` does, while all else goes on: the backup server has to hear that this controller lives."""
-    with _asked(f"{question} [y/N] ", otherwise) as keyboard:
-        await _typed(keyboard)
-        return _is_yes(keyboard)
-
-
-async def answer_meanwhile(question: str, *, rule: Rule, otherwise: str) -> str:
-    """Ask as `answer` does, while all else goes on."""
-    problem: str | None = ""
-    while problem is not None:
-        with _asked(f"That {problem}. {question}: " if problem else f"{question}: ", otherwise) as keyboard:
-            await _typed(keyboard)
-            text = keyboard.readline()
-        if not text:
-            raise UsageError("the terminal gave no answer", hint=otherwise)
-        problem = rule(text.strip())
-    return text.strip()
-
-
-async def _typed(keyboard: TextIO) -> None:
-    """Wait until there is a line to read."""
-    loop = asyncio.get_running_loop()
-    typed = asyncio.Event()
-    loop.add_reader(keyboard, typed.set)
-    try:
-        await typed.wait()
-    finally:
-        loop.remove_reader(keyboard)
-
-
-@contextlib.contextmanager
-def _asked(question: str, otherwise: str) -> Iterator[TextIO]:
-    with _terminal("w", otherwise) as screen, _terminal("r", otherwise) as keyboard:
-        print(question, end="", file=screen, flush=True)
-        yield keyboard
-
-
-def _is_yes(keyboard: TextIO) -> bool:
-    return keyboard.readline().strip().lower() in {"y", "yes"}
-
-
-def answer(question: str, *, default: str = "", rule: Rule, otherwise: str) -> str:
+async def answer(question: str, *, default: str = "", rule: Rule, otherwise: str) -> str:
     """Ask for a text, again and again until `rule` finds nothing wrong with it; nothing typed is `default`.
 
     Raises UsageError without a terminal; `otherwise` is the hint.
     """
+    asked = f"{question}{f' [{default}]' if default else ''}: "
+    problem: str | None = ""
+    while problem is not None:
+        line = await _typed(f"  That {problem}.\n{asked}" if problem else asked, otherwise)
+        if not line:
+            raise UsageError("the terminal gave no answer", hint=otherwise)
+        problem = rule(text := line.strip() or default)
+    return text
+
+
+async def _typed(question: str, otherwise: str) -> str:
+    """Ask `question`, and wait for a line; nothing at the end of what the terminal gives."""
+    loop, typed = asyncio.get_running_loop(), asyncio.Event()
     with _terminal("w", otherwise) as screen, _terminal("r", otherwise) as keyboard:
-        while True:
-            print(f"{question}{f' [{default}]' if default else ''}: ", end="", file=screen, flush=True)
-            line = keyboard.readline()
-            if not line:
-                raise UsageError("the terminal gave no answer", hint=otherwise)
-            text = line.strip() or default
-            problem = rule(text)
-            if problem is None:
-                return text
-            print(f"  That {problem}.", file=screen, flush=True)
+        print(question, end="", file=screen, flush=True)
+        loop.add_reader(keyboard, typed.set)
+        try:
+            await typed.wait()
+        finally:
+            loop.remove_reader(keyboard)
+        return keyboard.readline()
 
 
 @contextlib.contextmanager

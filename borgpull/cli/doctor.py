@@ -41,18 +41,14 @@ class Doctor(AnsweringCommand):
         targets = self.selected(config, names)
         if not targets:
             return self._tell(here)
-        self._announce(len(targets))
+        if repaints(people().file):
+            message_note(f"looking at this machine, the backup server and {plural(len(targets), 'target')} …")
 
         async def look() -> int:
             there = await fleet.examine(config, targets, directory=directory, heard=self.heard)
             return self._tell((*here, *there))
 
         return self.answering(look)
-
-    @staticmethod
-    def _announce(count: int) -> None:
-        if repaints(people().file):
-            message_note(f"looking at this machine, the backup server and {plural(count, 'target')} …")
 
     def _tell(self, findings: tuple[Finding, ...]) -> int:
         found = Examined(findings=findings)

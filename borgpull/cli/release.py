@@ -39,7 +39,7 @@ class Release(OneTargetCommand):
             return bool(self.good)
         whole = "Does the odd archive hold what it" if odd == 1 else f"Do the {odd} odd archives hold what they"
         question = f"{whole} should? yes: good, no: set aside"
-        return await asking.answer_meanwhile(question, rule=_yes_or_no, otherwise=_OTHERWISE) == "yes"
+        return await asking.answer(question, rule=_yes_or_no, otherwise=_OTHERWISE) == "yes"
 
 
 def _yes_or_no(text: str) -> str | None:

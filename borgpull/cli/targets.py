@@ -165,4 +165,4 @@ class DecidingCommand(OneTargetCommand):
         """Ask on the terminal, for standard input may hold the config. Raises UsageError without a terminal."""
         if self.yes:
             return True
-        return await asking.agreed_meanwhile(question, otherwise="add --yes when you know what it will do")
+        return await asking.agreed(question, otherwise="add --yes when you know what it will do")

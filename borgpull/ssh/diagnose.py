@@ -6,110 +6,105 @@ The one place where ssh's text is read. Texts are those of OpenSSH 8.4 to 10.5 (
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..config import Jump
 from ..errors import CONTROLLER, Failure
 from ..hostile import last_lines
 
 
-@dataclass(frozen=True)
-class _Sign:
-    pattern: re.Pattern[str]
+class _Sign(NamedTuple):
+    pattern: str
     cause: str
     hint: str
     transient: bool = False
 
 
-def _sign(pattern: str, cause: str, hint: str = "", *, transient: bool = False) -> _Sign:
-    return _Sign(re.compile(pattern), cause, hint, transient)
-
-
 # The first that matches wins: causes stand before their consequences.
 _SIGNS = (
-    _sign(
+    _Sign(
         r"REVOKED HOST KEY|was revoked and you have requested",
         "its host key is marked as revoked in KnownHost",
         "scan the new key with ssh-keyscan, compare its fingerprint on the host, and put it into KnownHost",
     ),
-    _sign(
+    _Sign(
         r"HOST IDENTIFICATION HAS CHANGED|Host key for .* has changed",
         "its host key is not the one in KnownHost: the host was set up anew, or somebody else answers",
         "find out why before you change KnownHost; on the host: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub",
     ),
-    _sign(
+    _Sign(
         r"No .* host key is known for|Host key verification failed",
         "its host key is not in KnownHost",
         "add what `ssh-keyscan -t ed25519 -p PORT HOST` prints to KnownHost, after comparing the fingerprint",
     ),
-    _sign(
+    _Sign(
         r"Permission denied|Too many authentication failures",
         "it refused the key",
         "check Username and PrivateKey, and that the public key stands in ~/.ssh/authorized_keys of that user",
     ),
-    _sign(
+    _Sign(
         r"connect failed: (Name or service not known|Temporary failure in name resolution|No address associated)",
         "its jump host cannot resolve its name",
         "check Host, and the DNS of the jump host: it is there that the name is looked up",
     ),
-    _sign(
+    _Sign(
         r"Temporary failure in name resolution",
         "its name cannot be resolved at the moment",
         "check the DNS of this machine",
         transient=True,
     ),
-    _sign(
+    _Sign(
         r"Could not resolve hostname|Name or service not known",
         "its name cannot be resolved",
         "check Host and the DNS of this machine",
     ),
-    _sign(
+    _Sign(
         r"administratively prohibited",
         "its jump host refuses to lead on to it",
         "in the jump host's sshd_config set `AllowTcpForwarding yes` (or `local`), no `DisableForwarding`; in "
         "authorized_keys there no `restrict` without `port-forwarding`, no `permitopen` of other hosts alone",
     ),
-    _sign(
+    _Sign(
         r"Connection refused",
         "the connection was refused: no sshd listens on that port",
         "check Host and its port, and that sshd runs there",
         transient=True,
     ),
-    _sign(
+    _Sign(
         r"No route to host|Network is unreachable|Host is down",
         "it cannot be reached over the network",
         "check the route and the firewall between this machine and it",
         transient=True,
     ),
-    _sign(
+    _Sign(
         r"Connection timed out|Operation timed out|banner exchange",
         "it did not answer in time",
         "check that it is up, and the firewall between this machine and it",
         transient=True,
     ),
-    _sign(
+    _Sign(
         r"Unable to negotiate|no matching (key exchange|host key|cipher|MAC)",
         "it and our ssh have no algorithm in common",
         "one of the two is too old: update its openssh-server, or the openssh-client here",
     ),
-    _sign(
+    _Sign(
         r"Timeout, server .* not responding",
         "the link was lost: it stopped answering",
         "the next run goes on from the last checkpoint; check the network if this happens again",
         transient=True,
     ),
-    _sign(
+    _Sign(
         r"Session open refused by peer|session request failed",
         "it refused another session",
         "raise MaxSessions in its sshd_config, or lower Jobs",
         transient=True,
     ),
-    _sign(
+    _Sign(
         r"No user exists for uid",
         "this machine has no account for the uid that borgpull runs as",
         "add it to /etc/passwd (containers: run as a named user)",
     ),
-    _sign(
+    _Sign(
         r"kex_exchange_identification|Connection closed by|Connection reset|closed by remote host|send disconnect: ",
         "it closed the connection",
         "look at sshd's log there: MaxStartups, PerSourcePenalties, fail2ban or a full disk can do that",
@@ -125,7 +120,7 @@ def diagnose(party: str, said: str, *, doing: str = "connect") -> Failure:
     """
     detail = last_lines(said)
     for sign in _SIGNS:
-        if sign.pattern.search(detail):
+        if re.search(sign.pattern, detail):
             return Failure(party, sign.cause, hint=sign.hint, detail=detail, transient=sign.transient)
     last = detail.rpartition("\n")[2]
     cause = f"ssh could not {doing}" + (f": {last}" if last else " and did not say why")

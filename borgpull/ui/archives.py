@@ -50,11 +50,7 @@ def archive_lines(
         table.add_row(Text(shown(each.name)), stamp(each.start), age, _state(each), last)
     others = f", {foreign} of them not borgpull's and never pruned" if foreign else ""
     total = Text(f"{target_party(target)}: {plural(len(archives), 'archive')}{others}")
-    return [table, total, *_asides(archives)]
-
-
-def _asides(archives: Sequence[ListedArchive]) -> list[Text]:
-    return [Text(f"{shown(each.name)}: {shown(each.aside)}") for each in archives if each.aside]
+    return [table, total, *(Text(f"{shown(each.name)}: {shown(each.aside)}") for each in archives if each.aside)]
 
 
 def _state(archive: ListedArchive) -> Text:

@@ -50,6 +50,7 @@ STYLES = {
     "changed": "yellow",
     "never": "bold red",
     "unknown": "bold red",
+    "critical": "bold red",
 }
 
 
@@ -176,19 +177,20 @@ def answer(parts: Iterable[RenderableType]) -> None:
 
 
 def error_lines(party: str, cause: str, hint: str = "", rules: tuple[str, ...] = ()) -> list[Text]:
-    lines = [labelled("error", f"{shown(party)}: {shown(cause)}")]
-    lines += [labelled("found", shown(rule)) for rule in rules]
-    return [*lines, labelled("hint", shown(hint))] if hint else lines
+    head = labelled("error", f"{shown(party)}: {shown(cause)}")
+    return [head, *(labelled("found", shown(rule)) for rule in rules), *_hint(hint)]
 
 
 def warning_lines(text: str, hint: str = "") -> list[Text]:
-    lines = [labelled("warning", shown(text))]
-    return [*lines, labelled("hint", shown(hint))] if hint else lines
+    return [labelled("warning", shown(text)), *_hint(hint)]
 
 
 def note_lines(text: str, hint: str = "") -> list[Text]:
-    lines = [labelled("note", shown(text))]
-    return [*lines, labelled("hint", shown(hint))] if hint else lines
+    return [labelled("note", shown(text)), *_hint(hint)]
+
+
+def _hint(hint: str) -> list[Text]:
+    return [labelled("hint", shown(hint))] if hint else []
 
 
 def labelled(label: str, text: str) -> Text:
@@ -207,7 +209,7 @@ def message_note(text: str) -> None:
     message_lines([Text(shown(text))])
 
 
-def message_lines(lines: list[Text]) -> None:
+def message_lines(lines: Iterable[Text]) -> None:
     console = people()
     for line in lines:
         console.print(line)

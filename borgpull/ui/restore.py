@@ -59,11 +59,7 @@ class Percentage:
             self._shows = False
 
 
-def restored_lines(restored: Restored) -> list[Text]:
-    return list(_lines(restored))
-
-
-def _lines(restored: Restored) -> Iterator[Text]:
+def restored_lines(restored: Restored) -> Iterator[Text]:
     done = "would restore" if restored.dry_run else "restored"
     what = f"{plural(restored.items, 'item')}, {size(restored.size)}, of {shown(restored.archive.name)}"
     yield Text(f"{done} {what} to {shown(restored.folder)} on {shown(restored.party)}")
@@ -93,16 +89,13 @@ def drilled_lines(drilled: Sequence[Drilled], *, seed: int) -> list[RenderableTy
     for title in ("target", "result", "archive", "read back", "of"):
         table.add_column(title, overflow="fold", no_wrap=title == "result")
     for each in drilled:
-        table.add_row(Text(shown(each.target)), _result(each), *map(Text, _cells(each)))
+        result = Text("ok", style=STYLES["done"]) if each.good else Text("failed", style=STYLES["failed"])
+        table.add_row(Text(shown(each.target)), result, *map(Text, _cells(each)))
     parts: list[RenderableType] = [table]
     for each in drilled:
         parts += _trouble(each)
     good = sum(each.good for each in drilled)
     return [*parts, Text(f"{good} of {plural(len(drilled), 'target')} can be read back, by --seed {seed}")]
-
-
-def _result(drilled: Drilled) -> Text:
-    return Text("ok", style=STYLES["done"]) if drilled.good else Text("failed", style=STYLES["failed"])
 
 
 def _cells(drilled: Drilled) -> tuple[str, str, str]:

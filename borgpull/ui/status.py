@@ -22,12 +22,6 @@ _WORST_FIRST = (
     *(State.TAMPERED, State.UNVERIFIABLE, State.UNKNOWN, State.NEVER),
     *(State.FAILING, State.HELD, State.STALE, State.CHANGED, State.INTERRUPTED, State.OK),
 )
-_LEVEL_STYLES = {
-    Level.OK: STYLES["done"],
-    Level.WARNING: STYLES["warning"],
-    Level.UNKNOWN: STYLES["error"],
-    Level.CRITICAL: STYLES["error"],
-}
 # A monitor cuts its line off somewhere.
 _MOST_NAMED = 5
 
@@ -40,9 +34,7 @@ def status_lines(standings: Sequence[Standing], *, now: float, max_age: float) -
 
 
 def failure_lines(failure: Failure) -> list[Text]:
-    first = Text.assemble(
-        (_shouted(Level.UNKNOWN), STYLES["error"]), f": {shown(failure.party)}: {shown(failure.cause)}"
-    )
+    first = Text.assemble(("UNKNOWN", STYLES["error"]), f": {shown(failure.party)}: {shown(failure.cause)}")
     return [first, labelled("hint", shown(failure.hint))] if failure.hint else [first]
 
 
@@ -50,7 +42,7 @@ def _first_line(standings: Sequence[Standing]) -> Text:
     level = worst_level(standings)
     groups = {state: [each.target for each in standings if each.state is state] for state in _WORST_FIRST}
     words = [_group(state, names) for state, names in groups.items() if names]
-    return Text.assemble((_shouted(level), _LEVEL_STYLES[level]), ": ", ", ".join(words) or "no target")
+    return Text.assemble((level.upper(), STYLES[level]), ": ", ", ".join(words) or "no target")
 
 
 def _group(state: State, names: Sequence[str]) -> str:
@@ -61,10 +53,6 @@ def _group(state: State, names: Sequence[str]) -> str:
     return f"{len(names)} {_WORDS.get(state, state)} ({named}{more})"
 
 
-def _shouted(level: Level) -> str:
-    return level.upper()
-
-
 def _table(standings: Sequence[Standing], now: float) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("target", overflow="fold")
@@ -73,12 +61,9 @@ def _table(standings: Sequence[Standing], now: float) -> Table:
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("ledger", no_wrap=True)
     for standing in standings:
-        table.add_row(Text(shown(standing.target)), _state(standing), *map(Text, _cells(standing, now)))
+        state = Text(standing.state, style=STYLES[standing.state])
+        table.add_row(Text(shown(standing.target)), state, *map(Text, _cells(standing, now)))
     return table
-
-
-def _state(standing: Standing) -> Text:
-    return Text(standing.state, style=STYLES[standing.state])
 
 
 def _cells(standing: Standing, now: float) -> list[str]:

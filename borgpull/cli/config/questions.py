@@ -16,6 +16,7 @@ from ...config.table import problem_with
 from ...errors import Failure, UsageError, target_party
 from ...ssh import Key
 from .. import asking
+from ..command import awaited
 
 _Rule = Callable[[str], str | None]
 _host, _user, _path, _pattern = (
@@ -105,7 +106,7 @@ class Questions:
             f"The host key of {where.name} port {where.port} (ED25519) has the fingerprint\n  {key.fingerprint}\n"
             "There, `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` tells the right one.\nIs it the same?"
         )
-        if not wanted and not asking.agreed(question, otherwise="give --fingerprint SHA256:..."):
+        if not wanted and not awaited(asking.agreed(question, otherwise="give --fingerprint SHA256:...")):
             raise Failure(party, "its host key was not confirmed; nothing was added", hint="compare the fingerprints")
         return key.known_host(where.name, where.port)
 
@@ -116,7 +117,7 @@ class Questions:
 
     @staticmethod
     def _asked(option: str, question: str, default: str, rule: _Rule) -> str:
-        return asking.answer(question, default=default, rule=rule, otherwise=f"give {option}")
+        return awaited(asking.answer(question, default=default, rule=rule, otherwise=f"give {option}"))
 
     def _key_file_problem(self, name: str) -> str | None:
         if not name:
