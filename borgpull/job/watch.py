@@ -83,16 +83,8 @@ class Watch:
 
         def heard(line: Line) -> None:
             match line:
-                case Created(original_size, deduplicated_size, files, path):
-                    self._emit(
-                        ArchiveProgress(
-                            target=self._target,
-                            original_size=original_size,
-                            deduplicated_size=deduplicated_size,
-                            files=files,
-                            path=path,
-                        )
-                    )
+                case Created():
+                    self._emit(ArchiveProgress(target=self._target, **vars(line)))
                 case Percent(current, total, text):
                     self._emit(
                         PercentProgress(target=self._target, step=step, current=current, total=total, message=text)

@@ -7,7 +7,7 @@ is an error.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from ..events import (
@@ -123,20 +123,32 @@ class Board:
     jobs: int = 0
 
 
+def cleaned(event: Event) -> Event:
+    """Return an event with text that can be shown, and numbers that a JSON reader takes, whoever said them."""
+    return replace(event, **{each.name: _plain(getattr(event, each.name)) for each in fields(event)})
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - of any field
+    if isinstance(value, tuple):
+        return tuple(map(_plain, value))
+    if isinstance(value, int):
+        return max(-LARGEST, min(value, LARGEST))
+    return shown(value) if isinstance(value, str) else value
+
+
 def fold(board: Board, event: Event) -> Board:
+    event = cleaned(event)
     if isinstance(event, RunStarted):
-        names = [shown(name) for name in event.targets]
-        rows = {name: board.rows.get(name, Row(name=name)) for name in names} | board.rows
+        rows = {name: board.rows.get(name, Row(name=name)) for name in event.targets} | board.rows
         run = replace(board.run, started=event.at, finished=None, outcome=None)
         return replace(board, rows=rows, run=run, jobs=event.jobs)
     if isinstance(event, RunFinished):
         return replace(board, run=replace(board.run, finished=event.at, outcome=event.outcome))
     if not event.target:
         return replace(board, run=_change(board.run, event))
-    name = shown(event.target)
-    row = _change(board.rows.get(name, Row(name=name)), event)
+    row = _change(board.rows.get(event.target, Row(name=event.target)), event)
     row = replace(row, started=event.at if row.started is None else row.started, seen=event.at)
-    return replace(board, rows=board.rows | {name: row})
+    return replace(board, rows=board.rows | {event.target: row})
 
 
 def closed(board: Board) -> Board:
@@ -166,7 +178,7 @@ def _change(row: Row, event: Event) -> Row:
 
 
 def _step_started(row: Row, event: StepStarted) -> Row:
-    opened = StepRecord(step=event.step, started=event.at, detail=shown(event.detail))
+    opened = StepRecord(step=event.step, started=event.at, detail=event.detail)
     row = replace(row, steps=(*row.steps, opened), percent=None, note=opened.detail)
     if event.step is Step.STREAM:
         return replace(row, stream=None)
@@ -177,15 +189,14 @@ def _step_started(row: Row, event: StepStarted) -> Row:
 def _step_finished(row: Row, event: StepFinished) -> Row:
     place = _open_place(row.steps, event.step)
     begun = row.steps[place] if place is not None else StepRecord(step=event.step, started=event.at)
-    ended = replace(begun, finished=event.at, outcome=event.outcome, detail=shown(event.detail))
+    ended = replace(begun, finished=event.at, outcome=event.outcome, detail=event.detail)
     steps = (*row.steps, ended) if place is None else (*row.steps[:place], ended, *row.steps[place + 1 :])
     return replace(row, steps=steps, percent=None, note=ended.detail)
 
 
 def _step_skipped(row: Row, event: StepSkipped) -> Row:
-    reason = shown(event.reason)
-    skipped = StepRecord(step=event.step, started=event.at, finished=event.at, detail=reason, skipped=True)
-    return replace(row, steps=(*row.steps, skipped), percent=None, note=f"{event.step} skipped: {reason}")
+    skipped = StepRecord(step=event.step, started=event.at, finished=event.at, detail=event.reason, skipped=True)
+    return replace(row, steps=(*row.steps, skipped), percent=None, note=f"{event.step} skipped: {event.reason}")
 
 
 def _open_place(steps: tuple[StepRecord, ...], step: Step) -> int | None:
@@ -202,7 +213,7 @@ def _archive_progress(row: Row, event: ArchiveProgress) -> Row:
     if row.current and row.current.step is Step.STREAM:
         return replace(row, stream=sizes, percent=None, note=f"{row.current.detail}: {size(sizes.original)} read")
     samples = _sampled(row.samples, event.at, sizes.original)
-    return replace(row, sizes=sizes, samples=samples, percent=None, note=_place(shown(event.path)))
+    return replace(row, sizes=sizes, samples=samples, percent=None, note=_place(event.path))
 
 
 def _place(path: str) -> str:
@@ -225,44 +236,33 @@ def _percent_progress(row: Row, event: PercentProgress) -> Row:
     if event.total <= 0:
         return row
     done = replace(event, current=min(_count(event.current), event.total))
-    return replace(row, percent=done, note=shown(event.message))
+    return replace(row, percent=done, note=event.message)
 
 
 def _archive_created(row: Row, event: ArchiveCreated) -> Row:
-    archive = replace(event, name=shown(event.name), archive_id=shown(event.archive_id), stream=shown(event.stream))
-    if archive.stream:
+    if event.stream:
         # A second attempt reads every stream again.
-        others = (each for each in row.streams if each.stream != archive.stream)
-        return replace(row, streams=(*others, archive)[:KEPT])
+        others = (each for each in row.streams if each.stream != event.stream)
+        return replace(row, streams=(*others, event)[:KEPT])
     sizes = Sizes(original=_count(event.original_size), new=_count(event.deduplicated_size), files=_count(event.files))
-    return replace(row, archive=archive, sizes=sizes)
+    return replace(row, archive=event, sizes=sizes)
 
 
 def _command_finished(row: Row, event: CommandFinished) -> Row:
-    output = tuple(shown(line) for line in event.output[:KEPT])
-    return replace(row, commands=(*row.commands, replace(event, command=shown(event.command), output=output))[:KEPT])
+    return replace(row, commands=(*row.commands, replace(event, output=event.output[:KEPT]))[:KEPT])
 
 
 def _warned(row: Row, event: Warned) -> Row:
-    warning = replace(event, text=shown(event.text), hint=shown(event.hint))
-    kept = (*row.warnings, warning) if len(row.warnings) < KEPT else row.warnings
-    return replace(row, warnings=kept, warning_count=row.warning_count + 1)
+    return replace(row, warnings=(*row.warnings, event)[:KEPT], warning_count=row.warning_count + 1)
 
 
 def _failed(row: Row, event: Failed) -> Row:
-    failure = replace(
-        event,
-        party=shown(event.party),
-        cause=shown(event.cause),
-        hint=shown(event.hint),
-        rules=tuple(shown(rule) for rule in event.rules[:KEPT]),
-    )
-    return replace(row, failures=(*row.failures, failure)[:KEPT])
+    return replace(row, failures=(*row.failures, replace(event, rules=event.rules[:KEPT]))[:KEPT])
 
 
 def _retried(row: Row, event: Retried) -> Row:
-    retries = (*row.retries, replace(event, party=shown(event.party), cause=shown(event.cause)))[:KEPT]
-    return replace(row, retries=retries, percent=None, note=f"again in {round(event.seconds)} s: {shown(event.cause)}")
+    note = f"again in {round(event.seconds)} s: {event.cause}"
+    return replace(row, retries=(*row.retries, event)[:KEPT], percent=None, note=note)
 
 
 def _target_finished(row: Row, event: TargetFinished) -> Row:

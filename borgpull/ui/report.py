@@ -9,14 +9,13 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from dataclasses import fields
 from typing import Any
 
 from ..answers import stamp
 from ..events import ArchiveCreated, CommandFinished, Event, Failed, Outcome, Step, Warned
 from ..hostile import shown
 from . import pace
-from .board import LARGEST, Board, Row, StepRecord, closed
+from .board import LARGEST, Board, Row, StepRecord, cleaned, closed
 
 SCHEMA = 1
 NOT_STARTED = "not-started"
@@ -48,29 +47,9 @@ def dumps(board: Board) -> str:
 
 def event_line(event: Event) -> str:
     """Return `event` as one JSON line without its line end: {"schema": 1, "event": "step_started", "at": …}."""
-    own = {each.name: _plain(getattr(event, each.name)) for each in fields(event) if each.name not in _COMMON}
-    head = {
-        "schema": SCHEMA,
-        "event": _snake(type(event).__name__),
-        "at": stamp(event.at, millis=True),
-        "target": shown(event.target) or None,
-    }
-    return json.dumps(head | own)
-
-
-_COMMON = {"at", "target"}
-
-
-def _snake(name: str) -> str:
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, tuple):
-        return [_plain(each) for each in value]
-    if isinstance(value, int) and not isinstance(value, bool):
-        return max(-LARGEST, min(value, LARGEST))
-    return shown(value) if isinstance(value, str) else value
+    kind = re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
+    head = {"schema": SCHEMA, "event": kind, "at": _time(event.at), "target": shown(event.target) or None}
+    return json.dumps(head | {name: value for name, value in vars(cleaned(event)).items() if name not in head})
 
 
 def _target(row: Row) -> dict[str, Any]:
