@@ -15,20 +15,10 @@ from .command import of_archive
 FULL_ACCESS = "--full-access"
 LATEST = "::latest"
 # The options before a command that take the next word.
-_TAKING = frozenset(
-    {
-        "--debug-profile",
-        "--debug-topic",
-        "--lock-wait",
-        "--remote-buffer",
-        "--remote-path",
-        "--remote-ratelimit",
-        "--rsh",
-        "--umask",
-        "--upload-buffer",
-        "--upload-ratelimit",
-    }
-)
+_TAKING = {
+    *("--debug-profile", "--debug-topic", "--lock-wait", "--remote-buffer", "--remote-path", "--remote-ratelimit"),
+    *("--rsh", "--umask", "--upload-buffer", "--upload-ratelimit"),
+}
 _OF_THE_ROAD = ("--rsh", "--remote-path")
 _READING = frozenset({"diff", "export-tar", "extract", "info", "list", "mount"})
 # What names a repository other than by the `::` of BORG_REPO.

@@ -69,11 +69,9 @@ OF_ADD = {
 
 _OUTCOMES = {
     Outcome.DONE: DONE,
-    Outcome.WARNING: WARNINGS,
-    Outcome.HELD: WARNINGS,
+    **dict.fromkeys((Outcome.WARNING, Outcome.HELD), WARNINGS),
     Outcome.FAILED: FAILED,
-    Outcome.TAMPERED: TAMPERED,
-    Outcome.UNVERIFIABLE: TAMPERED,
+    **dict.fromkeys((Outcome.TAMPERED, Outcome.UNVERIFIABLE), TAMPERED),
     Outcome.INTERRUPTED: 128 + signal.SIGINT,
 }
 

@@ -63,7 +63,8 @@ async def _opened(
             try:
                 master = Master(party, own / "ctl", child, said, hop)
                 await _until_ready(master, child, listener)
-                _remove_files(files)
+                for path in (files.key, files.known_hosts):
+                    path.unlink()
                 watch = asyncio.create_task(master.watch())
                 try:
                     yield master
@@ -88,19 +89,10 @@ async def _started(command: list[str]) -> AsyncIterator[proc.Child]:
 
 def _write_files(where: Connection | Jump, directory: Path) -> argv.Files:
     files = argv.Files(directory / "key", directory / "known_hosts")
-    _write(files.key, where.private_key.get_secret_value())
-    _write(files.known_hosts, where.known_host)
+    for path, text in ((files.key, where.private_key.get_secret_value()), (files.known_hosts, where.known_host)):
+        path.touch(mode=0o600)
+        path.write_text(text, encoding="utf-8")
     return files
-
-
-def _write(path: Path, text: str) -> None:
-    path.touch(mode=0o600)
-    path.write_text(text, encoding="utf-8")
-
-
-def _remove_files(files: argv.Files) -> None:
-    for path in (files.key, files.known_hosts):
-        path.unlink()
 
 
 async def _listen(child: proc.Child, said: proc.Tail, heard: Callable[[str], None]) -> None:

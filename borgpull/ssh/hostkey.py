@@ -10,11 +10,10 @@ import binascii
 import contextlib
 import hashlib
 import re
-import subprocess
 from dataclasses import dataclass
 
-from ..errors import CONTROLLER, Failure
-from ..proc import Completed, run_now
+from ..errors import Failure
+from .keys import openssh
 
 KIND = "ssh-ed25519"
 _LINE = re.compile(rb"^\S{1,300} ssh-ed25519 ([A-Za-z0-9+/]{40,200}={0,2})\s*$", re.MULTILINE)
@@ -55,7 +54,8 @@ def scan(name: str, port: int, *, party: str) -> HostKey:
     For that one key alone: each kind is a connection that ends without a login, for which OpenSSH 9.8 and later
     bar the address for a while after some of them.
     """
-    done = _keyscan("-T", str(_SECONDS), "-t", "ed25519", "-p", str(port), "--", name)
+    options = ("-T", str(_SECONDS), "-t", "ed25519", "-p", str(port), "--")
+    done = openssh("ssh-keyscan", *options, name, seconds=3 * _SECONDS)
     found = _LINE.search(done.stdout)
     if found and _is_base64(found[1]):
         return HostKey(found[1].decode("ascii"))
@@ -76,13 +76,3 @@ def _is_base64(blob: bytes) -> bool:
     except binascii.Error:
         return False
     return True
-
-
-def _keyscan(*arguments: str) -> Completed:
-    try:
-        return run_now(["ssh-keyscan", *arguments], timeout=3 * _SECONDS)
-    except FileNotFoundError:
-        problem, hint = "ssh-keyscan is not installed", "apt install openssh-client"
-    except (OSError, subprocess.TimeoutExpired):
-        problem, hint = "ssh-keyscan did not answer", "try again"
-    raise Failure(CONTROLLER, problem, hint=hint)

@@ -34,7 +34,7 @@ def key_problem(key: str, directory: Path) -> str | None:
     Raises Failure when ssh-keygen cannot be run.
     """
     with _key_file(key, directory) as path:
-        done = _keygen("-y", "-P", "", "-f", str(path))
+        done = openssh("ssh-keygen", "-y", "-P", "", "-f", str(path))
     if done.returncode == 0:
         return None
     # "incorrect passphrase" and "error in libcrypto" or "invalid format": OpenSSH 8.4 to 10.5.
@@ -76,7 +76,7 @@ def known_host_problem(host: str, port: int, known_host: str, directory: Path) -
 
 def _lookup(name: str, path: Path) -> tuple[set[bytes], set[bytes]]:
     # Without -l ssh-keygen matches lines whose key it cannot parse, and which ssh therefore skips (9.2).
-    lines = _keygen("-l", "-F", name, "-f", str(path)).stdout.splitlines()
+    lines = openssh("ssh-keygen", "-l", "-F", name, "-f", str(path)).stdout.splitlines()
     trusted: set[bytes] = set()
     revoked: set[bytes] = set()
     for header, key in itertools.pairwise(lines):
@@ -128,7 +128,7 @@ class Key:
 
 def make_key(path: Path) -> Key:
     """Make a key pair in the files `path` (mode 0600) and `path`.pub. Raises Failure."""
-    done = _keygen("-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(path))
+    done = openssh("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(path))
     if done.returncode != 0:
         said = clean(done.stderr.decode("utf-8", "replace").strip())
         raise Failure(CONTROLLER, f"ssh-keygen made no key: {said}", hint="see what it says")
@@ -149,7 +149,7 @@ def new_key(directory: Path) -> Key:
 def public_key(private: str, directory: Path) -> str:
     """Return the public half of a private key that `key_problem` found nothing wrong with. Raises Failure."""
     with _key_file(private, directory) as path:
-        done = _keygen("-y", "-P", "", "-f", str(path))
+        done = openssh("ssh-keygen", "-y", "-P", "", "-f", str(path))
     if done.returncode != 0:
         raise Failure(CONTROLLER, "ssh-keygen could not read the private key", hint="give another key")
     return _bare(done.stdout.decode("ascii", "replace"))
@@ -172,15 +172,15 @@ def _key_file(text: str, directory: Path) -> Iterator[Path]:
         path.unlink(missing_ok=True)
 
 
-def _keygen(*arguments: str) -> Completed:
-    """Run ssh-keygen. Raises Failure when it cannot be run."""
-    problem, hint = "", ""
+def openssh(program: str, *arguments: str, seconds: float = 10) -> Completed:
+    """Run a short program of OpenSSH's. Raises Failure when it cannot be run."""
+    problem, hint = f"{program} did not answer", "try again"
     try:
-        return run_now(["ssh-keygen", *arguments])
+        return run_now([program, *arguments], timeout=seconds)
     except FileNotFoundError:
-        problem, hint = "ssh-keygen is not installed", "apt install openssh-client"
+        problem, hint = f"{program} is not installed", "apt install openssh-client"
     except OSError as error:
-        problem = f"ssh-keygen cannot be started: {clean(error.strerror or '')}"
+        problem, hint = f"{program} cannot be started: {clean(error.strerror or '')}", f"type `{program}`"
     except subprocess.TimeoutExpired:
-        problem = "ssh-keygen did not answer"
+        pass
     raise Failure(CONTROLLER, problem, hint=hint)

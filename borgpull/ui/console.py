@@ -30,27 +30,12 @@ _WIDE = 10_000
 _OFF = {"", "0", "false", "no"}
 
 STYLES = {
-    "error": "bold red",
-    "warning": "yellow",
-    "hint": "cyan",
-    "done": "green",
-    "failed": "bold red",
-    "held": "yellow",
-    "tampered": "bold red",
-    "unverifiable": "bold red",
-    "interrupted": "yellow",
-    "running": "bold",
-    "waiting": "dim",
-    "not started": "dim",
-    "found": "bold red",
-    "note": "",
-    "ok": "green",
-    "stale": "yellow",
-    "failing": "yellow",
-    "changed": "yellow",
-    "never": "bold red",
-    "unknown": "bold red",
-    "critical": "bold red",
+    **dict.fromkeys(("error", "found", "failed", "tampered", "unverifiable"), "bold red"),
+    **dict.fromkeys(("never", "unknown", "critical"), "bold red"),
+    **dict.fromkeys(("warning", "held", "interrupted", "stale", "failing", "changed"), "yellow"),
+    **dict.fromkeys(("done", "ok"), "green"),
+    **dict.fromkeys(("waiting", "not started"), "dim"),
+    **{"hint": "cyan", "running": "bold", "note": ""},
 }
 
 
