@@ -45,13 +45,8 @@ class Outcome(StrEnum):
 
 # Which of several outcomes counts: the first of these. Nothing hides that somebody tampered, not even an interrupt.
 WORST_FIRST = (
-    Outcome.TAMPERED,
-    Outcome.UNVERIFIABLE,
-    Outcome.INTERRUPTED,
-    Outcome.FAILED,
-    Outcome.HELD,
-    Outcome.WARNING,
-    Outcome.DONE,
+    *(Outcome.TAMPERED, Outcome.UNVERIFIABLE, Outcome.INTERRUPTED, Outcome.FAILED),
+    *(Outcome.HELD, Outcome.WARNING, Outcome.DONE),
 )
 
 

@@ -35,7 +35,7 @@ class BorgPull(Group):
         "restore": "Restore ARCHIVE of the target NAME, or the PATHs in it, to a folder here or onto the target.",
         "borg": "Run a borg COMMAND here against the repository of the target NAME.",
         "drill": "Read files of the latest archive of the targets NAME... (or all) back.",
-        "rollback": "Put the repository of the target NAME back to the last verified state.",
+        "rollback": "Put the repository of the target NAME back to the last verified state, or to an older one.",
         "accept": "Take the present state of the repository of the target NAME as the truth.",
         "release": "Let the targets NAME... go on that are held, after showing why they are.",
         "expect": "Announce a planned change of the targets NAME...",

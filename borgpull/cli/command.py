@@ -82,8 +82,13 @@ class ConfiguredCommand(Command):
 
     @property
     def is_fed(self) -> bool:
-        """Tell whether the config comes on standard input, so that nothing else can."""
-        return not self.config_file and _is_fed()
+        """Tell whether the config comes on standard input, so that nothing else can: from a pipe or a file there.
+
+        It does not from a terminal, /dev/null, or where stdin is closed, as where nobody sits.
+        """
+        if self.config_file or sys.stdin is None:
+            return False
+        return not stat.S_ISCHR(os.fstat(sys.stdin.fileno()).st_mode)
 
     def _bytes(self) -> bytes:
         if self.config_file:
@@ -114,11 +119,6 @@ def _read(file: Path, name: str) -> bytes:
         return file.read_bytes()
     except OSError as error:
         raise UsageError(f"{name}: {error.strerror}", hint="name another file, or pipe the config in") from None
-
-
-def _is_fed() -> bool:
-    """Tell whether stdin is a pipe or a file, and not a terminal, /dev/null or closed, as where nobody sits."""
-    return sys.stdin is not None and not stat.S_ISCHR(os.fstat(sys.stdin.fileno()).st_mode)
 
 
 def _piped() -> bytes:

@@ -7,8 +7,9 @@ It runs nothing, decrypts nothing, and fails silently: somebody is in the middle
 from __future__ import annotations
 
 import contextlib
+import functools
 import tomllib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
@@ -71,16 +72,9 @@ class _Typed:
 def answer(whole: Page, line: Sequence[str]) -> Answer:
     """Return what the last word of a line can be completed to; the first is the program itself."""
     *before, last = line[1:] or [""]
-    typed = _read(whole, before)
+    typed = functools.reduce(_after, before, _Typed(whole))
     found = _possible(typed, last)
     return replace(found, words=tuple(each for each in found.words if each[0].startswith(last)))
-
-
-def _read(whole: Page, words: Iterable[str]) -> _Typed:
-    typed = _Typed(whole)
-    for word in words:
-        typed = _after(typed, word)
-    return typed
 
 
 def _after(typed: _Typed, word: str) -> _Typed:
@@ -90,14 +84,10 @@ def _after(typed: _Typed, word: str) -> _Typed:
     if word == "--":
         return replace(typed, only_words=True)
     if word.startswith("-") and not typed.only_words:
-        return _after_option(typed, word)
+        page, option = _option(typed.page, word)
+        return replace(typed, page=page, pending=option if option and option.argument else None)
     inner = _command(typed.page, word) if not typed.words else None
     return replace(typed, page=inner) if inner else replace(typed, words=(*typed.words, word))
-
-
-def _after_option(typed: _Typed, word: str) -> _Typed:
-    page, option = _option(typed.page, word)
-    return replace(typed, page=page, pending=option if option and option.argument else None)
 
 
 def _option(page: Page, name: str) -> tuple[Page, Option | None]:

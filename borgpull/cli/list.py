@@ -60,21 +60,20 @@ class _Listing:
     def __init__(self, shelf: Shelf, archive: ListedArchive, *, as_json: bool) -> None:
         self.items = 0
         self._as_json = as_json
-        self._line = ui.file_line
-        self._head, self._end = ui.files_head(shelf.target, archive, shelf.closed), ui.FILES_END
+        self._head = ui.files_head(shelf.target, archive, shelf.closed)
         self._output = console.Output(for_programs=as_json)
 
     async def take(self, item: Item) -> None:
         if self._as_json:
             self._output.write(f"{',' if self.items else self._head}\n    {dumps(item)}")
         else:
-            self._output.write(f"{self._line(item)}\n")
+            self._output.write(f"{ui.file_line(item)}\n")
         self.items += 1
 
     def end(self) -> None:
         """Print what comes after the last one. Raises Failure when stdout did not take all of the JSON."""
         if self._as_json:
-            self._output.write(self._end if self.items else self._head + self._end)
+            self._output.write(ui.FILES_END if self.items else self._head + ui.FILES_END)
             self._output.close()
         else:
             # People may have had enough of it, in `less` or `head`.

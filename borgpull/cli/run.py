@@ -48,7 +48,9 @@ class Run(SelectingCommand):
         textfile = Textfile(self.metrics_file) if self.metrics_file else None
         with contextlib.ExitStack() as told:
             with private_directory() as directory:
-                config = self._config(directory)
+                config = self.config(directory)
+                if self.check or self.no_check:
+                    config = dataclasses.replace(config, check_every=0.0 if self.check else math.inf)
                 end = told.enter_context(_pinging(self._ping(config)))
                 board, code = self._back_up(config, directory)
             if textfile:
@@ -65,8 +67,9 @@ class Run(SelectingCommand):
         return config.notify.ping.get_secret_value().replace("{shard}", str(shard.index if shard else 0))
 
     def _report(self, board: Board, code: int, config: Config) -> None:
-        if not self.no_notify:
-            _run_on_finish(config.notify.on_finish, report.dumps(board), exit_code=code)
+        command = "" if self.no_notify else config.notify.on_finish
+        if command and (problem := awaited(on_finish(command, report.dumps(board).encode(), exit_code=code))):
+            _warn(f"the command of [Notify] OnFinish failed: {problem}")
         if self.json:
             console.data(report.dumps(board))
 
@@ -91,12 +94,6 @@ class Run(SelectingCommand):
             textfile.replace(text)
         except OSError as error:
             message_warning(f"--metrics {self.metrics_file}: {error.strerror}", "the file is as it was before this run")
-
-    def _config(self, directory: Path) -> Config:
-        config = self.config(directory)
-        if self.check or self.no_check:
-            config = dataclasses.replace(config, check_every=0.0 if self.check else math.inf)
-        return config
 
     @contextlib.contextmanager
     def _events(self) -> Iterator[Callable[[Event], Warned | None]]:
@@ -175,15 +172,6 @@ def _pinging(url: str) -> Iterator[_End]:
         well = end.code in {exits.DONE, exits.WARNINGS} and not end.held
         if problem := ping.finish(end.code, f"exit code {end.code}: {end.line}\n", well=well):
             _warn(f"the monitor of [Notify] Ping was not told how the run ended: {problem}")
-
-
-def _run_on_finish(command: str, report: str, *, exit_code: int) -> None:
-    """Run the operator's command, if any, with the JSON report on its stdin. What goes wrong with it is a warning."""
-    if not command:
-        return
-
-    if problem := awaited(on_finish(command, report.encode(), exit_code=exit_code)):
-        _warn(f"the command of [Notify] OnFinish failed: {problem}")
 
 
 def _warn(text: str) -> None:

@@ -7,7 +7,7 @@ import time
 from plumbum import cli
 
 from .. import fleet
-from ..answers import Level, Standing, Standings, Trouble, worst_level
+from ..answers import Standing, Standings, Trouble
 from ..config import amounts
 from ..errors import Failure, UsageError
 from ..ui import console, status
@@ -37,7 +37,7 @@ class Status(AnsweringCommand):
             config = self.config(directory)
             targets = self.selected(config, names)
             if not targets:
-                return self._tell((), max_age)
+                return self._tell(max_age)
 
             async def ask() -> int:
                 try:
@@ -45,8 +45,8 @@ class Status(AnsweringCommand):
                         config, targets, directory=directory, max_age=max_age, heard=self.heard
                     )
                 except Failure as failure:
-                    return self._tell_failure(failure, max_age)
-                return self._tell(standings, max_age)
+                    return self._tell(max_age, failure=failure)
+                return self._tell(max_age, standings)
 
             return self.answering(ask)
 
@@ -56,18 +56,14 @@ class Status(AnsweringCommand):
         except ValueError as problem:
             raise UsageError(f"--max-age {problem}") from None
 
-    def _tell(self, standings: tuple[Standing, ...], max_age: int) -> int:
+    def _tell(self, max_age: int, standings: tuple[Standing, ...] = (), failure: Failure | None = None) -> int:
         now = time.time()
+        error = Trouble(party=failure.party, cause=failure.cause, hint=failure.hint) if failure else None
+        found = Standings(at=now, max_age=max_age, targets=standings, error=error)
         if self.json:
-            console.data(Standings(at=now, max_age=max_age, targets=standings).text)
+            console.data(found.text)
+        elif failure:
+            console.answer(status.failure_lines(failure))
         else:
             console.answer(status.status_lines(standings, now=now, max_age=max_age))
-        return exits.LEVELS[worst_level(standings)]
-
-    def _tell_failure(self, failure: Failure, max_age: int) -> int:
-        if self.json:
-            error = Trouble(party=failure.party, cause=failure.cause, hint=failure.hint)
-            console.data(Standings(at=time.time(), max_age=max_age, error=error).text)
-        else:
-            console.answer(status.failure_lines(failure))
-        return exits.LEVELS[Level.UNKNOWN]
+        return exits.LEVELS[found.level]

@@ -74,7 +74,7 @@ class Sample:
         self._seed = seed
         self._most_size = size
         self._most_files = files
-        self._candidates: list[tuple[int, str, Item]] = []
+        self._candidates: list[tuple[int, str, int, Item]] = []
 
     async def take(self, item: Item) -> None:
         """Count an item, and remember it if the seed may pick it. Of an empty file nothing would be read."""
@@ -85,11 +85,9 @@ class Sample:
         self.broken += not item.healthy
         if not 0 < item.size <= self._most_size or UNSURE in item.path or not is_inside(item.path):
             return
-        candidate = (-self._rank(item.path), item.path, item)
-        if len(self._candidates) < _SPARE * self._most_files:
-            heapq.heappush(self._candidates, candidate)
-        elif candidate[:2] > self._candidates[0][:2]:
-            heapq.heapreplace(self._candidates, candidate)
+        heapq.heappush(self._candidates, (-self._rank(item.path), item.path, self.files, item))
+        if len(self._candidates) > _SPARE * self._most_files:
+            heapq.heappop(self._candidates)
 
     def _rank(self, path: str) -> int:
         word = f"{self._seed} {path}".encode("utf-8", "surrogatepass")
@@ -98,7 +96,7 @@ class Sample:
     def picked(self) -> list[Item]:
         chosen: list[Item] = []
         size = named = 0
-        for _, path, item in sorted(self._candidates, key=lambda candidate: candidate[:2], reverse=True):
+        for _, path, _, item in sorted(self._candidates, reverse=True):
             fits = size + item.size <= self._most_size and named + len(path) * 4 <= _MOST_NAMED
             if fits and len(chosen) < self._most_files:
                 chosen.append(item)

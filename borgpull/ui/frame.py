@@ -105,8 +105,8 @@ def _totals_line(board: Board, columns: Sequence[Column], now: float, width: int
         "files": number(every.sizes.files),
         "read": size(every.sizes.original),
         "new": size(every.sizes.new),
-        "speed": rate(every.speed) if every.speed is not None else "",
-        "time": span(spent) if spent is not None else "",
+        "speed": _known(every.speed, rate),
+        "time": _known(spent, span),
         "note": counts(dict(every.states)),
     }
     return (Segment(_fit(_joined([(each, cells.get(each.title, "")) for each in columns]), width).rstrip(), _HEAD),)
@@ -161,14 +161,8 @@ def _left(row: Row, now: float) -> str:
     return UNKNOWN if row.state == RUNNING else ""
 
 
-def _speed(row: Row, now: float) -> str:
-    pace_now = pace.speed(row, now)
-    return "" if pace_now is None else rate(pace_now)
-
-
-def _time(row: Row, now: float) -> str:
-    seconds = pace.elapsed(row, now)
-    return "" if seconds is None else span(seconds)
+def _known(figure: float | None, words: Callable[[float], str]) -> str:
+    return "" if figure is None else words(figure)
 
 
 def _note(row: Row, now: float) -> str:
@@ -186,8 +180,8 @@ _COLUMNS = (
     Column("files", 7, 20, lambda row, _now: number(row.sizes.files) if row.sizes else ""),
     Column("read", 7, 80, lambda row, _now: size(row.sizes.original) if row.sizes else ""),
     Column("new", 7, 70, lambda row, _now: size(row.sizes.new) if row.sizes else ""),
-    Column("speed", 9, 30, _speed),
-    Column("time", 6, 60, _time),
+    Column("speed", 9, 30, lambda row, now: _known(pace.speed(row, now), rate)),
+    Column("time", 6, 60, lambda row, now: _known(pace.elapsed(row, now), span)),
     Column("left", 7, 50, _left),
     Column("note", 16, 10, _note, right=False),
 )
