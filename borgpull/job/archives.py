@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import difflib
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -132,7 +133,7 @@ async def shelf_of(subject: Subject) -> Shelf:
     listed = await subject.reading(Step.INSPECT, borg_command.list_archives())
     if listed.status != 0:
         failure = listed.failure(CONTROLLER, "list")
-        if seen.holder:
+        if seen.holder and f"pid {os.getpid()}," not in seen.holder:
             cause = f"a run is at work on its repository: {seen.holder}"
             raise Failure(subject.party, cause, hint="wait until it has ended", transient=True)
         if seen.ledger is None or not listed.speaks_against_repository:
