@@ -195,6 +195,8 @@ class Standing:
     ] = None
     archives: Annotated[Count | None, Field(description="How many archives are good.")] = None
     size: Annotated[Count | None, Field(description="The space that the repository takes on B now.")] = None
+    grace: Annotated[Count | None, Field(description="How many older states of it are kept (Grace).")] = None
+    grace_size: Annotated[Count | None, Field(description="The space that they take besides.")] = None
     growth: Annotated[int | None, Field(description="That, less what it was before the target's last session.")] = None
     checked: Annotated[Time | None, Field(description="When borg check last passed; null for never.")] = None
     expected: Annotated[Time | None, Field(description="Until when what is odd is told, not held: `expect`.")] = None

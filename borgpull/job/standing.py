@@ -53,6 +53,8 @@ def standing_of(name: str, seen: Surveyed, *, now: float, max_age: float, stream
         last=_last(good, now),
         archives=len(good),
         size=seen.taken,
+        grace=len(seen.grace) if known.evidence.counted else None,
+        grace_size=seen.grace_taken,
         growth=seen.taken - known.taken if seen.taken is not None and known.taken else None,
         checked=known.checked or None,
         expected=known.expected if known.expected > now else None,

@@ -81,6 +81,8 @@ def _ledger_words(standing: Standing) -> Iterator[str]:
     yield standing.ledger
     if standing.at_work:
         yield "at work"
+    if standing.grace:
+        yield f"grace {standing.grace}" + (f" ({size(standing.grace_size)})" if standing.grace_size else "")
     if standing.expected is not None:
         yield "change expected"
 

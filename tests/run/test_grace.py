@@ -154,3 +154,10 @@ def test_a_return_that_was_killed_goes_on_with_a_plain_rollback(world, nights):
     done = world.run("rollback", "web", "--yes", config=rules(world))
     assert done.returncode == 0, done.stderr
     assert archives(world) == nights[:2]
+
+
+def test_status_tells_what_is_kept_and_what_that_takes(world):
+    stands = world.run("status", "--json", config=rules(world))
+    (target,) = json.loads(stands.stdout)["targets"]
+    assert (target["grace"], target["grace_size"] > 2_000_000) == (2, True)
+    assert "grace 2 (" in world.run("status", config=rules(world)).stdout
