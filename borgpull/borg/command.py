@@ -5,6 +5,7 @@ No secret goes in here: a passphrase reaches borg over the descriptor that BORG_
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,13 @@ class Repository:
 
     path: str
     url: str
+
+    @property
+    def location(self) -> str:
+        """Return what borg remembers of the URL: the same, but for superfluous slashes (1.2.4, 1.4.5)."""
+        scheme, _, place = self.url.partition("://")
+        host, _, path = place.partition("/")
+        return f"{scheme}://{host}{posixpath.normpath(f'/{path}')}"
 
 
 def rsh(socket: str) -> str:

@@ -26,7 +26,7 @@ from .holding import Made, compare
 from .hooks import Happened, Hooks, failed_with
 from .judge import believe, judge_left, note_of, refusal, show_claim
 from .plan import Plan, Subject
-from .session import Opened, backup_of, dump_of, opened
+from .session import Opened, backup_of, dump_of, opened, seen_there
 from .stall import hung, moving
 from .streams import Reading, StreamFailure
 from .upkeep import Upkeep, retention_of
@@ -111,7 +111,7 @@ class _Job:
         async with AsyncExitStack() as lock:
             async with AsyncExitStack() as session:
                 hooks, ready = await self._connect(connection, session)
-                await self._inspect(lock)
+                await self._inspect(lock, hooks, ready)
                 await self._between(hooks, session, ready)
             if not self._target.options.on_failure:
                 await connection.aclose()
@@ -139,10 +139,10 @@ class _Job:
             report.detail = ", ".join(filter(None, (report.detail, _FELL_BACK)))
         return session
 
-    async def _inspect(self, lock: AsyncExitStack) -> None:
+    async def _inspect(self, lock: AsyncExitStack, hooks: Hooks, ready: Opened | None) -> None:
         with self._watch.step(Step.INSPECT) as report:
             await lock.enter_async_context(self._subject.vault.held())
-            report.detail = await self._custody.inspect()
+            report.detail = await self._custody.inspect(lambda: seen_there(self._subject, hooks.master, ready))
             self._tell_takeover(report.detail)
             self._tell_first(report)
             await judge_left(self._subject, self._custody)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
@@ -75,8 +76,10 @@ class Custody:
             )
         return self._ledger
 
-    async def inspect(self) -> str:
+    async def inspect(self, seen_there: Callable[[], Awaitable[str]] | None = None) -> str:
         """See that the repository is in the state that was last verified, making it when there never was one.
+
+        `seen_there` asks T which repository its borg has seen at this place; without it none is made.
 
         Returns a few words on what was found. Raises TamperedError, and closes the repository, when it is not.
         """
@@ -84,7 +87,7 @@ class Custody:
         if found.unreadable:
             raise self._tampered(UNVERIFIABLE, (unreadable_ledger(found.unreadable),))
         if found.ledger is None:
-            return await self._first_sight(found)
+            return await self._first_sight(found, seen_there)
         self._ledger = found.ledger
         self.clocks.last_entry = found.ledger.started
         if found.ledger.phase is Phase.CLOSED:
@@ -101,17 +104,17 @@ class Custody:
         await self._store(Phase.CLEAN, now)
         return "" if found.ledger.phase is Phase.CLEAN else "an interrupted run was verified"
 
-    async def _first_sight(self, found: Found) -> str:
+    async def _first_sight(self, found: Found, seen_there: Callable[[], Awaitable[str]] | None) -> str:
         # That there is no ledger, or no repository, is believed when it was seen twice.
         if (again := await self._look()) != found:
             raise _unsteady(again)
         listed = await self._subject.borg(Step.INSPECT, borg_command.list_archives())
         made = ""
         if listed.status != 0:
-            if found.repository or MISSING_REPOSITORY not in listed.said.kinds():
+            if found.repository or seen_there is None or MISSING_REPOSITORY not in listed.said.kinds():
                 raise listed.failure(CONTROLLER, "list")
-            if ids := known_ids(self._subject.plan.cache, self._subject.repository.url):
-                raise self._lost(ids[0])
+            if not found.given_up:
+                await self._refuse_known(await seen_there())
             init = await self._subject.borg(Step.INSPECT, borg_command.init(self._subject.target.options.encryption))
             if init.status != 0:
                 raise init.failure(CONTROLLER, "init")
@@ -151,21 +154,37 @@ class Custody:
         facts_of_all = {**known.facts, archive_id: facts}
         self._ledger = replace(self.verified, facts=facts_of_all, holds=holds, released=released)
 
-    def _lost(self, repository_id: str) -> Failure:
+    async def _refuse_known(self, seen_there: str) -> None:
+        """Raise Failure where somebody knows of a repository of this target: none was to be made then.
+
+        That T says so can stop no more than its own first backup.
+        """
+        subject, plan = self._subject, self._subject.plan
+        seen_here = next(iter(known_ids(plan.cache, subject.repository.location)), "")
+        lost = f"If that one is lost for good, `borgpull accept {subject.target.name}` lets the next run make a new one"
+        if seen := seen_here or seen_there:
+            who = "this controller" if seen_here else "its borg"
+            raise Failure(
+                subject.party,
+                f"there is no repository at its place, though {who} has seen one there ({seen[:12]}…)",
+                hint="mount the disk of the backup server that it is on, or put RootDir or SubDir back; no repository "
+                f"was made. {lost}",
+            )
+        if places := await self._vault.left_behind(plan.config, subject.target.name):
+            raise Failure(
+                subject.party,
+                f"there is no repository at its place, but a ledger of a target of this name lies in {places[0]}",
+                hint="put SubDir back; or move the repository to its new SubDir on the backup server, and then "
+                f"`borgpull accept --moved {subject.target.name}`; no repository was made. {lost}",
+            )
+
+    def _ledger_gone(self, place: str) -> Failure:
         name = self._subject.target.name
         return Failure(
             self._subject.party,
-            f"there is no repository at its place, though this controller has seen one there ({repository_id[:12]}…)",
-            hint="mount the disk of B that it is on, or put RootDir or SubDir back; no repository was made. If that "
-            f"one is lost for good, `borgpull accept {name}` lets the next run make a new one",
-        )
-
-    def _ledger_gone(self, place: str) -> Failure:
-        return Failure(
-            self._subject.party,
             f"its repository has no ledger, but once had one, in {place}",
-            hint="nothing was changed; put that folder back, or the SubDir, if that was changed. If it is lost: "
-            f"`borgpull accept {self._subject.target.name}` takes the repository as it is",
+            hint=f"nothing was changed; if it was moved: `borgpull accept --moved {name}`; else put that folder back. "
+            f"If it is lost: `borgpull accept {name}` takes the repository as it is",
         )
 
     async def open(self, archive: str, started: float, *, further: bool = False) -> None:
@@ -173,7 +192,10 @@ class Custody:
 
         `further` says that it is not the first session of its run.
         """
-        opened = replace(self.verified, phase=Phase.OPEN, archive=archive, started=started, rules=(), taken=0)
+        name = self._subject.target.name
+        opened = replace(
+            self.verified, target=name, phase=Phase.OPEN, archive=archive, started=started, rules=(), taken=0
+        )
         seen = await self._vault.write(opened, snapshot="make")
         # Growth is counted from the last run that could add something.
         taken = seen.taken if archive and not further else self.verified.taken

@@ -71,7 +71,7 @@ class Subject:
         """
         local = self._local(arguments, append_only=False, server_heard=self._server_heard(step))
         ended = await borg_on_controller(local, heard=self._heard(step))
-        if not ended.is_unknown or not drop_cache(self.plan.cache, self.repository.url):
+        if not ended.is_unknown or not drop_cache(self.plan.cache, self.repository.location):
             return ended
         self.watch.said(f"borg {CONTROLLER}", "it is run once more, without the cache that it had here")
         return await borg_on_controller(local, heard=self._heard(step))

@@ -9,9 +9,22 @@ from dataclasses import dataclass
 from ..config import Stream
 from ..errors import BACKUP_SERVER
 from ..events import Step
-from ..road import Backup, Dump, Ended, Errand, FirstLeg, Heard, TargetSession, first_leg, open_target
-from ..ssh import Master
+from ..road import (
+    SEEN_AT,
+    Backup,
+    Dump,
+    Ended,
+    Errand,
+    FirstLeg,
+    Heard,
+    TargetSession,
+    first_leg,
+    open_target,
+)
+from ..ssh import Master, ask
 from .plan import Subject
+
+_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -51,6 +64,17 @@ async def opened(subject: Subject, master: Master, errand: Errand) -> AsyncItera
         first_leg(master, session.folder, road=road, directory=directory) as leg,
     ):
         yield Opened(subject, session, leg)
+
+
+async def seen_there(subject: Subject, master: Master, ready: Opened | None) -> str:
+    """Return the id of a repository that borg on T has seen at the place of this one, "" for none.
+
+    It is asked in a session of its own where none has looked around yet. What root's borg has seen (Sudo) is not known.
+    """
+    if ready or subject.target.sudoer:
+        return ready.session.seen if ready else ""
+    script, doing = f'{SEEN_AT}part seen seen_at "$1"', "ask what its borg has seen"
+    return (await ask(master, script, subject.repository.location, doing=doing, seconds=_SECONDS)).text("seen")
 
 
 def backup_of(subject: Subject, archive: str) -> Backup:

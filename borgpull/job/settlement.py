@@ -18,7 +18,7 @@ from ..errors import CONTROLLER, Failure
 from ..events import Step, Warned
 from ..guard import Evidence, State, Unreadable
 from ..ledger import Entry, Found, Ledger, Phase, ServerVault
-from ..road import Ended, forget_place, known_ids
+from ..road import Ended
 from .custody import GONE, evidence_of, is_there
 from .plan import Subject
 
@@ -53,8 +53,9 @@ class Settlement:
         else:
             now, why = await self._read(found, listed)
         known = found.ledger
-        if known is None and not there and known_ids(self._subject.plan.cache, self._subject.repository.url):
-            return Case(known=None, now=None, differences=(GONE,), gone=True)
+        if known is None and not there:
+            differences = found.unreadable or "there is no repository at its place"
+            return Case(known=None, now=None, differences=(differences,), gone=True)
         if known is None:
             return Case(known=None, now=now, differences=(found.unreadable,) if found.unreadable else ())
         if now is None:
@@ -85,9 +86,7 @@ class Settlement:
         Raises Failure when the present state cannot be read.
         """
         if case.gone:
-            forget_place(self._subject.plan.cache, self._subject.repository.url)
-            if case.known is not None:
-                await self._vault.retire()
+            await self._vault.give_up()
             return
         if case.now is None:
             raise Failure(

@@ -233,6 +233,8 @@ await_serve() {
 LOOK = r"""
 repo=$1 led=$2 most=$3
 text ledger "$led/ledger.json"
+kind "$led/given-up" || exit 1
+say given-up "$kind"
 kind "$repo" || exit 1
 say repository "$kind"
 [ "$kind" = folder ] || exit 0
@@ -421,6 +423,7 @@ if [ ! -s "$ids/$id" ]; then
 fi
 sync "$led/ledger.new" 2>/dev/null || :
 mv "$led/ledger.new" "$led/ledger.json"
+rm -f "$led/given-up"
 [ "$snapshot" != drop ] || rm -rf "$led/snapshot" "$led/taken"
 if [ -n "$oldest" ]; then
   for old in "$led"/grace/*; do
@@ -448,6 +451,28 @@ text place "$1/$2"
 """
 )
 
+# The folders of all ledgers that there ever were, by the folder of ids $1; one that is being written is not whole.
+PLACES = r"""
+kind "$1" || exit 1
+case $kind in
+  folder) part places find "$1" -type f ! -name '*.new' -exec cat {} + || exit 1 ;;
+  *) say places "" ;;
+esac
+"""
+
+# Which of the folders on standard input have a ledger now, in which $1 or $2 stands; empty for any.
+LEDGERS = r"""
+found=$(
+  while IFS= read -r led; do
+    kind "$led/ledger.json" || exit 1
+    [ "$kind" = file ] || continue
+    grep -qF -e "$1" -e "$2" "$led/ledger.json" && r=0 || r=$?
+    case $r in 0) printf '%s\n' "$led" ;; 1) ;; *) exit 1 ;; esac
+  done
+) || exit 1
+say ledgers "$found"
+"""
+
 # Tells which of the host keys from $4 on other targets have: the folder $1 has a file KEY.TAG for each key of a target.
 # $2 is the tag of this one. With $3, the folder of its ledger, it is put on record for each of them.
 HOST_KEYS = r"""
@@ -464,8 +489,14 @@ done
 """
 
 # The old ledger is kept: it holds the key.
-RETIRE = r"""
-mv "$1/ledger.json" "$1/ledger.retired.json" && rm -rf "$1/snapshot" && say retired
+GIVE_UP = r"""
+set -e
+mkdir -p "$1"
+: >"$1/given-up"
+kind "$1/ledger.json"
+[ "$kind" = nothing ] || mv "$1/ledger.json" "$1/ledger.retired.json"
+rm -rf "$1/snapshot"
+say retired
 """
 
 # What a rollback could use: the segments in the snapshot, or else those that are still in the repository.

@@ -10,6 +10,7 @@ import contextlib
 import functools
 import hashlib
 import io
+import json
 import posixpath
 import re
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
@@ -87,6 +88,25 @@ def place_in_grace(place: Place, name: str) -> Place:
     return Place(folder, folder, place.ids)
 
 
+async def left_behind(master: ssh.Master, config: Config, name: str = "") -> tuple[str, ...]:
+    """Return the folders of ledgers below RootDir that belong to no target of the config, as `Vault.left_behind`."""
+    ask = functools.partial(ssh.ask, master, doing="look for other ledgers", seconds=_SECONDS, most=MOST_EVIDENCE)
+    below = posixpath.join("/" + posixpath.normpath(config.root_dir).strip("/"), FOLDER)
+    with _system_named():
+        answer = await ask(scripts.PLACES, posixpath.join(below, IDS))
+        lines = answer["places"].data.decode("utf-8", "surrogateescape").split("\n")
+        # RootDir may have been moved since.
+        ever = {posixpath.join(below, place) for line in lines if (place := line.partition(f"/{FOLDER}/")[2])}
+        places = sorted(ever - {place_of(config, target).ledger for target in config.targets})
+        if not places:
+            return ()
+        text = "".join(f"{place}\n" for place in places).encode("utf-8", "surrogateescape")
+        # However it writes JSON.
+        needles = [f'"target":{json.dumps(name, ensure_ascii=each)}' if name else "" for each in (True, False)]
+        found = await ask(scripts.LEDGERS, *needles, stdin=text)
+    return tuple(filter(None, found["ledgers"].data.decode("utf-8", "surrogateescape").split("\n")))
+
+
 class ServerVault:
     """The ledger of one repository on B, over the connection `master`."""
 
@@ -160,9 +180,9 @@ class ServerVault:
             clock=float(_number(answer.text("clock")) or 0),
         )
 
-    async def retire(self) -> None:
-        """Keep it as `ledger.retired.json`."""
-        await self._ask(scripts.RETIRE, self.place.ledger, doing="put the ledger aside")
+    async def give_up(self) -> None:
+        """Keep the ledger as `ledger.retired.json`."""
+        await self._ask(scripts.GIVE_UP, self.place.ledger, doing="put the ledger aside")
 
     async def survey(self) -> Surveyed:
         place = (self.place.repository, self.place.ledger, str(MOST_READ))
@@ -173,6 +193,9 @@ class ServerVault:
     async def remember(self, entry: Entry) -> None:
         words = (self.place.ledger, entry.file, str(MOST_KEPT))
         await self._ask(scripts.REMEMBER, *words, stdin=entry.dump(), doing="write the history")
+
+    async def left_behind(self, config: Config, name: str = "") -> tuple[str, ...]:
+        return await left_behind(self._master, config, name)
 
     async def known_place(self, repository_id: str) -> str:
         answer = await self._ask(scripts.FIND_ID, self.place.ids, repository_id, doing="look for its ledger")
@@ -266,6 +289,7 @@ def read_found(answer: ssh.Answer) -> Found:
         unreadable=damage,
         files={name: _file(answer, name) for name in sorted(named)},
         numbers=answer["segments"].data if there == b"folder" else b"",
+        given_up=answer.text("given-up") == "file",
     )
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from .. import files
-from ..config import Sockets, Target
+from ..config import Config, Sockets, Target
 from ..errors import CONTROLLER, Failure
 from ..guard import Unreadable
 from ..hostile import clean
@@ -29,7 +29,7 @@ from .server import HOSTS, IDS, tag
 from .vault import Found, Surveyed, Written
 
 _HINT = "StateDir has to be a folder of its own on this machine, kept between runs, and writable for this user alone"
-_LEDGER, _LOCK, _HISTORY = "ledger.json", "lock", "history"
+_LEDGER, _LOCK, _HISTORY, _GIVEN_UP = "ledger.json", "lock", "history", "given-up"
 _LONGEST_HOLDER = 200
 
 
@@ -94,7 +94,8 @@ class StateVault:
     async def look(self) -> Found:
         """Read the ledger; the repository is there as far as is known when there is one."""
         known, damage = self._read()
-        return Found(repository=known is not None, ledger=known, unreadable=damage)
+        given_up = (self.folder / _GIVEN_UP).exists()
+        return Found(repository=known is not None, ledger=known, unreadable=damage, given_up=given_up)
 
     def _read(self) -> tuple[Ledger | None, str]:
         with self._told("read the ledger"):
@@ -111,12 +112,15 @@ class StateVault:
             self._make_ids()
             files.replace(self.ids / ledger.evidence.repository_id, f"{self.folder}\n".encode(), mode=0o600)
             files.replace(self.folder / _LEDGER, ledger.dump(), mode=0o600)
+            (self.folder / _GIVEN_UP).unlink(missing_ok=True)
         return Written(linked=True, taken=0)
 
-    async def retire(self) -> None:
-        """Keep it as `ledger.retired.json`: it holds the key."""
+    async def give_up(self) -> None:
+        """Keep the ledger as `ledger.retired.json`: it holds the key."""
         with self._told("put the ledger aside"):
-            (self.folder / _LEDGER).replace(self.folder / "ledger.retired.json")
+            files.replace(self.folder / _GIVEN_UP, b"", mode=0o600)
+            with contextlib.suppress(FileNotFoundError):
+                (self.folder / _LEDGER).replace(self.folder / "ledger.retired.json")
 
     async def survey(self) -> Surveyed:
         """Read the ledger; of the repository nothing is known but what stands there."""
@@ -147,6 +151,13 @@ class StateVault:
             for key in keys if record else ():
                 files.replace(folder / f"{key}.{own}", f"{self.folder}\n".encode(), mode=0o600)
         return others
+
+    async def left_behind(self, config: Config, name: str = "") -> tuple[str, ...]:
+        named = {state_vault(config.sockets, target).folder for target in config.targets if config.sockets}
+        with self._told("look for other ledgers"):
+            found = [file for file in _ledgers(self.ids.parent.parent) if file.name == _LEDGER]
+            others = [file for file in found if file.parent not in named]
+            return tuple(str(file.parent) for file in others if not name or _target_of(file) == name)
 
     def _history(self) -> tuple[Entry, ...]:
         with self._told("read the history"):
@@ -195,6 +206,11 @@ def state_vault(sockets: Sockets, target: Target) -> StateVault:
     """Return where the ledger of a target is kept on C."""
     root = Path(sockets.state_dir)
     return StateVault(root.joinpath(*target.sub_dir.strip("/").split("/")), root / IDS)
+
+
+def _target_of(ledger: Path) -> str:
+    known, _ = read(ledger.read_bytes()[: MOST_LEDGER + 1])
+    return known.target if known else ""
 
 
 def _ledgers(root: Path) -> Iterator[Path]:

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from ..borg.hints import MOST_SEGMENTS
+from ..config import Config
 from ..guard import File, Unreadable
 from .history import Entry
 from .record import Ledger
@@ -25,7 +26,8 @@ SEGMENT = re.compile(rb"(?<=/)[0-9]{1,17}(?!\S)")
 class Found:
     """What lies there now. `files` are `config`, `nonce` and `hints.*` of the repository, empty without one.
 
-    `numbers` names the files in its `data`; `unreadable` says why there is a ledger that cannot be read.
+    `numbers` names the files in its `data`; `unreadable` says why there is a ledger that cannot be read. `given_up`
+    tells that the operator gave up what was there: a new repository may be made.
     """
 
     repository: bool
@@ -33,6 +35,7 @@ class Found:
     unreadable: str
     files: Mapping[str, File] = field(default_factory=lambda: MappingProxyType({}))
     numbers: bytes = b""
+    given_up: bool = False
 
     @property
     def segments(self) -> frozenset[int]:
@@ -108,8 +111,8 @@ class Vault(Protocol):
         is dropped from there. As `snapshot` the name of such a state makes the snapshot of that one.
         """
 
-    async def retire(self) -> None:
-        """Put the ledger aside: nothing is known of the repository then."""
+    async def give_up(self) -> None:
+        """Put the ledger aside, if there is one, and write down that a new repository may be made here."""
 
     async def survey(self) -> Surveyed:
         """Tell how things stand: takes no lock, waits for nobody, and changes nothing."""
@@ -119,6 +122,9 @@ class Vault(Protocol):
 
     async def host_keys(self, keys: Collection[str], *, record: bool) -> frozenset[str]:
         """Return which of these fingerprints of host keys other targets have; `record` puts them on record here."""
+
+    async def left_behind(self, config: Config, name: str = "") -> tuple[str, ...]:
+        """Return the folders of ledgers that belong to no target of the config; with a name those of a target of it."""
 
     async def known_place(self, repository_id: str) -> str:
         """Return where the ledger of a repository id lies, or once lay; "" when it never had one."""

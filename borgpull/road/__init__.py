@@ -3,10 +3,11 @@
 Each road takes one connection, once. The bytes go from socket to ssh master without passing through Python.
 """
 
-from .cache import drop_cache, forget_place, known_ids
+from .cache import drop_cache, known_ids
 from .controller import Ended, LocalBorg, Reader, borg_by_hand, borg_on_controller
 from .errand import Backup, Dump, Errand, Extraction
 from .first_leg import FirstLeg, first_leg
+from .script import BORG_HOME, SEEN_AT
 from .serve import BackupServer, Heard, Root
 from .sockets import greeted, led, silent
 from .target import TargetSession, open_target

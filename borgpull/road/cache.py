@@ -37,29 +37,19 @@ def cache_in_use(cache: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-def known_ids(cache: Path, url: str) -> list[str]:
-    """Return the ids of the repositories that borg on C has seen at this URL."""
-    return [place.parent.name for place in _locations(cache) if place.read_text(errors="replace") == url]
+def known_ids(cache: Path, location: str) -> list[str]:
+    """Return the ids of the repositories that borg on C has seen at this location."""
+    # By borg's own rules, its base directory being the cache (1.2.4 and 1.4.5).
+    places = sorted((cache / ".config" / "borg" / "security").glob("*/location"))
+    return [place.parent.name for place in places if place.read_text(errors="replace") == location]
 
 
-def drop_cache(cache: Path, url: str) -> bool:
-    """Throw away what borg on C has cached of the repository at this URL; returns whether there was anything."""
-    places = [place for id_ in known_ids(cache, url) if (place := cache / ".cache" / "borg" / id_).exists()]
+def drop_cache(cache: Path, location: str) -> bool:
+    """Throw away what borg on C has cached of the repository at this location; returns whether there was anything."""
+    places = [place for id_ in known_ids(cache, location) if (place := cache / ".cache" / "borg" / id_).exists()]
     for place in places:
         shutil.rmtree(place, ignore_errors=True)
     return bool(places)
-
-
-def forget_place(cache: Path, url: str) -> None:
-    """Have borg on C forget which repository was at this URL, but nothing of what it has seen of it."""
-    for place in _locations(cache):
-        if place.read_text(errors="replace") == url:
-            place.unlink()
-
-
-def _locations(cache: Path) -> list[Path]:
-    # By borg's own rules, its base directory being the cache (1.2.4 and 1.4.5).
-    return sorted((cache / ".config" / "borg" / "security").glob("*/location"))
 
 
 def _opened(cache: Path) -> int:

@@ -113,8 +113,8 @@ def _command(
     stream = "stream" if isinstance(errand, Dump) else ""
     before = str(len(words) - len(errand.sources))
     sudo = as_root.program(errand.sudoer)
+    location = errand.repository.location
     environment = {**borg_command.environment(errand.repository.url), **seen}
     settings = [f"{name}={value}" for name, value in environment.items()]
-    return proc.Command("exec")[
-        "env", settings, "sh", "-c", SESSION, "sh", mark, errand.borg, sudo, calm, folder, stream, before, words
-    ]
+    first = (mark, errand.borg, sudo, calm, folder, stream, location, before)
+    return proc.Command("exec")["env", settings, "sh", "-c", SESSION, "sh", first, words]

@@ -25,8 +25,10 @@ _SOURCE = re.compile(r"([0-9]{1,9}) (folder|file|link|other|unknown) ([01-]) ([0
 
 async def look(
     master: ssh.Master, errand: Errand, child: proc.Child, output: AsyncIterator[bytes], mark: str
-) -> tuple[str, tuple[Source, ...]]:
-    """Return the folder of the session, and what the source paths are, however long T takes to name it.
+) -> tuple[str, tuple[Source, ...], str]:
+    """Return the folder of the session, what the source paths are, and which repository T's borg has seen at its place.
+
+    However long T takes to name the folder.
 
     Raises Failure when T lacks something.
     """
@@ -37,7 +39,8 @@ async def look(
     _refuse(master.party, errand, seen)
     told = [int(value) for word, value in seen if word == "clock" and re.fullmatch(r"[0-9]{1,12}", value, re.ASCII)]
     refuse_clock(master.party, told[0] - time.time() if told else 0.0)
-    return agreed_folder(master.party, seen[-1][1]), tuple(_sources(errand, seen))
+    known = next((clean(value) for word, value in seen if word == "seen"), "")
+    return agreed_folder(master.party, seen[-1][1]), tuple(_sources(errand, seen)), known
 
 
 def _sources(errand: Errand, seen: list[tuple[str, str]]) -> Iterator[Source]:

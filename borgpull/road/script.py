@@ -56,9 +56,35 @@ source_path() {
 }
 """
 
+# Defines `borg_home`, which sets $cache and $security to where borg keeps its cache and its memory of repositories, by
+# its own rules (1.2.4, 1.4.5).
+BORG_HOME = r"""
+borg_home() {
+  home=${BORG_BASE_DIR:-$HOME}
+  if [ -n "$BORG_BASE_DIR" ]; then cache=$home/.cache config=$home/.config
+  else cache=${XDG_CACHE_HOME:-$home/.cache} config=${XDG_CONFIG_HOME:-$home/.config}; fi
+  cache=${BORG_CACHE_DIR:-$cache/borg} security=${BORG_SECURITY_DIR:-${BORG_CONFIG_DIR:-$config/borg}/security}
+}
+"""
+
+# Defines `seen_at LOCATION`: prints the id of a repository that borg here has seen there, if any.
+SEEN_AT = (
+    BORG_HOME
+    + r"""
+seen_at() {
+  borg_home
+  for file in "$security"/*/location; do
+    seen=
+    { IFS= read -r seen <"$file"; } 2>/dev/null || :
+    [ "$seen" != "$1" ] || { file=${file%/*}; echo "${file##*/}"; break; }
+  done
+}
+"""
+)
+
 # Arguments: mark, borg, sudo (empty for none), its niceness (empty for none), the folder that it works in (made if need
-# be; empty for the home), whether it reads what a command prints (empty for no), how many arguments of borg come before
-# the source paths, and the arguments of borg.
+# be; empty for the home), whether it reads what a command prints (empty for no), the location of the repository, how
+# many arguments of borg come before the source paths, and the arguments of borg.
 # Standard input is the lifeline: first the passphrase, then nothing; when it ends, borg is interrupted, and killed when
 # it does not end. `read` takes its input byte by byte, and it and `printf` are built in: no secret gets into an argv.
 # A directory whose session is no more was left behind by a kill or a crash.
@@ -74,15 +100,18 @@ SESSION = (
     + as_root.LOOK
     + as_root.LEAD
     + SOURCE_PATH
+    + SEEN_AT
     + r"""
 umask 077
 unset BORG_PASSPHRASE BORG_PASSCOMMAND BORG_NEW_PASSPHRASE BORG_REMOTE_PATH borgpull_secret
-mark=$1 borg=$2 sudo=$3 nice=$4 folder=$5 stream=$6 skip=$7
-shift 7
+mark=$1 borg=$2 sudo=$3 nice=$4 folder=$5 stream=$6 location=$7 skip=$8
+shift 8
 exec 3<&0 </dev/null
 command -v "$borg" >/dev/null || echo "$mark lacks borg"
 [ -z "$sudo" ] || ask_sudo || echo "$mark refused $borg $said"
 command -v socat >/dev/null || echo "$mark lacks socat"
+# What a borg of root's has seen, this user may not see.
+[ -n "$sudo" ] || (seen_at "$location" | sed "s/^/$mark seen /")
 n=0
 for path do
   n=$((n + 1))

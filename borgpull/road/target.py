@@ -48,7 +48,7 @@ class _Lifeline:
 class TargetSession:
     """A session on T that has looked around and waits. Its borg will look for the repository at `borg` in `folder`.
 
-    `sources` is what T reported of the source paths.
+    `sources` is what T reported of the source paths, `seen` which repository its borg has seen at that place.
     """
 
     def __init__(
@@ -60,10 +60,12 @@ class TargetSession:
         folder: str,
         *,
         sources: tuple[Source, ...],
+        seen: str,
         told: bytes,
     ) -> None:
         self.folder = folder
         self.sources = sources
+        self.seen = seen
         self._told = told
         self._master = master
         self._child = child
@@ -217,9 +219,9 @@ async def open_target(master: ssh.Master, errand: Errand) -> AsyncIterator[Targe
         try:
             output = proc.lines(child.stdout)
             async with _begins(master.party, lifeline):
-                folder, sources = await look(master, errand, child, output, mark)
+                folder, sources, seen = await look(master, errand, child, output, mark)
             told = errand.told(mark) if isinstance(errand, Dump) else b""
-            yield TargetSession(master, child, lifeline, output, folder, sources=sources, told=told)
+            yield TargetSession(master, child, lifeline, output, folder, sources=sources, seen=seen, told=told)
         finally:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(lifeline.let_go()):

@@ -253,7 +253,7 @@ async def segments(stage, vault):
 
 
 async def retire(_, vault):
-    await vault.retire()
+    await vault.give_up()
     return "retired"
 
 

@@ -82,7 +82,7 @@ def place_named(output: bytes, errors: bytes = b"", status: int = 255) -> str | 
 
         child = SimpleNamespace(stderr=stream_of(errors), wait=wait)
         master = SimpleNamespace(party="T x", failure=lambda said, doing: diagnose("T x", said, doing=doing))
-        folder, sources = await first_words.look(master, BACKUP, child, proc.lines(stream_of(output)), MARK)
+        folder, sources, _ = await first_words.look(master, BACKUP, child, proc.lines(stream_of(output)), MARK)
         assert {source.path for source in sources} <= set(BACKUP.sources)
         assert all(is_shown_safely(source.leads) for source in sources)
         return folder
@@ -165,7 +165,7 @@ def test_what_t_prints_instead_of_a_record_is_kept_up_to_a_limit(flood, monkeypa
 
     async def collected() -> bytes:
         lines = proc.lines(stream_of(flood * (100_000 // len(flood) + 1)))
-        return await TargetSession(None, None, None, lines, PLACE, sources=(), told=b"")._collect()
+        return await TargetSession(None, None, None, lines, PLACE, sources=(), seen="", told=b"")._collect()
 
     kept = asyncio.run(collected())
     assert len(kept) == 5000

@@ -26,7 +26,7 @@ def test_what_was_written_is_found_again(vault):
     assert (seen.ledger, seen.transaction, seen.holder) == (known, 0, "")
     assert [path.name for path in vault.folder.iterdir()] == ["ledger.json"], "nothing half written is left"
     assert {path.stat().st_mode & 0o777 for path in (vault.folder, vault.folder.parent)} == {0o700}
-    asyncio.run(vault.retire())
+    asyncio.run(vault.give_up())
     assert asyncio.run(vault.look()).ledger is None
     assert (vault.folder / "ledger.retired.json").exists(), "it holds the key"
 
@@ -38,7 +38,7 @@ def test_where_a_repository_lies_or_once_lay_is_known_by_its_id(vault):
     other = replace(vault, folder=vault.folder.with_name("two"))
     assert asyncio.run(other.known_place(known.evidence.repository_id)) == str(vault.folder)
     assert asyncio.run(other.known_place("0" * 64)) == ""
-    asyncio.run(vault.retire())
+    asyncio.run(vault.give_up())
     assert asyncio.run(other.known_place(known.evidence.repository_id)) == str(vault.folder)
     asyncio.run(other.write(known))
     assert asyncio.run(vault.known_place(known.evidence.repository_id)) == str(other.folder)
