@@ -82,8 +82,8 @@ _SIGNS: Mapping[str, _Sign] = {
     ),
     "RepositoryAccessAborted": _Sign(
         "borg knows this repository under another place and refuses it",
-        "if RootDir, SubDir or the repositories were moved on purpose: remove the folder of this repository id below "
-        "~/.config/borg/security, here (in the cache directory) and on T",
+        "if RootDir, SubDir or the repositories were moved on purpose: `borgpull accept --moved NAME`; else find out "
+        "who did it",
     ),
     "RepositoryReplay": _Sign(
         "borg has seen a newer state of this repository than the one B shows: it was put back, or this is an attack",

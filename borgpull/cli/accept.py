@@ -2,20 +2,46 @@
 
 from __future__ import annotations
 
-from ..job import Settlement, Subject
+from collections.abc import Sequence
+
+from plumbum import cli
+
+from ..config import Config, Target
+from ..errors import UsageError
+from ..job import Settlement, Subject, follow_moved
 from ..ui.console import message_note
 from .exits import DONE, TAMPERED
-from .targets import DecidingCommand
+from .targets import DecidingCommand, SelectingCommand
 
 
-class Accept(DecidingCommand):
+class Accept(DecidingCommand, SelectingCommand):
     """It shows the difference, and asks.
 
     For changes that you made yourself, such as an archive deleted by hand. What an attacker did becomes permanent.
     """
 
-    def main(self, name: str) -> int:
-        return self.about(name, self._accept)
+    moved = cli.Flag(
+        ["--moved"],
+        help="RootDir or SubDir was changed, and the repositories were moved there on the backup server: let the "
+        "targets NAME... (or all) go on there, each if it is proven that this is the repository of its ledger",
+    )
+
+    def main(self, *names: str) -> int:
+        if not self.moved and (len(names) != 1 or self.only or self.skip or self.shard):
+            raise UsageError("`borgpull accept` takes one NAME, and with --moved any number of them", hint=self.see)
+        return self.about_each(names, self._follow if self.moved else self._accept)
+
+    def targets(self, config: Config, names: tuple[str, ...]) -> Sequence[Target]:
+        return self.selected(config, names) if self.moved else super().targets(config, names)
+
+    async def _follow(self, subject: Subject) -> int:
+        async def agreed(found: str) -> bool:
+            message_note(f"{subject.party}: {found}")
+            return await self.agreed("Shall it go on there?")
+
+        done = await follow_moved(subject, agreed)
+        message_note(f"{subject.party}: {done or 'nothing was changed'}")
+        return DONE if done else TAMPERED
 
     async def _accept(self, subject: Subject) -> int:
         settlement = Settlement(subject)

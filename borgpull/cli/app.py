@@ -12,7 +12,7 @@ from typing import ClassVar
 from plumbum import cli
 
 from .. import __version__
-from ..errors import ConfigError, Failure, TamperedError
+from ..errors import Failure
 from . import exits
 from .help import META, Group
 
@@ -65,7 +65,7 @@ def main(argv: list[str]) -> int:
         _, code = BorgPull.run([program, *words], exit=False)
         return int(code)
     except Failure as failure:
-        return _tell(failure)
+        return exits.tell(failure)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
 
@@ -74,15 +74,3 @@ def _unwind(number: int, _: FrameType | None) -> None:
     # Until a run has its own handlers. The default action would leave the private directory behind, and as process 1
     # of a container there is none: the kernel drops a signal that such a process does not handle (pid_namespaces(7)).
     raise SystemExit(128 + number)
-
-
-def _tell(failure: Failure) -> int:
-    from ..ui.console import message_error  # noqa: PLC0415 - rich takes a while
-
-    if isinstance(failure, ConfigError):
-        for problem in failure.problems:
-            message_error(failure.party, problem)
-    else:
-        rules = failure.rules if isinstance(failure, TamperedError) else ()
-        message_error(failure.party, failure.cause, failure.hint, rules)
-    return exits.error_code(failure)

@@ -89,6 +89,19 @@ def error_code(error: BaseException) -> int:
     return TAMPERED if isinstance(error, TamperedError) else FAILED
 
 
+def tell(failure: Failure) -> int:
+    """Tell people of a failure; return its exit code."""
+    from ..ui.console import message_error  # noqa: PLC0415 - rich takes a while
+
+    if isinstance(failure, ConfigError):
+        for problem in failure.problems:
+            message_error(failure.party, problem)
+    else:
+        rules = failure.rules if isinstance(failure, TamperedError) else ()
+        message_error(failure.party, failure.cause, failure.hint, rules)
+    return error_code(failure)
+
+
 def borg_code(status: int, *, settled: bool) -> int:
     """Return the exit code of a borg of the operator's that ended with `status`, and left a state that is settled."""
     number = -status if status < 0 else status - 128

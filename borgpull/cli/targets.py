@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from plumbum import cli
 
 from .. import fleet, job
 from ..config import Config, Target
-from ..errors import UsageError
+from ..errors import Failure, UsageError
 from ..events import Event, Said
 from ..fleet import Interrupt, Selection
 from ..hostile import clean
@@ -21,6 +21,7 @@ from ..ui import archives, console
 from ..ui.console import message_note
 from . import asking
 from .command import ConfiguredCommand, awaited, private_directory
+from .exits import tell
 
 
 class SelectingCommand(ConfiguredCommand):
@@ -99,7 +100,10 @@ class OneTargetCommand(ConfiguredCommand):
     def about_each(
         self, names: tuple[str, ...], work: Callable[[Subject], Awaitable[int]], *, alone: bool = True
     ) -> int:
-        """Do `work` on each of these targets, one after the other; return the worst exit code. Raises Failure."""
+        """Do `work` on each of these targets, one after the other; return the worst exit code.
+
+        Raises Failure; that of one of several targets is told, and the others have their turn.
+        """
         with private_directory() as directory:
             return awaited(self._connected(names, work, directory, alone=alone))
 
@@ -107,7 +111,7 @@ class OneTargetCommand(ConfiguredCommand):
         self, names: tuple[str, ...], work: Callable[[Subject], Awaitable[int]], directory: Path, *, alone: bool
     ) -> int:
         config = self.config(directory)
-        targets = [fleet.target_named(config, name) for name in names]
+        targets = self.targets(config, names)
         self.interrupt = fleet.Interrupt()
         self.interrupt.attach()
         try:
@@ -115,11 +119,20 @@ class OneTargetCommand(ConfiguredCommand):
                 worst = 0
                 for target in targets:
                     subject = job.Subject(plan, target)
-                    async with subject.vault.held() if alone else contextlib.nullcontext():
-                        worst = max(worst, await work(subject))
+                    try:
+                        async with subject.vault.held() if alone else contextlib.nullcontext():
+                            worst = max(worst, await work(subject))
+                    except Failure as failure:
+                        if len(targets) == 1:
+                            raise
+                        worst = max(worst, tell(failure))
                 return worst
         except asyncio.CancelledError:
             return 128 + (self.interrupt.number or 0)
+
+    def targets(self, config: Config, names: tuple[str, ...]) -> Sequence[Target]:
+        """Return the targets of these names. Raises UsageError."""
+        return [fleet.target_named(config, name) for name in names]
 
     @staticmethod
     def warn_when_closed(shelf: Shelf) -> None:

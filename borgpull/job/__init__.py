@@ -8,6 +8,7 @@ from .escrow import file_key, paper_key
 from .grace import Kept, begin_return, drop_grace, kept_states, state_at
 from .holding import expect, held_case, release
 from .judge import keep
+from .moved import follow_moved
 from .plan import Plan, Subject
 from .restore import Wanted, restore
 from .settlement import Case, Settlement

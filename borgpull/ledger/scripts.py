@@ -488,6 +488,31 @@ for key do
 done
 """
 
+# Puts the ledger and what is kept with it from $1 to $2, itself last; what others have below it stays. Writes that down
+# for the repository id $4 in the folder of ids $3, and for its host keys in the folder $5, where its tag was $6.
+MOVE = r"""
+old=$1 new=$2 ids=$3 id=$4 hosts=$5 was=$6 own=$7
+set -e
+if [ "$old" != "$new" ]; then
+  mkdir -p "$new/history"
+  for path in "$old"/history/* "$old"/*; do
+    name=${path#"$old/"}
+    case $name in lock* | session.* | history | ledger.json) continue ;; esac
+    case $new/ in "$path"/*) continue ;; esac
+    [ ! -e "$path" ] || [ -e "$path/ledger.json" ] || [ -e "$new/$name" ] || mv "$path" "$new/$name"
+  done
+  mv "$old/ledger.json" "$new/ledger.json"
+fi
+[ "$was" = "$own" ] || for path in "$hosts"/*."$was"; do
+  [ -e "$path" ] || continue
+  printf '%s\n' "$new" >"${path%.*}.$own"
+  rm -f "$path"
+done
+printf '%s\n' "$new" >"$ids/$id.new"
+mv "$ids/$id.new" "$ids/$id"
+say moved
+"""
+
 # The old ledger is kept: it holds the key.
 GIVE_UP = r"""
 set -e

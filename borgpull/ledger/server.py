@@ -197,14 +197,22 @@ class ServerVault:
     async def left_behind(self, config: Config, name: str = "") -> tuple[str, ...]:
         return await left_behind(self._master, config, name)
 
+    async def move(self, repository_id: str, *, to: str) -> None:
+        hosts, was = self._hosts, tag(await self.known_place(repository_id))
+        words = (self.place.ledger, to, self.place.ids, repository_id, hosts, was, tag(to))
+        await self._ask(scripts.MOVE, *words, doing="move the ledger")
+
+    @property
+    def _hosts(self) -> str:
+        return posixpath.join(posixpath.dirname(self.place.ids), HOSTS)
+
     async def known_place(self, repository_id: str) -> str:
         answer = await self._ask(scripts.FIND_ID, self.place.ids, repository_id, doing="look for its ledger")
         place = answer["place"]
         return (answer.text("place") or self.place.ids) if place.there else ""
 
     async def host_keys(self, keys: Collection[str], *, record: bool) -> frozenset[str]:
-        folder, own = posixpath.join(posixpath.dirname(self.place.ids), HOSTS), tag(self.place.ledger)
-        words = (folder, own, self.place.ledger if record else "", *keys)
+        words = (self._hosts, tag(self.place.ledger), self.place.ledger if record else "", *keys)
         answer = await self._ask(scripts.HOST_KEYS, *words, doing="look for host keys of other targets")
         return frozenset(key for key in keys if f"other.{key}" in answer.parts)
 

@@ -126,5 +126,8 @@ class Vault(Protocol):
     async def left_behind(self, config: Config, name: str = "") -> tuple[str, ...]:
         """Return the folders of ledgers that belong to no target of the config; with a name those of a target of it."""
 
+    async def move(self, repository_id: str, *, to: str) -> None:
+        """Put the ledger and what is kept with it into the folder `to`, and write down that it lies there."""
+
     async def known_place(self, repository_id: str) -> str:
         """Return where the ledger of a repository id lies, or once lay; "" when it never had one."""

@@ -3,7 +3,7 @@
 Each road takes one connection, once. The bytes go from socket to ssh master without passing through Python.
 """
 
-from .cache import drop_cache, known_ids
+from .cache import drop_cache, forget_place, known_ids
 from .controller import Ended, LocalBorg, Reader, borg_by_hand, borg_on_controller
 from .errand import Backup, Dump, Errand, Extraction
 from .first_leg import FirstLeg, first_leg

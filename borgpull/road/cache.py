@@ -9,10 +9,12 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from .. import files
 from ..errors import CONTROLLER, Failure
 
 
@@ -42,6 +44,15 @@ def known_ids(cache: Path, location: str) -> list[str]:
     # By borg's own rules, its base directory being the cache (1.2.4 and 1.4.5).
     places = sorted((cache / ".config" / "borg" / "security").glob("*/location"))
     return [place.parent.name for place in places if place.read_text(errors="replace") == location]
+
+
+def forget_place(cache: Path, repository_id: str) -> None:
+    """Have borg on C forget where this repository was, but nothing else that it has seen of it."""
+    # It remembers that twice, and believes its cache (1.2.4 and 1.4.5).
+    (cache / ".config" / "borg" / "security" / repository_id / "location").unlink(missing_ok=True)
+    config = cache / ".cache" / "borg" / repository_id / "config"
+    if config.exists():
+        files.replace(config, re.sub(rb"(?m)^previous_location *=.*\n", b"", config.read_bytes()))
 
 
 def drop_cache(cache: Path, location: str) -> bool:

@@ -176,6 +176,10 @@ def without_ids(stage: Stage) -> None:
     (other / "ledger.json").write_text("{}")
 
 
+def with_ids_of_root(stage: Stage) -> None:
+    shutil.copytree(stage.ids, stage.root / ".borgpull" / ".borgpull" / "ids")
+
+
 def clean(stage: Stage) -> None:
     (stage.folder / "ledger.json").write_bytes(stage.in_phase(Phase.CLEAN).dump())
     shutil.rmtree(stage.snapshot)
@@ -252,6 +256,14 @@ async def segments(stage, vault):
     return await vault.segments(needed)
 
 
+async def left_behind(stage, vault):
+    return await vault.left_behind(SimpleNamespace(root_dir=str(stage.root), targets=()))
+
+
+def is_left_behind(stage, answer):
+    return [] if isinstance(answer, Failure) or answer == (str(stage.folder),) else [f"it is overlooked: {answer}"]
+
+
 async def retire(_, vault):
     await vault.give_up()
     return "retired"
@@ -304,6 +316,8 @@ OPERATIONS = (
     Operation("place by ledgers", place, without_ids, held=False),
     Operation("segments", segments, closed),
     Operation("retire", retire, closed, still_closed_or_retired),
+    Operation("retire without a ledger", retire, lambda stage: (stage.folder / "ledger.json").unlink()),
+    Operation("left behind", left_behind, with_ids_of_root, is_left_behind, held=False),
     Operation("restore", restore, closed_and_damaged, can_be_restored),
     Operation("restore without links", restore, without_links, can_be_restored),
 )
