@@ -44,6 +44,10 @@ _ABOUT_LEDGER = (
     "open: a session of the target is or was under way; own: C's own prune and compact; closed: the repository is "
     "closed until the operator acts."
 )
+_ABOUT_OTHERS = (
+    "The first thousand repositories below RootDir that belong to no target of the config; none where only some targets "
+    "were asked for."
+)
 _ABOUT_ASIDE = "Why it counts as no backup, `set aside`, `odd` or `unjudged` first; empty when it counts."
 _BOOLEAN = WithJsonSchema({"type": "boolean"})
 
@@ -236,6 +240,7 @@ class Standings(Report):
     at: Time
     max_age: Annotated[int, Field(ge=1, description="How old the last good archive may be.")]
     targets: tuple[Standing, ...] = ()
+    others: Annotated[tuple[Clean, ...], Field(description=_ABOUT_OTHERS)] = ()
     error: Trouble | None = None
 
     @computed_field(description="The worst of all targets; unknown when B could not be asked.")

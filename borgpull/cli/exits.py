@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import signal
 
-from ..errors import ConfigError, TamperedError, UsageError
+from ..errors import ConfigError, Failure, TamperedError, UsageError
 from ..events import Outcome
 
 DONE, WARNINGS, FAILED, TAMPERED, WRONG = 0, 1, 2, 3, 4

@@ -15,6 +15,8 @@ from . import exits
 from .command import private_directory
 from .targets import AnsweringCommand
 
+_MOST_OTHERS = 1000
+
 
 class Status(AnsweringCommand):
     """No target is contacted, no borg is run and no passphrase used: the answer is what runs have verified.
@@ -41,12 +43,13 @@ class Status(AnsweringCommand):
 
             async def ask() -> int:
                 try:
-                    standings = await fleet.status(
+                    standings, others = await fleet.status(
                         config, targets, directory=directory, max_age=max_age, heard=self.heard
                     )
                 except Failure as failure:
                     return self._tell(max_age, failure=failure)
-                return self._tell(max_age, standings)
+                chosen = [*names, *self.only, *self.skip, *(self.shard or "")]
+                return self._tell(max_age, standings, others=() if chosen else others[:_MOST_OTHERS])
 
             return self.answering(ask)
 
@@ -56,14 +59,20 @@ class Status(AnsweringCommand):
         except ValueError as problem:
             raise UsageError(f"--max-age {problem}") from None
 
-    def _tell(self, max_age: int, standings: tuple[Standing, ...] = (), failure: Failure | None = None) -> int:
+    def _tell(
+        self,
+        max_age: int,
+        standings: tuple[Standing, ...] = (),
+        failure: Failure | None = None,
+        others: tuple[str, ...] = (),
+    ) -> int:
         now = time.time()
         error = Trouble(party=failure.party, cause=failure.cause, hint=failure.hint) if failure else None
-        found = Standings(at=now, max_age=max_age, targets=standings, error=error)
+        found = Standings(at=now, max_age=max_age, targets=standings, others=others, error=error)
         if self.json:
             console.data(found.text)
         elif failure:
             console.answer(status.failure_lines(failure))
         else:
-            console.answer(status.status_lines(standings, now=now, max_age=max_age))
+            console.answer(status.status_lines(standings, now=now, max_age=max_age, others=others))
         return exits.LEVELS[found.level]

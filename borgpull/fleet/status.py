@@ -10,35 +10,41 @@ from pathlib import Path
 from ..answers import Standing, State
 from ..config import Config, Target
 from ..errors import BACKUP_SERVER, Failure
+from ..hostile import clean
 from ..job.standing import standing_of
-from ..ledger import ServerVault, Vault, place_of, state_vault
+from ..ledger import FOLDER, ServerVault, Vault, left_behind, look_at_root, place_of, state_vault
 from ..ssh import open_master
 
 
 async def status(
     config: Config, targets: tuple[Target, ...], *, directory: Path, max_age: float, heard: Callable[[str, str], None]
-) -> tuple[Standing, ...]:
+) -> tuple[tuple[Standing, ...], tuple[str, ...]]:
     """Ask B how the backups of these targets stand; an archive older than `max_age` seconds is too old.
 
-    `directory` is private and on a tmpfs; `heard` is given a party and a line that its ssh said. Raises Failure when B
-    cannot be reached.
+    Returns also the repositories below RootDir that belong to no target of the config. `directory` is private and on a
+    tmpfs; `heard` is given a party and a line that its ssh said. Raises Failure when B cannot be reached.
     """
     if config.sockets is not None:
         # Their ledgers lie here: nobody needs to be asked.
-        return tuple([await _one(state_vault(config.sockets, target), target, max_age) for target in targets])
+        return tuple([await _one(state_vault(config.sockets, target), target, max_age) for target in targets]), ()
     async with open_master(
         config.server, party=BACKUP_SERVER, directory=directory, heard=lambda line: heard(f"ssh {BACKUP_SERVER}", line)
     ) as master:
-        asked = (_one(ServerVault(master, place_of(config, target)), target, max_age) for target in targets)
-        return tuple(await asyncio.gather(*asked))
+        is_new = not await look_at_root(master, config)
+        asked = [
+            _one(ServerVault(master, place_of(config, target)), target, max_age, root_is_new=is_new)
+            for target in targets
+        ]
+        standings, ledgers = await asyncio.gather(asyncio.gather(*asked), left_behind(master, config))
+        return tuple(standings), tuple(clean(ledger.replace(f"/{FOLDER}/", "/", 1)) for ledger in ledgers)
 
 
-async def _one(vault: Vault, target: Target, max_age: float) -> Standing:
+async def _one(vault: Vault, target: Target, max_age: float, *, root_is_new: bool = False) -> Standing:
     try:
         seen = await vault.survey()
     except Failure as failure:
         return Standing(
             target=target.name, state=State.UNKNOWN, cause=f"{failure.party}: {failure.cause}", hint=failure.hint
         )
-    streams = tuple(stream.name for stream in target.streams)
-    return standing_of(target.name, seen, now=time.time(), max_age=max_age, streams=streams)
+    streams, now = tuple(stream.name for stream in target.streams), time.time()
+    return standing_of(target.name, seen, now=now, max_age=max_age, streams=streams, root_is_new=root_is_new)

@@ -30,16 +30,28 @@ RUN = "run"
 _SETTLED = {"accept", "rollback", "keep", "release"}
 _GOOD_ENOUGH = {Outcome.DONE, Outcome.WARNING, Outcome.HELD}
 _BACK_UP = "`borgpull run` makes one; `borgpull doctor` looks for what is in its way"
+_MOUNT = (
+    "there is nothing of borgpull's below RootDir: if a disk of the backup server should be mounted there, mount it; "
+    "before a first run `borgpull doctor` looks for what is in its way"
+)
 
 
-def standing_of(name: str, seen: Surveyed, *, now: float, max_age: float, streams: tuple[str, ...] = ()) -> Standing:
+def standing_of(
+    name: str,
+    seen: Surveyed,
+    *,
+    now: float,
+    max_age: float,
+    streams: tuple[str, ...] = (),
+    root_is_new: bool = False,
+) -> Standing:
     """Return how the backups of the target `name` stand at `now`; an archive older than `max_age` seconds is too old.
 
     Every archive that was verified counts, but for unfinished ones and those dated after `now`. It is late when its
-    source paths are, or one of these `streams`.
+    source paths are, or one of these `streams`. `root_is_new` tells that nothing below RootDir is borgpull's.
     """
     if seen.ledger is None:
-        return _without_ledger(name, seen)
+        return _without_ledger(name, seen, never=_MOUNT if root_is_new else _BACK_UP)
     known = seen.ledger
     archives = known.evidence.archives
     whole = [archive for archive in archives if not is_checkpoint(archive.name) and known.is_good(archive.id)]
@@ -90,7 +102,7 @@ def _held(standing: Standing, known: Ledger) -> Standing | None:
     return replace(standing, state=State.HELD, cause=f"held: {words}", hint=release_hint(standing.target))
 
 
-def _without_ledger(name: str, seen: Surveyed) -> Standing:
+def _without_ledger(name: str, seen: Surveyed, *, never: str) -> Standing:
     found = Standing(target=name, state=State.NEVER, at_work=seen.holder, size=seen.taken, history=_past(seen))
     if seen.unreadable:
         return replace(
@@ -106,7 +118,7 @@ def _without_ledger(name: str, seen: Surveyed) -> Standing:
     if seen.repository:
         hint = "the next `borgpull run` takes it over as it is, and prunes nothing"
         return replace(found, cause="a repository is there, but borgpull never verified it", hint=hint)
-    return replace(found, cause="it was never backed up", hint=_BACK_UP)
+    return replace(found, cause="it was never backed up", hint=never)
 
 
 def _last(good: list[Archive], now: float) -> GoodArchive | None:
@@ -125,7 +137,8 @@ def _accused(standing: Standing, known: Ledger, seen: Surveyed) -> Standing | No
         return replace(standing, state=state, cause=known.cause, rules=known.rules, hint=ways)
     if not seen.repository and not seen.holder:
         cause = CHANGED if known.phase is Phase.CLEAN else TAMPERED
-        return replace(standing, state=State.TAMPERED, cause=cause, rules=(GONE,), hint=ways)
+        mount = "if the disk of the backup server that it is on is not mounted, mount it; else "
+        return replace(standing, state=State.TAMPERED, cause=cause, rules=(GONE,), hint=mount + ways)
     return None
 
 

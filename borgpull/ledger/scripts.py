@@ -258,7 +258,7 @@ done
 # Whether there ever was a ledger below RootDir $1; with $2, whether that is a mount point: busybox says no with 1,
 # util-linux with 32.
 ROOT = r"""
-kind "$1/.borgpull/ids" || exit 1
+kind "$1/.borgpull/.borgpull/ids" || exit 1
 say ledgers "$kind"
 if [ -n "$2" ]; then
   mountpoint -q "$1" && r=0 || r=$?
@@ -466,8 +466,8 @@ found=$(
   while IFS= read -r led; do
     kind "$led/ledger.json" || exit 1
     [ "$kind" = file ] || continue
-    grep -qF -e "$1" -e "$2" "$led/ledger.json" && r=0 || r=$?
-    case $r in 0) printf '%s\n' "$led" ;; 1) ;; *) exit 1 ;; esac
+    n=$(grep -cF -e "$1" -e "$2" "$led/ledger.json") || :
+    case $n in 0) ;; [1-9]*) printf '%s\n' "$led" ;; *) exit 1 ;; esac
   done
 ) || exit 1
 say ledgers "$found"

@@ -24,12 +24,18 @@ _WORST_FIRST = (
 )
 # A monitor cuts its line off somewhere.
 _MOST_NAMED = 5
+_MOST_OTHERS = 20
 
 
-def status_lines(standings: Sequence[Standing], *, now: float, max_age: float) -> list[RenderableType]:
+def status_lines(
+    standings: Sequence[Standing], *, now: float, max_age: float, others: Sequence[str] = ()
+) -> list[RenderableType]:
     parts: list[RenderableType] = [_first_line(standings), _table(standings, now)]
     for standing in standings:
         parts += _trouble(standing, max_age)
+    parts += [Text(f"of no target of the config: {shown(other)}") for other in others[:_MOST_OTHERS]]
+    if more := len(others[_MOST_OTHERS:]):
+        parts.append(Text(f"and {more} more of none"))
     return parts
 
 

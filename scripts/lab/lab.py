@@ -137,7 +137,8 @@ def lab_running(
         with contextlib.ExitStack() as hosts:
             root = directory / "repositories"
             # As where borgpull was before: below a RootDir that it does not know yet the first run warns.
-            for folder in (root, root / ".borgpull", root / ".borgpull" / "ids"):
+            ids = root / ".borgpull" / ".borgpull" / "ids"
+            for folder in (root, ids.parent.parent, ids.parent, ids):
                 folder.mkdir(mode=0o700)
             yield Lab(
                 directory=directory,

@@ -5,10 +5,12 @@ import shutil
 import subprocess
 from typing import Any
 
+import jsonschema
 import pytest
 
 from support import World, borg_14, borg_of, loopback_world
 from support.kept import Kept
+from support.place import ROOT
 from support.reading import config_of, ends, row, said_of
 
 VERSIONS = ["1.2", pytest.param("1.4", marks=pytest.mark.slow)]
@@ -183,3 +185,45 @@ def test_what_is_not_proven_to_be_the_same_repository_does_not_go_on(backed_up):
     done = world.run("accept", "--moved", "mail", "--yes", config=config)
     assert done.returncode == 3, done.stderr
     assert "another repository lies in its place" in done.stderr
+
+
+def test_a_first_repository_is_told_once_and_not_for_each_new_target(backed_up):
+    world = backed_up
+    shutil.rmtree(world.lab.root)
+    lose_cache(world)
+    world.lab.root.mkdir()
+    for target in world.targets:
+        shutil.rmtree(target.host.directory / ".config")
+    assert world.run("-q", config=config_of(world, "web")).returncode == 1
+    assert world.run("-q", config=config_of(world, "web", "mail")).returncode == 0
+
+
+def test_status_sends_nobody_to_a_run_where_a_disk_may_be_missing(backed_up):
+    world = backed_up
+    disk = world.lab.root.rename(world.lab.root.with_name("disk"))
+    world.lab.root.mkdir()
+    missing = world.run("status", config=config_of(world, "web", "mail"))
+    assert missing.returncode == 3
+    assert "mount it" in missing.stdout
+    assert "borgpull run" not in missing.stdout
+    world.lab.root.rmdir()
+    disk.rename(world.lab.root)
+    # A disk for each repository.
+    (world.lab.root / "web").rename(world.lab.root / "unmounted")
+    missing = world.run("status", config=config_of(world, "web"))
+    assert "if the disk of the backup server that it is on is not mounted, mount it" in missing.stdout
+    assert "borgpull run" not in missing.stdout
+
+
+def test_status_lists_repositories_that_belong_to_no_target(backed_up):
+    world = backed_up
+    config = config_of(world, "web")
+    told = world.run("status", config=config)
+    assert told.stdout.splitlines()[-1] == f"of no target of the config: {world.lab.root}/mail"
+    assert told.returncode == 0
+    report = json.loads(world.run("status", "--json", config=config).stdout)
+    assert report["others"] == [f"{world.lab.root}/mail"]
+    jsonschema.validate(report, json.loads((ROOT / "docs" / "status.schema.json").read_text()))
+    for chosen in (["web"], ["--only", "web"], ["--shard", "0/1"]):
+        assert "of no target" not in world.run("status", *chosen, config=config).stdout
+    assert "of no target" not in world.run("status", config=config_of(world, "web", "mail")).stdout
