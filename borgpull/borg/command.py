@@ -160,6 +160,15 @@ def check() -> list[str]:
     return ["check", *_JSON]
 
 
+def check_segments(seconds: int) -> list[str]:
+    """Return the arguments that read segments for so long, on from where `last_segment_checked` of its config says."""
+    return ["check", *_JSON, "--repository-only", f"--max-duration={seconds}"]
+
+
+def check_archives() -> list[str]:
+    return ["check", *_JSON, "--archives-only"]
+
+
 def delete(archives: Sequence[str]) -> list[str]:
     """Return the arguments that delete these archives. Raises ValueError without any: that is the whole repository."""
     if not archives:

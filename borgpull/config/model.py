@@ -319,6 +319,12 @@ class Borg(Table):
     check_every: Annotated[float, text(amounts.cadence)] = key(
         "how often `borg check` reads a repository: `always`, `never`, or a duration", default="7d"
     )
+    check_max_duration: Duration = key(
+        "how long a run reads segments for a check, such as `2h`; the next run goes on with it",
+        "2h",
+        default=0,
+        otherwise="to their end",
+    )
     root_dir_must_be_mount: StrictBool = flag(
         "whether RootDir has to be a mount point on the backup server: nothing is written where it is none"
     )

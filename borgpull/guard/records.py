@@ -9,7 +9,7 @@ import configparser
 import io
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 MOST_FILES = 16
@@ -58,6 +58,8 @@ class Records:
     a session left uncommitted, or a commit that Borg has yet to replay. Both are empty if no segments were listed.
     `used` are the bytes of all live objects by Borg's own count, -1 where that is not known.
 
+    `check_from` is the segment from which a check that was not done to its end would go on, -1 if that is no number.
+
     Where B gives no shell only id and key are known, and `counted` is false: nothing is known of its objects.
     """
 
@@ -72,6 +74,7 @@ class Records:
     missing: tuple[int, ...] = ()
     beyond: int = 0
     counted: bool = True
+    check_from: int = field(default=0, compare=False)
 
 
 def read_records(
@@ -86,7 +89,7 @@ def read_records(
         raise Unreadable("there are more records than Borg keeps")
     if "config" not in files:
         raise Unreadable("there is no config: no repository, or not all of one")
-    repository_id, key, settings = _read_config(_plain(files, "config", MOST_CONFIG))
+    repository_id, key, settings, check_from = _read_config(_plain(files, "config", MOST_CONFIG))
     transaction = max((int(name[6:]) for name in files if name.startswith("hints.")), default=None)
     if transaction is None:
         raise Unreadable("there are no hints: Borg has to rebuild its records first")
@@ -106,6 +109,7 @@ def read_records(
         used=counts.used,
         missing=() if segments is None else tuple(sorted(needed.difference(segments))),
         beyond=sum(segment > transaction for segment in segments or ()),
+        check_from=check_from,
     )
 
 
@@ -118,7 +122,7 @@ def _plain(files: Mapping[str, File], name: str, most: int | None = None) -> byt
     return file.data
 
 
-def _read_config(data: bytes) -> tuple[str, str, tuple[tuple[str, str], ...]]:
+def _read_config(data: bytes) -> tuple[str, str, tuple[tuple[str, str], ...], int]:
     config = configparser.ConfigParser(interpolation=None)
     try:
         # Read with universal newlines, as Borg does: a carriage return that T put into the key begins a line.
@@ -134,8 +138,9 @@ def _read_config(data: bytes) -> tuple[str, str, tuple[tuple[str, str], ...]]:
     repository_id, key = settings.pop("id", ""), settings.pop("key", "")
     if not re.fullmatch(r"[0-9a-f]{64}", repository_id, re.ASCII):
         raise Unreadable("the config holds no repository id")
-    settings.pop(_MAY_MOVE, None)
-    return repository_id, key, tuple(sorted(settings.items()))
+    mark = settings.pop(_MAY_MOVE, "")
+    check_from = int(mark) + 1 if re.fullmatch(r"[0-9]{1,17}", mark, re.ASCII) else -bool(mark)
+    return repository_id, key, tuple(sorted(settings.items())), check_from
 
 
 def _read_nonce(data: bytes) -> int:

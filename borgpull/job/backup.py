@@ -81,7 +81,7 @@ class _Job:
         self._made: _Made | None = None
         self._failures: list[Failure] = []
         self._upkeep = Upkeep(subject, self._custody)
-        self._check_due = False
+        self._check_due = self._check_overdue = False
         self._hooks: Hooks | None = None
 
     async def run(self, is_last: Callable[[Failure], bool]) -> Outcome:
@@ -120,9 +120,16 @@ class _Job:
             except Failure as failure:
                 self._failures.append(failure)
             self._raise_worst()
+            await self._maintain()
+
+    async def _maintain(self) -> None:
+        # A check that never comes to its end would keep everything for ever.
+        if not self._check_overdue:
             await self._upkeep.check(due=self._check_due)
-            await self._upkeep.prune()
-            await self._upkeep.compact()
+        await self._upkeep.prune()
+        await self._upkeep.compact()
+        if self._check_overdue:
+            await self._upkeep.check(due=self._check_due)
 
     async def _connect(self, connection: AsyncExitStack, session: AsyncExitStack) -> tuple[Hooks, Opened | None]:
         """Connect to T, and look around there: not yet where Before may bring about what is looked for."""
@@ -255,6 +262,7 @@ class _Job:
             used = self._custody.verified.evidence.used
             verdict = await self._judged(ended)
             claimed = read_created(ended.stdout) if isinstance(ended, Ended) else None
+            self._check_overdue = self._upkeep.check_is_overdue()
             self._check_due = last and not self._failures and self._upkeep.check_is_due()
             refused = self._refusal(made, claimed)
             added = next((each for each in verdict.added if each.name == made.archive), None)

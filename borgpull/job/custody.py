@@ -218,15 +218,44 @@ class Custody:
         `archive` is what T's borg said of the archive that was added. `checking` says that a check begins now: until it
         has passed, one is due.
         """
-        settled = replace(self.verified, checking=checking or self.verified.checking)
+        known = self.verified
+        began = known.check_began or time.time() if checking else known.check_began
+        settled = replace(known, checking=checking or known.checking, check_began=began)
         if archive is not None:
             settled = replace(settled, size=archive.original_size, files=archive.files)
         self.clocks.server = (await self._vault.write(settled, snapshot="drop")).clock
         self._ledger = settled
 
-    def passed_check(self) -> None:
-        """Remember that borg check found nothing; it is written down with whatever C does next."""
-        self._ledger = replace(self.verified, checked=time.time(), checking=False)
+    async def end_check(self, *, passed: bool) -> None:
+        """Write down that borg check found nothing, or damage: the next check then begins anew."""
+        known = replace(self.verified, check_from=0, check_began=0.0)
+        self._ledger = replace(known, checked=time.time(), checking=False) if passed else known
+        await self.settle(None)
+
+    async def begin_part(self) -> bool:
+        """Let a check go on from where our last one ended; return whether it begins anew, for B says it was elsewhere.
+
+        T can say so there, and what lies before it would not be read.
+        """
+        if await self._check_from() == self.verified.check_from:
+            return False
+        await self._vault.check_anew()
+        self._ledger = replace(self.verified, check_from=0)
+        return True
+
+    async def end_part(self) -> int:
+        """Write down from which segment the check goes on in the next run; 0 if it has read them all."""
+        self._ledger = replace(self.verified, check_from=await self._check_from())
+        await self.settle(None)
+        return self.verified.check_from
+
+    async def _check_from(self) -> int:
+        found = await self._look()
+        try:
+            return guard.read_records(found.files, read_hints=read_hints).check_from
+        except Unreadable as error:
+            hint = "look there for errors of its disk; the next run tries again"
+            raise Failure(BACKUP_SERVER, f"how far the check came cannot be read: {error}", hint=hint) from None
 
     async def begin_own(self, intent: frozenset[str], *, keep: bool) -> None:
         """Write down that C itself will delete the archives with these ids and compact.

@@ -15,6 +15,11 @@ from .plan import Subject
 _KEEPALIVES = 60.0
 _SAMPLE_SECONDS = 20.0
 _ON_TARGET = (Step.CONNECT, Step.BEFORE, Step.CREATE, Step.STREAM, Step.AFTER)
+_ANY = "look there for what hangs, or allow it more; the next run goes on from the last checkpoint"
+_CHECK = (
+    "set CheckMaxDuration in [Borg], and the next run goes on with the check; or raise Timeout. Prune waits for it no "
+    "longer than CheckEvery"
+)
 _HANGING = {"T": "its borg serve is stopped", "D": "its borg serve waits for the disk"}
 
 
@@ -28,7 +33,7 @@ async def hung(subject: Subject, how: str) -> Failure:
     return Failure(
         party,
         f"the target {how}; it came as far as {step}",
-        hint="look there for what hangs, or allow it more; the next run goes on from the last checkpoint",
+        hint=_CHECK if step is Step.CHECK else _ANY,
     )
 
 

@@ -51,27 +51,49 @@ class Upkeep:
         self._custody = custody
         self._kept = False
         self._every = subject.plan.config.check_every
+        # Without a shell nobody sees how far one came.
+        self._most = subject.plan.config.check_max_duration if subject.vault.records else 0
 
     def check_is_due(self) -> bool:
         return check_due(self._custody.verified, every=self._every, now=time.time())
+
+    def check_is_overdue(self) -> bool:
+        """Tell whether a check that began was not done to its end within CheckEvery: nothing waits for it longer."""
+        return 0 < self._custody.verified.check_began <= time.time() - self._every
 
     async def check(self, *, due: bool) -> None:
         """Check the repository, or tell why not. Raises Failure when there is damage."""
         if not due:
             self._watch.skip(Step.CHECK, self._reason())
             return
-        with self._watch.step(Step.CHECK):
-            ended = await self._subject.borg(Step.CHECK, borg_command.check())
-            # Borg reports damage with the exit status of a warning.
-            if ended.status == WARNED:
-                raise Failure(
-                    BACKUP_SERVER,
-                    f"borg check found damage in the repository: {_first(ended)}",
-                    hint="nothing was pruned or compacted; read borg's manual on `check --repair` before you act",
-                )
-            if ended.status != 0:
-                raise ended.failure(CONTROLLER, "check")
-            self._custody.passed_check()
+        if self._most and not await self._read_segments():
+            return
+        with self._watch.step(Step.CHECK, "archives" if self._most else ""):
+            await self._checked(borg_command.check_archives() if self._most else borg_command.check())
+            await self._custody.end_check(passed=True)
+
+    async def _read_segments(self) -> bool:
+        """Read segments for CheckMaxDuration, and return whether that was the last of them."""
+        with self._watch.step(Step.CHECK, "segments") as report:
+            anew = "begun anew, as the mark in its config is not ours; " if await self._custody.begin_part() else ""
+            await self._checked(borg_command.check_segments(self._most))
+            done = await self._custody.end_part()
+            last = self._custody.verified.evidence.transaction
+            report.detail = f"{anew}segments below {done} of {last + 1}" if done else f"{anew}all segments"
+            return not done
+
+    async def _checked(self, arguments: list[str]) -> None:
+        ended = await self._subject.borg(Step.CHECK, arguments)
+        # Borg reports damage with the exit status of a warning.
+        if ended.status == WARNED:
+            await self._custody.end_check(passed=False)
+            raise Failure(
+                BACKUP_SERVER,
+                f"borg check found damage in the repository: {_first(ended)}",
+                hint="nothing was pruned or compacted; read borg's manual on `check --repair` before you act",
+            )
+        if ended.status != 0:
+            raise ended.failure(CONTROLLER, "check")
 
     def _reason(self) -> str:
         due = next_check(self._custody.verified, every=self._every, now=time.time())
@@ -82,10 +104,8 @@ class Upkeep:
 
     async def prune(self) -> None:
         """Delete the archives that the operator's rules do not keep. Raises Failure when some of them stay."""
-        if self._custody.verified.holds:
-            self._watch.skip(Step.PRUNE, HELD)
-            # That a check has passed is to be kept all the same.
-            await self._custody.settle(None)
+        if why := self._waits():
+            self._watch.skip(Step.PRUNE, why)
             return
         with self._watch.step(Step.PRUNE) as report:
             held_back = self._held_back(report)
@@ -95,6 +115,11 @@ class Upkeep:
             report.detail = held_back or (f"{len(to_go)} removed" if to_go else "")
             if to_go:
                 await self._delete(report, [archive.name for archive in to_go])
+
+    def _waits(self) -> str:
+        known = self._custody.verified
+        goes_on = known.check_from and math.isfinite(self._every) and not self.check_is_overdue()
+        return HELD if known.holds else "the next run goes on with the check (CheckMaxDuration)" if goes_on else ""
 
     def _held_back(self, report: StepReport) -> str:
         """Return why nothing is to be deleted now, "" when nothing speaks against it."""
@@ -128,8 +153,8 @@ class Upkeep:
 
     async def compact(self) -> None:
         """Free what no archive needs any more, when that is worth it, and write down what C made. Raises Failure."""
-        if self._custody.verified.holds:
-            self._watch.skip(Step.COMPACT, HELD)
+        if why := self._waits():
+            self._watch.skip(Step.COMPACT, why)
             return
         with self._watch.step(Step.COMPACT) as report:
             freeable = await self._custody.freeable()

@@ -41,7 +41,7 @@ MOST_COMPARED = 14
 _MOST_NUMBER = 1 << 62
 # What is written by the name of its field, in this order. The first ledgers have but these.
 _FIRST = ["phase", "archive", "started", "cause", "rules", "linked", "size", "files"]
-_PLAIN = [*_FIRST, "taken", "checked", "checking", "target"]
+_PLAIN = [*_FIRST, "taken", "checked", "checking", "target", "check_from", "check_began"]
 _NUMBERS = ["stream", "started", "files", "size", "new", "seconds"]
 
 # The last second of the year 9999: no clock shows more.
@@ -127,6 +127,8 @@ class Ledger:
     `notes` and `facts` are by archive id. Until `expected` what is odd is not held, for the reason `expected_why`;
     `released` is when its last hold ended. In the phase OWN `intent` has the ids of the archives that C is about to
     delete; None where that is not known. `target` is its name, where a run has written it down.
+    `check_from` is the segment from which a check goes on that began at `check_began`; 0 where none did, or it found
+    damage.
     """
 
     phase: Phase
@@ -149,6 +151,8 @@ class Ledger:
     expected_why: Clean = ""
     released: Seconds = 0.0
     target: Clean = ""
+    check_from: _Number = 0
+    check_began: Seconds = 0.0
 
     def note(self, archive_id: str) -> Note:
         """Return what is known of an archive; one from before there were notes counts as good."""

@@ -473,6 +473,16 @@ found=$(
 say ledgers "$found"
 """
 
+# Has borg begin a check of the repository $1 anew: its config remembers how far one came.
+CHECK_ANEW = r"""
+set -e
+cd "$1"
+cp -p config config.new
+sed '/^last_segment_checked *[=:]/d' config >config.new
+mv config.new config
+say anew
+"""
+
 # Tells which of the host keys from $4 on other targets have: the folder $1 has a file KEY.TAG for each key of a target.
 # $2 is the tag of this one. With $3, the folder of its ledger, it is put on record for each of them.
 HOST_KEYS = r"""

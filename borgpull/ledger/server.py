@@ -197,6 +197,9 @@ class ServerVault:
     async def left_behind(self, config: Config, name: str = "") -> tuple[str, ...]:
         return await left_behind(self._master, config, name)
 
+    async def check_anew(self) -> None:
+        await self._ask(scripts.CHECK_ANEW, self.place.repository, doing="begin the check anew")
+
     async def move(self, repository_id: str, *, to: str) -> None:
         hosts, was = self._hosts, tag(await self.known_place(repository_id))
         words = (self.place.ledger, to, self.place.ids, repository_id, hosts, was, tag(to))

@@ -126,6 +126,9 @@ class Vault(Protocol):
     async def left_behind(self, config: Config, name: str = "") -> tuple[str, ...]:
         """Return the folders of ledgers that belong to no target of the config; with a name those of a target of it."""
 
+    async def check_anew(self) -> None:
+        """Have a check in parts begin from the first segment."""
+
     async def move(self, repository_id: str, *, to: str) -> None:
         """Put the ledger and what is kept with it into the folder `to`, and write down that it lies there."""
 

@@ -347,6 +347,7 @@ def test_the_schema_spells_the_keys_as_the_config_does():
             "RootDirMustBeMount",
             "Retries",
             "CheckEvery",
+            "CheckMaxDuration",
             "Defaults",
             "Timeout",
             "StallTimeout",
