@@ -12,7 +12,7 @@ from ..config import Config, Target
 from ..errors import BACKUP_SERVER, Failure
 from ..hostile import clean
 from ..job.standing import standing_of
-from ..ledger import FOLDER, ServerVault, Vault, left_behind, look_at_root, place_of, state_vault
+from ..ledger import FOLDER, ServerVault, Vault, look_at_root, place_of, state_vault
 from ..ssh import open_master
 
 
@@ -31,11 +31,11 @@ async def status(
         config.server, party=BACKUP_SERVER, directory=directory, heard=lambda line: heard(f"ssh {BACKUP_SERVER}", line)
     ) as master:
         is_new = not await look_at_root(master, config)
+        vaults = [ServerVault(master, place_of(config, target)) for target in targets]
         asked = [
-            _one(ServerVault(master, place_of(config, target)), target, max_age, root_is_new=is_new)
-            for target in targets
+            _one(vault, target, max_age, root_is_new=is_new) for vault, target in zip(vaults, targets, strict=True)
         ]
-        standings, ledgers = await asyncio.gather(asyncio.gather(*asked), left_behind(master, config))
+        standings, ledgers = await asyncio.gather(asyncio.gather(*asked), vaults[0].left_behind(config))
         return tuple(standings), tuple(clean(ledger.replace(f"/{FOLDER}/", "/", 1)) for ledger in ledgers)
 
 

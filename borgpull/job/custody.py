@@ -22,6 +22,7 @@ from ..errors import BACKUP_SERVER, CONTROLLER, Failure, TamperedError
 from ..events import Step
 from ..guard import Archive as RepositoryArchive
 from ..guard import Evidence, Expected, Records, State, Unreadable, Verdict
+from ..hostile import clean
 from ..ledger import Found, Hold, Ledger, Note, Phase
 from ..retention import Facts, Standing
 from ..road import Ended, known_ids
@@ -159,24 +160,22 @@ class Custody:
 
         That T says so can stop no more than its own first backup.
         """
-        subject, plan = self._subject, self._subject.plan
-        seen_here = next(iter(known_ids(plan.cache, subject.repository.location)), "")
-        lost = f"If that one is lost for good, `borgpull accept {subject.target.name}` lets the next run make a new one"
+        config, name = self._subject.plan.config, self._subject.target.name
+        seen_here = next(iter(known_ids(self._subject.plan.cache, self._subject.repository.location)), "")
         if seen := seen_here or seen_there:
-            who = "this controller" if seen_here else "its borg"
-            raise Failure(
-                subject.party,
-                f"there is no repository at its place, though {who} has seen one there ({seen[:12]}…)",
-                hint="mount the disk of the backup server that it is on, or put RootDir or SubDir back; no repository "
-                f"was made. {lost}",
-            )
-        if places := await self._vault.left_behind(plan.config, subject.target.name):
-            raise Failure(
-                subject.party,
-                f"there is no repository at its place, but a ledger of a target of this name lies in {places[0]}",
-                hint="put SubDir back; or move the repository to its new SubDir on the backup server, and then "
-                f"`borgpull accept --moved {subject.target.name}`; no repository was made. {lost}",
-            )
+            why = f"though {'this controller' if seen_here else 'its borg'} has seen one there ({seen[:12]}…)"
+            hint = "mount the disk of the backup server that it is on, or put RootDir or SubDir back"
+        elif places := await self._vault.left_behind(config, name):
+            why = f"but a ledger of a target of this name lies in {clean(places[0])}"
+            hint = f"put SubDir back; or move the repository to the new one, and then `borgpull accept --moved {name}`"
+        else:
+            return
+        raise Failure(
+            self._subject.party,
+            f"there is no repository at its place, {why}",
+            hint=f"{hint}; no repository was made. If that one is lost for good, `borgpull accept {name}` lets the next "
+            "run make a new one",
+        )
 
     def _ledger_gone(self, place: str) -> Failure:
         name = self._subject.target.name

@@ -6,7 +6,6 @@ changed by it: what came since, the next run judges as ever.
 
 from __future__ import annotations
 
-import contextlib
 import posixpath
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -15,7 +14,8 @@ from .. import guard, ssh
 from ..borg.hints import read_hints
 from ..errors import Failure, TamperedError
 from ..guard import State, Unreadable
-from ..ledger import FOLDER, Entry, Found, Ledger, Phase, ServerVault, Vault
+from ..hostile import clean
+from ..ledger import FOLDER, Entry, Found, Ledger, Phase, ServerVault
 from ..road import BORG_HOME, forget_place
 from .backup import connected_target
 from .plan import Subject
@@ -47,16 +47,14 @@ async def follow_moved(subject: Subject, agreed: Callable[[str], Awaitable[bool]
     if found.ledger is None and not found.repository:
         return await _nothing_there(subject)
     ledger = subject.place.ledger if found.ledger else await _ledger_elsewhere(subject, found)
-    vault: Vault = subject.vault
-    if ledger != subject.place.ledger:
-        vault = ServerVault(subject.plan.server.lasting, replace(subject.place, ledger=ledger))
-    async with vault.held() if vault is not subject.vault else contextlib.nullcontext():
-        known = _proven(subject, await vault.look())
-        if not await agreed(f"its repository is {subject.place.repository} now, with the ledger in {ledger}"):
-            return ""
-        repository_id = known.evidence.repository_id
-        by_hand = await _forget(subject, repository_id)
-        await vault.move(repository_id, to=subject.place.ledger)
+    vault = subject.vault
+    if isinstance(vault, ServerVault):
+        vault = vault.at(replace(subject.place, ledger=ledger))
+    known = _proven(subject, await vault.look())
+    if not await agreed(f"its repository is {subject.place.repository} now, with the ledger in {ledger}"):
+        return ""
+    by_hand = await _forget(subject, known.evidence.repository_id)
+    await vault.move(known.evidence.repository_id, to=subject.place.ledger)
     await subject.remember(Entry(what="accept --moved", cause=f"from {ledger}"))
     return f"it goes on at its new place{by_hand}"
 
@@ -65,7 +63,7 @@ async def _nothing_there(subject: Subject) -> str:
     if places := await subject.vault.left_behind(subject.plan.config, subject.target.name):
         raise Failure(
             subject.party,
-            f"there is no repository at its place ({subject.place.repository}), and its ledger lies in {places[0]}",
+            f"there is no repository at its place ({subject.place.repository}); its ledger lies in {clean(places[0])}",
             hint="move the folder of the repository there first, or put SubDir back; nothing was changed",
         )
     return "there is neither a repository nor a ledger of one: nothing was moved"
@@ -73,8 +71,6 @@ async def _nothing_there(subject: Subject) -> str:
 
 async def _ledger_elsewhere(subject: Subject, found: Found) -> str:
     """Return where the ledger of the repository lies that is at this place, by its id; no target may have it."""
-    if found.unreadable:
-        raise Failure(subject.party, f"its ledger cannot be read: {found.unreadable}", hint="nothing was changed")
     below = subject.place.ledger.partition(f"/{FOLDER}/")[0]
     repository_id = _records(subject, found).repository_id
     # RootDir may have been moved with all that is in it.
@@ -89,7 +85,7 @@ async def _ledger_elsewhere(subject: Subject, found: Found) -> str:
             "nothing was changed",
         )
     old = replace(subject.place, repository=posixpath.join(below, place), ledger=ledger)
-    if (await ServerVault(subject.plan.server.lasting, old).look()).repository:
+    if isinstance(subject.vault, ServerVault) and (await subject.vault.at(old).look()).repository:
         raise Failure(
             subject.party,
             f"its repository was copied, not moved: there still is one in {old.repository}",

@@ -9,22 +9,9 @@ from dataclasses import dataclass
 from ..config import Stream
 from ..errors import BACKUP_SERVER
 from ..events import Step
-from ..road import (
-    SEEN_AT,
-    Backup,
-    Dump,
-    Ended,
-    Errand,
-    FirstLeg,
-    Heard,
-    TargetSession,
-    first_leg,
-    open_target,
-)
-from ..ssh import Master, ask
+from ..road import Backup, Dump, Ended, Errand, FirstLeg, Heard, TargetSession, ask_seen, first_leg, open_target
+from ..ssh import Master
 from .plan import Subject
-
-_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -73,8 +60,7 @@ async def seen_there(subject: Subject, master: Master, ready: Opened | None) -> 
     """
     if ready or subject.target.sudoer:
         return ready.session.seen if ready else ""
-    script, doing = f'{SEEN_AT}part seen seen_at "$1"', "ask what its borg has seen"
-    return (await ask(master, script, subject.repository.location, doing=doing, seconds=_SECONDS)).text("seen")
+    return await ask_seen(master, subject.repository.location)
 
 
 def backup_of(subject: Subject, archive: str) -> Backup:

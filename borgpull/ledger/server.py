@@ -88,25 +88,6 @@ def place_in_grace(place: Place, name: str) -> Place:
     return Place(folder, folder, place.ids)
 
 
-async def left_behind(master: ssh.Master, config: Config, name: str = "") -> tuple[str, ...]:
-    """Return the folders of ledgers below RootDir that belong to no target of the config, as `Vault.left_behind`."""
-    ask = functools.partial(ssh.ask, master, doing="look for other ledgers", seconds=_SECONDS, most=MOST_EVIDENCE)
-    below = posixpath.join("/" + posixpath.normpath(config.root_dir).strip("/"), FOLDER)
-    with _system_named():
-        answer = await ask(scripts.PLACES, posixpath.join(below, IDS))
-        lines = answer["places"].data.decode("utf-8", "surrogateescape").split("\n")
-        # RootDir may have been moved since.
-        ever = {posixpath.join(below, place) for line in lines if (place := line.partition(f"/{FOLDER}/")[2])}
-        places = sorted(ever - {place_of(config, target).ledger for target in config.targets})
-        if not places:
-            return ()
-        text = "".join(f"{place}\n" for place in places).encode("utf-8", "surrogateescape")
-        # However it writes JSON.
-        needles = [f'"target":{json.dumps(name, ensure_ascii=each)}' if name else "" for each in (True, False)]
-        found = await ask(scripts.LEDGERS, *needles, stdin=text)
-    return tuple(filter(None, found["ledgers"].data.decode("utf-8", "surrogateescape").split("\n")))
-
-
 class ServerVault:
     """The ledger of one repository on B, over the connection `master`."""
 
@@ -194,8 +175,25 @@ class ServerVault:
         words = (self.place.ledger, entry.file, str(MOST_KEPT))
         await self._ask(scripts.REMEMBER, *words, stdin=entry.dump(), doing="write the history")
 
+    def at(self, place: Place) -> ServerVault:
+        """Return the vault of another place, within the session of this one."""
+        other = ServerVault(self._master, place)
+        other._session = self._session
+        return other
+
     async def left_behind(self, config: Config, name: str = "") -> tuple[str, ...]:
-        return await left_behind(self._master, config, name)
+        ask = functools.partial(self._ask, doing="look for other ledgers", most=MOST_EVIDENCE)
+        below = posixpath.dirname(posixpath.dirname(self.place.ids))
+        lines = (
+            (await ask(scripts.PLACES, self.place.ids))["places"].data.decode("utf-8", "surrogateescape").split("\n")
+        )
+        # RootDir may have been moved since.
+        ever = {posixpath.join(below, place) for line in lines if (place := line.partition(f"/{FOLDER}/")[2])}
+        places = sorted(ever - {place_of(config, target).ledger for target in config.targets})
+        text = "".join(f"{place}\n" for place in places).encode("utf-8", "surrogateescape")
+        # However it writes JSON.
+        needles = [f'"target":{json.dumps(name, ensure_ascii=each)}' if name else "" for each in (True, False)]
+        return tuple(_lines(await ask(scripts.LEDGERS, *needles, stdin=text), "ledgers")) if places else ()
 
     async def check_anew(self) -> None:
         await self._ask(scripts.CHECK_ANEW, self.place.repository, doing="begin the check anew")
@@ -302,6 +300,10 @@ def read_found(answer: ssh.Answer) -> Found:
         numbers=answer["segments"].data if there == b"folder" else b"",
         given_up=answer.text("given-up") == "file",
     )
+
+
+def _lines(answer: ssh.Answer, name: str) -> list[str]:
+    return [line for line in answer[name].data.decode("utf-8", "surrogateescape").split("\n") if line]
 
 
 def _file(answer: ssh.Answer, name: str) -> File:

@@ -153,11 +153,8 @@ class StateVault:
         return others
 
     async def left_behind(self, config: Config, name: str = "") -> tuple[str, ...]:
-        named = {state_vault(config.sockets, target).folder for target in config.targets if config.sockets}
-        with self._told("look for other ledgers"):
-            found = [file for file in _ledgers(self.ids.parent.parent) if file.name == _LEDGER]
-            others = [file for file in found if file.parent not in named]
-            return tuple(str(file.parent) for file in others if not name or _target_of(file) == name)
+        """Return nothing: what lies below StateDir besides is not looked for."""
+        return ()
 
     def _history(self) -> tuple[Entry, ...]:
         with self._told("read the history"):
@@ -212,11 +209,6 @@ def state_vault(sockets: Sockets, target: Target) -> StateVault:
     """Return where the ledger of a target is kept on C."""
     root = Path(sockets.state_dir)
     return StateVault(root.joinpath(*target.sub_dir.strip("/").split("/")), root / IDS)
-
-
-def _target_of(ledger: Path) -> str:
-    known, _ = read(ledger.read_bytes()[: MOST_LEDGER + 1])
-    return known.target if known else ""
 
 
 def _ledgers(root: Path) -> Iterator[Path]:

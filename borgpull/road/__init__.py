@@ -7,7 +7,8 @@ from .cache import drop_cache, forget_place, known_ids
 from .controller import Ended, LocalBorg, Reader, borg_by_hand, borg_on_controller
 from .errand import Backup, Dump, Errand, Extraction
 from .first_leg import FirstLeg, first_leg
-from .script import BORG_HOME, SEEN_AT
+from .first_words import ask_seen
+from .script import BORG_HOME
 from .serve import BackupServer, Heard, Root
 from .sockets import greeted, led, silent
 from .target import TargetSession, open_target

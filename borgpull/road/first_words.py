@@ -14,10 +14,12 @@ from ..retention import Source
 from . import as_root
 from .errand import Backup, Errand
 from .obstacles import LONGEST_FOLDER, agreed_folder, missing_patterns, missing_socat, refuse_clock, refuse_missing
+from .script import SEEN_AT
 
 # What the script says besides a line for each path that is missing; and no word of it is longer than a folder.
 _OTHER_FACTS = 8
 _NO_FOLDER = 91
+_SECONDS = 60.0
 _LONGEST_FACT = 2 * LONGEST_FOLDER
 _LONGEST_LINK = 100
 _SOURCE = re.compile(r"([0-9]{1,9}) (folder|file|link|other|unknown) ([01-]) ([01-]) (.*)", re.ASCII | re.DOTALL)
@@ -41,6 +43,12 @@ async def look(
     refuse_clock(master.party, told[0] - time.time() if told else 0.0)
     known = next((clean(value) for word, value in seen if word == "seen"), "")
     return agreed_folder(master.party, seen[-1][1]), tuple(_sources(errand, seen)), known
+
+
+async def ask_seen(master: ssh.Master, location: str) -> str:
+    """Return the id of a repository that borg on T has seen there, "" for none. Raises Failure."""
+    script, doing = f'{SEEN_AT}part seen seen_at "$1"', "ask what its borg has seen"
+    return (await ssh.ask(master, script, location, doing=doing, seconds=_SECONDS)).text("seen")
 
 
 def _sources(errand: Errand, seen: list[tuple[str, str]]) -> Iterator[Source]:

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -264,3 +265,22 @@ def test_a_sudo_that_wants_a_terminal_is_told_that_it_shall_not():
         assert said_of(row(result, "web")).endswith(f": {way_out}")
         sudoing.allow(LINE, "Defaults requiretty", way_out)
         assert sudoing.world.run(config=sudoing.config()).returncode == 0
+
+
+@pytest.mark.slow
+def test_what_to_type_for_a_borg_of_root_after_a_move_is_said():
+    with sudoing_world() as sudoing:
+        sudoing.allow(LINE)
+        world, config = sudoing.world, sudoing.config()
+        assert world.run("-q", config=config).returncode == 0
+        (world.lab.root / "web").rename(world.lab.root / "moved")
+        entry(config, "web")["BorgTarget"] = entry(config, "web")["BorgTarget"] | {"SubDir": "moved"}
+        accepted = world.run("accept", "--moved", "web", "--yes", config=config)
+        assert accepted.returncode == 0, accepted.stderr
+        refused = world.run("--json", config=config)
+        assert refused.returncode == 2
+        assert "borg knows this repository under another place" in said_of(row(refused, "web"))
+        typed = " ".join(accepted.stderr.split()).split("`")[1].replace("~root", str(sudoing.home))
+        subprocess.run(["sh", "-c", typed], check=True)
+        done = world.run("--json", config=config)
+        assert done.returncode == 0, said_of(row(done, "web"))
