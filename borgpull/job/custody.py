@@ -173,8 +173,8 @@ class Custody:
         raise Failure(
             self._subject.party,
             f"there is no repository at its place, {why}",
-            hint=f"{hint}; no repository was made. If that one is lost for good, `borgpull accept {name}` lets the next "
-            "run make a new one",
+            hint=f"{hint}; no repository was made. If that one is lost for good, `borgpull accept {name}` lets the "
+            "next run make a new one",
         )
 
     def _ledger_gone(self, place: str) -> Failure:

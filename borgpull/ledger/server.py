@@ -183,10 +183,8 @@ class ServerVault:
 
     async def left_behind(self, config: Config, name: str = "") -> tuple[str, ...]:
         ask = functools.partial(self._ask, doing="look for other ledgers", most=MOST_EVIDENCE)
-        below = posixpath.dirname(posixpath.dirname(self.place.ids))
-        lines = (
-            (await ask(scripts.PLACES, self.place.ids))["places"].data.decode("utf-8", "surrogateescape").split("\n")
-        )
+        below = posixpath.join(self.place.ledger.partition(f"/{FOLDER}/")[0], FOLDER)
+        lines = _lines(await ask(scripts.PLACES, self.place.ids), "places")
         # RootDir may have been moved since.
         ever = {posixpath.join(below, place) for line in lines if (place := line.partition(f"/{FOLDER}/")[2])}
         places = sorted(ever - {place_of(config, target).ledger for target in config.targets})

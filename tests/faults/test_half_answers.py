@@ -176,10 +176,6 @@ def without_ids(stage: Stage) -> None:
     (other / "ledger.json").write_text("{}")
 
 
-def with_ids_of_root(stage: Stage) -> None:
-    shutil.copytree(stage.ids, stage.root / ".borgpull" / ".borgpull" / "ids")
-
-
 def clean(stage: Stage) -> None:
     (stage.folder / "ledger.json").write_bytes(stage.in_phase(Phase.CLEAN).dump())
     shutil.rmtree(stage.snapshot)
@@ -264,6 +260,41 @@ def is_left_behind(stage, answer):
     return [] if isinstance(answer, Failure) or answer == (str(stage.folder),) else [f"it is overlooked: {answer}"]
 
 
+def with_a_mark(stage: Stage) -> None:
+    config = stage.repository / "config"
+    config.write_text(config.read_text() + "last_segment_checked = 3\n")
+
+
+async def check_anew(_, vault):
+    await vault.check_anew()
+    return "anew"
+
+
+def settings_are_whole(stage, answer):
+    told = (stage.repository / "config").read_text()
+    return [] if "\nkey = " in told and "\nid = " in told and told.endswith("\n") else [f"the config is torn: {told}"]
+
+
+def elsewhere(stage: Stage) -> Path:
+    return stage.root / ".borgpull" / "hosts" / "web"
+
+
+async def move(stage, vault):
+    await vault.move(stage.known.evidence.repository_id, to=str(elsewhere(stage)))
+    return "moved"
+
+
+def nothing_was_lost_on_the_way(stage, answer):
+    places = (stage.folder, elsewhere(stage))
+    names = ("ledger.json", "snapshot/data", "snapshot/config")
+    there = [[(place / name).exists() for place in places] for name in names]
+    said = [] if all(map(any, there)) else [f"something is lost: {there}"]
+    id_ = stage.ids / stage.known.evidence.repository_id
+    if not isinstance(answer, Failure) and (there[0] != [False, True] or id_.read_text() != f"{elsewhere(stage)}\n"):
+        said.append("it is told to be moved, and is not")
+    return said
+
+
 async def retire(_, vault):
     await vault.give_up()
     return "retired"
@@ -317,7 +348,9 @@ OPERATIONS = (
     Operation("segments", segments, closed),
     Operation("retire", retire, closed, still_closed_or_retired),
     Operation("retire without a ledger", retire, lambda stage: (stage.folder / "ledger.json").unlink()),
-    Operation("left behind", left_behind, with_ids_of_root, is_left_behind, held=False),
+    Operation("check anew", check_anew, with_a_mark, settings_are_whole),
+    Operation("move", move, nothing, nothing_was_lost_on_the_way),
+    Operation("left behind", left_behind, nothing, is_left_behind, held=False),
     Operation("restore", restore, closed_and_damaged, can_be_restored),
     Operation("restore without links", restore, without_links, can_be_restored),
 )
