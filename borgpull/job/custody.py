@@ -351,7 +351,7 @@ class Custody:
         raise self._tampered(cause, rules)
 
     def _tampered(self, cause: str, rules: tuple[str, ...]) -> TamperedError:
-        ways = ways_out(self._subject.target.name, rollback=self._vault.records)
+        ways = ways_out(self._subject.target.name, rollback=self._vault.records, gone=GONE in rules)
         return TamperedError(
             self._subject.party,
             cause,
@@ -365,8 +365,10 @@ def unreadable_ledger(why: str) -> str:
     return f"its ledger cannot be read: {why}"
 
 
-def ways_out(name: str, *, rollback: bool = True) -> str:
-    """Return what the operator can do about a closed repository of the target `name`."""
+def ways_out(name: str, *, rollback: bool = True, gone: bool = False) -> str:
+    """Return what the operator can do about a closed repository of the target `name`; `gone` if nothing is there."""
+    if gone:
+        return f"if the disk of the backup server that it is on is not mounted, mount it first; {ways_out(name)}"
     accept = f"`borgpull accept {name}` takes the present one as the truth, if it was you who changed it"
     if not rollback:
         return f"without a shell on B there is no way back from here; {accept}"

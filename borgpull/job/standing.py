@@ -131,14 +131,14 @@ def _last(good: list[Archive], now: float) -> GoodArchive | None:
 
 
 def _accused(standing: Standing, known: Ledger, seen: Surveyed) -> Standing | None:
-    ways = ways_out(standing.target, rollback=known.evidence.counted)
+    gone = not seen.repository or GONE in known.rules
+    ways = ways_out(standing.target, rollback=known.evidence.counted, gone=gone)
     if known.phase is Phase.CLOSED:
         state = State.UNVERIFIABLE if known.cause == UNVERIFIABLE else State.TAMPERED
         return replace(standing, state=state, cause=known.cause, rules=known.rules, hint=ways)
     if not seen.repository and not seen.holder:
         cause = CHANGED if known.phase is Phase.CLEAN else TAMPERED
-        mount = "if the disk of the backup server that it is on is not mounted, mount it; else "
-        return replace(standing, state=State.TAMPERED, cause=cause, rules=(GONE,), hint=mount + ways)
+        return replace(standing, state=State.TAMPERED, cause=cause, rules=(GONE,), hint=ways)
     return None
 
 

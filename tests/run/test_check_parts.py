@@ -11,23 +11,27 @@ from support import World, borg_14, loopback_world, python_of
 from support.kept import Kept
 from support.reading import config_of, row, said_of, script
 
-# A borg on the backup server whose check takes its time for each segment.
-SECONDS = "0.08"
+# A borg on the backup server by whose clock the check of each segment takes a second.
 SLOW = """exec {python} -c '
-import sys, time
+import functools, time, types
 from borg import repository
 read, check = repository.LoggedIO.iter_objects, repository.Repository.check
+seconds = [0]
 def slow(*arguments, **options):
-    time.sleep(0.08)
+    seconds[0] += 1
     return read(*arguments, **options)
+# Serve looks at which arguments it takes.
+@functools.wraps(check)
 def slowly(*arguments, **options):
     repository.LoggedIO.iter_objects = slow
+    repository.time = types.SimpleNamespace(monotonic=lambda: seconds[0])
     return check(*arguments, **options)
 repository.Repository.check = slowly
 from borg.archiver import main
 main()
 ' "$@"
 """
+STOPPED = SLOW.replace("seconds[0] += 1", "time.sleep(600)")
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +50,7 @@ def backed_up(kept) -> World:
 
 def in_parts(world: World, version: str = "1.2") -> dict[str, Any]:
     config = config_of(world, "web")
-    config["Borg"] |= {"CheckEvery": "7d", "CheckMaxDuration": "1s", "PruneSetting": "--keep-last 2"}
+    config["Borg"] |= {"CheckEvery": "7d", "CheckMaxDuration": "8s", "PruneSetting": "--keep-last 2"}
     slow = script(world.lab.directory / f"slow-{version}", SLOW.format(python=python_of(version)))
     config["Borg"]["Server"] = config["Borg"]["Server"] | {"BorgPath": slow}
     return config
@@ -132,8 +136,7 @@ def test_a_check_that_comes_to_no_end_holds_prune_no_longer_than_check_every(bac
 def test_a_check_that_does_not_fit_into_the_timeout_is_told_which_keys_help(backed_up):
     world, config = backed_up, in_parts(backed_up)
     del config["Borg"]["CheckMaxDuration"]
-    place = Path(config["Borg"]["Server"]["BorgPath"])
-    place.write_text(place.read_text().replace(SECONDS, "30"))
+    script(Path(config["Borg"]["Server"]["BorgPath"]), STOPPED.format(python=python_of("1.2")))
     config["Servers"][0]["Timeout"] = "25s"
     done, _ = night(world, config)
     assert done["outcome"] == "failed"
