@@ -368,7 +368,8 @@ def unreadable_ledger(why: str) -> str:
 def ways_out(name: str, *, rollback: bool = True, gone: bool = False) -> str:
     """Return what the operator can do about a closed repository of the target `name`; `gone` if nothing is there."""
     if gone:
-        return f"if the disk of the backup server that it is on is not mounted, mount it first; {ways_out(name)}"
+        ways = ways_out(name, rollback=rollback)
+        return f"if the disk of the backup server that it is on is not mounted, mount it first; {ways}"
     accept = f"`borgpull accept {name}` takes the present one as the truth, if it was you who changed it"
     if not rollback:
         return f"without a shell on B there is no way back from here; {accept}"
