@@ -45,8 +45,8 @@ _ABOUT_LEDGER = (
     "closed until the operator acts."
 )
 _ABOUT_OTHERS = (
-    "The first thousand repositories below RootDir that belong to no target of the config; none where only some targets "
-    "were asked for."
+    "The first thousand repositories below RootDir that belong to no target of the config; none where only some "
+    "targets were asked for."
 )
 _ABOUT_ASIDE = "Why it counts as no backup, `set aside`, `odd` or `unjudged` first; empty when it counts."
 _BOOLEAN = WithJsonSchema({"type": "boolean"})
