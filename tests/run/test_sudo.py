@@ -264,3 +264,13 @@ def test_a_sudo_that_wants_a_terminal_is_told_that_it_shall_not():
         assert said_of(row(result, "web")).endswith(f": {way_out}")
         sudoing.allow(LINE, "Defaults requiretty", way_out)
         assert sudoing.world.run(config=sudoing.config()).returncode == 0
+
+
+def test_a_damaged_cache_of_roots_is_made_anew_by_roots_borg(story):
+    sudoing = story.sudoing
+    (cache,) = sudoing.home.glob(".cache/borg/" + "?" * 64)
+    (cache / "chunks").write_bytes(b"")
+    result = sudoing.world.run("--json", config=sudoing.config())
+    assert result.returncode == 0, result.stdout
+    assert "borg's cache there may be damaged" in result.stdout
+    assert (cache / "chunks").stat().st_size > 0
