@@ -172,6 +172,11 @@ def compact() -> list[str]:
     return ["compact", *_JSON]
 
 
+def authenticate_archives() -> list[str]:
+    """Return the arguments that have borg take every archive as authentic that it finds; 1.4 alone knows them."""
+    return ["upgrade", "--log-json", "--archives-tam"]
+
+
 def export_key(file: str, *, paper: bool) -> list[str]:
     """Return the arguments that write the repository key, encrypted as it is, to `file` on the client's machine."""
     return ["key", "export", "--log-json", *(["--paper"] if paper else []), "::", file]

@@ -14,16 +14,17 @@ from typing import NoReturn
 
 from .. import guard
 from ..borg import command as borg_command
-from ..borg.failure import MISSING_REPOSITORY
+from ..borg.failure import HALF_MADE, MISSING_REPOSITORY
 from ..borg.hints import read_hints
 from ..borg.output import Archive
 from ..errors import BACKUP_SERVER, CONTROLLER, Failure, TamperedError
-from ..events import Step
+from ..events import Step, Warned
 from ..guard import Archive as RepositoryArchive
 from ..guard import Evidence, Expected, Records, State, Unreadable, Verdict
 from ..ledger import Found, Hold, Ledger, Note, Phase
 from ..retention import Facts, Standing
 from ..road import Ended, known_ids
+from .damage import damage_of, damaged
 from .grace import name_of, oldest_kept
 from .plan import Subject
 
@@ -91,6 +92,11 @@ class Custody:
             raise self._tampered(found.ledger.cause, found.ledger.rules)
         if not found.repository:
             await self._close(CHANGED if found.ledger.phase is Phase.CLEAN else TAMPERED, (GONE,))
+        if damage := damage_of(found):
+            if found.ledger.phase is not Phase.CLEAN:
+                # What a session or the controller itself left nobody has verified.
+                await self._close(UNVERIFIABLE, (damage,))
+            raise damaged(self._subject.target.name, damage)
         records = self._records(found)
         if found.ledger.phase is Phase.CLEAN and records and guard.still_holds(found.ledger.evidence, records):
             return ""
@@ -108,10 +114,15 @@ class Custody:
         listed = await self._subject.borg(Step.INSPECT, borg_command.list_archives())
         made = ""
         if listed.status != 0:
-            if found.repository or MISSING_REPOSITORY not in listed.said.kinds():
+            half = found.repository and not HALF_MADE.isdisjoint(listed.said.kinds())
+            if not half and (found.repository or MISSING_REPOSITORY not in listed.said.kinds()):
                 raise listed.failure(CONTROLLER, "list")
-            if ids := known_ids(self._subject.plan.cache, self._subject.repository.url):
-                raise self._lost(ids[0])
+            config = found.files["config"].data if "config" in found.files else b""
+            ids = known_ids(self._subject.plan.cache, self._subject.repository.url)
+            if lost := [each for each in ids if each.encode() not in config]:
+                raise self._lost(lost[0])
+            if half:
+                await self._set_aside(listed)
             init = await self._subject.borg(Step.INSPECT, borg_command.init(self._subject.target.options.encryption))
             if init.status != 0:
                 raise init.failure(CONTROLLER, "init")
@@ -122,6 +133,15 @@ class Custody:
         self._ledger = Ledger(phase=Phase.CLEAN, evidence=evidence)
         self.taken_over, self.made = not made, bool(made)
         return made or f"taken over as it is, with {len(evidence.archives)} archives"
+
+    async def _set_aside(self, listed: Ended) -> None:
+        """Move what a `borg init` left that was cut off out of the way, and tell it. Raises Failure when it cannot."""
+        aside = await self._vault.set_aside()
+        if not aside:
+            raise listed.failure(CONTROLLER, "list")
+        text = "a `borg init` was cut off before: what it left was moved away, and the repository is made anew"
+        hint = f"it held nothing: remove {aside} on the backup server when you like"
+        self._subject.plan.emit(Warned(target=self._subject.target.name, text=text, hint=hint))
 
     def _note_what_was_left(self, now: Evidence) -> None:
         """Note that the archive of a run that died was never judged."""

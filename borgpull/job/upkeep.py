@@ -19,6 +19,7 @@ from dataclasses import replace
 from ..answers import ListedArchive
 from ..borg import WARNED
 from ..borg import command as borg_command
+from ..borg.failure import UNPROVEN
 from ..borg.output import Message
 from ..errors import BACKUP_SERVER, CONTROLLER, Failure
 from ..events import Outcome, Step, Warned
@@ -63,7 +64,7 @@ class Upkeep:
         with self._watch.step(Step.CHECK):
             ended = await self._subject.borg(Step.CHECK, borg_command.check())
             # Borg reports damage with the exit status of a warning.
-            if ended.status == WARNED:
+            if ended.status == WARNED and UNPROVEN not in _first(ended):
                 raise Failure(
                     BACKUP_SERVER,
                     f"borg check found damage in the repository: {_first(ended)}",

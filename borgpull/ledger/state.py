@@ -113,6 +113,10 @@ class StateVault:
             files.replace(self.folder / _LEDGER, ledger.dump(), mode=0o600)
         return Written(linked=True, taken=0)
 
+    async def set_aside(self) -> str:
+        """Move nothing: B gives no shell."""
+        return ""
+
     async def retire(self) -> None:
         """Keep it as `ledger.retired.json`: it holds the key."""
         with self._told("put the ledger aside"):

@@ -23,7 +23,8 @@ SEGMENT = re.compile(rb"(?<=/)[0-9]{1,17}(?!\S)")
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """What lies there now. `files` are `config`, `nonce` and `hints.*` of the repository, empty without one.
+    """What lies there now. `files` are `config`, `nonce`, `hints.*` and `integrity.*` of the repository, and `last.N`
+    the first bytes of the segment that a transaction ends with; empty without one.
 
     `numbers` names the files in its `data`; `unreadable` says why there is a ledger that cannot be read.
     """
@@ -106,6 +107,12 @@ class Vault(Protocol):
 
         The present state is kept as `grace` first, with the ledger that it has until now; what is older than `oldest`
         is dropped from there. As `snapshot` the name of such a state makes the snapshot of that one.
+        """
+
+    async def set_aside(self) -> str:
+        """Move what a `borg init` left that was cut off out of the way; return where to, "" where that cannot be done.
+
+        Raises Failure, too, when it holds anything else.
         """
 
     async def retire(self) -> None:
