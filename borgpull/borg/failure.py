@@ -234,8 +234,9 @@ def speaks_against_repository(status: int, said: Messages, *, server: Messages |
 
 
 def is_unknown(status: int, said: Messages, *, server: Messages | None = None) -> bool:
-    """Tell whether a borg failed with an error that is not known here, as it does when its cache is damaged."""
-    return 1 < status < _SIGNALLED and _find("", said, server) is None
+    """Tell whether a borg failed with an error of its own that is not known here, as when its cache is damaged."""
+    own = not any(message.served for message in said.errors)
+    return own and 1 < status < _SIGNALLED and _find("", said, server) is None
 
 
 def system_of_server(said: str) -> tuple[str, str] | None:
