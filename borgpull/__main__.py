@@ -1,8 +1,12 @@
 """The entry: `borgpull` and `python -m borgpull`."""
 
+import signal
 import sys
 
-from .cli.app import main as run_app
+try:
+    from .cli.app import main as run_app
+except KeyboardInterrupt:
+    sys.exit(128 + signal.SIGINT)
 
 
 def main() -> None:

@@ -47,6 +47,8 @@ ROOM = 4_000_000_000
 DEAREST = (
     "run/test_held.py",
     "run/test_what_counts.py",
+    "run/test_damage.py",
+    "faults/test_first_runs.py",
     "ledger/test_lasting.py",
     "faults/test_half_runs.py",
     "faults/test_half_answers.py",

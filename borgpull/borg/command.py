@@ -138,6 +138,14 @@ def list_files(archive: str, *, patterns: Iterable[str], hashes: bool) -> list[s
     return ["list", "--log-json", "--json-lines", f"--format={keys}", "--", of_archive(archive), *patterns]
 
 
+def delete_cache(*, url: str = "") -> list[str]:
+    """Return the arguments that delete borg's own cache of a repository, not its memory of it (1.2.4, 1.4.5).
+
+    `url` is that of the repository, where the environment does not say it.
+    """
+    return ["delete", "--log-json", "--cache-only", "--", url or "::"]
+
+
 def extract(archive: str, *, patterns: Iterable[str], numeric_ids: bool, url: str = "") -> list[str]:
     """Return the arguments that extract an archive into the working folder; long runs of zeros become holes.
 
@@ -179,6 +187,11 @@ def delete(archives: Sequence[str]) -> list[str]:
 
 def compact() -> list[str]:
     return ["compact", *_JSON]
+
+
+def authenticate_archives() -> list[str]:
+    """Return the arguments that have borg take every archive as authentic that it finds; 1.4 alone knows them."""
+    return ["upgrade", "--log-json", "--archives-tam"]
 
 
 def export_key(file: str, *, paper: bool) -> list[str]:

@@ -13,6 +13,10 @@ from ..errors import BACKUP_SERVER, CONTROLLER, Failure
 from .output import Message, Messages
 
 MISSING_REPOSITORY = "DoesNotExist"
+# What borg says of what a `borg init` left that was cut off, as it does of a repository that is damaged (1.2, 1.4).
+HALF_MADE = frozenset({"InvalidRepository", "InvalidRepositoryConfig", "NoManifestError"})
+# What the check of borg 1.4 says of an archive without a proof of who wrote it.
+UNPROVEN = "Archive TAM authentication issue"
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,13 @@ _LOST = _Sign(
     "borg lost the connection to the repository in the middle",
     "the next run goes on from the last checkpoint",
     transient=True,
+)
+
+_INCOMPLETE = _Sign(
+    "its config, its list of archives, or what borg records of it, is damaged or gone",
+    "`borgpull rollback NAME` puts the last verified state back",
+    BACKUP_SERVER,
+    damning=True,
 )
 
 _SIGNS: Mapping[str, _Sign] = {
@@ -60,6 +71,8 @@ _SIGNS: Mapping[str, _Sign] = {
         BACKUP_SERVER,
         damning=True,
     ),
+    "InvalidRepositoryConfig": _INCOMPLETE,
+    "NoManifestError": _INCOMPLETE,
     "PathAlreadyExists": _Sign(
         "the repository's path is a folder with other files in it", "choose another SubDir", BACKUP_SERVER
     ),
@@ -98,7 +111,17 @@ _SIGNS: Mapping[str, _Sign] = {
         damning=True,
     ),
     "IntegrityError": _Sign(
-        "the repository is damaged", "run `borg check` on it and read what it says", BACKUP_SERVER, damning=True
+        "the repository is damaged",
+        "look at its disk; `borgpull borg NAME -- check` says what is lost, `borgpull borg --full-access NAME -- check "
+        "--repair` gives that up",
+        BACKUP_SERVER,
+        damning=True,
+    ),
+    "ArchiveTAMInvalid": _Sign(
+        "an archive has no proof of who wrote it: borg 1.2.4 leaves none when it renames or recreates one",
+        "if that was done: `borgpull accept --archives-tam NAME` has borg take it as authentic; `borg check --repair` "
+        "would delete it",
+        BACKUP_SERVER,
     ),
     "TAMInvalid": _Sign(
         "the repository's manifest is not authentic",
@@ -160,6 +183,9 @@ _TEXTS: Mapping[str, tuple[_Sign, _Sign]] = {
         _Sign("a file or folder may not be written", "check who owns ~/.cache/borg and ~/.config/borg there"),
     ),
     "No usable temporary directory found": (_NO_TEMPORARY, _NO_TEMPORARY),
+    # A serve that cannot read its `integrity.N` dies of this (1.2.4 and 1.4.5).
+    "msgpack.PackException": (_INCOMPLETE, _INCOMPLETE),
+    UNPROVEN: (_SIGNS["ArchiveTAMInvalid"], _SIGNS["ArchiveTAMInvalid"]),
     "unrecognized arguments": (_OLD, _OLD),
     "invalid choice": (_OLD, _OLD),
     "BrokenPipeError": (_LOST, _LOST),
@@ -208,8 +234,9 @@ def speaks_against_repository(status: int, said: Messages, *, server: Messages |
 
 
 def is_unknown(status: int, said: Messages, *, server: Messages | None = None) -> bool:
-    """Tell whether a borg failed with an error that is not known here, as it does when its cache is damaged."""
-    return 1 < status < _SIGNALLED and _find("", said, server) is None
+    """Tell whether a borg failed with an error of its own that is not known here, as when its cache is damaged."""
+    own = not any(message.served for message in said.errors)
+    return own and 1 < status < _SIGNALLED and _find("", said, server) is None
 
 
 def system_of_server(said: str) -> tuple[str, str] | None:

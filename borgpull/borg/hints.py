@@ -16,6 +16,8 @@ from types import MappingProxyType
 import msgpack  # type: ignore[import-untyped]
 
 VERSION = 2
+# The segment that a commit ends with, where it holds nothing else: the same bytes always (1.2.4 and 1.4.5).
+COMMITTED = bytes.fromhex("424f52475f534547 40f43c25 09000000 02")
 # Up to 20 bytes a segment. What follows, the shadow index, grows with each object ever pruned, and says nothing here.
 HEAD = 8 * 1024 * 1024
 # In memory each takes ten times what a hostile one takes in the file.
@@ -71,6 +73,14 @@ def read_hints(data: bytes) -> Hints:
         return Hints(live=live, compactable=compactable, used=_read_used(unpacker))
     except (msgpack.UnpackException, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise ValueError(f"the hints are not what Borg writes ({type(error).__name__})") from None
+
+
+def is_integrity(data: bytes) -> bool:
+    """Tell whether this is an `integrity.N`: borg serve dies of one that is empty or cut off (1.2.4, 1.4.5)."""
+    try:
+        return isinstance(msgpack.unpackb(data, raw=True, max_map_len=16, max_array_len=0, max_ext_len=0), dict)
+    except (msgpack.UnpackException, ValueError, TypeError):
+        return False
 
 
 def _expect(unpacker: msgpack.Unpacker, key: bytes) -> None:

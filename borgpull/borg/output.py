@@ -113,9 +113,10 @@ def _read_message(record: dict[str, Any]) -> Message | None:
     own = kind.startswith("Lock") and _CACHE_LOCK.search(said) is not None
     served = _SERVED in said or (kind == "LockFailed" and not own)
     kind = f"Cache{kind}" if own else kind
-    # The lines of code of a traceback are longer than what is kept of a message.
-    text = clean(said.strip().splitlines()[-1] if _TRACEBACK in said else said)
-    return Message(_text(record, "levelname") or "INFO", kind, text, served)
+    # The lines of code of a traceback are longer than what is kept of a message; below it a serve describes its system.
+    if _TRACEBACK in said:
+        said = (said.partition("\nPlatform: ")[0].strip() or said.strip()).splitlines()[-1]
+    return Message(_text(record, "levelname") or "INFO", kind, clean(said), served)
 
 
 def _number(record: dict[str, Any], key: str) -> int:

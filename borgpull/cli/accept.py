@@ -8,7 +8,7 @@ from plumbum import cli
 
 from ..config import Config, Target
 from ..errors import UsageError
-from ..job import Settlement, Subject, follow_moved
+from ..job import Case, Settlement, Subject, follow_moved
 from ..ui.console import message_note
 from .exits import DONE, TAMPERED
 from .targets import DecidingCommand, SelectingCommand
@@ -24,6 +24,12 @@ class Accept(DecidingCommand, SelectingCommand):
         ["--moved"],
         help="RootDir or SubDir was changed, and the repositories were moved there on the backup server: let the "
         "targets NAME... (or all) go on there, each if it is proven that this is the repository of its ledger",
+    )
+
+    archives_tam = cli.Flag(
+        ["--archives-tam"],
+        excludes=["--moved"],
+        help="change nothing but this: have borg 1.4 take archives as authentic that borg 1.2.4 renamed or recreated",
     )
 
     def main(self, *names: str) -> int:
@@ -46,6 +52,8 @@ class Accept(DecidingCommand, SelectingCommand):
     async def _accept(self, subject: Subject) -> int:
         settlement = Settlement(subject)
         case = await settlement.case()
+        if self.archives_tam:
+            return await self._authenticate(subject, settlement, case)
         place = await subject.vault.known_place(case.now.repository_id) if case.known is None and case.now else ""
         if case.known is None and not case.differences and not place:
             message_note(f"{subject.party}: no state was verified yet: the next run takes the repository as it is")
@@ -60,4 +68,16 @@ class Accept(DecidingCommand, SelectingCommand):
         await settlement.accept(case)
         what = f"with {len(case.now.archives)} archives" if case.now else "the next run makes a new repository"
         message_note(f"{subject.party}: accepted, {what}")
+        if case.now and case.now.missing:
+            repair = f"`borgpull borg --full-access {subject.target.name} -- check --repair`"
+            message_note(f"{repair} has borg give up what the lost segments held")
+        return DONE
+
+    async def _authenticate(self, subject: Subject, settlement: Settlement, case: Case) -> int:
+        message_note(f"{subject.party}: borg will take each of its archives as authentic, whoever wrote it")
+        if not await self.agreed("Are they all yours?"):
+            message_note("nothing was changed")
+            return DONE
+        await settlement.authenticate(case)
+        message_note(f"{subject.party}: its archives are those that were verified last, and authentic for borg now")
         return DONE

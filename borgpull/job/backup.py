@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 
-from ..borg import series
+from ..borg import WARNED, series
 from ..borg.output import Archive, read_created
 from ..config import Target
 from ..errors import BACKUP_SERVER, Failure, TamperedError
@@ -26,7 +26,7 @@ from .holding import Made, compare
 from .hooks import Happened, Hooks, failed_with
 from .judge import believe, judge_left, note_of, refusal, show_claim
 from .plan import Plan, Subject
-from .session import Opened, backup_of, dump_of, opened, seen_there
+from .session import Opened, backup_of, cache_removal_of, dump_of, opened, seen_there
 from .stall import hung, moving
 from .streams import Reading, StreamFailure
 from .upkeep import Upkeep, retention_of
@@ -207,20 +207,47 @@ class _Job:
 
     async def _sessions(self, master: Master, stack: AsyncExitStack, ready: Opened | None) -> None:
         """Let T add one archive in each session. What a session left is judged before the next one begins."""
-        await self._create(master, stack, ready)
+        if failure := await self._create(master, stack, ready):
+            await self._without_cache(master, stack, failure)
         for number, stream in enumerate(self._target.streams):
             await stack.aclose()
             await self._judge(last=False)
             await self._read(master, stack, Reading(self._subject, stream, number))
 
-    async def _create(self, master: Master, stack: AsyncExitStack, ready: Opened | None) -> None:
+    async def _without_cache(self, master: Master, stack: AsyncExitStack, failure: Failure) -> None:
+        """Have T's borg drop its cache, which a full disk or a crash may have damaged, and create the archive anew."""
+        await stack.aclose()
+        await self._judge(last=False)
+        known = self._custody.verified
+        if any(archive.name == self._archive for archive in known.evidence.archives):
+            raise failure
+        await self._custody.open(self._archive, time.time(), further=True)
+        self._made = _Made(self._archive, ended=failure)
+        with self._watch.step(Step.CREATE, "borg's cache there may be damaged: it is made anew") as report:
+            session = await self._open(master, stack, report, cache_removal_of(self._subject))
+            if (await session.run(Step.CREATE)).status not in (0, WARNED):
+                folder = f"{'~root' if self._target.sudoer else '~'}/.cache/borg/{known.evidence.repository_id}"
+                failure.hint = f"its cache may be damaged, and could not be removed: `rm -rf {folder}` there"
+                raise failure
+            await stack.aclose()
+        await self._create(master, stack, None, again=True)
+
+    async def _create(
+        self, master: Master, stack: AsyncExitStack, ready: Opened | None, *, again: bool = False
+    ) -> Failure | None:
+        """Let T add the archive; return how its borg failed where it may do better without its cache."""
         with self._watch.step(Step.CREATE) as report:
             session = ready or await self._open(master, stack, report, backup_of(self._subject, self._archive))
             if self._made:
                 self._made.sources, self._made.began = session.session.sources, time.monotonic()
             async with moving(self._subject, session.session):
                 ended = await session.run(Step.CREATE)
+            if ended.is_unknown and not again and self._made:
+                self._made.ended = failure = ended.failure(self._subject.party, "create")
+                report.outcome, report.detail = Outcome.FAILED, failure.cause
+                return failure
             self._settle(report, ended)
+            return None
 
     async def _read(self, master: Master, stack: AsyncExitStack, reading: Reading) -> None:
         """Let T add what a stream prints. A command that fails is told when all is done: other streams may be good."""

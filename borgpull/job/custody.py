@@ -15,17 +15,18 @@ from typing import NoReturn
 
 from .. import guard
 from ..borg import command as borg_command
-from ..borg.failure import MISSING_REPOSITORY
+from ..borg.failure import HALF_MADE, MISSING_REPOSITORY
 from ..borg.hints import read_hints
 from ..borg.output import Archive
 from ..errors import BACKUP_SERVER, CONTROLLER, Failure, TamperedError
-from ..events import Step
+from ..events import Step, Warned
 from ..guard import Archive as RepositoryArchive
 from ..guard import Evidence, Expected, Records, State, Unreadable, Verdict
 from ..hostile import clean
 from ..ledger import Found, Hold, Ledger, Note, Phase
 from ..retention import Facts, Standing
 from ..road import Ended, known_ids
+from .damage import damage_of, damaged
 from .grace import name_of, oldest_kept
 from .plan import Subject
 
@@ -95,6 +96,11 @@ class Custody:
             raise self._tampered(found.ledger.cause, found.ledger.rules)
         if not found.repository:
             await self._close(CHANGED if found.ledger.phase is Phase.CLEAN else TAMPERED, (GONE,))
+        if damage := damage_of(found):
+            if found.ledger.phase is not Phase.CLEAN:
+                # What a session or the controller itself left nobody has verified.
+                await self._close(UNVERIFIABLE, (damage,))
+            raise damaged(self._subject.target.name, damage)
         records = self._records(found)
         if found.ledger.phase is Phase.CLEAN and records and guard.still_holds(found.ledger.evidence, records):
             return ""
@@ -112,10 +118,14 @@ class Custody:
         listed = await self._subject.borg(Step.INSPECT, borg_command.list_archives())
         made = ""
         if listed.status != 0:
-            if found.repository or seen_there is None or MISSING_REPOSITORY not in listed.said.kinds():
+            half = found.repository and not HALF_MADE.isdisjoint(listed.said.kinds())
+            missing = not found.repository and MISSING_REPOSITORY in listed.said.kinds()
+            if seen_there is None or not (half or missing):
                 raise listed.failure(CONTROLLER, "list")
             if not found.given_up:
-                await self._refuse_known(await seen_there())
+                await self._refuse_known(await seen_there(), found)
+            if half:
+                await self._set_aside(listed)
             init = await self._subject.borg(Step.INSPECT, borg_command.init(self._subject.target.options.encryption))
             if init.status != 0:
                 raise init.failure(CONTROLLER, "init")
@@ -126,6 +136,15 @@ class Custody:
         self._ledger = Ledger(phase=Phase.CLEAN, evidence=evidence)
         self.taken_over, self.made = not made, bool(made)
         return made or f"taken over as it is, with {len(evidence.archives)} archives"
+
+    async def _set_aside(self, listed: Ended) -> None:
+        """Move what a `borg init` left that was cut off out of the way, and tell it. Raises Failure when it cannot."""
+        aside = await self._vault.set_aside()
+        if not aside:
+            raise listed.failure(CONTROLLER, "list")
+        text = "a `borg init` was cut off before: what it left was moved away, and the repository is made anew"
+        hint = f"it held nothing: remove {aside} on the backup server when you like"
+        self._subject.plan.emit(Warned(target=self._subject.target.name, text=text, hint=hint))
 
     def _note_what_was_left(self, now: Evidence) -> None:
         """Note that the archive of a run that died was never judged."""
@@ -155,13 +174,15 @@ class Custody:
         facts_of_all = {**known.facts, archive_id: facts}
         self._ledger = replace(self.verified, facts=facts_of_all, holds=holds, released=released)
 
-    async def _refuse_known(self, seen_there: str) -> None:
+    async def _refuse_known(self, seen_there: str, found: Found) -> None:
         """Raise Failure where somebody knows of a repository of this target: none was to be made then.
 
         That T says so can stop no more than its own first backup.
         """
         config, name = self._subject.plan.config, self._subject.target.name
-        seen_here = next(iter(known_ids(self._subject.plan.cache, self._subject.repository.location)), "")
+        half_made = found.files["config"].data if "config" in found.files else b""
+        ids = known_ids(self._subject.plan.cache, self._subject.repository.location)
+        seen_here = next((each for each in ids if each.encode() not in half_made), "")
         if seen := seen_here or seen_there:
             why = f"though {'this controller' if seen_here else 'its borg'} has seen one there ({seen[:12]}…)"
             hint = "mount the disk of the backup server that it is on, or put RootDir or SubDir back"

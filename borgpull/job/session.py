@@ -9,7 +9,19 @@ from dataclasses import dataclass
 from ..config import Stream
 from ..errors import BACKUP_SERVER
 from ..events import Step
-from ..road import Backup, Dump, Ended, Errand, FirstLeg, Heard, TargetSession, ask_seen, first_leg, open_target
+from ..road import (
+    Backup,
+    CacheRemoval,
+    Dump,
+    Ended,
+    Errand,
+    FirstLeg,
+    Heard,
+    TargetSession,
+    ask_seen,
+    first_leg,
+    open_target,
+)
 from ..ssh import Master
 from .plan import Subject
 
@@ -72,6 +84,16 @@ def backup_of(subject: Subject, archive: str) -> Backup:
         sources=target.source_paths,
         excludes=target.excludes,
         options=target.options,
+        sudoer=target.sudoer,
+    )
+
+
+def cache_removal_of(subject: Subject) -> CacheRemoval:
+    target = subject.target
+    return CacheRemoval(
+        borg=target.borg_path,
+        repository=subject.repository,
+        lock_wait=target.options.lock_wait,
         sudoer=target.sudoer,
     )
 

@@ -14,12 +14,14 @@ from pathlib import Path
 from .. import guard
 from ..borg import WARNED
 from ..borg import command as borg_command
+from ..borg.failure import HALF_MADE
 from ..errors import CONTROLLER, Failure
 from ..events import Step, Warned
 from ..guard import Evidence, State, Unreadable
 from ..ledger import Entry, Found, Ledger, Phase, ServerVault
 from ..road import Ended
 from .custody import GONE, evidence_of, is_there
+from .damage import damage_of
 from .plan import Subject
 
 
@@ -42,6 +44,9 @@ class Settlement:
 
     async def case(self) -> Case:
         """Look at the repository and its ledger; changes nothing. Raises Failure when B cannot be asked."""
+        before = await self._vault.look()
+        if before.ledger and (damage := damage_of(before)):
+            return Case(known=before.ledger, now=None, differences=(damage,))
         listed = await self._subject.borg(Step.INSPECT, borg_command.list_archives())
         found = await self._vault.look()
         there = is_there(self._subject, listed, found)
@@ -53,8 +58,8 @@ class Settlement:
         else:
             now, why = await self._read(found, listed)
         known = found.ledger
-        if known is None and not there:
-            differences = found.unreadable or "there is no repository at its place"
+        if known is None and (not there or not HALF_MADE.isdisjoint(listed.said.kinds())):
+            differences = found.unreadable or (why if there else "there is no repository at its place")
             return Case(known=None, now=None, differences=(differences,), gone=True)
         if known is None:
             return Case(known=None, now=now, differences=(found.unreadable,) if found.unreadable else ())
@@ -100,6 +105,31 @@ class Settlement:
             known = replace(case.known, phase=Phase.CLEAN, evidence=case.now, cause="", rules=(), checked=0.0)
         await self._vault.write(known, snapshot="drop")
 
+    async def authenticate(self, case: Case) -> None:
+        """Have borg take the archives as authentic that have no proof of it; the ledger then has their new ids.
+
+        Raises Failure when they are not those that were verified last: borg takes whatever it finds.
+        """
+        known, party = self._known(case), self._subject.party
+        hint = "`borgpull run` says what differs, and verifies what it can"
+        others = Failure(party, "its archives are not those that were verified last", hint=hint)
+        if case.now is None or case.differences or known.phase is not Phase.CLEAN:
+            raise others
+        ended = await self._subject.borg(Step.CHECK, borg_command.authenticate_archives())
+        if ended.status != 0:
+            raise ended.failure(CONTROLLER, "upgrade")
+        listed = await self._subject.borg(Step.VERIFY, borg_command.list_archives())
+        now, _ = await self._read(await self._vault.look(), listed)
+        before = {(archive.name, archive.start): archive.id for archive in known.evidence.archives}
+        after = {(archive.name, archive.start): archive.id for archive in now.archives} if now else {}
+        if now is None or before.keys() != after.keys():
+            raise others
+        renewed = {old: after[each] for each, old in before.items()}
+        notes = {renewed.get(id_, id_): note for id_, note in known.notes.items()}
+        facts = {renewed.get(id_, id_): each for id_, each in known.facts.items()}
+        await self._vault.write(replace(known, evidence=now, notes=notes, facts=facts, checked=0.0))
+        await self._subject.remember(Entry(what="accept", cause="--archives-tam: its archives were taken as authentic"))
+
     async def rollback(self, case: Case, *, kept: bool = False) -> None:
         """Put the last verified state back, and prove that it is there. `kept` says that the state found is in Grace.
 
@@ -109,7 +139,7 @@ class Settlement:
         known = self._known(case)
         linked = await self._usable(server, known.evidence)
         self._forget_here(known.evidence.repository_id)
-        await server.restore(known.evidence, linked=linked, kept=kept)
+        await server.restore(known.evidence, linked=linked, kept=kept, rebuild=case.now is None)
         evidence = await self._renewed(await self._proven(known.evidence))
         settled = replace(known, phase=Phase.CLEAN, evidence=evidence, cause="", rules=())
         settled = replace(settled, checked=time.time(), checking=False)

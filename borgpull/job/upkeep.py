@@ -19,6 +19,7 @@ from dataclasses import replace
 from ..answers import ListedArchive
 from ..borg import WARNED
 from ..borg import command as borg_command
+from ..borg.failure import UNPROVEN
 from ..borg.output import Message
 from ..errors import BACKUP_SERVER, CONTROLLER, Failure
 from ..events import Outcome, Step, Warned
@@ -85,7 +86,7 @@ class Upkeep:
     async def _checked(self, arguments: list[str]) -> None:
         ended = await self._subject.borg(Step.CHECK, arguments)
         # Borg reports damage with the exit status of a warning.
-        if ended.status == WARNED:
+        if ended.status == WARNED and UNPROVEN not in _first(ended):
             await self._custody.end_check(passed=False)
             raise Failure(
                 BACKUP_SERVER,

@@ -229,7 +229,8 @@ await_serve() {
 """
 
 # What lies in a repository $1 and beside it, in the folder $2 of its ledger. Of hints only the first $3 bytes are of
-# use: their shadow index grows with each object ever pruned. The names of the segments come as they are.
+# use: their shadow index grows with each object ever pruned. The names of the segments come as they are. Of the segment
+# that the last transaction ends with, a few bytes tell whether it is whole: one byte more than a commit alone has.
 LOOK = r"""
 repo=$1 led=$2 most=$3
 text ledger "$led/ledger.json"
@@ -247,12 +248,16 @@ case $kind in
 esac
 part names ls -a || exit 1
 set -f
-for f in $_said; do
+names=$_said last=
+for f in $names; do
   case $f in
     *.tmp) ;;
-    config | nonce | hints.*) file "$f" "$f" "$most" || exit 1 ;;
+    config | nonce | hints.* | integrity.*) file "$f" "$f" "$most" || exit 1 ;;
   esac
+  case $f in hints.*[!0-9]*) ;; hints.*) last="$last data/*/${f#hints.}" ;; esac
 done
+set +f
+for f in $last; do file "last.${f##*/}" "$f" 18 || exit 1; done
 """
 
 # Whether there ever was a ledger below RootDir $1; with $2, whether that is a mount point: busybox says no with 1,
@@ -523,6 +528,33 @@ mv "$ids/$id.new" "$ids/$id"
 say moved
 """
 
+# Moves what a `borg init` left that was cut off from the place of a repository $1 to a folder beside the ledger. It is
+# that when it has nothing but files that borg makes, and no commit: at most an empty list of archives in one segment
+# (530 bytes with 1.2.4 and 1.4.5), and less than a commit (17 bytes) in the next one. Anything else is told, and stays.
+SET_ASIDE = r"""
+repo=$1 led=$2
+set -e
+cd "$repo"
+names=$(ls -a && { [ ! -d data ] || find data ! -type d; })
+set -f
+for f in $names; do
+  case $f in
+    . | .. | data | README | config | config.* | nonce | nonce.* | transactions) continue ;;
+    index.* | hints.* | integrity.* | lock.exclusive | lock.exclusive.* | lock.roster) continue ;;
+    data/0/0) most=4096 ;;
+    data/0/1) most=16 ;;
+    *) say other "$f"; exit 0 ;;
+  esac
+  size=$(wc -c <"$f")
+  [ "$size" -le "$most" ] || { say other "$f"; exit 0; }
+done
+mkdir -p "$led"
+aside=$led/half-made.$(date -u +%Y-%m-%dT%H:%M:%S)
+mkdir "$aside"
+mv "$repo" "$aside/"
+say aside "$aside"
+"""
+
 # The old ledger is kept: it holds the key.
 GIVE_UP = r"""
 set -e
@@ -547,8 +579,17 @@ else
 fi
 """
 
-# The nonce is never lowered: what was encrypted since must not share its counter with what will be. 16 hex digits.
-_NONCE = r"""
+# The nonce is never lowered: what was encrypted since must not share its counter with what will be. 16 hex digits, $1
+# being that of the ledger.
+# committed SEGMENT: a commit that stands alone in its segment is always the same, and written anew if it is damaged.
+_WHOLE = r"""
+committed() {
+  kind "$1"
+  [ "$kind" != file ] || [ "$(wc -c <"$1")" -le 17 ] || return 0
+  mkdir -p "${1%/*}"
+  printf 'BORG_SEG\100\364\074\045\011\000\000\000\002' >"$1.new"
+  mv -f "$1.new" "$1"
+}
 nonce() {
   nonce=
   kind "$1" || exit 1
@@ -557,7 +598,8 @@ nonce() {
   case $nonce in *[!0-9a-f]*) nonce= ;; ????????????????) ;; *) nonce= ;; esac
 }
 highest() {
-  highest=
+  highest=$1
+  shift
   for _nonce; do
     nonce "$_nonce"
     [ -n "$nonce" ] || continue
@@ -568,15 +610,18 @@ highest() {
 """
 
 # Puts the snapshot back in the repository's place. The state found goes to "tampered" beside the ledger; with $4 it is
-# not kept, for it is in Grace.
+# not kept, for it is in Grace. $5 is the nonce of the ledger, $6 the segment that holds nothing but the last commit, if
+# one does. With $7 borg has to rebuild its own records.
 RESTORE_LINKED = (
-    _NONCE
+    _WHOLE
     + r"""
 repo=$1 led=$2
 set -e
 rm -rf "$led/restored"
 cp -al "$led/snapshot" "$led/restored"
 rm -f "$led/restored/linked"
+[ -z "$7" ] || rm -f "$led/restored"/index.* "$led/restored"/hints.* "$led/restored"/integrity.*
+if [ -n "$6" ]; then committed "$led/restored/$6"; fi
 names=$(ls -a "$led/snapshot")
 for f in $names; do
   case $f in
@@ -590,7 +635,7 @@ case $kind in
   *) [ "$led/taken" -ef "$led/ledger.json" ] || { rm -rf "$led/tampered"; mv "$repo" "$led/tampered"; } ;;
 esac
 ln -f "$led/ledger.json" "$led/taken"
-highest "$led/snapshot/nonce" "$led/tampered/nonce" "$repo/nonce"
+highest "$5" "$led/snapshot/nonce" "$led/tampered/nonce" "$repo/nonce"
 if [ -n "$highest" ]; then
   printf %s "$highest" >"$led/restored/nonce.new"
   mv "$led/restored/nonce.new" "$led/restored/nonce"
@@ -606,7 +651,7 @@ say restored
 # Where there is no snapshot with hard links: removes what came after the last transaction $3, and puts the config from
 # standard input in place. Borg rebuilds index and hints.
 RESTORE_UNLINKED = (
-    _NONCE
+    _WHOLE
     + r"""
 repo=$1 led=$2 last=$3
 set -e
@@ -620,7 +665,8 @@ for f in $found; do
   [ "$n" -le "$last" ] || rm -f "$f"
 done
 set +f
-highest "$led/snapshot/nonce" nonce
+if [ -n "$6" ]; then committed "$6"; fi
+highest "$5" "$led/snapshot/nonce" nonce
 if [ -n "$highest" ]; then
   printf %s "$highest" >"$led/nonce.new"
   [ ! -d nonce ] || rm -rf nonce

@@ -45,7 +45,7 @@ _SHORT_SECONDS = 10.0
 _SURVEY_SECONDS = 120.0
 # How long a `borg serve` whose client has gone may take to commit or drop what it holds.
 SERVE_PATIENCE = 60
-_RECORD = re.compile(r"config|nonce|hints\.[0-9]{1,10}", re.ASCII)
+_RECORD = re.compile(r"config|nonce|(hints|integrity)\.[0-9]{1,10}", re.ASCII)
 # The longest number of a transaction or of kilobytes that is read.
 _LONGEST = 15
 _R = TypeVar("_R")
@@ -165,6 +165,18 @@ class ServerVault:
         """Keep the ledger as `ledger.retired.json`."""
         await self._ask(scripts.GIVE_UP, self.place.ledger, doing="put the ledger aside")
 
+    async def set_aside(self) -> str:
+        answer = await self._ask(
+            scripts.SET_ASIDE, self.place.repository, self.place.ledger, doing="set a half-made repository aside"
+        )
+        if other := answer.text("other"):
+            raise Failure(
+                BACKUP_SERVER,
+                f"what lies at the path of a repository is neither a repository nor half of a new one: it has {other}",
+                hint=f"nothing was changed: move {self.place.repository} away, or choose another SubDir",
+            )
+        return answer.text("aside")
+
     async def survey(self) -> Surveyed:
         place = (self.place.repository, self.place.ledger, str(MOST_READ))
         doing = "look at the ledger"
@@ -227,11 +239,11 @@ class ServerVault:
         answer = await self._ask(scripts.SEGMENTS, *place, doing="look for its segments", most=MOST_EVIDENCE)
         return read_segments(answer, wanted)
 
-    async def restore(self, evidence: Evidence, *, linked: bool, kept: bool) -> None:
+    async def restore(self, evidence: Evidence, *, linked: bool, kept: bool, rebuild: bool) -> None:
         """Put the snapshot back in the repository's place; without one remove what came after the evidence.
 
         The snapshot stays until the ledger is written with snapshot="drop". `kept` says that the state found is in
-        Grace: else it stays beside the ledger.
+        Grace: else it stays beside the ledger. With `rebuild` borg's own records are not put back: it makes them anew.
         """
         await self._ask(
             scripts.RESTORE_LINKED if linked else scripts.RESTORE_UNLINKED,
@@ -239,6 +251,9 @@ class ServerVault:
             self.place.ledger,
             str(evidence.transaction),
             "kept" if kept else "",
+            "" if evidence.nonce is None else f"{evidence.nonce:016x}",
+            _commit_of(evidence),
+            "rebuild" if rebuild else "",
             stdin=b"" if linked else config_text(evidence),
             doing="put the snapshot back",
             seconds=_RESTORE_SECONDS,
@@ -294,7 +309,8 @@ def read_found(answer: ssh.Answer) -> Found:
         repository=there != b"nothing",
         ledger=known,
         unreadable=damage,
-        files={name: _file(answer, name) for name in sorted(named)},
+        files={name: _file(answer, name) for name in sorted(named)}
+        | {name: File(plain=True, data=part.data) for name, part in answer.parts.items() if name.startswith("last.")},
         numbers=answer["segments"].data if there == b"folder" else b"",
         given_up=answer.text("given-up") == "file",
     )
@@ -355,6 +371,13 @@ def _ledger(answer: ssh.Answer) -> tuple[Ledger | None, str]:
     if part.kind == "nothing":
         return None, ""
     return read(part.data) if part.kind == "text" else (None, f"it is no file: {part.kind}")
+
+
+def _commit_of(evidence: Evidence) -> str:
+    """Return the place of the segment of the last commit, "" where it holds more than that."""
+    per_folder = _number(dict(evidence.settings).get("segments_per_dir", ""))
+    last = evidence.transaction
+    return "" if not per_folder or evidence.live.get(last) else f"data/{last // per_folder}/{last}"
 
 
 def config_text(evidence: Evidence) -> bytes:

@@ -115,6 +115,10 @@ class StateVault:
             (self.folder / _GIVEN_UP).unlink(missing_ok=True)
         return Written(linked=True, taken=0)
 
+    async def set_aside(self) -> str:
+        """Move nothing: B gives no shell."""
+        return ""
+
     async def give_up(self) -> None:
         """Keep the ledger as `ledger.retired.json`: it holds the key."""
         with self._told("put the ledger aside"):

@@ -24,7 +24,8 @@ SEGMENT = re.compile(rb"(?<=/)[0-9]{1,17}(?!\S)")
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """What lies there now. `files` are `config`, `nonce` and `hints.*` of the repository, empty without one.
+    """What lies there now. `files` are `config`, `nonce`, `hints.*` and `integrity.*` of the repository, and `last.N`
+    the first bytes of the segment that a transaction ends with; empty without one.
 
     `numbers` names the files in its `data`; `unreadable` says why there is a ledger that cannot be read. `given_up`
     tells that the operator gave up what was there: a new repository may be made.
@@ -113,6 +114,12 @@ class Vault(Protocol):
 
     async def give_up(self) -> None:
         """Put the ledger aside, if there is one, and write down that a new repository may be made here."""
+
+    async def set_aside(self) -> str:
+        """Move what a `borg init` left that was cut off out of the way; return where to, "" where that cannot be done.
+
+        Raises Failure, too, when it holds anything else.
+        """
 
     async def survey(self) -> Surveyed:
         """Tell how things stand: takes no lock, waits for nobody, and changes nothing."""

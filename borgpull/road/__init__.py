@@ -5,7 +5,7 @@ Each road takes one connection, once. The bytes go from socket to ssh master wit
 
 from .cache import drop_cache, forget_place, known_ids
 from .controller import Ended, LocalBorg, Reader, borg_by_hand, borg_on_controller
-from .errand import Backup, Dump, Errand, Extraction
+from .errand import Backup, CacheRemoval, Dump, Errand, Extraction
 from .first_leg import FirstLeg, first_leg
 from .first_words import ask_seen
 from .script import BORG_HOME

@@ -92,7 +92,22 @@ class Extraction:
         return _command(self, mark, [f"--lock-wait={self.lock_wait}", *words], folder=self.folder)
 
 
-Errand = Backup | Dump | Extraction
+@dataclass(frozen=True, kw_only=True)
+class CacheRemoval:
+    """The cache that T's borg has of the repository is to go, which may be root's; borg itself knows where it lies."""
+
+    borg: str
+    repository: Repository
+    lock_wait: int
+    sudoer: str = ""
+    sources: tuple[str, ...] = ()
+
+    def command(self, mark: str) -> BaseCommand:
+        words = borg_command.delete_cache(url=_told(self))
+        return _command(self, mark, [f"--lock-wait={self.lock_wait}", *words], folder="")
+
+
+Errand = Backup | Dump | Extraction | CacheRemoval
 
 
 def _told(errand: Errand) -> str:

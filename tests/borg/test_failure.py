@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from borgpull.borg.failure import explain, missing_borg, speaks_against_repository
+from borgpull.borg.failure import explain, is_unknown, missing_borg, speaks_against_repository
 from borgpull.borg.output import Message, Messages, read_line
 from support import borg_14
 from support.place import DISTRIBUTION_BORG
@@ -228,3 +228,9 @@ def test_a_read_only_container_without_a_tmp_is_told_how_to_get_one():
     failure = explain("C", "list", 2, plain(f"Local Exception\n{said}"))
     assert failure.party == "C"
     assert "--tmpfs /tmp" in failure.hint
+
+
+@pytest.mark.parametrize(("served", "cache_may_be_damaged"), [(False, True), (True, False)])
+def test_what_a_serve_ran_into_does_not_cost_the_client_its_cache(served, cache_may_be_damaged):
+    said = messages(Message("ERROR", "Exception", "FileNotFoundError: '/backups/web/data/0/6'", served=served))
+    assert is_unknown(2, said) is cache_may_be_damaged

@@ -1,6 +1,9 @@
 """Which exit code a run ends with, when several things went wrong at once."""
 
+import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -25,3 +28,11 @@ def test_each_outcome_has_its_exit_code(outcome, code):
 
 def test_every_outcome_has_its_place_in_the_order_of_the_worst():
     assert sorted(WORST_FIRST) == sorted(Outcome)
+
+
+def test_ctrl_c_while_the_program_still_loads_leaves_no_traceback(tmp_path):
+    (tmp_path / "plumbum.py").write_text("raise KeyboardInterrupt\n")
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    command = [sys.executable, "-m", "borgpull", "status"]
+    done = subprocess.run(command, capture_output=True, env=os.environ | {"PYTHONPATH": path}, check=False)
+    assert (done.returncode, done.stderr) == (130, b"")

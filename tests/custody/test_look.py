@@ -54,8 +54,19 @@ def test_hints_longer_than_what_is_of_use_are_cut_off(repository):
         assert found.files == {
             "config": File(plain=True, data=b"[repository]\n"),
             "hints.17": File(plain=True, data=b"h" * most),
+            "last.17": File(plain=True, data=b""),
         }
         assert list(ledger.iterdir()) == []
+
+
+def test_the_segment_of_the_last_commit_is_looked_into_or_said_to_be_gone(repository):
+    place, ledger = repository
+    segment = place / "data" / "0" / "17"
+    for there, seen in ((b"BORG_SEG", b"BORG_SEG"), (bytes(17), bytes(17)), (b"x" * 500, b"x" * 18)):
+        segment.write_bytes(there)
+        assert look(place, ledger, 5000).files["last.17"].data == seen
+    segment.unlink()
+    assert look(place, ledger, 5000).files["last.17"].data == b""
 
 
 @pytest.mark.parametrize("most", [5000, 100])
@@ -67,8 +78,8 @@ def test_what_is_no_plain_file_is_not_followed(repository, tmp_path, most):
     subprocess.run(["mkfifo", str(place / "nonce")], check=True)
     (ledger / "ledger.json").symlink_to(tmp_path / "secret")
     found = look(place, ledger, most)
-    assert set(found.files) == {"config", "nonce", "hints.17"}
-    assert {name for name, file in found.files.items() if file.plain} == {"hints.17"}
+    assert set(found.files) == {"config", "nonce", "hints.17", "last.17"}
+    assert {name for name, file in found.files.items() if file.plain} == {"hints.17", "last.17"}
     assert (found.ledger, found.unreadable) == (None, "it is no file: link")
 
 
@@ -78,7 +89,7 @@ def test_what_a_dying_borg_left_behind_is_no_record_and_does_not_harm(repository
     (place / "data" / "0" / "18.tmp").touch()
     (place / "lock.exclusive").mkdir()
     found = look(place, ledger, 5000)
-    assert (set(found.files), found.segments) == ({"config", "hints.17"}, {3, 17})
+    assert (set(found.files), found.segments) == ({"config", "hints.17", "last.17"}, {3, 17})
 
 
 def test_that_nothing_is_there_is_told_apart_from_what_is_no_repository(tmp_path):

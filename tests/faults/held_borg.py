@@ -67,6 +67,11 @@ def place(command, gates):
             Remote.put = before(Remote.put, gates("create"), calls=3)
         case "list":  # the repository is open and its list of archives read
             Remote.get = after(Remote.get, gates("list"))
+        case "init":  # a new repository is without its key, without its first object, without a commit, and made
+            Remote.save_key = before(Remote.save_key, gates("init-key"))
+            Remote.put = before(Remote.put, gates("init-put"))
+            Remote.commit = before(Remote.commit, gates("init-commit"))
+            Remote.close = before(Remote.close, gates("init-close"))
         case "check":  # the serve has checked the segments, the archives come next
             Remote.check = after(Remote.check, gates("check"))
         case "delete":  # the first chunk is deleted, nothing is committed

@@ -306,8 +306,25 @@ def still_closed_or_retired(stage, answer):
     return [] if (stage.folder / "ledger.retired.json").exists() else ["the ledger is lost"]
 
 
+def half_made(stage: Stage) -> None:
+    """Leave what a `borg init` leaves that is cut off before its commit, and no ledger."""
+    without_ledger(stage)
+    for place in stage.repository.glob("data/*/*"):
+        place.unlink()
+    (stage.repository / "data" / "0" / "0").write_bytes(b"BORG_SEG" + bytes(500))
+
+
+async def set_aside(_, vault):
+    return "aside" if "/half-made." in await vault.set_aside() else "nowhere"
+
+
+def is_there_or_aside(stage, answer):
+    places = [stage.repository, *stage.folder.glob(f"half-made.*/{stage.repository.name}")]
+    return [] if [place for place in places if (place / "data" / "0" / "0").exists()] else ["it is lost"]
+
+
 async def restore(stage, vault):
-    await vault.restore(stage.known.evidence, linked=(stage.snapshot / "data").exists())
+    await vault.restore(stage.known.evidence, linked=(stage.snapshot / "data").exists(), kept=False, rebuild=False)
     return "restored"
 
 
@@ -346,6 +363,7 @@ OPERATIONS = (
     Operation("place", place, without_ledger),
     Operation("place by ledgers", place, without_ids, held=False),
     Operation("segments", segments, closed),
+    Operation("set aside", set_aside, half_made, is_there_or_aside),
     Operation("retire", retire, closed, still_closed_or_retired),
     Operation("retire without a ledger", retire, lambda stage: (stage.folder / "ledger.json").unlink()),
     Operation("check anew", check_anew, with_a_mark, settings_are_whole),
@@ -400,7 +418,7 @@ def _timeless(answer: object) -> object:
     return replace(answer, clock=0.0) if isinstance(answer, Written) else answer
 
 
-@pytest.mark.parametrize("name", ["look", "open", "place by ledgers", "restore"])
+@pytest.mark.parametrize("name", ["look", "open", "place by ledgers", "restore", "set aside"])
 def test_a_program_that_fails_is_a_failure_of_b_and_never_another_answer(stage, name):
     kinds = itertools.cycle(POSSIBLE)
     said = problems_of(stage, OPERATIONS_BY_NAME[name], lambda called: [(*each, next(kinds)) for each in called])

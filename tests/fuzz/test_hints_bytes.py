@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from recorded import FREEABLE, HINTS, LIVE, USED
 
-from borgpull.borg.hints import HEAD, MOST_SEGMENTS, Hints, read_hints
+from borgpull.borg.hints import HEAD, MOST_SEGMENTS, Hints, is_integrity, read_hints
 
 BEGUN = b"\x85\xa7version\x02\xa8segments"
 SCRAPS = [
@@ -95,3 +95,8 @@ def test_a_bomb_fills_no_memory(name):
 def test_what_is_repeated_to_the_end_fills_no_memory(data, begun):
     with within_memory(96 * MEGABYTE), in_linear_time():
         read(BEGUN + data if begun else data)
+
+
+@given(st.one_of(st.binary(max_size=300), repeated([*SCRAPS, b"\x81\xa7version\x02"], 100_000)))
+def test_any_bytes_are_an_integrity_file_or_none(data):
+    assert is_integrity(data) in (True, False)

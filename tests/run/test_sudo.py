@@ -284,3 +284,14 @@ def test_what_to_type_for_a_borg_of_root_after_a_move_is_said():
         subprocess.run(["sh", "-c", typed], check=True)
         done = world.run("--json", config=config)
         assert done.returncode == 0, said_of(row(done, "web"))
+
+
+@pytest.mark.slow
+def test_a_damaged_cache_of_roots_is_made_anew_by_roots_borg(story):
+    sudoing = story.sudoing
+    (cache,) = sudoing.home.glob(".cache/borg/" + "?" * 64)
+    (cache / "chunks").write_bytes(b"")
+    result = sudoing.world.run("--json", config=sudoing.config())
+    assert result.returncode == 0, result.stdout
+    assert "borg's cache there may be damaged" in result.stdout
+    assert (cache / "chunks").stat().st_size > 0
