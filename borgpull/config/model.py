@@ -319,6 +319,12 @@ class Borg(Table):
     check_every: Annotated[float, text(amounts.cadence)] = key(
         "how often `borg check` reads a repository: `always`, `never`, or a duration", default="7d"
     )
+    min_free: Annotated[int, text(amounts.size)] = key(
+        "how much of the disk of the backup server stays free at the least",
+        "20G",
+        default=0,
+        otherwise="what borg needs to prune and compact, about 610 MB",
+    )
     root_dir_must_be_mount: StrictBool = flag(
         "whether RootDir has to be a mount point on the backup server: nothing is written where it is none"
     )

@@ -10,5 +10,6 @@ from .holding import expect, held_case, release
 from .judge import keep
 from .plan import Plan, Subject
 from .restore import Wanted, restore
+from .room import Claim, Room
 from .settlement import Case, Settlement
 from .upkeep import explained

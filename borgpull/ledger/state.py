@@ -111,7 +111,7 @@ class StateVault:
             self._make_ids()
             files.replace(self.ids / ledger.evidence.repository_id, f"{self.folder}\n".encode(), mode=0o600)
             files.replace(self.folder / _LEDGER, ledger.dump(), mode=0o600)
-        return Written(linked=True, taken=0)
+        return Written()
 
     async def retire(self) -> None:
         """Keep it as `ledger.retired.json`: it holds the key."""
