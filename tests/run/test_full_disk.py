@@ -63,6 +63,7 @@ def whole(world: World, name: str = "web") -> None:
     world.lab.borg(world.target(name), "check", "--verify-data")
 
 
+@pytest.mark.slow
 def test_a_disk_that_backups_fill_heals_itself(world):
     with in_memory(world.lab.root, room(100_000_000)):
         for number in range(2):
@@ -103,6 +104,7 @@ def test_no_session_is_opened_without_room_and_a_larger_disk_helps(world):
         assert night(world, of(world))["code"] == 0
 
 
+@pytest.mark.slow
 def test_min_free_is_left_alone(world):
     with in_memory(world.lab.root, room(500_000_000)):
         config = of(world)
@@ -151,6 +153,7 @@ def test_a_quota_of_the_repository_itself_is_not_lifted(world):
     assert bytes_below(target.repository / "data") < 1_000_000, "what was not committed is gone"
 
 
+@pytest.mark.slow
 def test_a_snapshot_has_no_link_to_what_was_not_committed(world, tmp_path):
     assert night(world, of(world))["code"] in (0, 1)
     left = world.target("web").repository / "data" / "0" / "999"
