@@ -98,7 +98,9 @@ class Upkeep:
         before = self._custody.space
         # That the disk is full a target may only claim.
         self._scarce = short.limit == "quota" or self._custody.lacks_space(2 * LEAST)
-        dropped = await make_way(self._subject, self._custody.verified) if self._scarce else 0
+        if self._scarce and (dropped := await make_way(self._subject, self._custody.verified)):
+            text = f"what Grace kept was dropped, for its room is needed (states: {dropped})"
+            self._subject.plan.emit(Warned(target=self._subject.target.name, text=text))
         await self.prune(short=True)
         await self.compact(short=True)
         if self._custody.lacks_space() and (unfinished := self._unfinished()):
@@ -106,8 +108,7 @@ class Upkeep:
             await self.compact(short=True)
         after = self._custody.space
         freed = shown(max(0, after.free - before.free)) if before and after else "what they could"
-        graces = f"; {dropped} states in Grace were dropped for it" if dropped else ""
-        short.hint = f"{short.hint}; prune and compact freed {freed} meanwhile{graces}"
+        short.hint = f"{short.hint}; prune and compact freed {freed} meanwhile"
 
     def _unfinished(self) -> tuple[Archive, ...]:
         known = self._custody.verified

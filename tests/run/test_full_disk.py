@@ -68,8 +68,10 @@ def test_a_disk_that_backups_fill_heals_itself(world):
     with in_memory(world.lab.root, room(100_000_000)):
         for number in range(2):
             put(world, "web", 25_000_000, file=f"old{number}")
-            assert night(world, of(world))["code"] in (0, 1)
+            assert night(world, of(world, keep="--keep-last 1"))["code"] in (0, 1)
             (world.target("web").source / f"old{number}").unlink()
+        grace = world.lab.root / ".borgpull" / "web" / "grace"
+        assert grace.exists()
         big = put(world, "web", 90_000_000)
         full = night(world, of(world, keep="--keep-last 1"))
         assert full["code"] == 2
@@ -78,6 +80,8 @@ def test_a_disk_that_backups_fill_heals_itself(world):
         assert full["said"].count("free space below RootDir on the backup server, keep less") == 1
         assert full["verdict"] == "clean"
         assert [full["ends"][step] for step in ("create", "verify", "prune", "compact")] == ["failed", *["done"] * 3]
+        assert not grace.exists()
+        assert "what Grace kept was dropped, for its room is needed (states: 1)" in full["said"]
         assert len(world.lab.archives(world.target("web"))) == 1, "the rules hold, and the newest good one stays"
         assert free(world.lab.root) > KEPT + 60_000_000, "what was not committed is gone, and so is what was pruned"
         big.unlink()
@@ -212,8 +216,11 @@ def test_a_hold_wins_over_a_full_disk(world):
         away.rename(world.target("web").source / "file")
         assert night(world, of(world, keep="--keep-last 3", **paths))["outcome"] == "held"
         aside = world.lab.archives(world.target("web"))[3]
+        grace = world.lab.root / ".borgpull" / "web" / "grace" / "2026-01-01T00:00:00Z"
+        grace.mkdir(parents=True)
         fill(world.lab.root, leave=BORG_PRUNES)
         found = night(world, of(world, keep="--keep-last 1", **paths))
+        assert grace.exists()
         assert found["code"] == 2
         assert found["said"].startswith("B: its disk has no room for a session")
         left = world.lab.archives(world.target("web"))
