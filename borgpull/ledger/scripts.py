@@ -477,7 +477,7 @@ if [ -n "$oldest" ]; then
     case $(expr "x${old##*/}" '<' "x$oldest") in 1) rm -rf "$old" ;; esac
   done
 fi
-space "$repo"
+[ ! -e "$repo" ] || space "$repo"
 [ ! -f "$repo/index.$last" ] || part index stat -c %s "$repo/index.$last"
 part clock date -u +%s
 """
