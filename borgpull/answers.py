@@ -202,6 +202,7 @@ class Standing:
     grace: Annotated[Count | None, Field(description="How many older states of it are kept (Grace).")] = None
     grace_size: Annotated[Count | None, Field(description="The space that they take besides.")] = None
     growth: Annotated[int | None, Field(description="That, less what it was before the target's last session.")] = None
+    free: Annotated[Count | None, Field(description="What is free of the file system that it is on.")] = None
     checked: Annotated[Time | None, Field(description="When borg check last passed; null for never.")] = None
     expected: Annotated[Time | None, Field(description="Until when what is odd is told, not held: `expect`.")] = None
     cause: Clean = ""

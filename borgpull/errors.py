@@ -23,6 +23,14 @@ class Failure(Exception):
         self.transient = transient
 
 
+class NoSpace(Failure):
+    """The backup server has no room; `limit` is what is used up: its "disk", a "quota", or the "share" of a session."""
+
+    def __init__(self, cause: str, *, hint: str, limit: str) -> None:
+        super().__init__(BACKUP_SERVER, cause, hint=hint)
+        self.limit = limit
+
+
 class ConfigError(Failure):
     """The config is wrong. `problems` are all of them, each naming its place and what to do."""
 

@@ -171,7 +171,10 @@ class Failed(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Retried(Event):
-    """An attempt failed for a reason that may pass: the next one, `attempt` of `attempts`, begins in `seconds`."""
+    """An attempt failed for a reason that may pass: the next one, `attempt` of `attempts`, begins in `seconds`.
+
+    0 seconds: at the end of the run.
+    """
 
     party: str
     cause: str

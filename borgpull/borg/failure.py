@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from ..errors import BACKUP_SERVER, CONTROLLER, Failure
+from ..errors import BACKUP_SERVER, CONTROLLER, Failure, NoSpace
 from .output import Message, Messages
 
 MISSING_REPOSITORY = "DoesNotExist"
@@ -27,6 +27,8 @@ class _Sign:
     transient: bool = False
     # It says something of the repository itself: of its contents, its key or its past.
     damning: bool = False
+    # What of B's is used up, as in NoSpace.
+    limit: str = ""
 
 
 _LOST = _Sign(
@@ -86,12 +88,14 @@ _SIGNS: Mapping[str, _Sign] = {
         "its disk is full",
         "free space below RootDir on B; borg prunes and compacts only where 550 MB or more are free",
         BACKUP_SERVER,
+        limit="disk",
     ),
     "StorageQuotaExceeded": _Sign(
         "the storage quota of this repository is reached",
         "raise its Quota, or keep less (PruneSetting); set on B itself: `borg config REPOSITORY storage_quota SIZE` "
         "and `borgpull accept`",
         BACKUP_SERVER,
+        limit="quota",
     ),
     "RepositoryAccessAborted": _Sign(
         "borg knows this repository under another place and refuses it",
@@ -171,7 +175,7 @@ _TEXTS: Mapping[str, tuple[_Sign, _Sign]] = {
         _Sign("its disk is full", "free space there: borg keeps a cache, in ~/.cache/borg on T, in --cache-dir on C"),
     ),
     "Disk quota exceeded": (
-        _Sign("the disk quota of its account is used up", "raise it on B, or free space below RootDir"),
+        _Sign("the disk quota of its account is used up", "raise it on B, or free space below RootDir", limit="disk"),
         _Sign("the disk quota of its account is used up", "raise it there, or free space"),
     ),
     "Read-only file system": (
@@ -220,6 +224,8 @@ def explain(party: str, command: str, status: int, said: Messages, *, server: Me
         hint = "run it again with -v to see all that borg said"
         return Failure(party, cause, hint=hint, transient=not 0 <= status < _SIGNALLED)
     who, sign = found
+    if sign.limit:
+        return NoSpace(sign.cause, hint=sign.hint, limit=sign.limit)
     hint = sign.hint + (borg_setting(who) if sign is _OLD else "")
     return Failure(who, sign.cause, hint=hint, transient=sign.transient)
 

@@ -21,7 +21,7 @@ ROWS = ("connect", "shell", "borg", "serve", *DISK_ROWS)
 SECONDS = 60.0
 
 # What the scripts of a run call there.
-PROGRAMS = "cat cp date dd du expr find grep head ln ls mkdir mv rm sed setsid sleep wc"
+PROGRAMS = "cat cp date dd du expr find grep head ln ls mkdir mv rm sed setsid sleep stat wc"
 # $1 is the borg, $2 RootDir; standard input has a repository's path a line. Prints a word and a value a line.
 _SCRIPT = (
     f"programs='{PROGRAMS}'\n"

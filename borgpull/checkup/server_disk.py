@@ -8,9 +8,9 @@ from __future__ import annotations
 import posixpath
 import re
 
-from ..borg.failure import named
 from ..config import Config
 from ..errors import BACKUP_SERVER, Failure
+from ..job.room import HINT, LEAST, min_free, shown
 from ..job.watch import NO_LINKS, NO_LINKS_HINT
 from .sheet import Facts, Sheet
 
@@ -20,8 +20,6 @@ _WITH_LINKS = {"ext2/ext3", "xfs", "btrfs", "zfs", "f2fs", "tmpfs", "overlayfs",
 _WITHOUT_LINKS = {"msdos", "exfat"}
 # The last line of `df -Pk`: kilobytes of the whole, used and free, the share that is used, and where it is mounted.
 _FREE = re.compile(r".*\s(\d{1,15})\s+\d{1,15}\s+(-?\d{1,15})\s+\d{1,3}%\s.*", re.ASCII)
-# Borg needs room for four times its index before it commits: less than this is no room for any.
-_FULL = 64 * 1024 * 1024
 _SCARCE = 1024 * 1024 * 1024
 _SCARCE_SHARE = 0.05
 
@@ -33,7 +31,7 @@ def look_at_disk(sheet: Sheet, facts: Facts, config: Config) -> None:
     with sheet.attempt("path"):
         _judge_paths(sheet, facts, config)
     with sheet.attempt("space"):
-        _judge_space(sheet, facts)
+        _judge_space(sheet, facts, config)
     _judge_links(sheet, facts)
 
 
@@ -82,16 +80,19 @@ def _judge_paths(sheet: Sheet, facts: Facts, config: Config) -> None:
         sheet.ok("path", "real, each repository has its own")
 
 
-def _judge_space(sheet: Sheet, facts: Facts) -> None:
+def _judge_space(sheet: Sheet, facts: Facts, config: Config) -> None:
     found = _FREE.fullmatch(facts.one("free"))
     if found is None:
         sheet.note("space", "its `df -Pk` does not say how much is free")
         return
     whole, free = int(found[1]) * 1024, max(0, int(found[2])) * 1024
-    words = f"{free / 1e9:.1f} GB of {whole / 1e9:.1f} GB free"
-    if free < _FULL:
-        failure = named("InsufficientFreeSpaceError", BACKUP_SERVER)
-        raise Failure(BACKUP_SERVER, f"{failure.cause}: {words}", hint=failure.hint)
+    words = f"{shown(free)} of {shown(whole)} free"
+    # Of a repository with an empty index.
+    least = min_free(0, config.min_free)
+    if free < least + LEAST:
+        raise Failure(
+            BACKUP_SERVER, f"its disk has no room for a session: {words}, less {shown(least)} (MinFree)", hint=HINT
+        )
     if free < _SCARCE or free < whole * _SCARCE_SHARE:
         sheet.warn("space", f"little is left: {words}", "free space below RootDir on B, or keep fewer archives")
     else:

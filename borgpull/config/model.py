@@ -325,6 +325,12 @@ class Borg(Table):
         default=0,
         otherwise="to their end",
     )
+    min_free: Annotated[int, text(amounts.size)] = key(
+        "how much of the disk of the backup server stays free at the least",
+        "20G",
+        default=0,
+        otherwise="what borg needs to prune and compact, about 610 MB",
+    )
     root_dir_must_be_mount: StrictBool = flag(
         "whether RootDir has to be a mount point on the backup server: nothing is written where it is none"
     )

@@ -11,14 +11,14 @@ import functools
 import random
 import signal
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..checkup import require
 from ..config import Config, Target
-from ..errors import BACKUP_SERVER, Failure, TamperedError, target_party
+from ..errors import BACKUP_SERVER, Failure, NoSpace, TamperedError, target_party
 from ..events import WORST_FIRST, Emit, Failed, Outcome, Retried, RunFinished, RunStarted, Said, TargetFinished
-from ..job import Plan, Subject, back_up
+from ..job import Claim, Plan, Room, Subject, back_up
 from ..job.standing import RUN
 from ..job.watch import failure_of, outcome_of
 from ..ledger import Entry, look_at_root
@@ -114,6 +114,9 @@ async def _all(
         async with asyncio.TaskGroup() as tasks:
             for target in targets:
                 tasks.create_task(_one(fleet, target, slots, outcomes))
+        # One after the other: each has all that is free.
+        for target in fleet.short:
+            await _one(fleet, target, slots, outcomes)
 
 
 async def _reach(servers: Servers, config: Config, emit: Emit) -> None:
@@ -137,18 +140,26 @@ class _Fleet:
     servers: Servers
     cache: Path
     emit: Emit
+    room: Room = field(default_factory=Room)
+    # Targets whose session failed for its share of the free space.
+    short: list[Target] = field(default_factory=list)
 
 
 async def _one(fleet: _Fleet, target: Target, slots: asyncio.Semaphore, outcomes: dict[str, Outcome]) -> None:
     async with slots:
         failure, stopped = None, None
         try:
-            outcome = await _tried(fleet, target)
+            with fleet.room.claimed() as claim:
+                outcome = await _tried(fleet, target, claim)
         except asyncio.CancelledError as error:
             outcome, stopped = Outcome.INTERRUPTED, error
         except Exception as error:  # one target's failure never touches another
-            _tell(fleet.emit, target.name, error)
             failure = failure_of(error)
+            if _is_for_share(failure) and target not in fleet.short:
+                fleet.short.append(target)
+                _tell_again(fleet.emit, target.name, failure, attempt=1, retries=1, seconds=0)
+                return
+            _tell(fleet.emit, target.name, error)
             outcome = outcome_of(failure)
         try:
             seconds = _SECONDS_WHEN_STOPPED if stopped else _SECONDS_TO_REMEMBER
@@ -177,7 +188,7 @@ async def _remember(fleet: _Fleet, target: Target, entry: Entry, *, seconds: flo
         fleet.emit(Said(target=target.name, party=BACKUP_SERVER, text=text))
 
 
-async def _tried(fleet: _Fleet, target: Target) -> Outcome:
+async def _tried(fleet: _Fleet, target: Target, claim: Claim) -> Outcome:
     deadline = asyncio.get_running_loop().time() + target.options.timeout
     retries = fleet.config.retries
     for attempt in range(1, retries + 2):
@@ -185,11 +196,11 @@ async def _tried(fleet: _Fleet, target: Target) -> Outcome:
         is_last = functools.partial(_is_last, tries_left=retries + 1 - attempt, before=deadline - seconds)
         try:
             async with fleet.servers.lease() as server:
-                plan = Plan(fleet.config, server, fleet.cache, fleet.emit)
+                plan = Plan(fleet.config, server, fleet.cache, fleet.emit, claim)
                 return await back_up(plan, target, deadline=deadline, is_last=is_last)
         except Exception as error:
             failure = failure_of(error)
-            if is_last(failure):
+            if is_last(failure) or _is_for_share(failure):
                 raise
             await _rest(fleet.emit, target.name, failure, attempt=attempt, retries=retries, seconds=seconds)
     raise AssertionError("the last attempt returns or raises")
@@ -197,6 +208,8 @@ async def _tried(fleet: _Fleet, target: Target) -> Outcome:
 
 def _is_last(failure: Failure, *, tries_left: int, before: float) -> bool:
     """Tell whether a failure is the one to tell: there will be no other attempt, or no time left for one."""
+    if _is_for_share(failure):
+        return False
     return not tries_left or asyncio.get_running_loop().time() > before or not _worth_trying_again(failure)
 
 
@@ -218,7 +231,17 @@ def _pause(attempt: int) -> float:
     return min(_FIRST_PAUSE * _FACTOR ** (attempt - 1), _LONGEST_PAUSE) * random.uniform(0.7, 1.3)  # noqa: S311
 
 
+def _is_for_share(failure: Failure) -> bool:
+    """Tell whether there may be more room at the end of the run, when nobody else adds anything."""
+    return isinstance(failure, NoSpace) and failure.limit == "share"
+
+
 async def _rest(emit: Emit, target: str, failure: Failure, *, attempt: int, retries: int, seconds: float) -> None:
+    _tell_again(emit, target, failure, attempt=attempt, retries=retries, seconds=seconds)
+    await asyncio.sleep(seconds)
+
+
+def _tell_again(emit: Emit, target: str, failure: Failure, *, attempt: int, retries: int, seconds: float) -> None:
     emit(
         Retried(
             target=target,
@@ -230,7 +253,6 @@ async def _rest(emit: Emit, target: str, failure: Failure, *, attempt: int, retr
             seconds=seconds,
         )
     )
-    await asyncio.sleep(seconds)
 
 
 def _finish(emit: Emit, outcomes: dict[str, Outcome], target: Target, outcome: Outcome) -> None:

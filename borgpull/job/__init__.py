@@ -11,5 +11,6 @@ from .judge import keep
 from .moved import follow_moved
 from .plan import Plan, Subject
 from .restore import Wanted, restore
+from .room import Claim, Room
 from .settlement import Case, Settlement
 from .upkeep import explained

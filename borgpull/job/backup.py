@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from ..borg import WARNED, series
 from ..borg.output import Archive, read_created
 from ..config import Target
-from ..errors import BACKUP_SERVER, Failure, TamperedError
+from ..errors import BACKUP_SERVER, Failure, NoSpace, TamperedError
 from ..events import Estimated, Outcome, Step, Warned
 from ..guard import Archive as RepositoryArchive
 from ..guard import Verdict
+from ..ledger import Phase
 from ..retention import Source, Standing
 from ..road import Ended, Errand
 from ..ssh import Master, open_master
@@ -26,6 +27,7 @@ from .holding import Made, compare
 from .hooks import Happened, Hooks, failed_with
 from .judge import believe, judge_left, note_of, refusal, show_claim
 from .plan import Plan, Subject
+from .room import Allowance
 from .session import Opened, backup_of, cache_removal_of, dump_of, opened, seen_there
 from .stall import hung, moving
 from .streams import Reading, StreamFailure
@@ -79,6 +81,7 @@ class _Job:
         self._begun = time.time()
         self._archive = series.archive_name(self._begun)
         self._made: _Made | None = None
+        self._allowance = Allowance(quota="")
         self._failures: list[Failure] = []
         self._upkeep = Upkeep(subject, self._custody)
         self._check_due = self._check_overdue = False
@@ -119,15 +122,20 @@ class _Job:
                 await self._judge(last=True)
             except Failure as failure:
                 self._failures.append(failure)
+            short = self._short()
+            if not short:
+                self._raise_worst()
+            try:
+                await self._maintain(short)
+            except Failure as failure:
+                self._failures.append(failure)
             self._raise_worst()
-            await self._maintain()
 
-    async def _maintain(self) -> None:
+    async def _maintain(self, short: NoSpace | None) -> None:
         # A check that never comes to its end would keep everything for ever.
         if not self._check_overdue:
             await self._upkeep.check(due=self._check_due)
-        await self._upkeep.prune()
-        await self._upkeep.compact()
+        await self._upkeep.make_room(short) if short else await self._upkeep.tidy()
         if self._check_overdue:
             await self._upkeep.check(due=self._check_due)
 
@@ -225,7 +233,7 @@ class _Job:
         self._made = _Made(self._archive, ended=failure)
         with self._watch.step(Step.CREATE, "borg's cache there may be damaged: it is made anew") as report:
             session = await self._open(master, stack, report, cache_removal_of(self._subject))
-            if (await session.run(Step.CREATE)).status not in (0, WARNED):
+            if (await session.run(Step.CREATE, quota=self._allowance.quota)).status not in (0, WARNED):
                 folder = f"{'~root' if self._target.sudoer else '~'}/.cache/borg/{known.evidence.repository_id}"
                 failure.hint = f"its cache may be damaged, and could not be removed: `rm -rf {folder}` there"
                 raise failure
@@ -237,11 +245,12 @@ class _Job:
     ) -> Failure | None:
         """Let T add the archive; return how its borg failed where it may do better without its cache."""
         with self._watch.step(Step.CREATE) as report:
+            self._allowance = self._custody.allow()
             session = ready or await self._open(master, stack, report, backup_of(self._subject, self._archive))
             if self._made:
                 self._made.sources, self._made.began = session.session.sources, time.monotonic()
             async with moving(self._subject, session.session):
-                ended = await session.run(Step.CREATE)
+                ended = await session.run(Step.CREATE, quota=self._allowance.quota)
             if ended.is_unknown and not again and self._made:
                 self._made.ended = failure = ended.failure(self._subject.party, "create")
                 report.outcome, report.detail = Outcome.FAILED, failure.cause
@@ -255,10 +264,12 @@ class _Job:
             archive = series.archive_name(self._begun, stream=reading.stream.name)
             await self._custody.open(archive, time.time(), further=True)
             self._made = _Made(archive, reading)
+            self._allowance = self._custody.allow()
             session = await self._open(master, stack, report, dump_of(self._subject, archive, reading.stream))
             with reading.followed():
                 async with moving(self._subject, session.session):
-                    ended = reading.ended = await session.run(Step.STREAM, reading.heard)
+                    quota = self._allowance.quota
+                    ended = reading.ended = await session.run(Step.STREAM, reading.heard, quota=quota)
             if failure := reading.failure():
                 self._failures.append(failure)
                 self._made.ended = failure
@@ -269,7 +280,10 @@ class _Job:
     def _settle(self, report: StepReport, ended: Ended) -> None:
         show_claim(self._subject, ended)
         warn = self._target.options.warn_on_change
-        self._watch.settle(report, ended, "create", party=self._subject.party, warn_on_change=warn)
+        try:
+            self._watch.settle(report, ended, "create", party=self._subject.party, warn_on_change=warn)
+        except NoSpace as failure:
+            raise self._allowance.named(failure) from None
         if self._made:
             self._made.ended, self._made.ended_at = ended, time.monotonic()
 
@@ -288,9 +302,11 @@ class _Job:
         with self._watch.step(Step.VERIFY) as report:
             used = self._custody.verified.evidence.used
             verdict = await self._judged(ended)
+            self._give_back(used)
             claimed = read_created(ended.stdout) if isinstance(ended, Ended) else None
             self._check_overdue = self._upkeep.check_is_overdue()
-            self._check_due = last and not self._failures and self._upkeep.check_is_due()
+            others = [each for each in self._failures if not isinstance(each, NoSpace)]
+            self._check_due = last and not others and self._upkeep.check_is_due()
             refused = self._refusal(made, claimed)
             added = next((each for each in verdict.added if each.name == made.archive), None)
             if added:
@@ -319,6 +335,20 @@ class _Job:
             new=max(0, now - used) if used >= 0 and now >= 0 else -1,
             seconds=made.ended_at - made.began,
         )
+
+    def _give_back(self, used: int) -> None:
+        """Let others have what the session did not add; what it left uncommitted takes its space still."""
+        now = self._custody.verified.evidence
+        if used >= 0 and now.used >= 0 and not now.beyond:
+            self._subject.plan.claim.settle(now.used - used)
+
+    def _short(self) -> NoSpace | None:
+        """Return that there was no room, when nothing else went wrong and what is there was verified."""
+        if self._custody.verified.phase is not Phase.CLEAN:
+            return None
+        short = [each for each in self._failures if isinstance(each, NoSpace)]
+        alone = all(isinstance(each, (NoSpace, StreamFailure)) for each in self._failures)
+        return short[0] if short and alone else None
 
     def _refusal(self, made: _Made, claimed: Archive | None) -> Failure | None:
         """Return why the archive that was made is no backup, if it is none."""

@@ -23,12 +23,13 @@ from ..events import Step, Warned
 from ..guard import Archive as RepositoryArchive
 from ..guard import Evidence, Expected, Records, State, Unreadable, Verdict
 from ..hostile import clean
-from ..ledger import Found, Hold, Ledger, Note, Phase
+from ..ledger import Found, Hold, Ledger, Note, Phase, Space
 from ..retention import Facts, Standing
 from ..road import Ended, known_ids
 from .damage import damage_of, damaged
 from .grace import name_of, oldest_kept
 from .plan import Subject
+from .room import Allowance, allow, min_free
 
 # How far the clocks of C and T may be apart.
 SKEW_SECONDS = 3600.0
@@ -68,6 +69,7 @@ class Custody:
         self._ledger: Ledger | None = None
         self.taken_over = self.made = False
         self.clocks = Clocks()
+        self.space: Space | None = None
 
     @property
     def verified(self) -> Ledger:
@@ -217,6 +219,7 @@ class Custody:
             self.verified, target=name, phase=Phase.OPEN, archive=archive, started=started, rules=(), taken=0
         )
         seen = await self._vault.write(opened, snapshot="make")
+        self.space = seen.space
         # Growth is counted from the last run that could add something.
         taken = seen.taken if archive and not further else self.verified.taken
         self._ledger = replace(opened, linked=seen.linked, taken=taken)
@@ -243,7 +246,8 @@ class Custody:
         settled = replace(known, checking=checking or known.checking, check_began=began)
         if archive is not None:
             settled = replace(settled, size=archive.original_size, files=archive.files)
-        self.clocks.server = (await self._vault.write(settled, snapshot="drop")).clock
+        seen = await self._vault.write(settled, snapshot="drop")
+        self.clocks.server, self.space = seen.clock, seen.space
         self._ledger = settled
 
     async def end_check(self, *, passed: bool) -> None:
@@ -276,6 +280,16 @@ class Custody:
         except Unreadable as error:
             hint = "look there for errors of its disk; the next run tries again"
             raise Failure(BACKUP_SERVER, f"how far the check came cannot be read: {error}", hint=hint) from None
+
+    def allow(self, *, adds: bool = True) -> Allowance:
+        """Return how large the session that was opened may let the repository get. Raises NoSpace."""
+        plan, quota = self._subject.plan, self._subject.target.options.quota
+        return allow(plan.claim, self.verified, self.space, quota=quota, floor=plan.config.min_free, adds=adds)
+
+    def lacks_space(self, more: int = 0) -> bool:
+        """Tell whether less is free than has to be, and so many bytes; where that cannot be seen, it is not."""
+        floor = self._subject.plan.config.min_free
+        return self.space is not None and self.space.free < min_free(self.space.index, floor) + more
 
     async def begin_own(self, intent: frozenset[str], *, keep: bool) -> None:
         """Write down that C itself will delete the archives with these ids and compact.
@@ -363,7 +377,7 @@ class Custody:
 
     async def _store(self, phase: Phase, evidence: Evidence) -> None:
         self._ledger = replace(self.verified, phase=phase, evidence=evidence, intent=None)
-        await self._vault.write(self._ledger)
+        self.space = (await self._vault.write(self._ledger)).space
 
     async def _close(self, cause: str, rules: tuple[str, ...]) -> NoReturn:
         if self._ledger is not None:

@@ -109,6 +109,13 @@ async def begin_return(subject: Subject, kept: Kept) -> None:
     await subject.remember(Entry(what="rollback", cause=f"to the state of {kept.name}"))
 
 
+async def make_way(subject: Subject, known: Ledger) -> int:
+    """Drop all that is kept, for its room is needed, but never while the target is held; return how many states."""
+    if known.holds or not isinstance(subject.vault, ServerVault):
+        return 0
+    return len(await subject.vault.grace(drop=True))
+
+
 async def drop_grace(subject: Subject) -> int:
     """Drop all that is kept; return how many states that were."""
     dropped = await server_of(subject).grace(drop=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..borg.by_hand import Given
@@ -13,6 +13,7 @@ from ..errors import BACKUP_SERVER, CONTROLLER, Failure, target_party
 from ..events import Emit, Step, Warned
 from ..ledger import Entry, Place, ServerVault, Vault, place_in_grace, place_of, state_vault
 from ..road import BackupServer, Ended, Heard, LocalBorg, Reader, borg_by_hand, borg_on_controller, drop_cache
+from .room import Claim
 from .watch import Watch
 
 
@@ -20,13 +21,14 @@ from .watch import Watch
 class Plan:
     """What a job is given: the config, B, and whom to tell.
 
-    `cache` is where borg on C keeps its cache and its memory of repositories.
+    `cache` is where borg on C keeps its cache and its memory of repositories, `claim` what the target may add on B.
     """
 
     config: Config
     server: BackupServer
     cache: Path
     emit: Emit
+    claim: Claim = field(default_factory=Claim)
 
 
 class Subject:

@@ -152,7 +152,7 @@ class _Restore:
                 await custody.open("", time.time())
             try:
                 with subject.watch.step(Step.EXTRACT):
-                    ended = await session.run(Step.EXTRACT)
+                    ended = await session.run(Step.EXTRACT, quota=custody.allow(adds=False).quota)
             except Failure as error:
                 # What it left on B is judged all the same.
                 failure = error

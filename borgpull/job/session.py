@@ -34,8 +34,10 @@ class Opened:
     session: TargetSession
     leg: FirstLeg
 
-    async def run(self, step: Step, heard: Heard | None = None) -> Ended:
+    async def run(self, step: Step, heard: Heard | None = None, *, quota: str) -> Ended:
         """Let T's borg do its errand; `heard` is given what it says, without it those who watch are told.
+
+        `quota` is how large the repository may get.
 
         Raises Failure when the road breaks, and TamperedError when the gate stopped the session.
         """
@@ -46,7 +48,7 @@ class Opened:
             entrance=self.leg.entrance,
             registry=subject.vault.registry,
             passphrase=subject.target.passphrase.get_secret_value(),
-            quota=options.quota,
+            quota=quota,
             gated=options.gate or subject.sockets is not None,
             socket=subject.sockets.append_of(subject.target) if subject.sockets else "",
             heard=heard or subject.watch.hearing(f"borg {subject.party}", step),

@@ -67,6 +67,7 @@ def standing_of(
         size=seen.taken,
         grace=len(seen.grace) if known.evidence.counted else None,
         grace_size=seen.grace_taken,
+        free=seen.space.free if seen.space else None,
         growth=seen.taken - known.taken if seen.taken is not None and known.taken else None,
         checked=known.checked or None,
         expected=known.expected if known.expected > now else None,

@@ -19,17 +19,20 @@ from dataclasses import replace
 from ..answers import ListedArchive
 from ..borg import WARNED
 from ..borg import command as borg_command
+from ..borg.command import is_checkpoint as is_unfinished
 from ..borg.failure import UNPROVEN
 from ..borg.output import Message
-from ..errors import BACKUP_SERVER, CONTROLLER, Failure
+from ..errors import BACKUP_SERVER, CONTROLLER, Failure, NoSpace
 from ..events import Outcome, Step, Warned
 from ..hostile import clean
 from ..ledger import Ledger
-from ..retention import Archive, Retention, Rules, Standing, decide
+from ..retention import DAYS_SET_ASIDE, Archive, Retention, Rules, Standing, decide
 from ..road import Ended
 from .archives import Shelf
 from .custody import Custody
+from .grace import make_way
 from .plan import Subject
+from .room import LEAST, shown
 from .watch import StepReport
 
 _FREED = re.compile(r"compaction freed about (.{1,20}) repository space")
@@ -50,7 +53,7 @@ class Upkeep:
         self._subject = subject
         self._watch = subject.watch
         self._custody = custody
-        self._kept = False
+        self._kept = self._scarce = False
         self._every = subject.plan.config.check_every
         # Without a shell nobody sees how far one came.
         self._most = subject.plan.config.check_max_duration if subject.vault.records else 0
@@ -103,16 +106,63 @@ class Upkeep:
             return "switched off"
         return time.strftime("due from %Y-%m-%d %H:%M UTC", time.gmtime(due))
 
-    async def prune(self) -> None:
-        """Delete the archives that the operator's rules do not keep. Raises Failure when some of them stay."""
-        if why := self._waits():
+    async def tidy(self) -> None:
+        """Prune and compact. Raises Failure."""
+        await self.prune()
+        await self.compact()
+
+    async def make_room(self, short: NoSpace) -> None:
+        """Prune and compact because a session had no room, and have its failure say what that freed. Raises Failure.
+
+        What was not committed goes with it. Where the disk itself is short, what Grace keeps of this target goes first:
+        it would hold the space. What borg did not finish the next run goes on from, so it goes only where there is too
+        little room even so.
+        """
+        before = self._custody.space
+        # That the disk is full a target may only claim.
+        self._scarce = short.limit == "quota" or self._custody.lacks_space(2 * LEAST)
+        if self._scarce and (dropped := await make_way(self._subject, self._custody.verified)):
+            text = f"what Grace kept was dropped, for its room is needed (states: {dropped})"
+            self._subject.plan.emit(Warned(target=self._subject.target.name, text=text))
+        await self.prune(short=True)
+        await self.compact(short=True)
+        if self._custody.lacks_space() and (unfinished := self._unfinished()):
+            await self.prune(short=True, to_go=unfinished)
+            await self.compact(short=True)
+        after = self._custody.space
+        freed = shown(max(0, after.free - before.free)) if before and after else "what they could"
+        short.hint = f"{short.hint}; prune and compact freed {freed} meanwhile"
+
+    def _unfinished(self) -> tuple[Archive, ...]:
+        known = self._custody.verified
+        kept = () if known.holds else retention_of(self._subject, known).decisions
+        return tuple(each.archive for each in kept if each.series is not None and is_unfinished(each.archive.name))
+
+    def _to_go(self, *, short: bool) -> tuple[Archive, ...]:
+        known = self._custody.verified
+        if not (short and known.holds):
+            return retention_of(self._subject, known).to_go
+        # A hold wins over a full disk. What is set aside goes as if its days were over.
+        later = retention_of(self._subject, known, now=time.time() + (DAYS_SET_ASIDE + 1) * 86400)
+        return tuple(each for each in later.to_go if each.state is Standing.SET_ASIDE)
+
+    async def prune(self, *, short: bool = False, to_go: tuple[Archive, ...] | None = None) -> None:
+        """Delete the archives that the operator's rules do not keep, or `to_go`.
+
+        With `short` room is needed: a held target is not left out then. Raises Failure when some of them stay.
+        """
+        if (why := self._waits()) and not short:
             self._watch.skip(Step.PRUNE, why)
             return
         with self._watch.step(Step.PRUNE) as report:
             held_back = self._held_back(report)
-            to_go = () if held_back else retention_of(self._subject, self._custody.verified).to_go
+            if to_go is None:
+                to_go = self._to_go(short=short)
+            to_go = () if held_back else to_go
             self._kept = bool(to_go)
-            await self._custody.begin_own(frozenset(archive.id for archive in to_go), keep=self._kept)
+            await self._custody.begin_own(
+                frozenset(archive.id for archive in to_go), keep=self._kept and not self._scarce
+            )
             report.detail = held_back or (f"{len(to_go)} removed" if to_go else "")
             if to_go:
                 await self._delete(report, [archive.name for archive in to_go])
@@ -152,16 +202,19 @@ class Upkeep:
             )
         self._watch.settle(report, ended, "delete", party=CONTROLLER)
 
-    async def compact(self) -> None:
-        """Free what no archive needs any more, when that is worth it, and write down what C made. Raises Failure."""
-        if why := self._waits():
+    async def compact(self, *, short: bool = False) -> None:
+        """Free what no archive needs any more, when that is worth it, and write down what C made. Raises Failure.
+
+        With `short` it is worth it: what was not committed goes too, of which borg has no count.
+        """
+        if (why := self._waits()) and not short:
             self._watch.skip(Step.COMPACT, why)
             return
         with self._watch.step(Step.COMPACT) as report:
             freeable = await self._custody.freeable()
             # Where it cannot be seen, borg finds out for itself.
-            if freeable is None or freeable >= _WORTH_COMPACTING:
-                if not self._kept:
+            if short or freeable is None or freeable >= _WORTH_COMPACTING:
+                if not self._kept and not self._scarce:
                     await self._custody.begin_own(frozenset(), keep=True)
                 ended = await self._subject.borg(Step.COMPACT, borg_command.compact())
                 self._watch.settle(report, ended, "compact", party=CONTROLLER)
@@ -191,8 +244,8 @@ def _portions(names: list[str]) -> Iterator[list[str]]:
         yield portion
 
 
-def retention_of(subject: Subject, known: Ledger) -> Retention:
-    """Return what the operator's rules make of the archives of a verified state, now."""
+def retention_of(subject: Subject, known: Ledger, *, now: float | None = None) -> Retention:
+    """Return what the operator's rules make of the archives of a verified state, now if not at another time."""
     config = subject.plan.config
     archives = [
         Archive(
@@ -207,7 +260,7 @@ def retention_of(subject: Subject, known: Ledger) -> Retention:
     ]
     streams = [stream.name for stream in subject.target.streams]
     rules = Rules.from_options(config.prune_options)
-    return decide(archives, rules, now=time.time(), streams=streams, also=config.prune_also)
+    return decide(archives, rules, now=now or time.time(), streams=streams, also=config.prune_also)
 
 
 def explained(subject: Subject, shelf: Shelf) -> tuple[ListedArchive, ...]:

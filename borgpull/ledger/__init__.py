@@ -7,4 +7,4 @@ from .history import Entry
 from .record import MOST_COMPARED, Hold, Ledger, Note, Phase
 from .server import FOLDER, Place, ServerVault, look_at_root, place_in_grace, place_of
 from .state import StateVault, state_vault
-from .vault import Found, Surveyed, Vault
+from .vault import Found, Space, Surveyed, Vault, Written

@@ -108,14 +108,14 @@ def _prolong(limit: asyncio.Timeout, seconds: float) -> None:
 
 
 @contextlib.asynccontextmanager
-async def locked(master: ssh.Master, ledger: str) -> AsyncIterator[LastingSession]:
+async def locked(master: ssh.Master, ledger: str, reserve: str) -> AsyncIterator[LastingSession]:
     """Keep every other run, of this controller or another one, away from the repository whose `ledger` folder this is.
 
-    On leaving, whatever the run registered has ended, and the lock is free. Raises Failure, naming the holder, when
-    another run does not end in time.
+    Where the disk is full, the file `reserve` there goes first. On leaving, whatever the run registered has ended, and
+    the lock is free. Raises Failure, naming the holder, when another run does not end in time.
     """
     mark, token = secrets.token_hex(16), f"session.{secrets.token_hex(8)}"
-    words = (mark, ledger, token, str(ssh.SILENCE_SECONDS))
+    words = (mark, ledger, token, str(ssh.SILENCE_SECONDS), reserve)
     command = proc.Command("exec")["sh", "-c", scripts.LASTING, "sh", words]
     async with ssh.session(master, command, stdin=subprocess.PIPE) as child:
         await _begun(master, child, mark)

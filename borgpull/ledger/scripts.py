@@ -49,8 +49,12 @@ strike() {
 }
 """
 
+# The bytes that are kept for the day when the disk is full: a hundred targets take about as many.
+RESERVE = 16 * 1024 * 1024
+
 # The lasting session. Its first word tells that a shell runs it, its mark that it is ready. $1 is that mark, $2 the
-# folder of the ledger, $3 its name there, $4 the longest silence (seconds). It reads its input to the byte: a beat, or
+# folder of the ledger, $3 its name there, $4 the longest silence (seconds), $5 the reserve, a file that goes where the
+# disk is full, so that there is room for all this. It reads its input to the byte: a beat, or
 # `run BYTES BYTES` and as many bytes of a script and of that script's input. A script runs beside it, in a process
 # group of its own, so that beats are heard meanwhile. What is registered in its folder ends with it, a serve by itself
 # if it can; once the folder is named $3.gone, nothing is registered any more.
@@ -59,12 +63,20 @@ LASTING = (
     + FIND_SSHD
     + _LIVES
     + r"""
-mark=$1 led=$2 token=$3 silence=$4 main=$$ silent=
+mark=$1 led=$2 token=$3 silence=$4 reserve=$5 main=$$ silent=
 umask 077
 LC_ALL=C
 export LC_ALL
 trap '' HUP INT PIPE
 session=$led/$token
+room() {
+  [ -e "$reserve" ] || return 0
+  set -- $(stat -f -c '%b %a %S' "$reserve" 2>/dev/null)
+  [ "$#" -ne 3 ] || [ "$1" -eq 0 ] || [ "$(($2 * $3))" -ge """
+    + f"{RESERVE}"
+    + r""" ] || rm -f "$reserve" 2>/dev/null
+}
+room
 began $$
 mkdir -p "$led" && mkdir "$session.new" && put "$began" "$session.new/p.$$" && mv "$session.new" "$session" || {
   rm -rf "$session.new"
@@ -118,6 +130,7 @@ while read -r word script input; do
   n=$((n + 1))
   echo "$n" 1<>"$session/beat"
   [ "$word" = run ] || continue
+  room
   dd ibs=1 obs=65536 count="$script" of="$session/script" 2>/dev/null &&
     dd ibs=1 obs=65536 count="$input" of="$session/input" 2>/dev/null &&
     [ "$(wc -c <"$session/script")" -eq "$script" ] && [ "$(wc -c <"$session/input")" -eq "$input" ] || break
@@ -125,6 +138,7 @@ while read -r word script input; do
     exec 3>&1
     said=$(setsid sh "$session/script" "$session" <"$session/input" 2>&1 >&3 3>&-)
     r=$?
+    case $said in *"No space left"*) rm -f "$reserve" 2>/dev/null ;; esac
     echo "$n" 1<>"$session/told"
     printf 'part errors 0 %s\n%s\nend %s %s\n' "${#said}" "$said" "$r" "$mark"
   } </dev/null &
@@ -275,16 +289,31 @@ if [ -n "$2" ]; then
 fi
 """
 
+# Says the id of the file system of $1, how many blocks it has and has free, and their size; nothing where it has none.
+_SPACE = r"""
+space() {
+  _r=0
+  _said=$(stat -f -c '%i %b %a %S' -- "$1" 2>&1) || _r=$?
+  case $_r,$_said in
+    0,*) say space "$_said" ;;
+    1,*"ot supported"* | 1,*"not implemented"* | 1,*option*) say space "" ;;
+    *) printf '%s\n' "$_said" >&2; return 1 ;;
+  esac
+}
+"""
+
 # What can be seen without opening the repository. It takes no lock and waits for nobody. What takes its time comes
 # first, so that lock, transaction and ledger are those of one moment. What is being worked on cannot be measured.
 SURVEY = (
     _LIVES
+    + _SPACE
     + r"""
 repo=$1 led=$2 held= grace=
 kind "$led/grace" || exit 1
 [ "$kind" != folder ] || grace=$led/grace
 kind "$repo" || exit 1
 say repository "$kind"
+[ "$kind" = nothing ] || space "$repo" || exit 1
 holder() {
   owner=
   { read -r owner <"$led/lock/owner"; } 2>/dev/null || :
@@ -359,7 +388,9 @@ make_ids() {
 """
 
 # `save FROM TO` keeps the repository FROM as the snapshot TO.new: segments are written once and removed by unlink, so a
-# hard link keeps them; what borg rewrites in place is copied. $links is empty where no hard links can be made.
+# hard link keeps them; what borg rewrites in place is copied. $links is empty where no hard links can be made. The
+# $beyond ones above the last transaction $last were not committed: borg removes them, and a link would keep their
+# space. With another state as $from these numbers are not those of this repository.
 _SAVE = r"""
 save() {
   rm -rf "$2.new"
@@ -376,6 +407,9 @@ save() {
   esac
   if [ -n "$links" ]; then
     cp -al data "$2.new/data"
+    [ "$from" != "$repo" ] || [ "$beyond" -eq 0 ] || find "$2.new/data" -type f | while read -r f; do
+      [ "${f##*/}" -le "$last" ] || rm -f "$f"
+    done 2>/dev/null
     for f in $names; do
       case $f in index.* | hints.* | integrity.*) ln "$f" "$2.new/$f" ;; esac
     done
@@ -387,15 +421,28 @@ save() {
 }
 """
 
+# The reserve $1 is made once there is room for it and more; of what a disk compresses nothing would be kept.
+_RESERVE = rf"""
+make_reserve() {{
+  [ ! -e "$1" ] || return 0
+  set -- "$1" $(stat -f -c '%b %a %S' "${{1%/*}}" 2>/dev/null)
+  if [ "$#" -eq 4 ] && [ "$(($3 * $4))" -ge {4 * RESERVE} ]; then
+    head -c {RESERVE} /dev/urandom >"$1.$$" && mv "$1.$$" "$1" || rm -f "$1.$$"
+  fi
+}}
+"""
+
 # Writes the ledger from standard input. $3: "make" a snapshot first, "keep" what there is, "drop" it afterwards; with
 # any other word the snapshot is made of the state in Grace that has this name. $4 is the folder of ids, $5 the
 # repository's. $6 is the name under which the present state is kept in Grace, with the ledger that it has until now;
-# what is older than $7 is dropped there.
+# what is older than $7 is dropped there. $8 is the last transaction, $9 how many segments lie above it.
 WRITE = (
     _IDS
     + _SAVE
+    + _RESERVE
+    + _SPACE
     + r"""
-repo=$1 led=$2 snapshot=$3 ids=$4 id=$5 grace=$6 oldest=$7
+repo=$1 led=$2 snapshot=$3 ids=$4 id=$5 grace=$6 oldest=$7 last=$8 beyond=$9
 set -e
 mkdir -p "$led"
 cat >"$led/ledger.new"
@@ -429,12 +476,17 @@ fi
 sync "$led/ledger.new" 2>/dev/null || :
 mv "$led/ledger.new" "$led/ledger.json"
 rm -f "$led/given-up"
-[ "$snapshot" != drop ] || rm -rf "$led/snapshot" "$led/taken"
+if [ "$snapshot" = drop ]; then
+  rm -rf "$led/snapshot" "$led/taken"
+  make_reserve "${ids%/*}/reserve"
+fi
 if [ -n "$oldest" ]; then
   for old in "$led"/grace/*; do
     case $(expr "x${old##*/}" '<' "x$oldest") in 1) rm -rf "$old" ;; esac
   done
 fi
+[ ! -e "$repo" ] || space "$repo"
+[ ! -f "$repo/index.$last" ] || part index stat -c %s "$repo/index.$last"
 part clock date -u +%s
 """
 )

@@ -27,7 +27,7 @@ from . import scripts
 from .history import MOST_KEPT, MOST_READ, Entry, read_history
 from .lasting import LastingSession, locked
 from .record import Ledger, read
-from .vault import SEGMENT, Found, Surveyed, Written
+from .vault import SEGMENT, Found, Space, Surveyed, Written
 
 FOLDER = ".borgpull"
 # No SubDir begins with this.
@@ -58,6 +58,11 @@ class Place:
     repository: str
     ledger: str
     ids: str
+
+    @property
+    def reserve(self) -> str:
+        """Return the file that is removed where the disk is full."""
+        return posixpath.join(posixpath.dirname(self.ids), "reserve")
 
 
 def place_of(config: Config, target: Target) -> Place:
@@ -106,7 +111,7 @@ class ServerVault:
     async def held(self) -> AsyncIterator[None]:
         """Hold the lock. Raises Failure, naming the holder, when another run does not end in time."""
         with _system_named():
-            async with locked(self._master, self.place.ledger) as session:
+            async with locked(self._master, self.place.ledger, self.place.reserve) as session:
                 self._session = session
                 try:
                     yield
@@ -151,6 +156,8 @@ class ServerVault:
             ledger.evidence.repository_id,
             grace,
             oldest,
+            str(ledger.evidence.transaction),
+            str(ledger.evidence.beyond),
             stdin=ledger.dump(),
             doing="write the ledger",
         )
@@ -159,6 +166,7 @@ class ServerVault:
             linked="links" not in answer.parts,
             taken=(kilobytes or 0) * 1024,
             clock=float(_number(answer.text("clock")) or 0),
+            space=read_space(answer),
         )
 
     async def give_up(self) -> None:
@@ -341,6 +349,7 @@ def read_surveyed(answer: ssh.Answer) -> Surveyed:
         grace_taken=beside,
         transaction=max(transactions, default=None),
         holder=answer.text("held"),
+        space=read_space(answer),
         ledger=known,
         unreadable=damage,
         history=read_history(answer.parts["history"].data) if "history" in answer.parts else (),
@@ -387,6 +396,15 @@ def config_text(evidence: Evidence) -> bytes:
     text = io.StringIO()
     parser.write(text)
     return text.getvalue().encode()
+
+
+def read_space(answer: ssh.Answer) -> Space | None:
+    """Read what is free and how large the index is; a file system without figures says that it has no block at all."""
+    disk, _, said = answer.text("space").partition(" ")
+    match [_number(word) for word in said.split()]:
+        case [int(blocks), int(free), int(size)] if blocks:
+            return Space(disk=disk, free=free * size, index=_number(answer.text("index").strip()) or 0)
+    return None
 
 
 def _number(text: str) -> int | None:

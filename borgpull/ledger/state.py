@@ -113,7 +113,7 @@ class StateVault:
             files.replace(self.ids / ledger.evidence.repository_id, f"{self.folder}\n".encode(), mode=0o600)
             files.replace(self.folder / _LEDGER, ledger.dump(), mode=0o600)
             (self.folder / _GIVEN_UP).unlink(missing_ok=True)
-        return Written(linked=True, taken=0)
+        return Written()
 
     async def set_aside(self) -> str:
         """Move nothing: B gives no shell."""

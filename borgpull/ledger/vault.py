@@ -47,13 +47,22 @@ class Found:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Space:
+    """What is free of the repository's file system, `disk` by its id, and how large its index is, both in bytes."""
+
+    disk: str = ""
+    free: int
+    index: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Surveyed:
     """What was seen. `taken` are the repository's bytes on B, `transaction` its last one, None where there is none.
 
     `grace` are the names of the states that are kept, the oldest first; they take `grace_taken` bytes more.
 
-    `holder` says who is at work on it now; `history` has the newest entries, the newest last. `unreadable` says why
-    there is a ledger that cannot be read.
+    `holder` says who is at work on it now; `space` is None where nobody tells it; `history` has the newest entries, the
+    newest last. `unreadable` says why there is a ledger that cannot be read.
     """
 
     repository: bool
@@ -62,6 +71,7 @@ class Surveyed:
     holder: str
     ledger: Ledger | None
     unreadable: str
+    space: Space | None = None
     history: tuple[Entry, ...] = ()
     grace: tuple[str, ...] = ()
     grace_taken: int | None = None
@@ -71,12 +81,14 @@ class Surveyed:
 class Written:
     """What was seen while the ledger was written: whether hard links can be made, and the repository's bytes.
 
-    Both are seen when a snapshot is made, and only then. `clock` is that of the host, in unix seconds, 0 if unknown.
+    Both are seen when a snapshot is made, and only then. `clock` is that of the host, in unix seconds, 0 if unknown;
+    `space` is None where nobody tells it.
     """
 
-    linked: bool
-    taken: int
+    linked: bool = True
+    taken: int = 0
     clock: float = 0.0
+    space: Space | None = None
 
 
 class Vault(Protocol):

@@ -261,7 +261,8 @@ def _failed(row: Row, event: Failed) -> Row:
 
 
 def _retried(row: Row, event: Retried) -> Row:
-    note = f"again in {round(event.seconds)} s: {event.cause}"
+    when = f"in {round(event.seconds)} s" if event.seconds else "at the end of the run"
+    note = f"again {when}: {event.cause}"
     return replace(row, retries=(*row.retries, event)[:KEPT], percent=None, note=note)
 
 

@@ -96,7 +96,8 @@ def _bodies(board: Board, event: Event, *, verbose: bool) -> list[Text]:
         case Warned():
             bodies = warning_lines(event.text, event.hint)
         case Retried():
-            again = f"attempt {event.attempt} of {event.attempts} in {span(event.seconds)}"
+            when = f"in {span(event.seconds)}" if event.seconds else "at the end of the run"
+            again = f"attempt {event.attempt} of {event.attempts} {when}"
             bodies = [Text(f"{shown(event.party)}: {shown(event.cause)}; {again}")]
         case Failed():
             bodies = error_lines(event.party, event.cause, event.hint, event.rules)

@@ -63,7 +63,7 @@ def _table(standings: Sequence[Standing], now: float) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("target", overflow="fold")
     table.add_column("state", no_wrap=True)
-    for title in ("last good", "archives", "size", "growth", "checked"):
+    for title in ("last good", "archives", "size", "growth", "free", "checked"):
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("ledger", no_wrap=True)
     for standing in standings:
@@ -78,6 +78,7 @@ def _cells(standing: Standing, now: float) -> list[str]:
         "" if standing.archives is None else str(standing.archives),
         "" if standing.size is None else size(standing.size),
         "" if standing.growth is None else f"{'-' if standing.growth < 0 else '+'}{size(abs(standing.growth))}",
+        "" if standing.free is None else size(standing.free),
         "never" if standing.checked is None else f"{span(max(0.0, now - standing.checked))} ago",
         ", ".join(_ledger_words(standing)),
     ]

@@ -1,4 +1,4 @@
-"""The accidents and sly moves that a run holds a target for: what happens, what the operator reads, what ends it."""
+"""The accidents and sly moves that a target is held for, or fails: what happens, what is read of it, what ends it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 
 from attacks.attack import plant as plant_attack
 from support import World, python_of
+from support.disks import fill
 
 NAME, OTHER = "web", "mail"
 FILES, SIZE = 60, 6_000_000
@@ -201,6 +202,21 @@ def forging(struck: Struck, night: int) -> None:
         struck.entry["BorgPath"] = str(place)
 
 
+def small(struck: Struck) -> None:
+    """Have a disk of its own for RootDir, that borgpull knows."""
+    root = struck.world.lab.root
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=800M,mode=0700", "borgpull-test", str(root)], check=True)
+    (root / ".borgpull" / "ids").mkdir(parents=True)
+
+
+def filled(struck: Struck, _night: int) -> None:
+    fill(struck.world.lab.root)
+
+
+def freed(struck: Struck) -> None:
+    (struck.world.lab.root / "filler").unlink()
+
+
 RELEASE = ("release", NAME, "--set-aside")
 ACCIDENTS = (
     Accident(
@@ -232,6 +248,15 @@ ACCIDENTS = (
     Accident("encrypted", "all files are encrypted", " are new, at most ", encrypted, command=RELEASE),
     Accident(
         "swapped", "two `[Servers.Connection]` are swapped", "another target", swapped, unswapped, command=RELEASE
+    ),
+    Accident(
+        "full",
+        "the disk of the backup server is full to the last byte",
+        "no room for a session",
+        filled,
+        freed,
+        prepare=small,
+        code=2,
     ),
     Accident(
         "forging",

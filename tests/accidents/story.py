@@ -41,7 +41,8 @@ def told(accident: Accident, folder: Path, *, version: str) -> Ending:
         try:
             return _Telling(accident, struck, folder).told()
         finally:
-            subprocess.run(["umount", str(struck.data)], check=False, capture_output=True)
+            for place in (struck.data, world.lab.root):
+                subprocess.run(["umount", str(place)], check=False, capture_output=True)
 
 
 def _struck(world: World, version: str) -> Struck:

@@ -14,7 +14,7 @@ def problems_of(ending) -> list[str]:
     wrong = {
         f"the bad nights ended with {ending.codes}": not set(ending.codes) <= {accident.code, *quiet},
         "it was never held": accident.code not in ending.codes,
-        "the first night was not held": ending.codes[0] != 1 and accident.title != "shrinking",
+        "the first night was not held": ending.codes[0] not in (1, accident.code) and accident.title != "shrinking",
         "the operator did not read of it": not ending.read,
         f"{ending.lost} are gone": bool(ending.lost),
         "not every good archive was compared": ending.compared != (4 if accident.title == "cut-off" else 2),

@@ -345,6 +345,7 @@ def test_the_schema_spells_the_keys_as_the_config_does():
         *("Borg", "Servers", "RootDir", "PruneSetting", "PruneAlso", "Jobs", "Server", "BorgPath"),
         *(
             "RootDirMustBeMount",
+            "MinFree",
             "Retries",
             "CheckEvery",
             "CheckMaxDuration",

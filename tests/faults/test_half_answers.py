@@ -415,7 +415,10 @@ def problems_of(stage: Stage, operation: Operation, chosen: Callable[[list[tuple
 
 
 def _timeless(answer: object) -> object:
-    return replace(answer, clock=0.0) if isinstance(answer, Written) else answer
+    """Return an answer without what is another one in a moment: the clock, and what is free."""
+    if not isinstance(answer, Written):
+        return answer
+    return replace(answer, clock=0.0, space=answer.space and replace(answer.space, free=0))
 
 
 @pytest.mark.parametrize("name", ["look", "open", "place by ledgers", "restore", "set aside"])

@@ -17,7 +17,7 @@ from lab import Spot
 from support import World, borg_14, loopback_world
 from support.reading import forced_shell, script
 
-TOOLS = (*PROGRAMS.split(), "df", "env", "readlink", "sh", "stat", "tail")
+TOOLS = (*PROGRAMS.split(), "df", "env", "readlink", "sh", "tail")
 QUICK = 'case $1 in --version) echo borg 1.4.5 ;; *) exec /usr/bin/borg "$@" ;; esac'
 UNSEEN_WITHOUT_SHELL = ("borg", "serve", "root", "path", "space", "hard links")
 
@@ -55,8 +55,8 @@ TROUBLES = {
     "root-unmakeable": Trouble("root", ("is not there, and may not be made by root", "install -d")),
     "root-linked": Trouble("path", ("RootDir leads to /", "/real"), mark="note"),
     "sharing": Trouble("path", ("the repositories of web and mail are the same folder", "SubDir of its own")),
-    "full": Trouble("space", ("its disk is full", "0.0 GB free", "RootDir on B")),
-    "scarce": Trouble("space", ("little is left: 0.2 GB of 0.2 GB", "fewer archives"), mark="warning"),
+    "full": Trouble("space", ("no room for a session", "1.0 MB free, less 612.4 MB (MinFree)", "MinFree")),
+    "scarce": Trouble("space", ("little is left: 681.6 MB of 681.6 MB", "fewer archives"), mark="warning"),
     "other-disk": Trouble("hard links", ("another file system than RootDir", "on one file system"), mark="warning"),
 }
 SSHD = {
@@ -72,7 +72,7 @@ MOUNTS = {
     "root-read-only": "mount -t tmpfs -o ro none {}",
     "root-unmakeable": "mount -t tmpfs -o ro none {}",
     "full": "mount -t tmpfs -o size=1m none {}",
-    "scarce": "mount -t tmpfs -o size=200m none {}",
+    "scarce": "mount -t tmpfs -o size=650m none {}",
     "other-disk": "mount -t tmpfs none {}/elsewhere",
 }
 

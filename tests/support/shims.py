@@ -9,7 +9,7 @@ from pathlib import Path
 
 # What the scripts on B call. `kill`, `read`, `printf`, `echo` and the tests are the shell's own.
 PROGRAMS = tuple(
-    "cat cp dd du expr find grep head ln ls mkdir mv rm rmdir sed setsid sh sleep sync wc date".split()  # noqa: SIM905
+    "cat cp dd du expr find grep head ln ls mkdir mv rm rmdir sed setsid sh sleep stat sync wc date".split()  # noqa: SIM905
 )
 MISSING, KILLED, HALF, SHELL, FORK, HANG = "missing", "killed", "half", "shell", "fork", "hang"
 # What a call may fail in. Half: it does its work, and half of what it prints arrives. Shell: the shell that called it

@@ -39,6 +39,7 @@ GOOD = Standing(
     archives=7,
     size=1_200_000_000,
     growth=-3_400_000,
+    free=5_000_000_000,
     checked=NOW - 86400 * 2,
 )
 TAMPERED = Standing(
@@ -98,8 +99,8 @@ def test_status_sums_it_up_in_its_first_line_and_says_what_to_do_about_each():
     lines = shown(status_lines([GOOD, TAMPERED, STALE], now=NOW, max_age=93600))
     assert lines[0] == "CRITICAL: 1 tampered (mail), 1 stale (db), 1 target ok"
     assert [re.split(r"\s{2,}", line.strip()) for line in lines[1:4]] == [
-        ["target", "state", "last good", "archives", "size", "growth", "checked", "ledger"],
-        ["web", "ok", "1h00m ago", "7", "1.2 GB", "-3.4 MB", "2d00h ago", "clean"],
+        ["target", "state", "last good", "archives", "size", "growth", "free", "checked", "ledger"],
+        ["web", "ok", "1h00m ago", "7", "1.2 GB", "-3.4 MB", "5.0 GB", "2d00h ago", "clean"],
         ["mail", "tampered", "never", "never", "closed, at work"],
     ]
     assert lines[5:7] == [
