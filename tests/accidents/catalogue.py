@@ -206,7 +206,7 @@ def small(struck: Struck) -> None:
     """Have a disk of its own for RootDir, that borgpull knows."""
     root = struck.world.lab.root
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=800M,mode=0700", "borgpull-test", str(root)], check=True)
-    (root / ".borgpull" / "ids").mkdir(parents=True)
+    (root / ".borgpull" / ".borgpull" / "ids").mkdir(parents=True)
 
 
 def filled(struck: Struck, _night: int) -> None:

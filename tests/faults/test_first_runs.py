@@ -27,7 +27,7 @@ def forget(stage: Stage) -> None:
     for host in (target.host.directory, lab.directory / "onlooker"):
         for folder in (".cache", ".config"):
             shutil.rmtree(host / folder, ignore_errors=True)
-    for place in (lab.root / ".borgpull" / "ids").iterdir():
+    for place in (lab.root / ".borgpull" / ".borgpull" / "ids").glob("*"):
         place.unlink()
 
 

@@ -152,7 +152,9 @@ def begun(stage: Stage, state: str) -> None:
     # Its ledger, and what C knows of it, are gone too.
     shutil.rmtree(stage.world.lab.root / ".borgpull")
     shutil.rmtree(stage.world.cache / "borgpull")
-    (stage.world.lab.root / ".borgpull" / "ids").mkdir(parents=True)
+    # So is what borg on the target has seen.
+    shutil.rmtree(stage.target.host.directory / ".config")
+    (stage.world.lab.root / ".borgpull" / ".borgpull" / "ids").mkdir(parents=True)
     stage.repository.mkdir()
     for name in {"nothing": (), "no config": ("README",)}.get(state, ("README", "config")):
         shutil.copy(kept / name, stage.repository)

@@ -43,7 +43,11 @@ TROUBLES = {
     "empty-source": Trouble(("holds no file at all", "SourcePaths and Excludes"), step="verify"),
     "all-excluded": Trouble(("holds no file at all", "SourcePaths and Excludes"), step="verify"),
     "wrong-passphrase": Trouble(("passphrase does not open", "BorgTarget.Passphrase"), step="inspect", party="C"),
-    "not-a-repository": Trouble(("not a borg repository", "look at that folder on B"), step="inspect", party="B"),
+    "not-a-repository": Trouble(
+        ("neither a repository nor half of a new one: it has letter", "choose another SubDir"),
+        step="inspect",
+        party="B",
+    ),
     "failing-borg": Trouble(("borg create failed (exit 2): the disk is on fire",), step="create"),
     "lying-borg": Trouble(("claims success", "the borg on that target"), step="verify"),
     "another-archive": Trouble(
