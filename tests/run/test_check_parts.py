@@ -120,6 +120,7 @@ def test_a_forged_mark_in_the_repository_hides_no_damage(backed_up):
     assert len(world.lab.archives(world.target("web"))) > 4, "nothing was pruned"
 
 
+@pytest.mark.slow
 def test_a_check_that_comes_to_no_end_holds_prune_no_longer_than_check_every(backed_up):
     world, config = backed_up, in_parts(backed_up)
     assert night(world, config)[1]["prune"].startswith("skipped")

@@ -123,6 +123,7 @@ def test_min_free_is_left_alone(world):
         assert night(world, config)["code"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", ["1.2", pytest.param("1.4", marks=pytest.mark.slow)])
 def test_a_session_that_used_its_share_is_tried_again_when_the_others_have_ended(world, version, tmp_path):
     with in_memory(world.lab.root, room(80_000_000)):

@@ -98,6 +98,7 @@ def test_an_older_state_is_put_back_and_the_next_run_goes_on(world, nights, vers
     assert archives(world) == [third]
 
 
+@pytest.mark.slow
 def test_a_repository_that_is_gone_comes_back_from_what_is_kept(world, nights):
     shutil.rmtree(world.target("web").repository)
     assert world.run("-q", config=rules(world)).returncode == 3
@@ -110,6 +111,7 @@ def test_a_repository_that_is_gone_comes_back_from_what_is_kept(world, nights):
     assert world.run("-q", config=rules(world, keep=9)).returncode == 0
 
 
+@pytest.mark.slow
 def test_what_is_kept_too_long_goes_but_not_while_the_target_is_held(world, nights):
     assert len(states(world)) == 2
     world.target("web").source.joinpath("changing").unlink()
@@ -137,6 +139,7 @@ def test_what_has_to_be_gone_is_dropped_at_once(world):
     assert "there is none" in late.stderr
 
 
+@pytest.mark.slow
 def test_a_return_that_was_killed_goes_on_with_a_plain_rollback(world, nights):
     older = states(world)[0]
     with world.start("rollback", "web", "--to", older, "--yes") as running:

@@ -39,7 +39,7 @@ def moved_below(config: dict[str, Any], sub_dir: str) -> None:
     config["Servers"][0]["BorgTarget"] = config["Servers"][0]["BorgTarget"] | {"SubDir": sub_dir}
 
 
-@pytest.mark.parametrize("before", [[], ["true"]])
+@pytest.mark.parametrize("before", [[], pytest.param(["true"], marks=pytest.mark.slow)])
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_repository_that_only_the_target_has_seen_is_not_made_anew_until_it_is_given_up(backed_up, version, before):
     world = backed_up
@@ -124,6 +124,7 @@ def test_a_repository_that_was_moved_below_root_dir_goes_on_with_its_ledger(back
     assert not (world.lab.root / ".borgpull" / "web" / "ledger.json").exists()
 
 
+@pytest.mark.slow
 def test_all_repositories_go_on_below_a_new_root_dir_at_once(backed_up):
     world = backed_up
     new = world.lab.root.with_name("srv")
@@ -139,6 +140,7 @@ def test_all_repositories_go_on_below_a_new_root_dir_at_once(backed_up):
     old.rename(world.lab.root)
 
 
+@pytest.mark.slow
 def test_a_ledger_that_was_left_behind_is_asked_for(backed_up):
     world = backed_up
     new = world.lab.root.with_name("srv")
@@ -187,6 +189,7 @@ def test_what_is_not_proven_to_be_the_same_repository_does_not_go_on(backed_up):
     assert "another repository lies in its place" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_first_repository_is_told_once_and_not_for_each_new_target(backed_up):
     world = backed_up
     shutil.rmtree(world.lab.root)
@@ -198,6 +201,7 @@ def test_a_first_repository_is_told_once_and_not_for_each_new_target(backed_up):
     assert world.run("-q", config=config_of(world, "web", "mail")).returncode == 0
 
 
+@pytest.mark.slow
 def test_status_sends_nobody_to_a_run_where_a_disk_may_be_missing(backed_up):
     world = backed_up
     disk = world.lab.root.rename(world.lab.root.with_name("disk"))
