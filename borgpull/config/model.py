@@ -248,19 +248,6 @@ class Target(Options):
     connection: Connection = key("how to reach this target")
 
     @property
-    def options(self) -> Options:
-        return self
-
-    @property
-    def sub_dir(self) -> str:
-        """Return the path of its repository below RootDir, as written."""
-        return self.borg_target.sub_dir
-
-    @property
-    def passphrase(self) -> SecretStr:
-        return self.borg_target.passphrase
-
-    @property
     def sudoer(self) -> str:
         """Return the user whose sudo makes borg run as root there; empty where borg runs as the user itself."""
         return self.connection.username if self.sudo else ""
@@ -291,10 +278,10 @@ class Sockets:
     state_dir: str
 
     def append_of(self, target: Target) -> str:
-        return paths.socket_of(self.append, target.sub_dir)
+        return paths.socket_of(self.append, target.borg_target.sub_dir)
 
     def full_of(self, target: Target) -> str:
-        return paths.socket_of(self.full, target.sub_dir)
+        return paths.socket_of(self.full, target.borg_target.sub_dir)
 
 
 class Borg(Table):
@@ -358,10 +345,6 @@ class Config(Borg):
     notify: Notify
 
     @property
-    def server_borg_path(self) -> str:
-        return self.server.borg_path
-
-    @property
     def sockets(self) -> Sockets | None:
         """Return the sockets on B; None where it gives a shell."""
         append, full = self.server.append_socket, self.server.full_socket
@@ -369,11 +352,11 @@ class Config(Borg):
 
     def repository_path(self, target: Target) -> str:
         """Return the normalised absolute path of the target's repository on B."""
-        return paths.repository_path(self.root_dir, target.sub_dir)
+        return paths.repository_path(self.root_dir, target.borg_target.sub_dir)
 
     def repository_url(self, target: Target) -> str:
         """Return the URL of the target's repository, letter for letter as the Go ancestor spelled it.
 
         Borg remembers it: any other spelling makes it ask whether the repository was relocated.
         """
-        return f"ssh://borg-server/{self.root_dir}/{target.sub_dir}"
+        return f"ssh://borg-server/{self.root_dir}/{target.borg_target.sub_dir}"

@@ -189,7 +189,7 @@ async def _remember(fleet: _Fleet, target: Target, entry: Entry, *, seconds: flo
 
 
 async def _tried(fleet: _Fleet, target: Target, claim: Claim) -> Outcome:
-    deadline = asyncio.get_running_loop().time() + target.options.timeout
+    deadline = asyncio.get_running_loop().time() + target.timeout
     retries = fleet.config.retries
     for attempt in range(1, retries + 2):
         seconds = _pause(attempt)

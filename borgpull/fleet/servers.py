@@ -65,7 +65,7 @@ class Servers:
             self._taken.update(places)
         lasting, serve = places
         try:
-            yield BackupServer(serve, lasting, self._config.server_borg_path, self._directory, self.root)
+            yield BackupServer(serve, lasting, self._config.server.borg_path, self._directory, self.root)
         finally:
             self._taken.subtract(places)
             for master in places:

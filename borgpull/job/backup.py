@@ -107,7 +107,7 @@ class _Job:
         except TimeoutError:
             if not limit.expired():
                 raise
-            span = round(self._target.options.timeout)
+            span = round(self._target.timeout)
             raise await hung(self._subject, f"was not done within {span} s in all (Timeout)") from None
 
     async def _steps(self, connection: AsyncExitStack) -> None:
@@ -116,7 +116,7 @@ class _Job:
                 hooks, ready = await self._connect(connection, session)
                 await self._inspect(lock, hooks, ready)
                 await self._between(hooks, session, ready)
-            if not self._target.options.on_failure:
+            if not self._target.on_failure:
                 await connection.aclose()
             try:
                 await self._judge(last=True)
@@ -144,7 +144,7 @@ class _Job:
         with self._watch.step(Step.CONNECT) as report:
             master = await connection.enter_async_context(connected_target(self._subject))
             self._hooks = Hooks(self._subject, master, self._archive)
-            if self._target.options.before:
+            if self._target.before:
                 return self._hooks, None
             return self._hooks, await self._open(master, session, report, backup_of(self._subject, self._archive))
 
@@ -279,7 +279,7 @@ class _Job:
 
     def _settle(self, report: StepReport, ended: Ended) -> None:
         show_claim(self._subject, ended)
-        warn = self._target.options.warn_on_change
+        warn = self._target.warn_on_change
         try:
             self._watch.settle(report, ended, "create", party=self._subject.party, warn_on_change=warn)
         except NoSpace as failure:

@@ -128,7 +128,7 @@ class Custody:
                 await self._refuse_known(await seen_there(), found)
             if half:
                 await self._set_aside(listed)
-            init = await self._subject.borg(Step.INSPECT, borg_command.init(self._subject.target.options.encryption))
+            init = await self._subject.borg(Step.INSPECT, borg_command.init(self._subject.target.encryption))
             if init.status != 0:
                 raise init.failure(CONTROLLER, "init")
             made = "made a new repository"
@@ -283,7 +283,7 @@ class Custody:
 
     def allow(self, *, adds: bool = True) -> Allowance:
         """Return how large the session that was opened may let the repository get. Raises NoSpace."""
-        plan, quota = self._subject.plan, self._subject.target.options.quota
+        plan, quota = self._subject.plan, self._subject.target.quota
         return allow(plan.claim, self.verified, self.space, quota=quota, floor=plan.config.min_free, adds=adds)
 
     def lacks_space(self, more: int = 0) -> bool:
@@ -297,7 +297,7 @@ class Custody:
         `keep` keeps the state before it in Grace; what was kept too long goes.
         """
         self._ledger = replace(self.verified, phase=Phase.OWN, intent=intent)
-        grace = name_of(time.time()) if keep and self._subject.target.options.grace else ""
+        grace = name_of(time.time()) if keep and self._subject.target.grace else ""
         await self._vault.write(self._ledger, grace=grace, oldest=oldest_kept(self._subject, self._ledger))
 
     async def confirm_deleted(self) -> list[str]:

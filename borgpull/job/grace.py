@@ -22,7 +22,7 @@ def name_of(moment: float) -> str:
 
 def oldest_kept(subject: Subject, known: Ledger) -> str:
     """Return the name of the oldest state that stays; "" while a target is held, or was released not long ago."""
-    edge = time.time() - subject.target.options.grace
+    edge = time.time() - subject.target.grace
     return "" if known.holds or known.released > edge else name_of(edge)
 
 

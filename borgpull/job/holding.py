@@ -75,7 +75,7 @@ def _facts(subject: Subject, made: Made, claimed: Archive) -> Facts:
 
 
 def _limits(subject: Subject) -> Limits:
-    return Limits(shrink=subject.target.options.shrink_limit, change=subject.target.options.change_limit)
+    return Limits(shrink=subject.target.shrink_limit, change=subject.target.change_limit)
 
 
 def _good(known: Ledger, stream: str) -> list[Facts]:

@@ -82,7 +82,7 @@ class Hooks:
 
     def __init__(self, subject: Subject, master: ssh.Master, archive: str) -> None:
         self._subject = subject
-        self._options = subject.target.options
+        self._options = subject.target
         self.master = master
         self._archive = archive
 

@@ -128,7 +128,7 @@ class _Restore:
         async def each(take: Callable[[Item], Awaitable[None]]) -> None:
             await each_item(self._subject, self._archive, wanted.patterns, take, hashes=True)
 
-        seconds = self._subject.target.options.timeout
+        seconds = self._subject.target.timeout
         compared = await compare_on_target(master, wanted.folder, each, seconds=seconds)
         return replace(restored, compared=compared)
 
@@ -141,7 +141,7 @@ class _Restore:
             patterns=wanted.patterns,
             folder=wanted.folder or "/",
             numeric_ids=wanted.numeric_ids,
-            lock_wait=subject.target.options.lock_wait,
+            lock_wait=subject.target.lock_wait,
             sudoer=subject.target.sudoer,
         )
         custody = Custody(subject)

@@ -41,13 +41,13 @@ class Opened:
 
         Raises Failure when the road breaks, and TamperedError when the gate stopped the session.
         """
-        subject, options = self.subject, self.subject.target.options
+        subject, options = self.subject, self.subject.target
         return await self.session.run(
             subject.plan.server,
             subject.repository,
             entrance=self.leg.entrance,
             registry=subject.vault.registry,
-            passphrase=subject.target.passphrase.get_secret_value(),
+            passphrase=subject.target.borg_target.passphrase.get_secret_value(),
             quota=quota,
             gated=options.gate or subject.sockets is not None,
             socket=subject.sockets.append_of(subject.target) if subject.sockets else "",
@@ -59,7 +59,7 @@ class Opened:
 @asynccontextmanager
 async def opened(subject: Subject, master: Master, errand: Errand) -> AsyncIterator[Opened]:
     """Open a session for `errand`, for as long as the context lasts. Raises Failure when T lacks what it takes."""
-    road, directory = subject.target.options.road, subject.plan.server.directory
+    road, directory = subject.target.road, subject.plan.server.directory
     async with (
         open_target(master, errand) as session,
         first_leg(master, session.folder, road=road, directory=directory) as leg,
@@ -85,7 +85,7 @@ def backup_of(subject: Subject, archive: str) -> Backup:
         archive=archive,
         sources=target.source_paths,
         excludes=target.excludes,
-        options=target.options,
+        options=target,
         sudoer=target.sudoer,
     )
 
@@ -95,7 +95,7 @@ def cache_removal_of(subject: Subject) -> CacheRemoval:
     return CacheRemoval(
         borg=target.borg_path,
         repository=subject.repository,
-        lock_wait=target.options.lock_wait,
+        lock_wait=target.lock_wait,
         sudoer=target.sudoer,
     )
 
@@ -108,5 +108,5 @@ def dump_of(subject: Subject, archive: str, stream: Stream) -> Dump:
         archive=archive,
         stream=stream,
         target=target.name,
-        options=target.options,
+        options=target,
     )

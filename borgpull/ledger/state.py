@@ -212,7 +212,7 @@ class StateVault:
 def state_vault(sockets: Sockets, target: Target) -> StateVault:
     """Return where the ledger of a target is kept on C."""
     root = Path(sockets.state_dir)
-    return StateVault(root.joinpath(*target.sub_dir.strip("/").split("/")), root / IDS)
+    return StateVault(root.joinpath(*target.borg_target.sub_dir.strip("/").split("/")), root / IDS)
 
 
 def _ledgers(root: Path) -> Iterator[Path]:
