@@ -117,15 +117,7 @@ async def look_at_target(sheet: Sheet, master: ssh.Master, config: Config, targe
 
 async def _asked(master: ssh.Master, config: Config, target: Target) -> Facts:
     repository = Repository(config.repository_path(target), config.repository_url(target))
-    backup = Backup(
-        borg=target.borg_path,
-        repository=repository,
-        archive=archive_name(0),
-        sources=target.source_paths,
-        excludes=target.excludes,
-        options=target,
-        sudoer=target.sudoer,
-    )
+    backup = Backup(target=target, repository=repository, archive=archive_name(0))
     # What is too long for a backup is too long for us too.
     refuse_too_long(master.party, backup.command(secrets.token_hex(16)))
     sudo = as_root.program(target.sudoer)

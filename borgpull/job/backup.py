@@ -20,7 +20,7 @@ from ..guard import Archive as RepositoryArchive
 from ..guard import Verdict
 from ..ledger import Phase
 from ..retention import Source, Standing
-from ..road import Ended, Errand
+from ..road import Backup, CacheRemoval, Dump, Ended, Errand
 from ..ssh import Master, open_master
 from .custody import Custody
 from .holding import Made, compare
@@ -28,7 +28,7 @@ from .hooks import Happened, Hooks, failed_with
 from .judge import believe, judge_left, note_of, refusal, show_claim
 from .plan import Plan, Subject
 from .room import Allowance
-from .session import Opened, backup_of, cache_removal_of, dump_of, opened, seen_there
+from .session import Opened, opened, seen_there
 from .stall import hung, moving
 from .streams import Reading, StreamFailure
 from .upkeep import Upkeep, retention_of
@@ -80,6 +80,7 @@ class _Job:
         self._custody = Custody(subject)
         self._begun = time.time()
         self._archive = series.archive_name(self._begun)
+        self._backup = Backup(target=subject.target, repository=subject.repository, archive=self._archive)
         self._made: _Made | None = None
         self._allowance = Allowance(quota="")
         self._failures: list[Failure] = []
@@ -146,7 +147,7 @@ class _Job:
             self._hooks = Hooks(self._subject, master, self._archive)
             if self._target.before:
                 return self._hooks, None
-            return self._hooks, await self._open(master, session, report, backup_of(self._subject, self._archive))
+            return self._hooks, await self._open(master, session, report, self._backup)
 
     async def _open(self, master: Master, stack: AsyncExitStack, report: StepReport, errand: Errand) -> Opened:
         session = await stack.enter_async_context(opened(self._subject, master, errand))
@@ -232,7 +233,9 @@ class _Job:
         await self._custody.open(self._archive, time.time(), further=True)
         self._made = _Made(self._archive, ended=failure)
         with self._watch.step(Step.CREATE, "borg's cache there may be damaged: it is made anew") as report:
-            session = await self._open(master, stack, report, cache_removal_of(self._subject))
+            session = await self._open(
+                master, stack, report, CacheRemoval(target=self._target, repository=self._subject.repository)
+            )
             if (await session.run(Step.CREATE, quota=self._allowance.quota)).status not in (0, WARNED):
                 folder = f"{'~root' if self._target.sudoer else '~'}/.cache/borg/{known.evidence.repository_id}"
                 failure.hint = f"its cache may be damaged, and could not be removed: `rm -rf {folder}` there"
@@ -246,7 +249,7 @@ class _Job:
         """Let T add the archive; return how its borg failed where it may do better without its cache."""
         with self._watch.step(Step.CREATE) as report:
             self._allowance = self._custody.allow()
-            session = ready or await self._open(master, stack, report, backup_of(self._subject, self._archive))
+            session = ready or await self._open(master, stack, report, self._backup)
             if self._made:
                 self._made.sources, self._made.began = session.session.sources, time.monotonic()
             async with moving(self._subject, session.session):
@@ -265,7 +268,9 @@ class _Job:
             await self._custody.open(archive, time.time(), further=True)
             self._made = _Made(archive, reading)
             self._allowance = self._custody.allow()
-            session = await self._open(master, stack, report, dump_of(self._subject, archive, reading.stream))
+            repository, stream = self._subject.repository, reading.stream
+            dump = Dump(target=self._target, repository=repository, archive=archive, stream=stream)
+            session = await self._open(master, stack, report, dump)
             with reading.followed():
                 async with moving(self._subject, session.session):
                     quota = self._allowance.quota

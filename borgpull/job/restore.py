@@ -135,14 +135,12 @@ class _Restore:
     async def _extracted_there(self, master: Master) -> Ended:
         subject, wanted = self._subject, self._wanted
         extraction = Extraction(
-            borg=subject.target.borg_path,
+            target=subject.target,
             repository=subject.repository,
             archive=self._archive.name,
             patterns=wanted.patterns,
             folder=wanted.folder or "/",
             numeric_ids=wanted.numeric_ids,
-            lock_wait=subject.target.lock_wait,
-            sudoer=subject.target.sudoer,
         )
         custody = Custody(subject)
         failure: Failure | None = None

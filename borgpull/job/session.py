@@ -6,13 +6,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from ..config import Stream
 from ..errors import BACKUP_SERVER
 from ..events import Step
 from ..road import (
-    Backup,
-    CacheRemoval,
-    Dump,
     Ended,
     Errand,
     FirstLeg,
@@ -75,38 +71,3 @@ async def seen_there(subject: Subject, master: Master, ready: Opened | None) -> 
     if ready or subject.target.sudoer:
         return ready.session.seen if ready else ""
     return await ask_seen(master, subject.repository.location)
-
-
-def backup_of(subject: Subject, archive: str) -> Backup:
-    target = subject.target
-    return Backup(
-        borg=target.borg_path,
-        repository=subject.repository,
-        archive=archive,
-        sources=target.source_paths,
-        excludes=target.excludes,
-        options=target,
-        sudoer=target.sudoer,
-    )
-
-
-def cache_removal_of(subject: Subject) -> CacheRemoval:
-    target = subject.target
-    return CacheRemoval(
-        borg=target.borg_path,
-        repository=subject.repository,
-        lock_wait=target.lock_wait,
-        sudoer=target.sudoer,
-    )
-
-
-def dump_of(subject: Subject, archive: str, stream: Stream) -> Dump:
-    target = subject.target
-    return Dump(
-        borg=target.borg_path,
-        repository=subject.repository,
-        archive=archive,
-        stream=stream,
-        target=target.name,
-        options=target,
-    )

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from borgpull import proc
 from borgpull.borg.command import Repository
 from borgpull.borg.output import Message
-from borgpull.config import Options
+from borgpull.config import Connection, Options, Target
 from borgpull.errors import Failure
 from borgpull.road import first_words
 from borgpull.road.errand import Backup
@@ -24,15 +24,10 @@ from borgpull.ssh.diagnose import diagnose
 MARK = "6d61726b" * 4
 PLACE = "/tmp/borgpull.AbCdEfGhI0"
 SOURCES = ("/etc", "/srv", ESCAPES, "/" + "x" * 600)
-BACKUP = Backup(
-    borg="borg",
-    repository=Repository("/b/r", "ssh://B/b/r"),
-    archive="snapshot-1",
-    sources=SOURCES,
-    excludes=(),
-    options=Options(),
-    sudoer="backup",
-)
+TARGET = Target.model_construct(
+    **dict(Options()), source_paths=SOURCES, excludes=(), connection=Connection.model_construct(username="backup")
+).model_copy(update={"sudo": True})
+BACKUP = Backup(target=TARGET, repository=Repository("/b/r", "ssh://B/b/r"), archive="snapshot-1")
 VALUES = [
     b"0",
     b"3",
