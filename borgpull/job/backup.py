@@ -15,7 +15,7 @@ from ..borg import WARNED, series
 from ..borg.output import Archive, read_created
 from ..config import Target
 from ..errors import BACKUP_SERVER, Failure, NoSpace, TamperedError
-from ..events import Estimated, Outcome, Step, Warned
+from ..events import Estimated, Outcome, Step
 from ..guard import Archive as RepositoryArchive
 from ..guard import Verdict
 from ..ledger import Phase
@@ -76,7 +76,6 @@ class _Job:
         self._deadline = deadline
         self._target = subject.target
         self._watch = subject.watch
-        self._emit = subject.plan.emit
         self._custody = Custody(subject)
         self._begun = time.time()
         self._archive = series.archive_name(self._begun)
@@ -171,7 +170,9 @@ class _Job:
                     transient=True,
                 )
             if known.size:
-                self._emit(Estimated(target=self._target.name, original_size=known.size, files=known.files))
+                self._subject.plan.emit(
+                    Estimated(target=self._target.name, original_size=known.size, files=known.files)
+                )
             await self._custody.open(self._archive, time.time())
             self._made = _Made(self._archive)
             if not self._custody.verified.linked:
@@ -185,14 +186,14 @@ class _Job:
             self._watch.worsen(report, Outcome.WARNING)
             text = "made the first repository below RootDir, where borgpull had nothing yet"
             hint = "if a disk should be mounted there, move this away and mount it; else all is well"
-            self._emit(Warned(target=self._target.name, text=text, hint=hint))
+            self._subject.warn(text, hint)
 
     def _tell_takeover(self, what: str) -> None:
         if self._custody.taken_over:
             foreign = retention_of(self._subject, self._custody.verified).foreign
             alone = f"; {foreign} archives are not borgpull's and are left alone" if foreign else ""
             hint = f"`borgpull list {self._target.name} --why` tells what becomes of each; see PruneAlso"
-            self._emit(Warned(target=self._target.name, text=f"{what}{alone}", hint=hint))
+            self._subject.warn(f"{what}{alone}", hint)
 
     async def _between(self, hooks: Hooks, stack: AsyncExitStack, ready: Opened | None) -> None:
         """Run Before, the sessions and After; what failed is then in `_failures`.
@@ -378,8 +379,7 @@ class _Job:
         """Raise the worst of what failed, if anything did; the rest of it are warnings."""
         failures = sorted(dict.fromkeys(self._failures), key=_rank)
         for failure in failures[1:]:
-            text = f"{failure.party}: {failure.cause}"
-            self._emit(Warned(target=self._target.name, text=text, hint=failure.hint))
+            self._subject.warn(str(failure), failure.hint)
         if failures:
             raise failures[0]
 

@@ -19,7 +19,7 @@ from ..borg.failure import HALF_MADE, MISSING_REPOSITORY
 from ..borg.hints import read_hints
 from ..borg.output import Archive
 from ..errors import BACKUP_SERVER, CONTROLLER, Failure, TamperedError
-from ..events import Step, Warned
+from ..events import Step
 from ..guard import Archive as RepositoryArchive
 from ..guard import Evidence, Expected, Records, State, Unreadable, Verdict
 from ..hostile import clean
@@ -146,7 +146,7 @@ class Custody:
             raise listed.failure(CONTROLLER, "list")
         text = "a `borg init` was cut off before: what it left was moved away, and the repository is made anew"
         hint = f"it held nothing: remove {aside} on the backup server when you like"
-        self._subject.plan.emit(Warned(target=self._subject.target.name, text=text, hint=hint))
+        self._subject.warn(text, hint)
 
     def _note_what_was_left(self, now: Evidence) -> None:
         """Note that the archive of a run that died was never judged."""
@@ -193,8 +193,7 @@ class Custody:
             hint = f"put SubDir back; or move the repository to the new one, and then `borgpull accept --moved {name}`"
         else:
             return
-        raise Failure(
-            self._subject.party,
+        raise self._subject.failure(
             f"there is no repository at its place, {why}",
             hint=f"{hint}; no repository was made. If that one is lost for good, `borgpull accept {name}` lets the "
             "next run make a new one",
@@ -202,8 +201,7 @@ class Custody:
 
     def _ledger_gone(self, place: str) -> Failure:
         name = self._subject.target.name
-        return Failure(
-            self._subject.party,
+        return self._subject.failure(
             f"its repository has no ledger, but once had one, in {place}",
             hint=f"nothing was changed; if it was moved: `borgpull accept --moved {name}`; else put that folder back. "
             f"If it is lost: `borgpull accept {name}` takes the repository as it is",

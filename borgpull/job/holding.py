@@ -13,8 +13,7 @@ from .. import ssh
 from ..borg.excludes import left_out
 from ..borg.output import Archive
 from ..borg.series import stream_of
-from ..errors import Failure
-from ..events import Outcome, Warned
+from ..events import Outcome
 from ..guard import Archive as RepositoryArchive
 from ..hostile import clean
 from ..ledger import MOST_COMPARED, Entry, Hold, Ledger, Phase
@@ -55,7 +54,7 @@ async def compare(subject: Subject, custody: Custody, made: Made, claimed: Archi
     if expected:
         why = f" ({known.expected_why})" if known.expected_why else ""
         for each in found:
-            _tell(subject, f"expected until {_minute(known.expected)}{why}: {each.words}", "")
+            subject.warn(f"expected until {_minute(known.expected)}{why}: {each.words}")
     else:
         _settle(subject, custody, made, report)
 
@@ -113,16 +112,12 @@ def _settle(subject: Subject, custody: Custody, made: Made, report: StepReport) 
     for hold in known.holds:
         if hold.stream == made.stream:
             subject.watch.worsen(report, Outcome.HELD)
-            _tell(subject, f"held: {hold.words}", release_hint(subject.target.name))
+            subject.warn(f"held: {hold.words}", release_hint(subject.target.name))
     if not any(hold.stream == made.stream for hold in known.holds):
         for archive in odd_archives(known):
             if stream_of(archive.name) == made.stream and archive.id != made.archive.id:
                 note = known.note(archive.id)
                 custody.note(archive.id, replace(note, state=Standing.SET_ASIDE))
-
-
-def _tell(subject: Subject, text: str, hint: str) -> None:
-    subject.plan.emit(Warned(target=subject.target.name, text=text, hint=hint))
 
 
 def odd_archives(known: Ledger) -> list[RepositoryArchive]:
@@ -155,8 +150,7 @@ async def held_case(subject: Subject) -> HeldCase:
 async def _open_ledger(subject: Subject) -> Ledger:
     known = (await subject.vault.look()).ledger
     if known is None or known.phase is Phase.CLOSED:
-        raise Failure(
-            subject.party,
+        raise subject.failure(
             f"its repository is closed: {known.cause}" if known else "it was never backed up",
             hint=f"`borgpull status --only {subject.target.name}`",
         )
@@ -170,8 +164,7 @@ async def release(subject: Subject, shown: Ledger, *, good: bool) -> str:
     """
     known = (await subject.vault.look()).ledger
     if known is None or known.holds != shown.holds or known.evidence.archives != shown.evidence.archives:
-        raise Failure(
-            subject.party,
+        raise subject.failure(
             "its holds or archives are not those that were shown",
             hint=f"`borgpull release {subject.target.name}` shows what there is now",
         )

@@ -57,13 +57,20 @@ class Subject:
             state_vault(self.sockets, target) if self.sockets else ServerVault(plan.server.lasting, self.place)
         )
 
+    def failure(self, cause: str, *, hint: str, transient: bool = False) -> Failure:
+        """Return a failure of this target."""
+        return Failure(self.party, cause, hint=hint, transient=transient)
+
+    def warn(self, text: str, hint: str = "") -> None:
+        self.plan.emit(Warned(target=self.target.name, text=text, hint=hint))
+
     async def remember(self, entry: Entry) -> None:
         """Write down what an operator decided; that this fails undoes nothing of it, and is told."""
         try:
             await self.vault.remember(entry)
         except Failure as failure:
             text = f"the history does not have this decision: {failure}"
-            self.plan.emit(Warned(target=self.target.name, text=text, hint=failure.hint))
+            self.warn(text, failure.hint)
 
     async def borg(self, step: Step, arguments: list[str]) -> Ended:
         """Run borg on C against the repository, with full access; one that failed is not raised.

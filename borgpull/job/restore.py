@@ -75,8 +75,7 @@ class _Restore:
                 "where --verify reads all of it",
             )
         if self._wanted.onto_target and self._shelf.closed:
-            raise Failure(
-                self._subject.party,
+            raise self._subject.failure(
                 f"{self._shelf.closed.cause}: nothing is restored onto a target from a closed repository",
                 hint=f"`borgpull restore {self._subject.target.name} --to DIR` extracts it here, to be looked at; "
                 f"{ways_out(self._subject.target.name, rollback=self._subject.vault.records)}",

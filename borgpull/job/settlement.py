@@ -16,7 +16,7 @@ from ..borg import WARNED
 from ..borg import command as borg_command
 from ..borg.failure import HALF_MADE
 from ..errors import CONTROLLER, Failure
-from ..events import Step, Warned
+from ..events import Step
 from ..guard import Evidence, State, Unreadable
 from ..ledger import Entry, Found, Ledger, Phase, ServerVault
 from ..road import Ended
@@ -94,8 +94,7 @@ class Settlement:
             await self._vault.give_up()
             return
         if case.now is None:
-            raise Failure(
-                self._subject.party,
+            raise self._subject.failure(
                 f"its present state cannot be read, so it cannot be accepted: {'; '.join(case.differences)}",
                 hint=f"type `borgpull rollback {self._subject.target.name}`",
             )
@@ -152,8 +151,7 @@ class Settlement:
         return self._vault
 
     def _no_way_back(self) -> Failure:
-        return Failure(
-            self._subject.party,
+        return self._subject.failure(
             "B gives no shell, so no snapshot was made: there is nothing to put back from here",
             hint="the gate let nobody delete or overwrite an older object: what archives held is still there. Mend the "
             f"repository on B itself, then `borgpull accept {self._subject.target.name}`",
@@ -161,8 +159,7 @@ class Settlement:
 
     def _known(self, case: Case) -> Ledger:
         if case.known is None:
-            raise Failure(
-                self._subject.party,
+            raise self._subject.failure(
                 "no state of its repository was ever verified: there is nothing to go back to",
                 hint=f"`borgpull accept {self._subject.target.name}` takes the present state as the truth",
             )
@@ -174,8 +171,7 @@ class Settlement:
         gone = sorted(needed - there)
         if gone:
             named = ", ".join(str(segment) for segment in gone[:5])
-            raise Failure(
-                self._subject.party,
+            raise self._subject.failure(
                 f"{len(gone)} segments that the last verified state needs are gone from B: {named}",
                 hint="nothing was changed; look for them in a backup of B, or for an older state: `borgpull rollback "
                 f"{self._subject.target.name} --list`. "
@@ -200,16 +196,14 @@ class Settlement:
         found = await self._vault.look()
         now, why = await self._read(found, listed)
         if now is None:
-            raise Failure(
-                self._subject.party,
+            raise self._subject.failure(
                 f"the state that was put back cannot be read: {why}",
                 hint="the repository stays closed; run `borgpull rollback` again, or look at it by hand",
             )
         verdict = guard.judge(wanted, now, None)
         if verdict.state is State.TAMPERED or checked.status != 0:
             said = "; ".join(verdict.rules) or checked.failure(CONTROLLER, "check").cause
-            raise Failure(
-                self._subject.party,
+            raise self._subject.failure(
                 f"what was put back is not the last verified state: {said}",
                 hint="the repository stays closed; run `borgpull rollback` again, or look at it by hand",
             )
@@ -225,7 +219,7 @@ class Settlement:
         if made.status not in (0, WARNED):
             failure = made.failure(CONTROLLER, "create")
             text = f"the target's borg may refuse the older state, for it has seen a newer one: {failure.cause}"
-            self._subject.plan.emit(Warned(target=self._subject.target.name, text=text, hint=failure.hint))
+            self._subject.warn(text, failure.hint)
         else:
             gone = await self._subject.borg(Step.VERIFY, borg_command.delete([name]))
             if gone.status not in (0, WARNED):
@@ -233,8 +227,7 @@ class Settlement:
         listed = await self._subject.borg(Step.VERIFY, borg_command.list_archives())
         now, why = await self._read(await self._vault.look(), listed)
         if now is None or (rules := guard.judge_own(proven, now, intent=frozenset()).rules):
-            raise Failure(
-                self._subject.party,
+            raise self._subject.failure(
                 f"what was put back has changed: {why if now is None else '; '.join(rules)}",
                 hint="the repository stays closed; run `borgpull rollback` again, or look at it by hand",
             )
