@@ -9,9 +9,10 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..borg import WARNED, series
+from ..borg.excludes import left_out
 from ..borg.output import Archive, read_created
 from ..config import Target
 from ..errors import BACKUP_SERVER, Failure, NoSpace, TamperedError
@@ -19,11 +20,11 @@ from ..events import Estimated, Outcome, Step
 from ..guard import Archive as RepositoryArchive
 from ..guard import Verdict
 from ..ledger import Phase
-from ..retention import Source, Standing
+from ..retention import Facts, Source, Standing
 from ..road import Backup, CacheRemoval, Dump, Ended, Errand
-from ..ssh import Master, open_master
+from ..ssh import Master, fingerprints, open_master
 from .custody import Custody
-from .holding import Made, compare
+from .holding import compare
 from .hooks import Happened, Hooks, failed_with
 from .judge import believe, judge_left, note_of, refusal, show_claim
 from .plan import Plan, Subject
@@ -319,7 +320,8 @@ class _Job:
                 note = note_of(self._subject, ended, claimed, refused, stream=reading is not None)
                 self._custody.note(added.id, note)
                 if claimed and note.state is Standing.GOOD:
-                    await compare(self._subject, self._custody, self._known_of(made, added, used), claimed, report)
+                    facts = self._facts(made, added, claimed, used)
+                    await compare(self._subject, self._custody, added.id, facts, report)
             # How much there is to read is said by the good archives of the source paths alone.
             told = None if reading or refused else claimed
             await self._custody.settle(told, checking=self._check_due)
@@ -332,14 +334,18 @@ class _Job:
             else:
                 report.detail = "nothing older was touched"
 
-    def _known_of(self, made: _Made, added: RepositoryArchive, used: int) -> Made:
-        now = self._custody.verified.evidence.used
-        return Made(
-            archive=added,
-            stream=made.reading.stream.name if made.reading else "",
-            sources=made.sources,
+    def _facts(self, made: _Made, added: RepositoryArchive, claimed: Archive, used: int) -> Facts:
+        """Return what is known of an archive that a session added, and what its borg says of it."""
+        now, target = self._custody.verified.evidence.used, self._target
+        return Facts(
+            files=claimed.files,
+            size=claimed.original_size,
             new=max(0, now - used) if used >= 0 and now >= 0 else -1,
-            seconds=made.ended_at - made.began,
+            stream=made.reading.stream.name if made.reading else "",
+            started=added.seconds,
+            seconds=round(made.ended_at - made.began, 1),
+            sources=tuple(replace(each, excluded=left_out(each.path, target.excludes)) for each in made.sources),
+            keys=frozenset() if made.reading else fingerprints(target.connection.known_host),
         )
 
     def _give_back(self, used: int) -> None:
@@ -379,7 +385,7 @@ class _Job:
         """Raise the worst of what failed, if anything did; the rest of it are warnings."""
         failures = sorted(dict.fromkeys(self._failures), key=_rank)
         for failure in failures[1:]:
-            self._subject.warn(str(failure), failure.hint)
+            self._subject.warn(f"{failure.party}: {failure.cause}", failure.hint)
         if failures:
             raise failures[0]
 

@@ -114,7 +114,7 @@ class Hooks:
             failures = await self._all("OnFailure", self._options.on_failure, happened, hurried=True)
             report.outcome = Outcome.WARNING if failures else Outcome.DONE
         for each in failures:
-            self._subject.warn(str(each), each.hint)
+            self._subject.warn(f"{each.party}: {each.cause}", each.hint)
 
     async def _all(self, kind: str, commands: tuple[str, ...], happened: Happened, *, hurried: bool) -> list[Failure]:
         """Run every command; a first cancellation ends the one that runs, and leaves PATIENCE_SECONDS for the rest."""
