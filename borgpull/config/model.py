@@ -6,7 +6,6 @@ single fields are judged here; what concerns two of them is judged in `between`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr, StrictBool, ValidationInfo
@@ -269,21 +268,6 @@ class Notify(Table):
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Sockets:
-    """The road to a B without a shell: the paths of sockets there, and where the ledgers are kept on C."""
-
-    append: str
-    full: str
-    state_dir: str
-
-    def append_of(self, target: Target) -> str:
-        return paths.socket_of(self.append, target.borg_target.sub_dir)
-
-    def full_of(self, target: Target) -> str:
-        return paths.socket_of(self.full, target.borg_target.sub_dir)
-
-
 class Borg(Table):
     """The repositories, what they keep, and where they are."""
 
@@ -345,10 +329,14 @@ class Config(Borg):
     notify: Notify
 
     @property
-    def sockets(self) -> Sockets | None:
-        """Return the sockets on B; None where it gives a shell."""
-        append, full = self.server.append_socket, self.server.full_socket
-        return Sockets(append=append, full=full, state_dir=self.state_dir) if append else None
+    def sockets(self) -> bool:
+        """Tell whether B gives no shell: its serves are behind sockets, and the ledgers are kept on C."""
+        return bool(self.server.append_socket)
+
+    def socket_of(self, target: Target, *, append_only: bool) -> str:
+        """Return the socket on B of the target's repository; "" where B gives a shell."""
+        socket = self.server.append_socket if append_only else self.server.full_socket
+        return paths.socket_of(socket, target.borg_target.sub_dir)
 
     def repository_path(self, target: Target) -> str:
         """Return the normalised absolute path of the target's repository on B."""

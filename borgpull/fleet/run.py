@@ -125,7 +125,7 @@ async def _reach(servers: Servers, config: Config, emit: Emit) -> None:
     for attempt in range(1, retries + 2):
         try:
             async with servers.lease() as server:
-                if config.sockets is None:
+                if not config.sockets:
                     servers.root.is_new = not await look_at_root(server.lasting, config)
                 return
         except Failure as failure:

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from ..errors import BACKUP_SERVER
 from ..events import Step
 from ..road import (
     Ended,
@@ -37,18 +36,13 @@ class Opened:
 
         Raises Failure when the road breaks, and TamperedError when the gate stopped the session.
         """
-        subject, options = self.subject, self.subject.target
+        subject = self.subject
+        gated = subject.target.gate or subject.plan.config.sockets
         return await self.session.run(
-            subject.plan.server,
-            subject.repository,
+            subject.request(step, append_only=True, quota=quota, gated=gated),
             entrance=self.leg.entrance,
-            registry=subject.vault.registry,
             passphrase=subject.target.borg_target.passphrase.get_secret_value(),
-            quota=quota,
-            gated=options.gate or subject.sockets is not None,
-            socket=subject.sockets.append_of(subject.target) if subject.sockets else "",
             heard=heard or subject.watch.hearing(f"borg {subject.party}", step),
-            server_heard=subject.watch.hearing(f"borg {BACKUP_SERVER}", step),
         )
 
 

@@ -216,9 +216,9 @@ def test_each_repository_has_sockets_of_its_own(keys, checks):
     text = GOOD.replace("[Borg.Server]", f'StateDir = "/var/lib/borgpull"\n[Borg.Server]\n{sockets}')
     config = read(filled(text.replace("{SubDir}", "(SubDir)"), keys).replace("(SubDir)", "{SubDir}"), **checks)
     assert config.sockets
-    assert config.sockets.state_dir == "/var/lib/borgpull"
-    assert config.sockets.append_of(config.targets[0]) == "/run/borg/append/sub-web1"
-    assert config.sockets.full_of(config.targets[1]) == "/run/borg/sub-db1.full"
+    assert config.state_dir == "/var/lib/borgpull"
+    assert config.socket_of(config.targets[0], append_only=True) == "/run/borg/append/sub-web1"
+    assert config.socket_of(config.targets[1], append_only=False) == "/run/borg/sub-db1.full"
 
 
 def test_empty_jump_keys_mean_no_jump(keys, checks):

@@ -160,7 +160,7 @@ def test_what_t_prints_instead_of_a_record_is_kept_up_to_a_limit(flood, monkeypa
 
     async def collected() -> bytes:
         lines = proc.lines(stream_of(flood * (100_000 // len(flood) + 1)))
-        return await TargetSession(None, None, None, lines, PLACE, sources=(), seen="", told=b"")._collect()
+        return await TargetSession(None, None, None, lines, PLACE, (), "", b"")._collect()
 
     kept = asyncio.run(collected())
     assert len(kept) == 5000

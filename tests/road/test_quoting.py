@@ -54,7 +54,7 @@ async def given_to_borg(lab: Lab, master, sources: list[str], excludes: list[str
     )
     backup = Backup(target=target, repository=REPOSITORY, archive="now")
     async with open_target(master, backup) as session:
-        child = session._child
+        child = session.child
         await child.write(passphrase.encode() + b"\n")
         assert await child.wait(20) == 0
     assert (lab.server.directory / "passphrase").read_bytes() == passphrase.encode()
