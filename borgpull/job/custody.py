@@ -87,7 +87,7 @@ class Custody:
 
         Returns a few words on what was found. Raises TamperedError, and closes the repository, when it is not.
         """
-        found = await self._look()
+        found = await self._vault.look()
         if found.unreadable:
             raise self._tampered(UNVERIFIABLE, (unreadable_ledger(found.unreadable),))
         if found.ledger is None:
@@ -115,7 +115,7 @@ class Custody:
 
     async def _first_sight(self, found: Found, seen_there: Callable[[], Awaitable[str]] | None) -> str:
         # That there is no ledger, or no repository, is believed when it was seen twice.
-        if (again := await self._look()) != found:
+        if (again := await self._vault.look()) != found:
             raise _unsteady(again)
         listed = await self._subject.borg(Step.INSPECT, borg_command.list_archives())
         made = ""
@@ -272,7 +272,7 @@ class Custody:
         return self.verified.check_from
 
     async def _check_from(self) -> int:
-        found = await self._look()
+        found = await self._vault.look()
         try:
             return guard.read_records(found.files, read_hints=read_hints).check_from
         except Unreadable as error:
@@ -311,7 +311,7 @@ class Custody:
     async def end_own(self) -> None:
         """Write down the state that C made. Raises TamperedError when something came that C did not make."""
         before = self.verified.evidence
-        records = self._records(await self._look())
+        records = self._records(await self._vault.look())
         # To list the archives costs a start of borg, and nothing changed: no need.
         now = before if records and guard.still_holds(before, records) else await self._evidence()
         await self._insist(guard.judge_own(before, now, intent=self.verified.intent))
@@ -319,27 +319,24 @@ class Custody:
 
     async def is_still(self, known: Ledger) -> bool:
         """Tell whether B's records are those that `known` has; where they cannot be seen, they never are."""
-        records = self._records(await self._look())
+        records = self._records(await self._vault.look())
         return records is not None and guard.still_holds(known.evidence, records)
 
     async def freeable(self) -> int | None:
         """Return how many bytes a compaction could free, by borg's own count; None where that cannot be seen."""
         if not self._vault.records:
             return None
-        records = self._records(await self._look())
+        records = self._records(await self._vault.look())
         return records.freeable if records else 0
 
     async def _insist(self, verdict: Verdict, cause: str = TAMPERED) -> None:
         if verdict.state is not State.CLEAN:
             await self._close(UNVERIFIABLE if verdict.state is State.UNVERIFIABLE else cause, verdict.rules)
 
-    async def _look(self) -> Found:
-        return await self._vault.look()
-
     async def _evidence(self) -> Evidence:
         # The list comes first: opening a repository makes borg finish what a crash left half recorded.
         listed = await self._subject.borg(Step.VERIFY, borg_command.list_archives())
-        found = await self._look()
+        found = await self._vault.look()
         if not is_there(self._subject, listed, found):
             await self._close(TAMPERED, (GONE,))
         try:

@@ -134,12 +134,8 @@ async def _client(local: LocalBorg, place: Path, start: _Start) -> AsyncIterator
             BORG_BASE_DIR=str(local.cache),
         )
         argv = proc.Command(BORG)[f"--lock-wait={local.lock_wait}", *local.arguments].formulate()
-        starting = start(argv, env=env, pass_fds=[*secret, word], gently=_GENTLY)
-        async with contextlib.AsyncExitStack() as stack:
-            try:
-                child = await stack.enter_async_context(starting)
-            except FileNotFoundError:
-                raise missing_borg(CONTROLLER, BORG) from None
+        absent = missing_borg(CONTROLLER, BORG)
+        async with start(argv, env=env, pass_fds=[*secret, word], gently=_GENTLY, absent=absent) as child:
             yield child
 
 
