@@ -183,9 +183,7 @@ async def each_item(
         return b""
 
     arguments = borg_command.list_files(archive.name, patterns=patterns, hashes=hashes)
-    ended = await subject.reading(Step.INSPECT, arguments, read=read)
-    if ended.status != 0:
-        raise ended.failure(CONTROLLER, "list")
+    (await subject.reading(Step.INSPECT, arguments, read=read)).or_raise(CONTROLLER, "list")
     if odd:
         raise subject.failure(
             f"{odd} items of the archive {clean(archive.name)} are none that borg writes",

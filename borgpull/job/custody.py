@@ -128,9 +128,8 @@ class Custody:
                 await self._refuse_known(await seen_there(), found)
             if half:
                 await self._set_aside(listed)
-            init = await self._subject.borg(Step.INSPECT, borg_command.init(self._subject.target.encryption))
-            if init.status != 0:
-                raise init.failure(CONTROLLER, "init")
+            init = borg_command.init(self._subject.target.encryption)
+            (await self._subject.borg(Step.INSPECT, init)).or_raise(CONTROLLER, "init")
             made = "made a new repository"
         evidence = await self._evidence()
         if not made and (place := await self._vault.known_place(evidence.repository_id)):
@@ -462,9 +461,8 @@ async def exported_key(subject: Subject, *, paper: bool = False) -> bytes:
     """Return what `borg key export` writes of the repository's key, as it lies there. Raises Failure."""
     path = subject.plan.server.directory / f"k{secrets.token_hex(8)}"
     try:
-        ended = await subject.borg(Step.INSPECT, borg_command.export_key(str(path), paper=paper))
-        if ended.status != 0:
-            raise ended.failure(CONTROLLER, "key export")
+        export = borg_command.export_key(str(path), paper=paper)
+        (await subject.borg(Step.INSPECT, export)).or_raise(CONTROLLER, "key export")
         return path.read_bytes()
     finally:
         path.unlink(missing_ok=True)

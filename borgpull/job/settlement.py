@@ -115,8 +115,7 @@ class Settlement:
         if case.now is None or case.differences or known.phase is not Phase.CLEAN:
             raise others
         ended = await self._subject.borg(Step.CHECK, borg_command.authenticate_archives())
-        if ended.status != 0:
-            raise ended.failure(CONTROLLER, "upgrade")
+        ended.or_raise(CONTROLLER, "upgrade")
         listed = await self._subject.borg(Step.VERIFY, borg_command.list_archives())
         now, _ = await self._read(await self._vault.look(), listed)
         before = {(archive.name, archive.start): archive.id for archive in known.evidence.archives}
@@ -146,12 +145,9 @@ class Settlement:
         await self._subject.remember(Entry(what="rollback", cause="; ".join(case.differences) or "nothing differed"))
 
     def _server(self) -> ServerVault:
-        if not isinstance(self._vault, ServerVault):
-            raise self._no_way_back()
-        return self._vault
-
-    def _no_way_back(self) -> Failure:
-        return self._subject.failure(
+        if isinstance(self._vault, ServerVault):
+            return self._vault
+        raise self._subject.failure(
             "B gives no shell, so no snapshot was made: there is nothing to put back from here",
             hint="the gate let nobody delete or overwrite an older object: what archives held is still there. Mend the "
             f"repository on B itself, then `borgpull accept {self._subject.target.name}`",
@@ -187,27 +183,21 @@ class Settlement:
         memory.unlink(missing_ok=True)
 
     async def _proven(self, wanted: Evidence) -> Evidence:
-        listed = await self._subject.borg(Step.VERIFY, borg_command.list_archives())
-        if listed.status != 0:
-            raise listed.failure(CONTROLLER, "list")
+        listed = (await self._subject.borg(Step.VERIFY, borg_command.list_archives())).or_raise(CONTROLLER, "list")
         checked = await self._subject.borg(Step.CHECK, borg_command.check())
-        if checked.status not in (0, WARNED):
-            raise checked.failure(CONTROLLER, "check")
-        found = await self._vault.look()
-        now, why = await self._read(found, listed)
+        checked.or_raise(CONTROLLER, "check", warned=True)
+        now, why = await self._read(await self._vault.look(), listed)
         if now is None:
-            raise self._subject.failure(
-                f"the state that was put back cannot be read: {why}",
-                hint="the repository stays closed; run `borgpull rollback` again, or look at it by hand",
-            )
+            raise self._stays_closed(f"the state that was put back cannot be read: {why}")
         verdict = guard.judge(wanted, now, None)
         if verdict.state is State.TAMPERED or checked.status != 0:
             said = "; ".join(verdict.rules) or checked.failure(CONTROLLER, "check").cause
-            raise self._subject.failure(
-                f"what was put back is not the last verified state: {said}",
-                hint="the repository stays closed; run `borgpull rollback` again, or look at it by hand",
-            )
+            raise self._stays_closed(f"what was put back is not the last verified state: {said}")
         return now
+
+    def _stays_closed(self, cause: str) -> Failure:
+        hint = "the repository stays closed; run `borgpull rollback` again, or look at it by hand"
+        return self._subject.failure(cause, hint=hint)
 
     async def _renewed(self, proven: Evidence) -> Evidence:
         """Write the manifest anew: a borg that has seen a newer one takes an older one for an attack (1.2.4, 1.4.5).
@@ -222,13 +212,9 @@ class Settlement:
             self._subject.warn(text, failure.hint)
         else:
             gone = await self._subject.borg(Step.VERIFY, borg_command.delete([name]))
-            if gone.status not in (0, WARNED):
-                raise gone.failure(CONTROLLER, "delete")
+            gone.or_raise(CONTROLLER, "delete", warned=True)
         listed = await self._subject.borg(Step.VERIFY, borg_command.list_archives())
         now, why = await self._read(await self._vault.look(), listed)
         if now is None or (rules := guard.judge_own(proven, now, intent=frozenset()).rules):
-            raise self._subject.failure(
-                f"what was put back has changed: {why if now is None else '; '.join(rules)}",
-                hint="the repository stays closed; run `borgpull rollback` again, or look at it by hand",
-            )
+            raise self._stays_closed(f"what was put back has changed: {why if now is None else '; '.join(rules)}")
         return now

@@ -13,9 +13,10 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 from .. import proc
+from ..borg import WARNED
 from ..borg import command as borg_command
 from ..borg.failure import explain, is_unknown, missing_borg, speaks_against_repository
 from ..borg.output import Message, Messages, read_line
@@ -42,6 +43,12 @@ class Ended:
     stdout: bytes = b""
     said: Messages = field(default_factory=Messages)
     served: Served = field(default_factory=Served)
+
+    def or_raise(self, party: str, command: str, *, warned: bool = False) -> Self:
+        """Return what has ended well, or with nothing worse than a warning if `warned`. Raises Failure."""
+        if self.status != 0 and not (warned and self.status == WARNED):
+            raise self.failure(party, command)
+        return self
 
     def failure(self, party: str, command: str) -> Failure:
         return explain(party, command, self.status, self.said, server=self.served.said)
