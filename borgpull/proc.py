@@ -22,6 +22,8 @@ from typing import IO
 
 from plumbum.commands.base import ConcreteCommand
 
+from .errors import Failure
+
 LONGEST_LINE = 64 * 1024
 MOST_OUTPUT = 1024 * 1024
 _CHUNK = 64 * 1024
@@ -160,24 +162,28 @@ async def started(
     pass_fds: Sequence[int] = (),
     folder: Path | None = None,
     own_session: bool = True,
+    absent: Failure | None = None,
     gently: Sequence[tuple[int, float]] = ((signal.SIGTERM, 5.0),),
 ) -> AsyncIterator[Child]:
     """Start a process in `folder` that ends, at the latest, with this context.
 
     Without `own_session` it keeps the terminal: it can ask on it, and Ctrl-C reaches it. Raises OSError when it cannot
-    be started.
+    be started, or `absent` where there is no such program.
     """
-    process = await asyncio.create_subprocess_exec(
-        *map(_bytes, argv),
-        stdin=stdin,
-        stdout=stdout,
-        stderr=stderr,
-        env={name: _bytes(value) for name, value in (environment() if env is None else env).items()},
-        pass_fds=tuple(pass_fds),
-        cwd=folder,
-        start_new_session=own_session,
-        preexec_fn=_die_with_parent,
-    )
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *map(_bytes, argv),
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            env={name: _bytes(value) for name, value in (environment() if env is None else env).items()},
+            pass_fds=tuple(pass_fds),
+            cwd=folder,
+            start_new_session=own_session,
+            preexec_fn=_die_with_parent,
+        )
+    except FileNotFoundError as error:
+        raise absent or error from None
     child = Child(process)
     try:
         yield child

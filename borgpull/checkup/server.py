@@ -62,7 +62,7 @@ async def look_at_server(sheet: Sheet, master: ssh.Master, config: Config) -> No
         facts = await _asked(master, config)
         _look_at_programs(sheet, facts, config.server.username)
         judge_cipher(sheet, facts, config.server)
-        _look_at_borg(sheet, facts, config.server_borg_path)
+        _look_at_borg(sheet, facts, config.server.borg_path)
         look_at_disk(sheet, facts, config)
         if facts.has("borg"):
             with sheet.attempt("serve"):
@@ -83,7 +83,7 @@ async def look_at_server(sheet: Sheet, master: ssh.Master, config: Config) -> No
 
 async def _asked(master: ssh.Master, config: Config) -> Facts:
     paths = "".join(f"{config.repository_path(target)}\n" for target in config.targets)
-    words = (config.server_borg_path, config.root_dir)
+    words = (config.server.borg_path, config.root_dir)
     doing = "look at its programs and its disk"
     return Facts(
         await ssh.ask(master, _SCRIPT, *words, doing=doing, stdin=paths.encode(), seconds=SECONDS, most=MOST_FACTS)
@@ -106,7 +106,7 @@ def _look_at_borg(sheet: Sheet, facts: Facts, borg: str) -> None:
 
 
 async def _greeted(master: ssh.Master, config: Config) -> Greeting | None:
-    words = borg_command.serve(config.server_borg_path, config.root_dir, append_only=True)
+    words = borg_command.serve(config.server.borg_path, config.root_dir, append_only=True)
     command = proc.Command(words[0])[words[1:]]
     answer = b""
     try:

@@ -10,7 +10,7 @@ import stat
 from pathlib import Path
 
 from .. import ssh
-from ..config import Config, Sockets, Target
+from ..config import Config, Target
 from ..errors import Failure
 from ..road import greeted, led, silent
 from .sheet import Sheet
@@ -25,12 +25,10 @@ async def look_at_sockets(
     sheet: Sheet, master: ssh.Master, config: Config, targets: tuple[Target, ...], at: Path
 ) -> None:
     """Ask behind both sockets of each target; findings go to `sheet`. `at` is private and on a tmpfs."""
-    sockets = config.sockets
-    if sockets is None:
-        return
-    for row, of in (("AppendSocket", sockets.append_of), ("FullSocket", sockets.full_of)):
+    for row, append_only in (("AppendSocket", True), ("FullSocket", False)):
         with sheet.attempt(row):
-            versions = {await _version(master, of(target), at) for target in targets}
+            sockets = [config.socket_of(target, append_only=append_only) for target in targets]
+            versions = {await _version(master, socket, at) for socket in sockets}
             sheet.ok(row, f"borg {', '.join(sorted(versions))} answers for each target")
     sheet.note(
         "not seen", "without a shell: free space there, quotas, what its serves may do, and the progress of check"
@@ -45,8 +43,7 @@ async def _version(master: ssh.Master, there: str, at: Path) -> str:
     return greeting.version
 
 
-def look_at_state(sheet: Sheet, sockets: Sockets) -> None:
-    folder = Path(sockets.state_dir)
+def look_at_state(sheet: Sheet, folder: Path) -> None:
     with sheet.attempt("StateDir"):
         there = next(place for place in (folder, *folder.parents) if place.exists())
         if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):

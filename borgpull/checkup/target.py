@@ -117,19 +117,11 @@ async def look_at_target(sheet: Sheet, master: ssh.Master, config: Config, targe
 
 async def _asked(master: ssh.Master, config: Config, target: Target) -> Facts:
     repository = Repository(config.repository_path(target), config.repository_url(target))
-    backup = Backup(
-        borg=target.borg_path,
-        repository=repository,
-        archive=archive_name(0),
-        sources=target.source_paths,
-        excludes=target.excludes,
-        options=target.options,
-        sudoer=target.sudoer,
-    )
+    backup = Backup(target=target, repository=repository, archive=archive_name(0))
     # What is too long for a backup is too long for us too.
     refuse_too_long(master.party, backup.command(secrets.token_hex(16)))
     sudo = as_root.program(target.sudoer)
-    arguments = (target.borg_path, sudo, target.options.patterns_from, *target.source_paths)
+    arguments = (target.borg_path, sudo, target.patterns_from, *target.source_paths)
     doing = "look at its programs and its source paths"
     return Facts(await ssh.ask(master, _LOOK, *arguments, doing=doing, seconds=SECONDS, most=MOST_FACTS))
 
@@ -150,12 +142,12 @@ def _look_at_programs(sheet: Sheet, facts: Facts, target: Target) -> None:
 
 def _judge_sources(sheet: Sheet, facts: Facts, target: Target) -> None:
     paths = target.source_paths
-    if target.options.before and (facts.has("missing") or facts.has("patterns")):
+    if target.before and (facts.has("missing") or facts.has("patterns")):
         sheet.note("sources", "not all of them are there before `Before` has run: only a backup can tell")
         return
     refuse_missing(sheet.party, facts.chosen("missing", paths))
     if facts.has("patterns"):
-        raise missing_patterns(sheet.party, target.options.patterns_from)
+        raise missing_patterns(sheet.party, target.patterns_from)
     if hidden := facts.chosen("hidden", paths):
         sheet.note("sources", f"only root can see whether they are there: {some_of(hidden)}")
         return
@@ -208,7 +200,7 @@ async def _try_road(sheet: Sheet, master: ssh.Master, target: Target, directory:
                 sheet.ok("tmp", str(Path(folder).parent))
                 with sheet.attempt("road"):
                     # That something listens on a socket there is what is asked: nobody comes.
-                    async with first_leg(master, folder, road=target.options.road, directory=directory) as leg:
+                    async with first_leg(master, folder, road=target.road, directory=directory) as leg:
                         _tell_road(sheet, leg)
         finally:
             child.close_stdin()

@@ -9,12 +9,11 @@ from plumbum import cli
 from .. import fleet
 from ..answers import Drills
 from ..config import amounts
-from ..errors import UsageError
 from ..events import Event, Said
 from ..ui import console, restore
 from .command import private_directory
 from .exits import DONE, FAILED, OF_DRILL, TAMPERED
-from .targets import AnsweringCommand
+from .targets import AnsweringCommand, amount
 
 _SEEDS = 1 << 32
 _MOST_FILES = 1000
@@ -37,7 +36,7 @@ class Drill(AnsweringCommand):
     )
 
     def main(self, *names: str) -> int:
-        size = self._bytes_allowed()
+        size = amount("--size", amounts.size, str(self.size))
         seed = secrets.randbelow(_SEEDS) if self.seed is None else self.seed
         with private_directory() as directory:
             config = self.config(directory)
@@ -62,12 +61,6 @@ class Drill(AnsweringCommand):
                 return max(TAMPERED if each.closed else DONE if each.good else FAILED for each in done)
 
             return self.answering(work) if targets else DONE
-
-    def _bytes_allowed(self) -> int:
-        try:
-            return amounts.size(self.size)
-        except ValueError as problem:
-            raise UsageError(f"--size {problem}") from None
 
     def _take(self, event: Event) -> None:
         if isinstance(event, Said):

@@ -9,11 +9,11 @@ from plumbum import cli
 from .. import fleet
 from ..answers import Standing, Standings, Trouble
 from ..config import amounts
-from ..errors import Failure, UsageError
+from ..errors import Failure
 from ..ui import console, status
 from . import exits
 from .command import private_directory
-from .targets import AnsweringCommand
+from .targets import AnsweringCommand, amount
 
 _MOST_OTHERS = 1000
 
@@ -34,7 +34,7 @@ class Status(AnsweringCommand):
     )
 
     def main(self, *names: str) -> int:
-        max_age = self._seconds()
+        max_age = amount("--max-age", amounts.seconds, str(self.max_age))
         with private_directory() as directory:
             config = self.config(directory)
             targets = self.selected(config, names)
@@ -52,12 +52,6 @@ class Status(AnsweringCommand):
                 return self._tell(max_age, standings, others=() if chosen else others[:_MOST_OTHERS])
 
             return self.answering(ask)
-
-    def _seconds(self) -> int:
-        try:
-            return amounts.seconds(self.max_age)
-        except ValueError as problem:
-            raise UsageError(f"--max-age {problem}") from None
 
     def _tell(
         self,

@@ -75,6 +75,14 @@ async def _until_interrupted(work: Callable[[], Coroutine[None, None, int]]) -> 
         return 128 + (interrupt.number or 0)
 
 
+def amount(option: str, rule: Callable[[str], int], text: str) -> int:
+    """Return what an option says, by the rule of the config for that. Raises UsageError."""
+    try:
+        return rule(text)
+    except ValueError as problem:
+        raise UsageError(f"{option} {problem}") from None
+
+
 def point_in_time(option: str, text: str) -> float:
     """Return a time that an option says, in unix seconds; without a zone it is a local one. Raises UsageError."""
     try:

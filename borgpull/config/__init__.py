@@ -7,6 +7,6 @@ No value of a config is ever quoted in a message, names of targets apart.
 from .address import Host
 from .block import NewTarget, added
 from .fields import Road
-from .model import Config, Connection, Jump, Notify, Options, Sockets, Stream, Target
+from .model import Config, Connection, Jump, Notify, Options, Stream, Target
 from .published import example, json_schema
 from .reading import read

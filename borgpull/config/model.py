@@ -6,7 +6,6 @@ single fields are judged here; what concerns two of them is judged in `between`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr, StrictBool, ValidationInfo
@@ -248,19 +247,6 @@ class Target(Options):
     connection: Connection = key("how to reach this target")
 
     @property
-    def options(self) -> Options:
-        return self
-
-    @property
-    def sub_dir(self) -> str:
-        """Return the path of its repository below RootDir, as written."""
-        return self.borg_target.sub_dir
-
-    @property
-    def passphrase(self) -> SecretStr:
-        return self.borg_target.passphrase
-
-    @property
     def sudoer(self) -> str:
         """Return the user whose sudo makes borg run as root there; empty where borg runs as the user itself."""
         return self.connection.username if self.sudo else ""
@@ -280,21 +266,6 @@ class Notify(Table):
         "jq .outcome >>/var/log/backups",
         default="",
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sockets:
-    """The road to a B without a shell: the paths of sockets there, and where the ledgers are kept on C."""
-
-    append: str
-    full: str
-    state_dir: str
-
-    def append_of(self, target: Target) -> str:
-        return paths.socket_of(self.append, target.sub_dir)
-
-    def full_of(self, target: Target) -> str:
-        return paths.socket_of(self.full, target.sub_dir)
 
 
 class Borg(Table):
@@ -358,22 +329,22 @@ class Config(Borg):
     notify: Notify
 
     @property
-    def server_borg_path(self) -> str:
-        return self.server.borg_path
+    def sockets(self) -> bool:
+        """Tell whether B gives no shell: its serves are behind sockets, and the ledgers are kept on C."""
+        return bool(self.server.append_socket)
 
-    @property
-    def sockets(self) -> Sockets | None:
-        """Return the sockets on B; None where it gives a shell."""
-        append, full = self.server.append_socket, self.server.full_socket
-        return Sockets(append=append, full=full, state_dir=self.state_dir) if append else None
+    def socket_of(self, target: Target, *, append_only: bool) -> str:
+        """Return the socket on B of the target's repository; "" where B gives a shell."""
+        socket = self.server.append_socket if append_only else self.server.full_socket
+        return paths.socket_of(socket, target.borg_target.sub_dir)
 
     def repository_path(self, target: Target) -> str:
         """Return the normalised absolute path of the target's repository on B."""
-        return paths.repository_path(self.root_dir, target.sub_dir)
+        return paths.repository_path(self.root_dir, target.borg_target.sub_dir)
 
     def repository_url(self, target: Target) -> str:
         """Return the URL of the target's repository, letter for letter as the Go ancestor spelled it.
 
         Borg remembers it: any other spelling makes it ask whether the repository was relocated.
         """
-        return f"ssh://borg-server/{self.root_dir}/{target.sub_dir}"
+        return f"ssh://borg-server/{self.root_dir}/{target.borg_target.sub_dir}"

@@ -21,7 +21,7 @@ from ..checkup.target import ROWS as TARGET_ROWS
 from ..config import Config, Connection, Target
 from ..errors import BACKUP_SERVER, CONTROLLER, target_party
 from ..job.watch import failure_of
-from ..ledger import ServerVault, Vault, place_of, state_vault
+from ..ledger import vault_of
 from ..retention import series_of
 from ..ssh import Master, open_master
 
@@ -47,7 +47,7 @@ async def examine(config: Config, targets: tuple[Target, ...], *, directory: Pat
     whole = _Examination(config, directory, heard, Sheet(BACKUP_SERVER, rows), sheets)
     here = Sheet(CONTROLLER, STATE_ROWS if config.sockets else ())
     if config.sockets:
-        look_at_state(here, config.sockets)
+        look_at_state(here, Path(config.state_dir))
     slots = asyncio.Semaphore(config.jobs)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_server(whole, targets))
@@ -69,8 +69,7 @@ async def _server(whole: _Examination, targets: tuple[Target, ...]) -> None:
 
 
 async def _repository(whole: _Examination, master: Master, target: Target) -> None:
-    sockets = whole.config.sockets
-    vault: Vault = state_vault(sockets, target) if sockets else ServerVault(master, place_of(whole.config, target))
+    vault = vault_of(whole.config, target, master)
     streams = [stream.name for stream in target.streams]
     is_ours = functools.partial(series_of, streams=streams, also=whole.config.prune_also)
     await look_at_repository(whole.targets[target.name], whole.server, vault, now=time.time(), is_ours=is_ours)

@@ -125,7 +125,7 @@ async def _reach(servers: Servers, config: Config, emit: Emit) -> None:
     for attempt in range(1, retries + 2):
         try:
             async with servers.lease() as server:
-                if config.sockets is None:
+                if not config.sockets:
                     servers.root.is_new = not await look_at_root(server.lasting, config)
                 return
         except Failure as failure:
@@ -189,7 +189,7 @@ async def _remember(fleet: _Fleet, target: Target, entry: Entry, *, seconds: flo
 
 
 async def _tried(fleet: _Fleet, target: Target, claim: Claim) -> Outcome:
-    deadline = asyncio.get_running_loop().time() + target.options.timeout
+    deadline = asyncio.get_running_loop().time() + target.timeout
     retries = fleet.config.retries
     for attempt in range(1, retries + 2):
         seconds = _pause(attempt)

@@ -11,8 +11,6 @@ import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from ..checkup import require
 from ..config import Config
@@ -30,28 +28,20 @@ _REST_SECONDS = 10.0
 _PLACES = 2
 
 
-class Servers:
-    """B, as often as it is needed. A context manager: on leaving all connections end."""
+class Servers(contextlib.AsyncExitStack):
+    """B, as often as it is needed. On leaving all connections end."""
 
     def __init__(self, config: Config, *, directory: Path, emit: Emit) -> None:
+        super().__init__()
         self._config = config
         self._directory = directory
         self._emit = emit
-        self._open = contextlib.AsyncExitStack()
         self._one_at_a_time = asyncio.Lock()
         self._taken: Counter[Master] = Counter()
         self._limit = SESSIONS
         self._failure: Failure | None = None
         self._failed_at = 0.0
         self.root = Root()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._open.aclose()
 
     @contextlib.asynccontextmanager
     async def lease(self) -> AsyncIterator[BackupServer]:
@@ -65,7 +55,7 @@ class Servers:
             self._taken.update(places)
         lasting, serve = places
         try:
-            yield BackupServer(serve, lasting, self._config.server_borg_path, self._directory, self.root)
+            yield BackupServer(serve, lasting, self._config.server.borg_path, self._directory, self.root)
         finally:
             self._taken.subtract(places)
             for master in places:
@@ -83,7 +73,7 @@ class Servers:
         if self._failure is not None and (not self._failure.transient or now < self._failed_at + _REST_SECONDS):
             raise self._failure
         try:
-            master = await self._open.enter_async_context(
+            master = await self.enter_async_context(
                 open_master(
                     self._config.server,
                     party=BACKUP_SERVER,

@@ -24,9 +24,9 @@ async def status(
     Returns also the repositories below RootDir that belong to no target of the config. `directory` is private and on a
     tmpfs; `heard` is given a party and a line that its ssh said. Raises Failure when B cannot be reached.
     """
-    if config.sockets is not None:
+    if config.sockets:
         # Their ledgers lie here: nobody needs to be asked.
-        return tuple([await _one(state_vault(config.sockets, target), target, max_age) for target in targets]), ()
+        return tuple([await _one(state_vault(config, target), target, max_age) for target in targets]), ()
     async with open_master(
         config.server, party=BACKUP_SERVER, directory=directory, heard=lambda line: heard(f"ssh {BACKUP_SERVER}", line)
     ) as master:

@@ -135,7 +135,7 @@ async def shelf_of(subject: Subject) -> Shelf:
         failure = listed.failure(CONTROLLER, "list")
         if seen.holder and f"pid {os.getpid()}," not in seen.holder:
             cause = f"a run is at work on its repository: {seen.holder}"
-            raise Failure(subject.party, cause, hint="wait until it has ended", transient=True)
+            raise subject.failure(cause, hint="wait until it has ended", transient=True)
         if seen.ledger is None or not listed.speaks_against_repository:
             raise failure
         raise Failure(
@@ -183,12 +183,9 @@ async def each_item(
         return b""
 
     arguments = borg_command.list_files(archive.name, patterns=patterns, hashes=hashes)
-    ended = await subject.reading(Step.INSPECT, arguments, read=read)
-    if ended.status != 0:
-        raise ended.failure(CONTROLLER, "list")
+    (await subject.reading(Step.INSPECT, arguments, read=read)).or_raise(CONTROLLER, "list")
     if odd:
-        raise Failure(
-            subject.party,
+        raise subject.failure(
             f"{odd} items of the archive {clean(archive.name)} are none that borg writes",
             hint="its borg is not the program it should be; `borgpull list` shows older archives",
         )

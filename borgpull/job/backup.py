@@ -9,26 +9,27 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..borg import WARNED, series
+from ..borg.excludes import left_out
 from ..borg.output import Archive, read_created
 from ..config import Target
 from ..errors import BACKUP_SERVER, Failure, NoSpace, TamperedError
-from ..events import Estimated, Outcome, Step, Warned
+from ..events import Estimated, Outcome, Step
 from ..guard import Archive as RepositoryArchive
 from ..guard import Verdict
 from ..ledger import Phase
-from ..retention import Source, Standing
-from ..road import Ended, Errand
-from ..ssh import Master, open_master
+from ..retention import Facts, Source, Standing
+from ..road import Backup, CacheRemoval, Dump, Ended, Errand
+from ..ssh import Master, fingerprints, open_master
 from .custody import Custody
-from .holding import Made, compare
+from .holding import compare
 from .hooks import Happened, Hooks, failed_with
 from .judge import believe, judge_left, note_of, refusal, show_claim
 from .plan import Plan, Subject
 from .room import Allowance
-from .session import Opened, backup_of, cache_removal_of, dump_of, opened, seen_there
+from .session import Opened, opened, seen_there
 from .stall import hung, moving
 from .streams import Reading, StreamFailure
 from .upkeep import Upkeep, retention_of
@@ -76,10 +77,10 @@ class _Job:
         self._deadline = deadline
         self._target = subject.target
         self._watch = subject.watch
-        self._emit = subject.plan.emit
         self._custody = Custody(subject)
         self._begun = time.time()
         self._archive = series.archive_name(self._begun)
+        self._backup = Backup(target=subject.target, repository=subject.repository, archive=self._archive)
         self._made: _Made | None = None
         self._allowance = Allowance(quota="")
         self._failures: list[Failure] = []
@@ -107,7 +108,7 @@ class _Job:
         except TimeoutError:
             if not limit.expired():
                 raise
-            span = round(self._target.options.timeout)
+            span = round(self._target.timeout)
             raise await hung(self._subject, f"was not done within {span} s in all (Timeout)") from None
 
     async def _steps(self, connection: AsyncExitStack) -> None:
@@ -116,7 +117,7 @@ class _Job:
                 hooks, ready = await self._connect(connection, session)
                 await self._inspect(lock, hooks, ready)
                 await self._between(hooks, session, ready)
-            if not self._target.options.on_failure:
+            if not self._target.on_failure:
                 await connection.aclose()
             try:
                 await self._judge(last=True)
@@ -144,9 +145,9 @@ class _Job:
         with self._watch.step(Step.CONNECT) as report:
             master = await connection.enter_async_context(connected_target(self._subject))
             self._hooks = Hooks(self._subject, master, self._archive)
-            if self._target.options.before:
+            if self._target.before:
                 return self._hooks, None
-            return self._hooks, await self._open(master, session, report, backup_of(self._subject, self._archive))
+            return self._hooks, await self._open(master, session, report, self._backup)
 
     async def _open(self, master: Master, stack: AsyncExitStack, report: StepReport, errand: Errand) -> Opened:
         session = await stack.enter_async_context(opened(self._subject, master, errand))
@@ -170,7 +171,9 @@ class _Job:
                     transient=True,
                 )
             if known.size:
-                self._emit(Estimated(target=self._target.name, original_size=known.size, files=known.files))
+                self._subject.plan.emit(
+                    Estimated(target=self._target.name, original_size=known.size, files=known.files)
+                )
             await self._custody.open(self._archive, time.time())
             self._made = _Made(self._archive)
             if not self._custody.verified.linked:
@@ -184,14 +187,14 @@ class _Job:
             self._watch.worsen(report, Outcome.WARNING)
             text = "made the first repository below RootDir, where borgpull had nothing yet"
             hint = "if a disk should be mounted there, move this away and mount it; else all is well"
-            self._emit(Warned(target=self._target.name, text=text, hint=hint))
+            self._subject.warn(text, hint)
 
     def _tell_takeover(self, what: str) -> None:
         if self._custody.taken_over:
             foreign = retention_of(self._subject, self._custody.verified).foreign
             alone = f"; {foreign} archives are not borgpull's and are left alone" if foreign else ""
             hint = f"`borgpull list {self._target.name} --why` tells what becomes of each; see PruneAlso"
-            self._emit(Warned(target=self._target.name, text=f"{what}{alone}", hint=hint))
+            self._subject.warn(f"{what}{alone}", hint)
 
     async def _between(self, hooks: Hooks, stack: AsyncExitStack, ready: Opened | None) -> None:
         """Run Before, the sessions and After; what failed is then in `_failures`.
@@ -232,7 +235,9 @@ class _Job:
         await self._custody.open(self._archive, time.time(), further=True)
         self._made = _Made(self._archive, ended=failure)
         with self._watch.step(Step.CREATE, "borg's cache there may be damaged: it is made anew") as report:
-            session = await self._open(master, stack, report, cache_removal_of(self._subject))
+            session = await self._open(
+                master, stack, report, CacheRemoval(target=self._target, repository=self._subject.repository)
+            )
             if (await session.run(Step.CREATE, quota=self._allowance.quota)).status not in (0, WARNED):
                 folder = f"{'~root' if self._target.sudoer else '~'}/.cache/borg/{known.evidence.repository_id}"
                 failure.hint = f"its cache may be damaged, and could not be removed: `rm -rf {folder}` there"
@@ -246,7 +251,7 @@ class _Job:
         """Let T add the archive; return how its borg failed where it may do better without its cache."""
         with self._watch.step(Step.CREATE) as report:
             self._allowance = self._custody.allow()
-            session = ready or await self._open(master, stack, report, backup_of(self._subject, self._archive))
+            session = ready or await self._open(master, stack, report, self._backup)
             if self._made:
                 self._made.sources, self._made.began = session.session.sources, time.monotonic()
             async with moving(self._subject, session.session):
@@ -265,7 +270,9 @@ class _Job:
             await self._custody.open(archive, time.time(), further=True)
             self._made = _Made(archive, reading)
             self._allowance = self._custody.allow()
-            session = await self._open(master, stack, report, dump_of(self._subject, archive, reading.stream))
+            repository, stream = self._subject.repository, reading.stream
+            dump = Dump(target=self._target, repository=repository, archive=archive, stream=stream)
+            session = await self._open(master, stack, report, dump)
             with reading.followed():
                 async with moving(self._subject, session.session):
                     quota = self._allowance.quota
@@ -279,7 +286,7 @@ class _Job:
 
     def _settle(self, report: StepReport, ended: Ended) -> None:
         show_claim(self._subject, ended)
-        warn = self._target.options.warn_on_change
+        warn = self._target.warn_on_change
         try:
             self._watch.settle(report, ended, "create", party=self._subject.party, warn_on_change=warn)
         except NoSpace as failure:
@@ -313,7 +320,8 @@ class _Job:
                 note = note_of(self._subject, ended, claimed, refused, stream=reading is not None)
                 self._custody.note(added.id, note)
                 if claimed and note.state is Standing.GOOD:
-                    await compare(self._subject, self._custody, self._known_of(made, added, used), claimed, report)
+                    facts = self._facts(made, added, claimed, used)
+                    await compare(self._subject, self._custody, added.id, facts, report)
             # How much there is to read is said by the good archives of the source paths alone.
             told = None if reading or refused else claimed
             await self._custody.settle(told, checking=self._check_due)
@@ -326,14 +334,18 @@ class _Job:
             else:
                 report.detail = "nothing older was touched"
 
-    def _known_of(self, made: _Made, added: RepositoryArchive, used: int) -> Made:
-        now = self._custody.verified.evidence.used
-        return Made(
-            archive=added,
-            stream=made.reading.stream.name if made.reading else "",
-            sources=made.sources,
+    def _facts(self, made: _Made, added: RepositoryArchive, claimed: Archive, used: int) -> Facts:
+        """Return what is known of an archive that a session added, and what its borg says of it."""
+        now, target = self._custody.verified.evidence.used, self._target
+        return Facts(
+            files=claimed.files,
+            size=claimed.original_size,
             new=max(0, now - used) if used >= 0 and now >= 0 else -1,
-            seconds=made.ended_at - made.began,
+            stream=made.reading.stream.name if made.reading else "",
+            started=added.seconds,
+            seconds=round(made.ended_at - made.began, 1),
+            sources=tuple(replace(each, excluded=left_out(each.path, target.excludes)) for each in made.sources),
+            keys=frozenset() if made.reading else fingerprints(target.connection.known_host),
         )
 
     def _give_back(self, used: int) -> None:
@@ -373,8 +385,7 @@ class _Job:
         """Raise the worst of what failed, if anything did; the rest of it are warnings."""
         failures = sorted(dict.fromkeys(self._failures), key=_rank)
         for failure in failures[1:]:
-            text = f"{failure.party}: {failure.cause}"
-            self._emit(Warned(target=self._target.name, text=text, hint=failure.hint))
+            self._subject.warn(f"{failure.party}: {failure.cause}", failure.hint)
         if failures:
             raise failures[0]
 

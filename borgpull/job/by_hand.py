@@ -13,7 +13,7 @@ from .. import guard
 from ..borg.by_hand import LATEST, Given
 from ..borg.output import Line, Message
 from ..errors import BACKUP_SERVER, Failure
-from ..events import Said, Warned
+from ..events import Said
 from ..ledger import Entry, Ledger
 from .archives import shelf_of
 from .custody import GONE, Custody, ways_out
@@ -81,7 +81,7 @@ class ByHand:
             return
         target, party = self._subject.target.name, f"borg {BACKUP_SERVER}"
         if line.is_warning or line.is_error:
-            self._subject.plan.emit(Warned(target=target, text=f"{party}: {line.text}"))
+            self._subject.warn(f"{party}: {line.text}")
         else:
             self._subject.plan.emit(Said(target=target, party=party, text=line.text))
 
@@ -112,8 +112,7 @@ class ByHand:
         return Left(changes=changes, settled=True)
 
     def _unreadable(self, case: Case) -> Failure:
-        return Failure(
-            self._subject.party,
+        return self._subject.failure(
             f"what it left cannot be read, and is not taken as the truth: {'; '.join(case.differences)}",
             hint=f"if its passphrase was changed, put the new one into the config; then {self.ways_out}",
         )

@@ -13,9 +13,11 @@ import hashlib
 import os
 import pwd
 import stat
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from ..answers import Compared, Item
 from ..hostile import clean
@@ -116,7 +118,7 @@ class Comparison:
     def _owner(self, item: Item) -> tuple[int, int]:
         if self._numeric_ids:
             return item.uid, item.gid
-        return _uid(item.user, item.uid), _gid(item.group, item.gid)
+        return _id(pwd.getpwnam, item.user, item.uid), _id(grp.getgrnam, item.group, item.gid)
 
 
 def _listed(path: str) -> str:
@@ -139,16 +141,10 @@ def _microseconds(modified: str) -> int:
 
 
 @cache
-def _uid(name: str, number: int) -> int:
+def _id(entry_of: Callable[[str], tuple[Any, ...]], name: str, number: int) -> int:
+    """Return the id in the entry of a user or a group, `number` where this machine does not know the name."""
     try:
-        return pwd.getpwnam(name).pw_uid
+        found: int = entry_of(name)[2]
     except (KeyError, ValueError):
         return number
-
-
-@cache
-def _gid(name: str, number: int) -> int:
-    try:
-        return grp.getgrnam(name).gr_gid
-    except (KeyError, ValueError):
-        return number
+    return found

@@ -19,7 +19,7 @@ from ..borg.failure import HALF_MADE, MISSING_REPOSITORY
 from ..borg.hints import read_hints
 from ..borg.output import Archive
 from ..errors import BACKUP_SERVER, CONTROLLER, Failure, TamperedError
-from ..events import Step, Warned
+from ..events import Step
 from ..guard import Archive as RepositoryArchive
 from ..guard import Evidence, Expected, Records, State, Unreadable, Verdict
 from ..hostile import clean
@@ -87,7 +87,7 @@ class Custody:
 
         Returns a few words on what was found. Raises TamperedError, and closes the repository, when it is not.
         """
-        found = await self._look()
+        found = await self._vault.look()
         if found.unreadable:
             raise self._tampered(UNVERIFIABLE, (unreadable_ledger(found.unreadable),))
         if found.ledger is None:
@@ -115,7 +115,7 @@ class Custody:
 
     async def _first_sight(self, found: Found, seen_there: Callable[[], Awaitable[str]] | None) -> str:
         # That there is no ledger, or no repository, is believed when it was seen twice.
-        if (again := await self._look()) != found:
+        if (again := await self._vault.look()) != found:
             raise _unsteady(again)
         listed = await self._subject.borg(Step.INSPECT, borg_command.list_archives())
         made = ""
@@ -128,9 +128,8 @@ class Custody:
                 await self._refuse_known(await seen_there(), found)
             if half:
                 await self._set_aside(listed)
-            init = await self._subject.borg(Step.INSPECT, borg_command.init(self._subject.target.options.encryption))
-            if init.status != 0:
-                raise init.failure(CONTROLLER, "init")
+            init = borg_command.init(self._subject.target.encryption)
+            (await self._subject.borg(Step.INSPECT, init)).or_raise(CONTROLLER, "init")
             made = "made a new repository"
         evidence = await self._evidence()
         if not made and (place := await self._vault.known_place(evidence.repository_id)):
@@ -146,7 +145,7 @@ class Custody:
             raise listed.failure(CONTROLLER, "list")
         text = "a `borg init` was cut off before: what it left was moved away, and the repository is made anew"
         hint = f"it held nothing: remove {aside} on the backup server when you like"
-        self._subject.plan.emit(Warned(target=self._subject.target.name, text=text, hint=hint))
+        self._subject.warn(text, hint)
 
     def _note_what_was_left(self, now: Evidence) -> None:
         """Note that the archive of a run that died was never judged."""
@@ -193,8 +192,7 @@ class Custody:
             hint = f"put SubDir back; or move the repository to the new one, and then `borgpull accept --moved {name}`"
         else:
             return
-        raise Failure(
-            self._subject.party,
+        raise self._subject.failure(
             f"there is no repository at its place, {why}",
             hint=f"{hint}; no repository was made. If that one is lost for good, `borgpull accept {name}` lets the "
             "next run make a new one",
@@ -202,8 +200,7 @@ class Custody:
 
     def _ledger_gone(self, place: str) -> Failure:
         name = self._subject.target.name
-        return Failure(
-            self._subject.party,
+        return self._subject.failure(
             f"its repository has no ledger, but once had one, in {place}",
             hint=f"nothing was changed; if it was moved: `borgpull accept --moved {name}`; else put that folder back. "
             f"If it is lost: `borgpull accept {name}` takes the repository as it is",
@@ -274,7 +271,7 @@ class Custody:
         return self.verified.check_from
 
     async def _check_from(self) -> int:
-        found = await self._look()
+        found = await self._vault.look()
         try:
             return guard.read_records(found.files, read_hints=read_hints).check_from
         except Unreadable as error:
@@ -283,7 +280,7 @@ class Custody:
 
     def allow(self, *, adds: bool = True) -> Allowance:
         """Return how large the session that was opened may let the repository get. Raises NoSpace."""
-        plan, quota = self._subject.plan, self._subject.target.options.quota
+        plan, quota = self._subject.plan, self._subject.target.quota
         return allow(plan.claim, self.verified, self.space, quota=quota, floor=plan.config.min_free, adds=adds)
 
     def lacks_space(self, more: int = 0) -> bool:
@@ -297,7 +294,7 @@ class Custody:
         `keep` keeps the state before it in Grace; what was kept too long goes.
         """
         self._ledger = replace(self.verified, phase=Phase.OWN, intent=intent)
-        grace = name_of(time.time()) if keep and self._subject.target.options.grace else ""
+        grace = name_of(time.time()) if keep and self._subject.target.grace else ""
         await self._vault.write(self._ledger, grace=grace, oldest=oldest_kept(self._subject, self._ledger))
 
     async def confirm_deleted(self) -> list[str]:
@@ -313,7 +310,7 @@ class Custody:
     async def end_own(self) -> None:
         """Write down the state that C made. Raises TamperedError when something came that C did not make."""
         before = self.verified.evidence
-        records = self._records(await self._look())
+        records = self._records(await self._vault.look())
         # To list the archives costs a start of borg, and nothing changed: no need.
         now = before if records and guard.still_holds(before, records) else await self._evidence()
         await self._insist(guard.judge_own(before, now, intent=self.verified.intent))
@@ -321,27 +318,24 @@ class Custody:
 
     async def is_still(self, known: Ledger) -> bool:
         """Tell whether B's records are those that `known` has; where they cannot be seen, they never are."""
-        records = self._records(await self._look())
+        records = self._records(await self._vault.look())
         return records is not None and guard.still_holds(known.evidence, records)
 
     async def freeable(self) -> int | None:
         """Return how many bytes a compaction could free, by borg's own count; None where that cannot be seen."""
         if not self._vault.records:
             return None
-        records = self._records(await self._look())
+        records = self._records(await self._vault.look())
         return records.freeable if records else 0
 
     async def _insist(self, verdict: Verdict, cause: str = TAMPERED) -> None:
         if verdict.state is not State.CLEAN:
             await self._close(UNVERIFIABLE if verdict.state is State.UNVERIFIABLE else cause, verdict.rules)
 
-    async def _look(self) -> Found:
-        return await self._vault.look()
-
     async def _evidence(self) -> Evidence:
         # The list comes first: opening a repository makes borg finish what a crash left half recorded.
         listed = await self._subject.borg(Step.VERIFY, borg_command.list_archives())
-        found = await self._look()
+        found = await self._vault.look()
         if not is_there(self._subject, listed, found):
             await self._close(TAMPERED, (GONE,))
         try:
@@ -467,9 +461,8 @@ async def exported_key(subject: Subject, *, paper: bool = False) -> bytes:
     """Return what `borg key export` writes of the repository's key, as it lies there. Raises Failure."""
     path = subject.plan.server.directory / f"k{secrets.token_hex(8)}"
     try:
-        ended = await subject.borg(Step.INSPECT, borg_command.export_key(str(path), paper=paper))
-        if ended.status != 0:
-            raise ended.failure(CONTROLLER, "key export")
+        export = borg_command.export_key(str(path), paper=paper)
+        (await subject.borg(Step.INSPECT, export)).or_raise(CONTROLLER, "key export")
         return path.read_bytes()
     finally:
         path.unlink(missing_ok=True)

@@ -13,7 +13,6 @@ import heapq
 
 from ..answers import Compared, Drilled, Item
 from ..borg import command as borg_command
-from ..errors import Failure
 from ..hostile import clean
 from .archives import each_item, shelf_of
 from .contents import UNSURE, is_inside
@@ -36,8 +35,7 @@ async def drill(subject: Subject, *, seed: int, size: int, files: int) -> Drille
     await each_item(subject, archive, (), sample.take)
     picked = sample.picked()
     if not picked:
-        raise Failure(
-            subject.party,
+        raise subject.failure(
             f"no file of its archive can be tried: {sample.files} files, and none that fits into the limit",
             hint="allow more with --size",
         )

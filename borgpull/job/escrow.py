@@ -6,7 +6,6 @@ import re
 
 from .. import guard
 from ..borg.hints import read_hints
-from ..errors import Failure
 from ..guard import Evidence
 from .custody import exported_key
 from .plan import Subject
@@ -19,10 +18,8 @@ async def file_key(subject: Subject) -> str:
     """Return the verified key in the form that `borg key import` reads. Raises Failure when none was verified."""
     evidence = await _verified(subject)
     if not _KEY.fullmatch(evidence.key):
-        raise Failure(
-            subject.party,
-            "its repository keeps no key of the form that borg writes",
-            hint="look at `config` in its folder on B",
+        raise subject.failure(
+            "its repository keeps no key of the form that borg writes", hint="look at `config` in its folder on B"
         )
     # The same text as `borg key export` writes (1.2.4, 1.4.5).
     return f"BORG_KEY {evidence.repository_id}\n{evidence.key}\n"
@@ -36,8 +33,7 @@ async def paper_key(subject: Subject) -> str:
     evidence = await _verified(subject)
     text = await exported_key(subject, paper=True)
     if await _present_key(subject) != evidence.key:
-        raise Failure(
-            subject.party,
+        raise subject.failure(
             "the key in its repository is not the verified one any more",
             hint=f"export the verified one without --paper, and see `borgpull rollback {subject.target.name}`",
         )
@@ -53,8 +49,7 @@ async def _present_key(subject: Subject) -> str:
 async def _verified(subject: Subject) -> Evidence:
     found = await subject.vault.look()
     if found.ledger is None:
-        raise Failure(
-            subject.party,
+        raise subject.failure(
             f"no key of its repository was verified yet{': ' + found.unreadable if found.unreadable else ''}",
             hint="let a run finish first",
         )

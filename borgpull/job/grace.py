@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 
-from ..errors import Failure, UsageError
+from ..errors import UsageError
 from ..ledger import Entry, Ledger, Phase, ServerVault
 from .plan import Subject
 
@@ -22,7 +22,7 @@ def name_of(moment: float) -> str:
 
 def oldest_kept(subject: Subject, known: Ledger) -> str:
     """Return the name of the oldest state that stays; "" while a target is held, or was released not long ago."""
-    edge = time.time() - subject.target.options.grace
+    edge = time.time() - subject.target.grace
     return "" if known.holds or known.released > edge else name_of(edge)
 
 
@@ -30,8 +30,7 @@ def server_of(subject: Subject) -> ServerVault:
     """Return the ledger on the backup server. Raises Failure where it gives no shell."""
     if isinstance(subject.vault, ServerVault):
         return subject.vault
-    raise Failure(
-        subject.party,
+    raise subject.failure(
         "the backup server gives no shell: no state of its repository is kept there",
         hint="leave out --at; docs/gate.md says what holds on such a backup server",
     )
@@ -89,8 +88,7 @@ async def begin_return(subject: Subject, kept: Kept) -> None:
     """
     known = (await subject.vault.look()).ledger
     if known is None or known.phase not in (Phase.CLEAN, Phase.CLOSED):
-        raise Failure(
-            subject.party,
+        raise subject.failure(
             "a run of it ended in the middle" if known else "no state of its repository was ever verified",
             hint="`borgpull run` verifies first what it left; then put the older state back",
         )

@@ -9,73 +9,40 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 
-from .. import ssh
-from ..borg.excludes import left_out
-from ..borg.output import Archive
 from ..borg.series import stream_of
-from ..errors import Failure
-from ..events import Outcome, Warned
+from ..events import Outcome
 from ..guard import Archive as RepositoryArchive
 from ..hostile import clean
 from ..ledger import MOST_COMPARED, Entry, Hold, Ledger, Phase
-from ..retention import Facts, Finding, Limits, Source, Standing, ends, oddities
+from ..retention import Facts, Finding, Limits, Standing, ends, oddities
 from .custody import Custody, release_hint
 from .plan import Subject
 from .watch import StepReport
 
 
-@dataclass(frozen=True, kw_only=True)
-class Made:
-    """What is known of an archive that a session added, besides what its borg says."""
-
-    archive: RepositoryArchive
-    stream: str
-    sources: tuple[Source, ...]
-    new: int
-    seconds: float
-
-
-async def compare(subject: Subject, custody: Custody, made: Made, claimed: Archive, report: StepReport) -> None:
+async def compare(subject: Subject, custody: Custody, archive_id: str, facts: Facts, report: StepReport) -> None:
     """Compare a new archive with the good ones of its series. Odd, it does not count as good, and the target is held.
 
     Raises Failure when the backup server cannot be asked for the host keys of other targets.
     """
     known = custody.verified
-    facts = _facts(subject, made, claimed)
-    good = _good(known, made.stream)
+    good = _good(known, facts.stream)
     before = next((each.keys for each in good if each.keys), frozenset())
     others = await _keys_of_others(subject, facts, before)
-    found = oddities(facts, good, limits=_limits(subject), others=others)
+    limits = Limits(shrink=subject.target.shrink_limit, change=subject.target.change_limit)
+    found = oddities(facts, good, limits=limits, others=others)
     expected = known.expected > time.time()
-    holds = known.holds if expected else _held(known.holds, facts, found, made)
-    odd = any(hold.stream == made.stream for hold in holds)
-    custody.compared(made.archive.id, facts, holds, odd=odd)
+    holds = known.holds if expected else _held(known.holds, facts, found)
+    odd = any(hold.stream == facts.stream for hold in holds)
+    custody.compared(archive_id, facts, holds, odd=odd)
     if not odd and facts.keys != before:
         await subject.vault.host_keys(facts.keys, record=True)
     if expected:
         why = f" ({known.expected_why})" if known.expected_why else ""
         for each in found:
-            _tell(subject, f"expected until {_minute(known.expected)}{why}: {each.words}", "")
+            subject.warn(f"expected until {_minute(known.expected)}{why}: {each.words}")
     else:
-        _settle(subject, custody, made, report)
-
-
-def _facts(subject: Subject, made: Made, claimed: Archive) -> Facts:
-    excludes = subject.target.excludes
-    return Facts(
-        files=claimed.files,
-        size=claimed.original_size,
-        new=made.new,
-        stream=made.stream,
-        started=made.archive.seconds,
-        seconds=round(made.seconds, 1),
-        sources=tuple(replace(each, excluded=left_out(each.path, excludes)) for each in made.sources),
-        keys=frozenset() if made.stream else ssh.fingerprints(subject.target.connection.known_host),
-    )
-
-
-def _limits(subject: Subject) -> Limits:
-    return Limits(shrink=subject.target.options.shrink_limit, change=subject.target.options.change_limit)
+        _settle(subject, custody, archive_id, facts.stream, report)
 
 
 def _good(known: Ledger, stream: str) -> list[Facts]:
@@ -91,38 +58,33 @@ async def _keys_of_others(subject: Subject, facts: Facts, before: frozenset[str]
     return await subject.vault.host_keys(facts.keys, record=False)
 
 
-def _held(holds: tuple[Hold, ...], now: Facts, found: tuple[Finding, ...], made: Made) -> tuple[Hold, ...]:
-    mine = [hold for hold in holds if hold.stream == made.stream]
+def _held(holds: tuple[Hold, ...], now: Facts, found: tuple[Finding, ...]) -> tuple[Hold, ...]:
+    mine = [hold for hold in holds if hold.stream == now.stream]
     over = ends([(hold.oddity, hold.path) for hold in mine], now, found)
-    kept = [hold for hold in holds if hold.stream != made.stream or (hold.oddity, hold.path) not in over]
+    kept = [hold for hold in holds if hold.stream != now.stream or (hold.oddity, hold.path) not in over]
     there = {(hold.oddity, hold.path) for hold in mine}
-    since = made.archive.seconds
     return (
         *kept,
         *(
-            Hold(oddity=each.oddity, path=each.path, stream=made.stream, words=each.words, since=since)
+            Hold(oddity=each.oddity, path=each.path, stream=now.stream, words=each.words, since=now.started)
             for each in found
             if (each.oddity, each.path) not in there
         ),
     )
 
 
-def _settle(subject: Subject, custody: Custody, made: Made, report: StepReport) -> None:
+def _settle(subject: Subject, custody: Custody, archive_id: str, stream: str, report: StepReport) -> None:
     """Tell why the target is held; where its holds are over, set aside what was odd in their time."""
     known = custody.verified
     for hold in known.holds:
-        if hold.stream == made.stream:
+        if hold.stream == stream:
             subject.watch.worsen(report, Outcome.HELD)
-            _tell(subject, f"held: {hold.words}", release_hint(subject.target.name))
-    if not any(hold.stream == made.stream for hold in known.holds):
+            subject.warn(f"held: {hold.words}", release_hint(subject.target.name))
+    if not any(hold.stream == stream for hold in known.holds):
         for archive in odd_archives(known):
-            if stream_of(archive.name) == made.stream and archive.id != made.archive.id:
+            if stream_of(archive.name) == stream and archive.id != archive_id:
                 note = known.note(archive.id)
                 custody.note(archive.id, replace(note, state=Standing.SET_ASIDE))
-
-
-def _tell(subject: Subject, text: str, hint: str) -> None:
-    subject.plan.emit(Warned(target=subject.target.name, text=text, hint=hint))
 
 
 def odd_archives(known: Ledger) -> list[RepositoryArchive]:
@@ -155,8 +117,7 @@ async def held_case(subject: Subject) -> HeldCase:
 async def _open_ledger(subject: Subject) -> Ledger:
     known = (await subject.vault.look()).ledger
     if known is None or known.phase is Phase.CLOSED:
-        raise Failure(
-            subject.party,
+        raise subject.failure(
             f"its repository is closed: {known.cause}" if known else "it was never backed up",
             hint=f"`borgpull status --only {subject.target.name}`",
         )
@@ -170,8 +131,7 @@ async def release(subject: Subject, shown: Ledger, *, good: bool) -> str:
     """
     known = (await subject.vault.look()).ledger
     if known is None or known.holds != shown.holds or known.evidence.archives != shown.evidence.archives:
-        raise Failure(
-            subject.party,
+        raise subject.failure(
             "its holds or archives are not those that were shown",
             hint=f"`borgpull release {subject.target.name}` shows what there is now",
         )

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from .. import proc, ssh
 from ..errors import Failure, TamperedError
-from ..events import CommandFinished, Event, Outcome, Step, Warned
+from ..events import CommandFinished, Outcome, Step
 from ..hostile import clean
 from .plan import Subject
 
@@ -82,7 +82,7 @@ class Hooks:
 
     def __init__(self, subject: Subject, master: ssh.Master, archive: str) -> None:
         self._subject = subject
-        self._options = subject.target.options
+        self._options = subject.target
         self.master = master
         self._archive = archive
 
@@ -114,7 +114,7 @@ class Hooks:
             failures = await self._all("OnFailure", self._options.on_failure, happened, hurried=True)
             report.outcome = Outcome.WARNING if failures else Outcome.DONE
         for each in failures:
-            self._emit(Warned(target=self._subject.target.name, text=f"{each.party}: {each.cause}", hint=each.hint))
+            self._subject.warn(f"{each.party}: {each.cause}", each.hint)
 
     async def _all(self, kind: str, commands: tuple[str, ...], happened: Happened, *, hurried: bool) -> list[Failure]:
         """Run every command; a first cancellation ends the one that runs, and leaves PATIENCE_SECONDS for the rest."""
@@ -148,7 +148,9 @@ class Hooks:
         finally:
             output = tuple(said.text.splitlines())
             code = _UNFINISHED if status is None else status
-            self._emit(CommandFinished(target=self._subject.target.name, command=name, status=code, output=output))
+            self._subject.plan.emit(
+                CommandFinished(target=self._subject.target.name, command=name, status=code, output=output)
+            )
         if status != 0:
             raise self._failure(name, status, output)
 
@@ -200,11 +202,7 @@ class Hooks:
     def _failure(self, name: str, status: int | None, output: tuple[str, ...]) -> Failure:
         how = "did not end in time" if status is None else f"failed (exit {status})"
         last = f": {output[-1]}" if output else ""
-        return Failure(
-            self._subject.party,
+        return self._subject.failure(
             f"the command {name} {how}{last}",
             hint="its output is in the report and, with -v, above; try the command there by hand",
         )
-
-    def _emit(self, event: Event) -> None:
-        self._subject.plan.emit(event)

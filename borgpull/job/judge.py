@@ -40,14 +40,12 @@ def believe(subject: Subject, claimed: Archive | None, verdict: Verdict, *, name
     """Tell of the archive `name`, which C found, and of what T's borg says of it. Raises Failure without either."""
     written = next((archive for archive in verdict.added if archive.name == name), None)
     if written is None:
-        raise Failure(
-            subject.party,
+        raise subject.failure(
             "its borg claims success, but wrote no archive",
             hint="look at the borg on that target: it is not the program it should be",
         )
     if claimed is None:
-        raise Failure(
-            subject.party,
+        raise subject.failure(
             "its borg wrote an archive but says nothing of what it holds",
             hint="look at the borg on that target: something keeps back what it prints",
         )
@@ -67,14 +65,12 @@ def believe(subject: Subject, claimed: Archive | None, verdict: Verdict, *, name
 def refusal(subject: Subject, ended: Ended, claimed: Archive) -> Failure | None:
     """Return why an archive of the source paths is no backup: it lacks a whole source path, or has no file."""
     if lost := _lost_paths(subject, ended):
-        return Failure(
-            subject.party,
+        return subject.failure(
             f"a source path could not be read: {next(iter(lost.values()))}",
             hint="let the user of the connection read it, or take it out of SourcePaths",
         )
     if claimed.files == 0:
-        return Failure(
-            subject.party,
+        return subject.failure(
             "the archive holds no file at all",
             hint="check SourcePaths and Excludes, and that the user on T may read them",
         )
@@ -146,10 +142,8 @@ async def keep(subject: Subject, wanted: str) -> str:
     known = found.ledger
     if known is None or known.phase is Phase.CLOSED:
         why = "its repository is closed" if known else "no run has verified its archives yet"
-        raise Failure(
-            subject.party,
-            f"{why}: no archive of it can be kept",
-            hint=f"`borgpull status --only {subject.target.name}`",
+        raise subject.failure(
+            f"{why}: no archive of it can be kept", hint=f"`borgpull status --only {subject.target.name}`"
         )
     archive = next((each for each in known.evidence.archives if wanted in (each.name, each.id)), None)
     if archive is None or known.is_good(archive.id):

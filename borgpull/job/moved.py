@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from .. import guard, ssh
 from ..borg.hints import read_hints
-from ..errors import Failure, TamperedError
+from ..errors import TamperedError
 from ..guard import State, Unreadable
 from ..hostile import clean
 from ..ledger import FOLDER, Entry, Found, Ledger, Phase, ServerVault
@@ -61,8 +61,7 @@ async def follow_moved(subject: Subject, agreed: Callable[[str], Awaitable[bool]
 
 async def _nothing_there(subject: Subject) -> str:
     if places := await subject.vault.left_behind(subject.plan.config, subject.target.name):
-        raise Failure(
-            subject.party,
+        raise subject.failure(
             f"there is no repository at its place ({subject.place.repository}); its ledger lies in {clean(places[0])}",
             hint="move the folder of the repository there first, or put SubDir back; nothing was changed",
         )
@@ -77,8 +76,7 @@ async def _ledger_elsewhere(subject: Subject, found: Found) -> str:
     place = (await subject.vault.known_place(repository_id)).partition(f"/{FOLDER}/")[2]
     ledger = posixpath.join(below, FOLDER, place)
     if ledger not in await subject.vault.left_behind(subject.plan.config):
-        raise Failure(
-            subject.party,
+        raise subject.failure(
             f"no ledger of its own below RootDir knows the repository at its place ({repository_id[:12]}…)",
             hint="if it is a copy of the one of another target, remove it. If RootDir was changed, and its folder "
             f"{FOLDER} left behind: `cp -a OLD/{FOLDER}/. {below}/{FOLDER}/` on the backup server, then this again; "
@@ -86,8 +84,7 @@ async def _ledger_elsewhere(subject: Subject, found: Found) -> str:
         )
     old = replace(subject.place, repository=posixpath.join(below, place), ledger=ledger)
     if isinstance(subject.vault, ServerVault) and (await subject.vault.at(old).look()).repository:
-        raise Failure(
-            subject.party,
+        raise subject.failure(
             f"its repository was copied, not moved: there still is one in {old.repository}",
             hint="remove one of the two on the backup server; nothing was changed",
         )
@@ -99,12 +96,12 @@ def _records(subject: Subject, found: Found) -> guard.Records:
         return guard.read_records(found.files, read_hints=read_hints, segments=found.segments)
     except Unreadable as error:
         hint = "nothing was changed; put it back where it was, and see what `borgpull run` says of it"
-        raise Failure(subject.party, f"the repository at its place cannot be read: {error}", hint=hint) from None
+        raise subject.failure(f"the repository at its place cannot be read: {error}", hint=hint) from None
 
 
 def _proven(subject: Subject, found: Found) -> Ledger:
     if found.ledger is None:
-        raise Failure(subject.party, f"its ledger is gone, or damaged: {found.unreadable}", hint="try it again")
+        raise subject.failure(f"its ledger is gone, or damaged: {found.unreadable}", hint="try it again")
     known = found.ledger
     if not subject.vault.records:
         # The next run lists the archives and looks at the key, and judges by this ledger.

@@ -11,8 +11,8 @@ from ..borg.command import Repository
 from ..config import Config, Target
 from ..errors import BACKUP_SERVER, CONTROLLER, Failure, target_party
 from ..events import Emit, Step, Warned
-from ..ledger import Entry, Place, ServerVault, Vault, place_in_grace, place_of, state_vault
-from ..road import BackupServer, Ended, Heard, LocalBorg, Reader, borg_by_hand, borg_on_controller, drop_cache
+from ..ledger import Entry, Place, Vault, place_in_grace, place_of, vault_of
+from ..road import BackupServer, Ended, Heard, LocalBorg, Reader, Request, borg_by_hand, borg_on_controller, drop_cache
 from .room import Claim
 from .watch import Watch
 
@@ -52,10 +52,14 @@ class Subject:
             self.repository = Repository(self.place.repository, f"ssh://borg-server/{self.place.repository}")
             self._cache = plan.server.directory / f"grace-{kept}"
             self._cache.mkdir(mode=0o700, exist_ok=True)
-        self.sockets = plan.config.sockets
-        self.vault: Vault = (
-            state_vault(self.sockets, target) if self.sockets else ServerVault(plan.server.lasting, self.place)
-        )
+        self.vault: Vault = vault_of(plan.config, target, plan.server.lasting, self.place)
+
+    def failure(self, cause: str, *, hint: str, transient: bool = False) -> Failure:
+        """Return a failure of this target."""
+        return Failure(self.party, cause, hint=hint, transient=transient)
+
+    def warn(self, text: str, hint: str = "") -> None:
+        self.plan.emit(Warned(target=self.target.name, text=text, hint=hint))
 
     async def remember(self, entry: Entry) -> None:
         """Write down what an operator decided; that this fails undoes nothing of it, and is told."""
@@ -63,7 +67,7 @@ class Subject:
             await self.vault.remember(entry)
         except Failure as failure:
             text = f"the history does not have this decision: {failure}"
-            self.plan.emit(Warned(target=self.target.name, text=text, hint=failure.hint))
+            self.warn(text, failure.hint)
 
     async def borg(self, step: Step, arguments: list[str]) -> Ended:
         """Run borg on C against the repository, with full access; one that failed is not raised.
@@ -71,7 +75,7 @@ class Subject:
         After an error that nobody knows it is run once more without its cache, which a full disk or a crash may have
         damaged; what borg has seen of the repository, which keeps others from putting an older one back, stays.
         """
-        local = self._local(arguments, append_only=False, server_heard=self._server_heard(step))
+        local = self._local(arguments, self.request(step, append_only=False))
         ended = await borg_on_controller(local, heard=self._heard(step))
         if not ended.is_unknown or not drop_cache(self.plan.cache, self.repository.location):
             return ended
@@ -85,35 +89,37 @@ class Subject:
 
         `read` is given what it prints; one that failed is not raised.
         """
-        local = self._local(arguments, append_only=True, server_heard=self._server_heard(step))
+        local = self._local(arguments, self.request(step, append_only=True))
         return await borg_on_controller(local, heard=self._heard(step), folder=folder, read=read)
 
     async def by_hand(self, given: Given, *, append_only: bool, stdin: int, server_heard: Heard) -> Ended:
         """Run a borg on C that the operator gave, at the operator's terminal; one that failed is not raised."""
-        local = self._local(given.arguments, append_only=append_only, server_heard=server_heard)
+        request = self.request(Step.INSPECT, append_only=append_only)
+        local = self._local(given.arguments, replace(request, heard=server_heard))
         return await borg_by_hand(replace(local, passphrase=None) if given.asks else local, stdin=stdin)
+
+    def request(self, step: Step, *, append_only: bool, quota: str = "", gated: bool = False) -> Request:
+        """Return what a road to the repository leads to; what the serve says there is told as of `step`."""
+        return Request(
+            server=self.plan.server,
+            path=self.repository.path,
+            append_only=append_only,
+            heard=self.watch.hearing(f"borg {BACKUP_SERVER}", step),
+            registry=self.vault.registry,
+            quota=quota,
+            gated=gated,
+            socket=self.plan.config.socket_of(self.target, append_only=append_only),
+        )
 
     def _heard(self, step: Step) -> Heard:
         return self.watch.hearing(f"borg {CONTROLLER}", step)
 
-    def _server_heard(self, step: Step) -> Heard:
-        return self.watch.hearing(f"borg {BACKUP_SERVER}", step)
-
-    def _local(self, arguments: Sequence[str], *, append_only: bool, server_heard: Heard) -> LocalBorg:
+    def _local(self, arguments: Sequence[str], request: Request) -> LocalBorg:
         return LocalBorg(
-            server=self.plan.server,
-            repository=self.repository,
+            request=request,
+            url=self.repository.url,
             arguments=["--bypass-lock", *arguments] if self.kept else arguments,
-            lock_wait=self.target.options.lock_wait,
-            passphrase=self.target.passphrase.get_secret_value(),
+            lock_wait=self.target.lock_wait,
+            passphrase=self.target.borg_target.passphrase.get_secret_value(),
             cache=self._cache,
-            server_heard=server_heard,
-            socket=self._socket(append_only=append_only),
-            registry=self.vault.registry,
-            append_only=append_only,
         )
-
-    def _socket(self, *, append_only: bool) -> str:
-        if self.sockets is None:
-            return ""
-        return self.sockets.append_of(self.target) if append_only else self.sockets.full_of(self.target)

@@ -75,8 +75,7 @@ class _Restore:
                 "where --verify reads all of it",
             )
         if self._wanted.onto_target and self._shelf.closed:
-            raise Failure(
-                self._subject.party,
+            raise self._subject.failure(
                 f"{self._shelf.closed.cause}: nothing is restored onto a target from a closed repository",
                 hint=f"`borgpull restore {self._subject.target.name} --to DIR` extracts it here, to be looked at; "
                 f"{ways_out(self._subject.target.name, rollback=self._subject.vault.records)}",
@@ -128,21 +127,19 @@ class _Restore:
         async def each(take: Callable[[Item], Awaitable[None]]) -> None:
             await each_item(self._subject, self._archive, wanted.patterns, take, hashes=True)
 
-        seconds = self._subject.target.options.timeout
+        seconds = self._subject.target.timeout
         compared = await compare_on_target(master, wanted.folder, each, seconds=seconds)
         return replace(restored, compared=compared)
 
     async def _extracted_there(self, master: Master) -> Ended:
         subject, wanted = self._subject, self._wanted
         extraction = Extraction(
-            borg=subject.target.borg_path,
+            target=subject.target,
             repository=subject.repository,
             archive=self._archive.name,
             patterns=wanted.patterns,
             folder=wanted.folder or "/",
             numeric_ids=wanted.numeric_ids,
-            lock_wait=subject.target.options.lock_wait,
-            sudoer=subject.target.sudoer,
         )
         custody = Custody(subject)
         failure: Failure | None = None

@@ -6,13 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from ..config import Stream
-from ..errors import BACKUP_SERVER
 from ..events import Step
 from ..road import (
-    Backup,
-    CacheRemoval,
-    Dump,
     Ended,
     Errand,
     FirstLeg,
@@ -41,25 +36,20 @@ class Opened:
 
         Raises Failure when the road breaks, and TamperedError when the gate stopped the session.
         """
-        subject, options = self.subject, self.subject.target.options
+        subject = self.subject
+        gated = subject.target.gate or subject.plan.config.sockets
         return await self.session.run(
-            subject.plan.server,
-            subject.repository,
+            subject.request(step, append_only=True, quota=quota, gated=gated),
             entrance=self.leg.entrance,
-            registry=subject.vault.registry,
-            passphrase=subject.target.passphrase.get_secret_value(),
-            quota=quota,
-            gated=options.gate or subject.sockets is not None,
-            socket=subject.sockets.append_of(subject.target) if subject.sockets else "",
+            passphrase=subject.target.borg_target.passphrase.get_secret_value(),
             heard=heard or subject.watch.hearing(f"borg {subject.party}", step),
-            server_heard=subject.watch.hearing(f"borg {BACKUP_SERVER}", step),
         )
 
 
 @asynccontextmanager
 async def opened(subject: Subject, master: Master, errand: Errand) -> AsyncIterator[Opened]:
     """Open a session for `errand`, for as long as the context lasts. Raises Failure when T lacks what it takes."""
-    road, directory = subject.target.options.road, subject.plan.server.directory
+    road, directory = subject.target.road, subject.plan.server.directory
     async with (
         open_target(master, errand) as session,
         first_leg(master, session.folder, road=road, directory=directory) as leg,
@@ -75,38 +65,3 @@ async def seen_there(subject: Subject, master: Master, ready: Opened | None) -> 
     if ready or subject.target.sudoer:
         return ready.session.seen if ready else ""
     return await ask_seen(master, subject.repository.location)
-
-
-def backup_of(subject: Subject, archive: str) -> Backup:
-    target = subject.target
-    return Backup(
-        borg=target.borg_path,
-        repository=subject.repository,
-        archive=archive,
-        sources=target.source_paths,
-        excludes=target.excludes,
-        options=target.options,
-        sudoer=target.sudoer,
-    )
-
-
-def cache_removal_of(subject: Subject) -> CacheRemoval:
-    target = subject.target
-    return CacheRemoval(
-        borg=target.borg_path,
-        repository=subject.repository,
-        lock_wait=target.options.lock_wait,
-        sudoer=target.sudoer,
-    )
-
-
-def dump_of(subject: Subject, archive: str, stream: Stream) -> Dump:
-    target = subject.target
-    return Dump(
-        borg=target.borg_path,
-        repository=subject.repository,
-        archive=archive,
-        stream=stream,
-        target=target.name,
-        options=target.options,
-    )

@@ -16,7 +16,7 @@ from ..borg import WARNED
 from ..borg import command as borg_command
 from ..borg.failure import HALF_MADE
 from ..errors import CONTROLLER, Failure
-from ..events import Step, Warned
+from ..events import Step
 from ..guard import Evidence, State, Unreadable
 from ..ledger import Entry, Found, Ledger, Phase, ServerVault
 from ..road import Ended
@@ -94,8 +94,7 @@ class Settlement:
             await self._vault.give_up()
             return
         if case.now is None:
-            raise Failure(
-                self._subject.party,
+            raise self._subject.failure(
                 f"its present state cannot be read, so it cannot be accepted: {'; '.join(case.differences)}",
                 hint=f"type `borgpull rollback {self._subject.target.name}`",
             )
@@ -116,8 +115,7 @@ class Settlement:
         if case.now is None or case.differences or known.phase is not Phase.CLEAN:
             raise others
         ended = await self._subject.borg(Step.CHECK, borg_command.authenticate_archives())
-        if ended.status != 0:
-            raise ended.failure(CONTROLLER, "upgrade")
+        ended.or_raise(CONTROLLER, "upgrade")
         listed = await self._subject.borg(Step.VERIFY, borg_command.list_archives())
         now, _ = await self._read(await self._vault.look(), listed)
         before = {(archive.name, archive.start): archive.id for archive in known.evidence.archives}
@@ -147,13 +145,9 @@ class Settlement:
         await self._subject.remember(Entry(what="rollback", cause="; ".join(case.differences) or "nothing differed"))
 
     def _server(self) -> ServerVault:
-        if not isinstance(self._vault, ServerVault):
-            raise self._no_way_back()
-        return self._vault
-
-    def _no_way_back(self) -> Failure:
-        return Failure(
-            self._subject.party,
+        if isinstance(self._vault, ServerVault):
+            return self._vault
+        raise self._subject.failure(
             "B gives no shell, so no snapshot was made: there is nothing to put back from here",
             hint="the gate let nobody delete or overwrite an older object: what archives held is still there. Mend the "
             f"repository on B itself, then `borgpull accept {self._subject.target.name}`",
@@ -161,8 +155,7 @@ class Settlement:
 
     def _known(self, case: Case) -> Ledger:
         if case.known is None:
-            raise Failure(
-                self._subject.party,
+            raise self._subject.failure(
                 "no state of its repository was ever verified: there is nothing to go back to",
                 hint=f"`borgpull accept {self._subject.target.name}` takes the present state as the truth",
             )
@@ -174,8 +167,7 @@ class Settlement:
         gone = sorted(needed - there)
         if gone:
             named = ", ".join(str(segment) for segment in gone[:5])
-            raise Failure(
-                self._subject.party,
+            raise self._subject.failure(
                 f"{len(gone)} segments that the last verified state needs are gone from B: {named}",
                 hint="nothing was changed; look for them in a backup of B, or for an older state: `borgpull rollback "
                 f"{self._subject.target.name} --list`. "
@@ -191,29 +183,21 @@ class Settlement:
         memory.unlink(missing_ok=True)
 
     async def _proven(self, wanted: Evidence) -> Evidence:
-        listed = await self._subject.borg(Step.VERIFY, borg_command.list_archives())
-        if listed.status != 0:
-            raise listed.failure(CONTROLLER, "list")
+        listed = (await self._subject.borg(Step.VERIFY, borg_command.list_archives())).or_raise(CONTROLLER, "list")
         checked = await self._subject.borg(Step.CHECK, borg_command.check())
-        if checked.status not in (0, WARNED):
-            raise checked.failure(CONTROLLER, "check")
-        found = await self._vault.look()
-        now, why = await self._read(found, listed)
+        checked.or_raise(CONTROLLER, "check", warned=True)
+        now, why = await self._read(await self._vault.look(), listed)
         if now is None:
-            raise Failure(
-                self._subject.party,
-                f"the state that was put back cannot be read: {why}",
-                hint="the repository stays closed; run `borgpull rollback` again, or look at it by hand",
-            )
+            raise self._stays_closed(f"the state that was put back cannot be read: {why}")
         verdict = guard.judge(wanted, now, None)
         if verdict.state is State.TAMPERED or checked.status != 0:
             said = "; ".join(verdict.rules) or checked.failure(CONTROLLER, "check").cause
-            raise Failure(
-                self._subject.party,
-                f"what was put back is not the last verified state: {said}",
-                hint="the repository stays closed; run `borgpull rollback` again, or look at it by hand",
-            )
+            raise self._stays_closed(f"what was put back is not the last verified state: {said}")
         return now
+
+    def _stays_closed(self, cause: str) -> Failure:
+        hint = "the repository stays closed; run `borgpull rollback` again, or look at it by hand"
+        return self._subject.failure(cause, hint=hint)
 
     async def _renewed(self, proven: Evidence) -> Evidence:
         """Write the manifest anew: a borg that has seen a newer one takes an older one for an attack (1.2.4, 1.4.5).
@@ -225,17 +209,12 @@ class Settlement:
         if made.status not in (0, WARNED):
             failure = made.failure(CONTROLLER, "create")
             text = f"the target's borg may refuse the older state, for it has seen a newer one: {failure.cause}"
-            self._subject.plan.emit(Warned(target=self._subject.target.name, text=text, hint=failure.hint))
+            self._subject.warn(text, failure.hint)
         else:
             gone = await self._subject.borg(Step.VERIFY, borg_command.delete([name]))
-            if gone.status not in (0, WARNED):
-                raise gone.failure(CONTROLLER, "delete")
+            gone.or_raise(CONTROLLER, "delete", warned=True)
         listed = await self._subject.borg(Step.VERIFY, borg_command.list_archives())
         now, why = await self._read(await self._vault.look(), listed)
         if now is None or (rules := guard.judge_own(proven, now, intent=frozenset()).rules):
-            raise Failure(
-                self._subject.party,
-                f"what was put back has changed: {why if now is None else '; '.join(rules)}",
-                hint="the repository stays closed; run `borgpull rollback` again, or look at it by hand",
-            )
+            raise self._stays_closed(f"what was put back has changed: {why if now is None else '; '.join(rules)}")
         return now

@@ -40,7 +40,7 @@ async def hung(subject: Subject, how: str) -> Failure:
 @asynccontextmanager
 async def moving(subject: Subject, session: TargetSession) -> AsyncIterator[None]:
     """Raise Failure when T's connection moves nothing but keepalives for as long as StallTimeout says."""
-    seconds = subject.target.options.stall_timeout
+    seconds = subject.target.stall_timeout
     try:
         async with asyncio.timeout(seconds) as limit:
             watch = asyncio.create_task(_prolong(limit, session.moved, seconds))

@@ -23,7 +23,7 @@ from ..borg.command import is_checkpoint as is_unfinished
 from ..borg.failure import UNPROVEN
 from ..borg.output import Message
 from ..errors import BACKUP_SERVER, CONTROLLER, Failure, NoSpace
-from ..events import Outcome, Step, Warned
+from ..events import Outcome, Step
 from ..hostile import clean
 from ..ledger import Ledger
 from ..retention import DAYS_SET_ASIDE, Archive, Retention, Rules, Standing, decide
@@ -123,7 +123,7 @@ class Upkeep:
         self._scarce = short.limit == "quota" or self._custody.lacks_space(2 * LEAST)
         if self._scarce and (dropped := await make_way(self._subject, self._custody.verified)):
             text = f"what Grace kept was dropped, for its room is needed (states: {dropped})"
-            self._subject.plan.emit(Warned(target=self._subject.target.name, text=text))
+            self._subject.warn(text)
         await self.prune(short=True)
         await self.compact(short=True)
         if self._custody.lacks_space() and (unfinished := self._unfinished()):
@@ -179,9 +179,7 @@ class Upkeep:
         if why := self._custody.clocks.disagreement(time.time()):
             self._watch.worsen(report, Outcome.WARNING)
             hint = "set all of them by NTP; until they agree no archive is deleted"
-            self._subject.plan.emit(
-                Warned(target=self._subject.target.name, text=f"nothing was pruned: {why}", hint=hint)
-            )
+            self._subject.warn(f"nothing was pruned: {why}", hint)
             return "nothing, the clocks disagree"
         return ""
 

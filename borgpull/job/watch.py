@@ -108,8 +108,7 @@ class Watch:
 
         That files changed while they were read is a warning only with `warn_on_change`, or beside another one.
         """
-        if ended.status not in (0, WARNED):
-            raise ended.failure(party, command)
+        ended.or_raise(party, command, warned=True)
         changed = ended.said.changed
         if changed and changed == ended.said.warned and not warn_on_change:
             report.detail = f"{changed} {'file' if changed == 1 else 'files'} changed while being read"

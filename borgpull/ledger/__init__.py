@@ -6,5 +6,5 @@ Decides nothing: it stores what was verified, and shows what is there now.
 from .history import Entry
 from .record import MOST_COMPARED, Hold, Ledger, Note, Phase
 from .server import FOLDER, Place, ServerVault, look_at_root, place_in_grace, place_of
-from .state import StateVault, state_vault
+from .state import StateVault, state_vault, vault_of
 from .vault import Found, Space, Surveyed, Vault, Written

@@ -17,16 +17,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from .. import files
-from ..config import Config, Sockets, Target
+from .. import files, ssh
+from ..config import Config, Target
 from ..errors import CONTROLLER, Failure
 from ..guard import Unreadable
 from ..hostile import clean
 from .history import MOST_KEPT, MOST_READ, Entry, read_history
 from .lasting import LOCK_PATIENCE
 from .record import MOST_LEDGER, Ledger, NewerLedger, load, read
-from .server import HOSTS, IDS, tag
-from .vault import Found, Surveyed, Written
+from .server import HOSTS, IDS, Place, ServerVault, place_of, tag
+from .vault import Found, Surveyed, Vault, Written
 
 _HINT = "StateDir has to be a folder of its own on this machine, kept between runs, and writable for this user alone"
 _LEDGER, _LOCK, _HISTORY, _GIVEN_UP = "ledger.json", "lock", "history", "given-up"
@@ -209,10 +209,16 @@ class StateVault:
             raise Failure(CONTROLLER, f"could not {what}: {error.strerror}: {error.filename}", hint=_HINT) from None
 
 
-def state_vault(sockets: Sockets, target: Target) -> StateVault:
+def vault_of(config: Config, target: Target, master: ssh.Master, place: Place | None = None) -> Vault:
+    """Return where the ledger of a target is kept: on B, at its `place`, or on C where B gives no shell."""
+    at = place or place_of(config, target)
+    return state_vault(config, target) if config.sockets else ServerVault(master, at)
+
+
+def state_vault(config: Config, target: Target) -> StateVault:
     """Return where the ledger of a target is kept on C."""
-    root = Path(sockets.state_dir)
-    return StateVault(root.joinpath(*target.sub_dir.strip("/").split("/")), root / IDS)
+    root = Path(config.state_dir)
+    return StateVault(root.joinpath(*target.borg_target.sub_dir.strip("/").split("/")), root / IDS)
 
 
 def _ledgers(root: Path) -> Iterator[Path]:

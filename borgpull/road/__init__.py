@@ -9,6 +9,6 @@ from .errand import Backup, CacheRemoval, Dump, Errand, Extraction
 from .first_leg import FirstLeg, first_leg
 from .first_words import ask_seen
 from .script import BORG_HOME
-from .serve import BackupServer, Heard, Root
+from .serve import BackupServer, Heard, Request, Root
 from .sockets import greeted, led, silent
 from .target import TargetSession, open_target

@@ -13,16 +13,16 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 from .. import proc
+from ..borg import WARNED
 from ..borg import command as borg_command
-from ..borg.command import Repository
 from ..borg.failure import explain, is_unknown, missing_borg, speaks_against_repository
 from ..borg.output import Message, Messages, read_line
 from ..errors import CONTROLLER, Failure
 from .cache import cache_in_use
-from .serve import BackupServer, Heard, Request, Served, listening, serve
+from .serve import Heard, Request, Served, listening, serve
 from .sockets import greeted, led, silent
 
 BORG = "borg"
@@ -44,6 +44,12 @@ class Ended:
     said: Messages = field(default_factory=Messages)
     served: Served = field(default_factory=Served)
 
+    def or_raise(self, party: str, command: str, *, warned: bool = False) -> Self:
+        """Return what has ended well, or with nothing worse than a warning if `warned`. Raises Failure."""
+        if self.status != 0 and not (warned and self.status == WARNED):
+            raise self.failure(party, command)
+        return self
+
     def failure(self, party: str, command: str) -> Failure:
         return explain(party, command, self.status, self.said, server=self.served.said)
 
@@ -64,23 +70,18 @@ _Follow: TypeAlias = Callable[[proc.Child, Ended], Awaitable[None]]
 
 @dataclass(frozen=True, kw_only=True)
 class LocalBorg:
-    """A borg here: what it is to do to one repository, and how it gets there.
+    """A borg here: what it is to do to one repository, and the serve on B that it needs for that.
 
-    `cache` becomes its BORG_BASE_DIR; it waits `lock_wait` seconds for the repository's lock. `socket` is where the
-    serve is to be found on B, empty where it is to be started; `registry` is where it is registered there, if anywhere.
-    Without a passphrase borg asks for it.
+    `cache` becomes its BORG_BASE_DIR; it waits `lock_wait` seconds for the repository's lock. Without a passphrase borg
+    asks for it.
     """
 
-    server: BackupServer
-    repository: Repository
+    request: Request
+    url: str
     arguments: Sequence[str]
     lock_wait: int
     passphrase: str | None = field(repr=False)
     cache: Path
-    server_heard: Heard
-    socket: str = ""
-    registry: str = ""
-    append_only: bool = False
 
 
 async def borg_on_controller(
@@ -111,24 +112,17 @@ async def borg_by_hand(local: LocalBorg, *, stdin: int) -> Ended:
 
 
 async def _ended(local: LocalBorg, start: _Start, follow: _Follow) -> Ended:
-    ended, server = Ended(), local.server
-    if local.socket:
+    ended, server, socket = Ended(), local.request.server, local.request.socket
+    if socket:
         # Ours alone: nobody needs to be kept out.
-        async with led(server.master, local.socket, server.directory) as place, _client(local, place, start) as child:
+        async with led(server.master, socket, server.directory) as place, _client(local, place, start) as child:
             await follow(child, ended)
             if ended.status not in (0, 1) and await greeted(place) is None:
-                raise await server.master.lost() or silent(server.master.party, local.socket)
+                raise await server.master.lost() or silent(server.master.party, socket)
         return ended
     started: list[int] = []
-    request = Request(
-        server=server,
-        path=local.repository.path,
-        append_only=local.append_only,
-        heard=local.server_heard,
-        registry=local.registry,
-    )
     with listening(server.directory, admits=lambda pid: bool(started) and descends(pid, started[0])) as (place, door):
-        async with serve(request, door) as served:
+        async with serve(local.request, door) as served:
             ended.served = served
             async with _client(local, place, start) as child:
                 started.append(child.pid)
@@ -141,18 +135,14 @@ async def _client(local: LocalBorg, place: Path, start: _Start) -> AsyncIterator
     """Start a borg that gets to its repository through the socket `place`."""
     with _pipe_holding(local.passphrase) as secret, cache_in_use(local.cache) as word:
         env = proc.environment(
-            **borg_command.environment(local.repository.url),
+            **borg_command.environment(local.url),
             **({"BORG_PASSPHRASE_FD": str(secret[0])} if secret else {}),
             BORG_RSH=borg_command.rsh(str(place)),
             BORG_BASE_DIR=str(local.cache),
         )
         argv = proc.Command(BORG)[f"--lock-wait={local.lock_wait}", *local.arguments].formulate()
-        starting = start(argv, env=env, pass_fds=[*secret, word], gently=_GENTLY)
-        async with contextlib.AsyncExitStack() as stack:
-            try:
-                child = await stack.enter_async_context(starting)
-            except FileNotFoundError:
-                raise missing_borg(CONTROLLER, BORG) from None
+        absent = missing_borg(CONTROLLER, BORG)
+        async with start(argv, env=env, pass_fds=[*secret, word], gently=_GENTLY, absent=absent) as child:
             yield child
 
 

@@ -14,56 +14,91 @@ from plumbum.commands.base import BaseCommand
 from .. import proc
 from ..borg import command as borg_command
 from ..borg.command import Repository
-from ..config import Options, Stream
+from ..config import Stream, Target
 from . import as_root
 from .script import DUMP, SESSION
 
 
 @dataclass(frozen=True, kw_only=True)
-class Backup:
-    """What is to be done on T: its borg, the repository, and the arguments of `borg create` with the sources last.
+class _Errand:
+    """What is to be done on T, by the settings of `target`, with its repository."""
 
-    `sudoer` is the user whose sudo makes borg run as root, empty where borg runs as the user itself.
-    """
-
-    borg: str
+    target: Target
     repository: Repository
-    archive: str
-    sources: tuple[str, ...]
-    excludes: tuple[str, ...]
-    options: Options
-    sudoer: str = ""
 
-    def command(self, mark: str) -> BaseCommand:
-        words = borg_command.create(
-            self.archive, sources=self.sources, excludes=self.excludes, options=self.options, url=_told(self)
-        )
-        return _command(self, mark, words, folder="", nice=self.options.nice)
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Return the source paths, which are the last arguments of borg; none where it reads none."""
+        return ()
+
+    @property
+    def sudoer(self) -> str:
+        """Return the user whose sudo makes borg run as root, empty where borg runs as the user itself."""
+        return self.target.sudoer
+
+    @property
+    def _url(self) -> str:
+        """Return the URL that the arguments of borg have to say, as sudo keeps back the environment."""
+        return self.repository.url if self.sudoer else ""
+
+    def _command(
+        self,
+        mark: str,
+        words: list[str],
+        *,
+        folder: str = "",
+        nice: int | None = None,
+        stream: str = "",
+        seen: Mapping[str, str] = MappingProxyType({}),
+    ) -> BaseCommand:
+        calm = "" if nice is None else str(nice)
+        before = str(len(words) - len(self.sources))
+        sudo = as_root.program(self.sudoer)
+        environment = {**borg_command.environment(self.repository.url), **seen}
+        settings = [f"{name}={value}" for name, value in environment.items()]
+        first = (mark, self.target.borg_path, sudo, calm, folder, stream, self.repository.location, before)
+        return proc.Command("exec")["env", settings, "sh", "-c", SESSION, "sh", first, words]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dump:
-    """What the command of a stream prints is to become an archive with one file. `target` is the Name that it sees.
+class Backup(_Errand):
+    """The source paths are to become an archive."""
+
+    archive: str
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        return self.target.source_paths
+
+    def command(self, mark: str) -> BaseCommand:
+        excludes, options = self.target.excludes, self.target
+        words = borg_command.create(
+            self.archive, sources=self.sources, excludes=excludes, options=options, url=self._url
+        )
+        return self._command(mark, words, nice=self.target.nice)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dump(_Errand):
+    """What the command of a stream prints is to become an archive with one file.
 
     Borg starts that command, so neither is ever root's by sudo: all commands are those of the user itself.
     """
 
-    borg: str
-    repository: Repository
     archive: str
     stream: Stream
-    target: str
-    options: Options
-    sudoer: str = ""
-    sources: tuple[str, ...] = ()
+
+    @property
+    def sudoer(self) -> str:
+        return ""
 
     def command(self, mark: str) -> BaseCommand:
         # Where T is and how it counts its hours is the operator's business, not borg's.
         hidden = [*borg_command.environment(self.repository.url), "BORG_RSH", "BORG_PASSPHRASE_FD", "BORG_VERSION"]
         dump = ["sh", "-c", DUMP, "sh", mark, *hidden]
-        words = borg_command.create_from_command(self.archive, file=self.stream.name, words=dump, options=self.options)
-        seen = {"BORGPULL_TARGET": self.target, "BORGPULL_ARCHIVE": self.archive}
-        return _command(self, mark, words, folder="", nice=self.options.nice, seen=seen)
+        words = borg_command.create_from_command(self.archive, file=self.stream.name, words=dump, options=self.target)
+        seen = {"BORGPULL_TARGET": self.target.name, "BORGPULL_ARCHIVE": self.archive}
+        return self._command(mark, words, nice=self.target.nice, stream="stream", seen=seen)
 
     def told(self, mark: str) -> bytes:
         """Return what the session is told after the passphrase."""
@@ -72,64 +107,26 @@ class Dump:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Extraction:
+class Extraction(_Errand):
     """What is to be put back on T: the parts of `archive` that match `patterns` (all, without one), below `folder`."""
 
-    borg: str
-    repository: Repository
     archive: str
     patterns: tuple[str, ...]
     folder: str
     numeric_ids: bool
-    lock_wait: int
-    sudoer: str = ""
-    sources: tuple[str, ...] = ()
 
     def command(self, mark: str) -> BaseCommand:
-        words = borg_command.extract(
-            self.archive, patterns=self.patterns, numeric_ids=self.numeric_ids, url=_told(self)
-        )
-        return _command(self, mark, [f"--lock-wait={self.lock_wait}", *words], folder=self.folder)
+        words = borg_command.extract(self.archive, patterns=self.patterns, numeric_ids=self.numeric_ids, url=self._url)
+        return self._command(mark, [f"--lock-wait={self.target.lock_wait}", *words], folder=self.folder)
 
 
 @dataclass(frozen=True, kw_only=True)
-class CacheRemoval:
+class CacheRemoval(_Errand):
     """The cache that T's borg has of the repository is to go, which may be root's; borg itself knows where it lies."""
 
-    borg: str
-    repository: Repository
-    lock_wait: int
-    sudoer: str = ""
-    sources: tuple[str, ...] = ()
-
     def command(self, mark: str) -> BaseCommand:
-        words = borg_command.delete_cache(url=_told(self))
-        return _command(self, mark, [f"--lock-wait={self.lock_wait}", *words], folder="")
+        words = borg_command.delete_cache(url=self._url)
+        return self._command(mark, [f"--lock-wait={self.target.lock_wait}", *words])
 
 
 Errand = Backup | Dump | Extraction | CacheRemoval
-
-
-def _told(errand: Errand) -> str:
-    """Return the URL that the arguments of borg have to say, as sudo keeps back the environment."""
-    return errand.repository.url if errand.sudoer else ""
-
-
-def _command(
-    errand: Errand,
-    mark: str,
-    words: list[str],
-    *,
-    folder: str,
-    nice: int | None = None,
-    seen: Mapping[str, str] = MappingProxyType({}),
-) -> BaseCommand:
-    calm = "" if nice is None else str(nice)
-    stream = "stream" if isinstance(errand, Dump) else ""
-    before = str(len(words) - len(errand.sources))
-    sudo = as_root.program(errand.sudoer)
-    location = errand.repository.location
-    environment = {**borg_command.environment(errand.repository.url), **seen}
-    settings = [f"{name}={value}" for name, value in environment.items()]
-    first = (mark, errand.borg, sudo, calm, folder, stream, location, before)
-    return proc.Command("exec")["env", settings, "sh", "-c", SESSION, "sh", first, words]

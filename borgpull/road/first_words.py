@@ -99,14 +99,14 @@ async def _no_shell(master: ssh.Master, child: proc.Child, said: bytes) -> Failu
 def _refuse(party: str, errand: Errand, seen: list[tuple[str, str]]) -> None:
     lacks = {value for word, value in seen if word == "lacks"}
     if "borg" in lacks:
-        raise missing_borg(party, errand.borg)
+        raise missing_borg(party, errand.target.borg_path)
     refused = [value for word, value in seen if word == "refused"]
     if refused and errand.sudoer:
-        raise as_root.refusal(party, errand.sudoer, errand.borg, refused[0])
+        raise as_root.refusal(party, errand.sudoer, errand.target.borg_path, refused[0])
     if "socat" in lacks:
         raise missing_socat(party)
     if "patterns" in lacks and isinstance(errand, Backup):
-        raise missing_patterns(party, errand.options.patterns_from)
+        raise missing_patterns(party, errand.target.patterns_from)
     missing = [int(value) for word, value in seen if word == "missing" and re.fullmatch(r"[0-9]{1,9}", value)]
     paths = [errand.sources[index] for index in missing if index < len(errand.sources)]
     refuse_missing(party, paths, so="; nothing was backed up")

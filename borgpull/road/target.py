@@ -14,16 +14,16 @@ import contextlib
 import secrets
 import subprocess
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 
 from .. import proc, ssh
-from ..borg.command import Repository
 from ..errors import Failure, TamperedError
 from ..retention import Source
 from .controller import Ended, attend
 from .errand import Dump, Errand
 from .first_words import look
 from .obstacles import refuse_too_long
-from .serve import BackupServer, Entrance, Heard, Request, Served, serve
+from .serve import Entrance, Heard, Request, Served, serve
 
 # A checkpoint is written after the interrupt: that may take some seconds on a slow link.
 END_SECONDS = 30.0
@@ -45,68 +45,32 @@ class _Lifeline:
         return self._deadline
 
 
+@dataclass(frozen=True)
 class TargetSession:
     """A session on T that has looked around and waits. Its borg will look for the repository at `borg` in `folder`.
 
     `sources` is what T reported of the source paths, `seen` which repository its borg has seen at that place.
     """
 
-    def __init__(
-        self,
-        master: ssh.Master,
-        child: proc.Child,
-        lifeline: _Lifeline,
-        output: AsyncIterator[bytes],
-        folder: str,
-        *,
-        sources: tuple[Source, ...],
-        seen: str,
-        told: bytes,
-    ) -> None:
-        self.folder = folder
-        self.sources = sources
-        self.seen = seen
-        self._told = told
-        self._master = master
-        self._child = child
-        self._lifeline = lifeline
-        self._output = output
+    master: ssh.Master
+    child: proc.Child
+    lifeline: _Lifeline
+    output: AsyncIterator[bytes]
+    folder: str
+    sources: tuple[Source, ...]
+    seen: str
+    told: bytes
 
-    async def run(
-        self,
-        server: BackupServer,
-        repository: Repository,
-        *,
-        entrance: Entrance,
-        registry: str,
-        passphrase: str,
-        quota: str,
-        gated: bool,
-        heard: Heard,
-        server_heard: Heard,
-        socket: str = "",
-    ) -> Ended:
+    async def run(self, request: Request, *, entrance: Entrance, passphrase: str, heard: Heard) -> Ended:
         """Let T's borg do its one errand; return what it said when it and the serve on B have ended.
 
-        `entrance` is that of a first leg that leads here from `folder`;
-        `registry` is where on B the serve is registered, out of T's reach; `quota` is how large the repository may get.
-        `gated` has the gate read what T's borg asks for; `socket` is where on B the serve is, empty to start it.
+        `entrance` is that of a first leg that leads here from `folder`.
 
         Raises Failure when the road breaks, and TamperedError when the gate stopped the session. Cancelled, it has borg
         write its checkpoint first.
         """
         ended = Ended()
-        request = Request(
-            server=server,
-            path=repository.path,
-            append_only=True,
-            registry=registry,
-            quota=quota,
-            gated=gated,
-            socket=socket,
-            heard=server_heard,
-        )
-        with _stopped(self._master.party, ended):
+        with _stopped(self.master.party, ended):
             await self._travel(request, entrance, ended, passphrase, heard)
         if broken := await self._broken(ended.status):
             raise broken
@@ -116,22 +80,20 @@ class TargetSession:
         async with serve(request, entrance) as served:
             ended.served = served
             try:
-                await self._child.write(passphrase.encode() + b"\n" + self._told)
+                await self.child.write(passphrase.encode() + b"\n" + self.told)
                 async with self._outliving(served):
-                    await attend(self._child, ended, heard, self._collect())
+                    await attend(self.child, ended, heard, self._collect())
             except BaseException:
                 await self._interrupt()
                 raise
 
     async def _broken(self, status: int) -> Failure | None:
         """Say how the connection broke, or our end of the session, by the exit status of its ssh."""
-        return ssh.killed(self._master.party, status) or (
-            await self._master.lost() if status == ssh.SSH_FAILED else None
-        )
+        return ssh.killed(self.master.party, status) or (await self.master.lost() if status == ssh.SSH_FAILED else None)
 
     def moved(self) -> int:
         """Return how many bytes the connection to T has moved so far; -1 when it cannot be told."""
-        return self._master.moved()
+        return self.master.moved()
 
     @contextlib.asynccontextmanager
     async def _outliving(self, served: Served) -> AsyncIterator[None]:
@@ -145,7 +107,7 @@ class TargetSession:
                     watch.cancel()
         except TimeoutError:
             raise Failure(
-                self._master.party,
+                self.master.party,
                 "its session did not end when borg serve on B had ended",
                 hint="look there for a borg or an ssh session that hangs",
             ) from None
@@ -155,19 +117,19 @@ class TargetSession:
         if served.status == 0:
             # Its client has said good-bye: it writes its caches, and has yet to say what it did.
             await asyncio.sleep(END_SECONDS)
-        limit.reschedule(self._lifeline.let_go())
+        limit.reschedule(self.lifeline.let_go())
 
     async def _interrupt(self) -> None:
         # The road to B has to stand until borg has written its checkpoint, and its last words have to be read.
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout_at(self._lifeline.let_go()), asyncio.TaskGroup() as tasks:
+            async with asyncio.timeout_at(self.lifeline.let_go()), asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._collect())
-                tasks.create_task(proc.drained(self._child.stderr))
-                tasks.create_task(self._child.wait())
+                tasks.create_task(proc.drained(self.child.stderr))
+                tasks.create_task(self.child.wait())
 
     async def _collect(self) -> bytes:
         kept = bytearray()
-        async for line in self._output:
+        async for line in self.output:
             kept += (line + b"\n")[: proc.MOST_OUTPUT - len(kept)]
         return bytes(kept)
 
@@ -221,7 +183,7 @@ async def open_target(master: ssh.Master, errand: Errand) -> AsyncIterator[Targe
             async with _begins(master.party, lifeline):
                 folder, sources, seen = await look(master, errand, child, output, mark)
             told = errand.told(mark) if isinstance(errand, Dump) else b""
-            yield TargetSession(master, child, lifeline, output, folder, sources=sources, seen=seen, told=told)
+            yield TargetSession(master, child, lifeline, output, folder, sources, seen, told)
         finally:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(lifeline.let_go()):

@@ -58,7 +58,8 @@ async def _opened(
         command = argv.master(
             where.username, where.host, files=files, control=own / "ctl", ciphers=ciphers, through=through
         )
-        async with _started(command) as child:
+        absent = Failure(CONTROLLER, "ssh is not installed", hint="apt install openssh-client")
+        async with proc.started(command, absent=absent) as child:
             listener = asyncio.create_task(_listen(child, said, heard))
             try:
                 master = Master(party, own / "ctl", child, said, hop)
@@ -75,16 +76,6 @@ async def _opened(
                 listener.cancel()
     finally:
         shutil.rmtree(own, ignore_errors=True)
-
-
-@contextlib.asynccontextmanager
-async def _started(command: list[str]) -> AsyncIterator[proc.Child]:
-    async with contextlib.AsyncExitStack() as stack:
-        try:
-            child = await stack.enter_async_context(proc.started(command))
-        except FileNotFoundError:
-            raise Failure(CONTROLLER, "ssh is not installed", hint="apt install openssh-client") from None
-        yield child
 
 
 def _write_files(where: Connection | Jump, directory: Path) -> argv.Files:

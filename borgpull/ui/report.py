@@ -12,7 +12,7 @@ from collections import Counter
 from typing import Any
 
 from ..answers import stamp
-from ..events import ArchiveCreated, CommandFinished, Event, Failed, Outcome, Step, Warned
+from ..events import ArchiveCreated, CommandFinished, Event, Outcome, Step
 from ..hostile import shown
 from . import pace
 from .board import LARGEST, Board, Row, StepRecord, cleaned, closed
@@ -20,6 +20,7 @@ from .board import LARGEST, Board, Row, StepRecord, cleaned, closed
 SCHEMA = 1
 NOT_STARTED = "not-started"
 SKIPPED = "skipped"
+_WARNING, _ERROR = ("text", "hint"), ("party", "cause", "hint", "rules")
 
 
 def build(board: Board) -> dict[str, Any]:
@@ -35,8 +36,8 @@ def build(board: Board) -> dict[str, Any]:
         "jobs": board.jobs,
         "targets": [_target(row) for row in board.rows.values()],
         "totals": _totals(board),
-        "warnings": [_warning(each) for each in run.warnings],
-        "errors": [_error(each) for each in run.failures],
+        "warnings": [_told(each, *_WARNING) for each in run.warnings],
+        "errors": [_told(each, *_ERROR) for each in run.failures],
     }
 
 
@@ -66,11 +67,11 @@ def _target(row: Row) -> dict[str, Any]:
         "files": row.sizes.files if row.sizes else None,
         "streams": [_stream(each) for each in row.streams],
         "steps": [_step(step) for step in row.steps],
-        "warnings": [_warning(each) for each in row.warnings],
+        "warnings": [_told(each, *_WARNING) for each in row.warnings],
         "warnings_total": row.warning_count,
-        "errors": [_error(each) for each in row.failures],
+        "errors": [_told(each, *_ERROR) for each in row.failures],
         "commands": [_command(each) for each in row.commands],
-        "retries": [{"at": _time(each.at), "party": each.party, "cause": each.cause} for each in row.retries],
+        "retries": [_told(each, "party", "cause") for each in row.retries],
     }
 
 
@@ -108,21 +109,12 @@ def _stream(made: ArchiveCreated) -> dict[str, Any]:
 def _command(command: CommandFinished) -> dict[str, Any]:
     # -1 is said where there is no exit status.
     status = command.status if 0 <= command.status < 256 else None
-    return {"at": _time(command.at), "command": command.command, "status": status, "output": list(command.output)}
+    return _told(command, "command") | {"status": status, "output": list(command.output)}
 
 
-def _warning(warning: Warned) -> dict[str, Any]:
-    return {"at": _time(warning.at), "text": warning.text, "hint": warning.hint}
-
-
-def _error(failure: Failed) -> dict[str, Any]:
-    return {
-        "at": _time(failure.at),
-        "party": failure.party,
-        "cause": failure.cause,
-        "hint": failure.hint,
-        "rules": list(failure.rules),
-    }
+def _told(event: Event, *names: str) -> dict[str, Any]:
+    said = {name: getattr(event, name) for name in names}
+    return {"at": _time(event.at)} | {name: list(v) if isinstance(v, tuple) else v for name, v in said.items()}
 
 
 def _totals(board: Board) -> dict[str, Any]:

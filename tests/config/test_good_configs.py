@@ -25,14 +25,17 @@ def test_everything_arrives(config, keys):
     assert config.server.username == "borg"
     assert config.server.private_key.get_secret_value() == keys["B_KEY"]
     assert config.server.jumps == ()
-    assert config.server_borg_path == "borg"
+    assert config.server.borg_path == "borg"
     web1, db1 = config.targets
     assert (web1.name, web1.source_paths, web1.excludes) == (
         "web1",
         ("/etc", "/srv/my files"),
         ("/srv/**/*.tmp",),
     )
-    assert (web1.sub_dir, web1.passphrase.get_secret_value()) == ("sub/web1", "hunter2 and more")
+    assert (web1.borg_target.sub_dir, web1.borg_target.passphrase.get_secret_value()) == (
+        "sub/web1",
+        "hunter2 and more",
+    )
     assert web1.connection.host == Host("web1.example.org")
     assert web1.borg_path == "borg"
     assert (db1.name, db1.excludes, db1.borg_path) == ("db1", (), "/opt/borg/bin/borg")
@@ -108,14 +111,14 @@ def test_what_may_be_left_out(keys, checks):
     assert config.retries == 2
     assert config.check_every == 7 * 86400
     assert config.targets[0].excludes == ()
-    options = config.targets[0].options
+    options = config.targets[0]
     assert (options.timeout, options.stall_timeout, options.quota, options.road) == (48 * 3600, 30 * 60, "", None)
     assert options_of(config.targets[0]) == Options()
 
 
 def options_of(target):
     """Return what a target has of what can stand in [Borg.Defaults]."""
-    return Options.model_construct(**{name: getattr(target.options, name) for name in Options.model_fields})
+    return Options.model_construct(**{name: getattr(target, name) for name in Options.model_fields})
 
 
 @pytest.mark.parametrize(
@@ -195,7 +198,7 @@ def test_a_target_can_do_without_what_the_defaults_ask_for(keys, checks):
     text = GOOD.replace("[Borg.Server]", "[Borg.Defaults]\ngate = true\n\n[Borg.Server]")
     text = text.replace('Name = "web1"', 'Name = "web1"\nGate = false')
     one, two = read(filled(text, keys), **checks).targets
-    assert (one.options.gate, two.options.gate) == (False, True)
+    assert (one.gate, two.gate) == (False, True)
 
 
 def test_sudo_is_that_of_the_user_who_logs_in(keys, checks):
@@ -213,9 +216,9 @@ def test_each_repository_has_sockets_of_its_own(keys, checks):
     text = GOOD.replace("[Borg.Server]", f'StateDir = "/var/lib/borgpull"\n[Borg.Server]\n{sockets}')
     config = read(filled(text.replace("{SubDir}", "(SubDir)"), keys).replace("(SubDir)", "{SubDir}"), **checks)
     assert config.sockets
-    assert config.sockets.state_dir == "/var/lib/borgpull"
-    assert config.sockets.append_of(config.targets[0]) == "/run/borg/append/sub-web1"
-    assert config.sockets.full_of(config.targets[1]) == "/run/borg/sub-db1.full"
+    assert config.state_dir == "/var/lib/borgpull"
+    assert config.socket_of(config.targets[0], append_only=True) == "/run/borg/append/sub-web1"
+    assert config.socket_of(config.targets[1], append_only=False) == "/run/borg/sub-db1.full"
 
 
 def test_empty_jump_keys_mean_no_jump(keys, checks):
@@ -312,7 +315,7 @@ def test_names_that_people_give(name):
 @pytest.mark.parametrize("passphrase", ["x", "a b", " spaces ", "quo\"te'", "ünï", "$HOME `id`", "#;%{}", "\\"])
 def test_passphrases_arrive_as_they_are(passphrase):
     config = read_pure(GOOD.replace("'swordfish'", json.dumps(passphrase)))
-    assert config.targets[1].passphrase.get_secret_value() == passphrase
+    assert config.targets[1].borg_target.passphrase.get_secret_value() == passphrase
 
 
 def test_names_that_differ_in_letter_case_are_two():

@@ -58,12 +58,12 @@ def test_the_text_stays_as_it_was(text, target, keys, checks):
     assert new.startswith(text)
     assert new.count("\r\n") == (new.count("\n") if windows else 0)
     found = targets(new, checks)[target.name]
-    assert (found.source_paths, found.excludes, found.sub_dir) == (
+    assert (found.source_paths, found.excludes, found.borg_target.sub_dir) == (
         target.source_paths,
         target.excludes,
         target.sub_dir,
     )
-    assert found.passphrase.get_secret_value() == target.passphrase
+    assert found.borg_target.passphrase.get_secret_value() == target.passphrase
     connection = found.connection
     assert connection.private_key.get_secret_value() == keys["T_KEY"]
     assert (connection.host.name, connection.host.port, connection.username) == ("2001:db8::1", 2222, "backup")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from borgpull import proc
 from borgpull.borg.command import Repository
 from borgpull.borg.output import Message
-from borgpull.config import Options
+from borgpull.config import Connection, Options, Target
 from borgpull.errors import Failure
 from borgpull.road import first_words
 from borgpull.road.errand import Backup
@@ -24,15 +24,10 @@ from borgpull.ssh.diagnose import diagnose
 MARK = "6d61726b" * 4
 PLACE = "/tmp/borgpull.AbCdEfGhI0"
 SOURCES = ("/etc", "/srv", ESCAPES, "/" + "x" * 600)
-BACKUP = Backup(
-    borg="borg",
-    repository=Repository("/b/r", "ssh://B/b/r"),
-    archive="snapshot-1",
-    sources=SOURCES,
-    excludes=(),
-    options=Options(),
-    sudoer="backup",
-)
+TARGET = Target.model_construct(
+    **dict(Options()), source_paths=SOURCES, excludes=(), connection=Connection.model_construct(username="backup")
+).model_copy(update={"sudo": True})
+BACKUP = Backup(target=TARGET, repository=Repository("/b/r", "ssh://B/b/r"), archive="snapshot-1")
 VALUES = [
     b"0",
     b"3",
@@ -165,7 +160,7 @@ def test_what_t_prints_instead_of_a_record_is_kept_up_to_a_limit(flood, monkeypa
 
     async def collected() -> bytes:
         lines = proc.lines(stream_of(flood * (100_000 // len(flood) + 1)))
-        return await TargetSession(None, None, None, lines, PLACE, sources=(), seen="", told=b"")._collect()
+        return await TargetSession(None, None, None, lines, PLACE, (), "", b"")._collect()
 
     kept = asyncio.run(collected())
     assert len(kept) == 5000

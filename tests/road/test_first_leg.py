@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from borgpull.borg.command import Repository
-from borgpull.config import Options, Road
+from borgpull.config import Connection, Options, Road, Target
 from borgpull.errors import Failure
 from borgpull.road import Backup, first_leg, open_target
 from borgpull.ssh import open_master
@@ -26,14 +26,13 @@ REFUSING = {
     "restricted": "",
 }
 NOISE = "echo Welcome; printf 'no line end'; echo ' listening on' >&2\n"
-ERRAND = Backup(
-    borg="true",
-    repository=Repository("/r", "ssh://borg-server//r"),
-    archive="now",
-    sources=("/etc",),
+TARGET = Target.model_construct(
+    **dict(Options()) | {"borg_path": "true"},
+    source_paths=("/etc",),
     excludes=(),
-    options=Options(),
+    connection=Connection.model_construct(username="root"),
 )
+ERRAND = Backup(target=TARGET, repository=Repository("/r", "ssh://borg-server//r"), archive="now")
 
 
 @pytest.fixture(scope="module")

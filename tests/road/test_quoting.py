@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from borgpull.borg.command import Repository
-from borgpull.config import Options
+from borgpull.config import Connection, Options, Target
 from borgpull.errors import Failure
 from borgpull.road import Backup, open_target
 from borgpull.ssh import open_master
@@ -46,16 +46,15 @@ async def master_of(lab: Lab):
 
 
 async def given_to_borg(lab: Lab, master, sources: list[str], excludes: list[str], passphrase: str) -> list[str]:
-    backup = Backup(
-        borg=str(lab.server.directory / "borg"),
-        repository=REPOSITORY,
-        archive="now",
-        sources=tuple(sources),
+    target = Target.model_construct(
+        **dict(Options()) | {"borg_path": str(lab.server.directory / "borg")},
+        source_paths=tuple(sources),
         excludes=tuple(excludes),
-        options=Options(),
+        connection=Connection.model_construct(username="root"),
     )
+    backup = Backup(target=target, repository=REPOSITORY, archive="now")
     async with open_target(master, backup) as session:
-        child = session._child
+        child = session.child
         await child.write(passphrase.encode() + b"\n")
         assert await child.wait(20) == 0
     assert (lab.server.directory / "passphrase").read_bytes() == passphrase.encode()

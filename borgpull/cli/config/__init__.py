@@ -1,4 +1,4 @@
-"""`borgpull config`: what helps to write a config. `add` has a file of its own, and one for what it asks."""
+"""`borgpull config`: what helps to write a config. `add` has a file of its own."""
 
 from __future__ import annotations
 

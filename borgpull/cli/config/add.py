@@ -6,24 +6,31 @@ are never shown.
 
 from __future__ import annotations
 
-import dataclasses
+import functools
 import secrets
 import shlex
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from plumbum import cli
 
-from ... import config, files
-from ...config import NewTarget
-from ...errors import ConfigError, UsageError
+from ... import config, files, ssh
+from ...config import NewTarget, address, block, fields, keytext
+from ...config.table import problem_with
+from ...errors import ConfigError, Failure, UsageError, target_party
+from ...ssh import Key
 from ...ui import console
 from ...ui.console import message_note
-from ..command import ConfiguredCommand, checked, private_directory
+from .. import asking
+from ..command import ConfiguredCommand, awaited, checked, private_directory
 from ..exits import DONE, OF_ADD
-from .questions import Options, Questions
 
 _BYTES_OF_A_PASSPHRASE = 32
+_Rule = Callable[[str], str | None]
+_host, _user, _path, _pattern = (
+    functools.partial(problem_with, rule) for rule in (address.host, address.user, fields.source_path, fields.exclude)
+)
 
 
 class Add(ConfiguredCommand):
@@ -55,8 +62,7 @@ class Add(ConfiguredCommand):
         with private_directory() as directory:
             text = self.text()
             _refuse_what_is_wrong_already(text, directory)
-            options = Options(**{option.name: getattr(self, option.name) for option in dataclasses.fields(Options)})
-            target, public = self._target(Questions(options, text, directory), new_name.strip())
+            target, public = self._target(_Questions(self, text, directory), new_name.strip())
             new_text = config.added(text, target)
             checked(new_text, directory)
             self._write(new_text)
@@ -64,7 +70,7 @@ class Add(ConfiguredCommand):
         return DONE
 
     @staticmethod
-    def _target(questions: Questions, name: str) -> tuple[NewTarget, str]:
+    def _target(questions: _Questions, name: str) -> tuple[NewTarget, str]:
         """Return the new target and the public half of its key."""
         questions.refuse_name(name)
         host = questions.host(name)
@@ -102,6 +108,115 @@ class Add(ConfiguredCommand):
         message_note(
             f"Then see whether a backup would go: `borgpull doctor {shlex.quote(target.name)}`, with the new config."
         )
+
+
+class _Questions:
+    """The questions about one target, for the config `text`; `directory` is private and in memory."""
+
+    def __init__(self, options: Add, text: str, directory: Path) -> None:
+        self._options = options
+        self._text = text
+        self._directory = directory
+
+    def refuse_name(self, name: str) -> None:
+        """Raise UsageError for a name that the new target cannot have."""
+        if problem := block.name_problem(self._text, name):
+            raise UsageError(f"NEW-NAME {problem}", hint="choose another one")
+
+    def host(self, name: str) -> str:
+        """Return the host as the config spells it; the target's name is proposed where it could be one."""
+        default = name if _host(name) is None else ""
+        return self._one("--host", self._options.host, "Host (name, name:port or address)", default, _host)
+
+    def username(self) -> str:
+        default = block.last_username(self._text) or "root"
+        return self._one("--user", self._options.user, "User to log in as", default, _user)
+
+    def source_paths(self) -> tuple[str, ...]:
+        if self._options.source:
+            return _all_right("--source", self._options.source, _path)
+        paths = [self._asked("--source", "Path to back up", "", _path)]
+        while path := self._asked("--source", "Another path (none: press Enter)", "", _one_more_path):
+            paths.append(path)
+        return tuple(paths)
+
+    def excludes(self) -> tuple[str, ...]:
+        """Return the patterns to leave out; they are not asked for."""
+        return _all_right("--exclude", self._options.exclude, _pattern)
+
+    def sub_dir(self, name: str) -> str:
+        """Return the repository's path below RootDir; the target's name is proposed where it could be one."""
+
+        def rule(text: str) -> str | None:
+            return block.sub_dir_problem(self._text, text)
+
+        default = name if rule(name) is None else ""
+        return self._one("--sub-dir", self._options.sub_dir, "Repository below RootDir", default, rule)
+
+    def key(self) -> Key:
+        """Return the key to log in with, from a file or a new one."""
+        if self._options.new_key:
+            return ssh.new_key(self._directory)
+        question = "File with the private key (a new key: press Enter)"
+        name = self._options.key_file or self._asked("--key FILE or --new-key", question, "", self._key_file_problem)
+        if not name:
+            return ssh.new_key(self._directory)
+        if problem := self._key_file_problem(name):
+            raise UsageError(f"--key {name}: {problem}", hint="give another file, or --new-key")
+        private = _key_text(name)
+        return ssh.Key(private=private, public=ssh.public_key(private, self._directory))
+
+    def known_host(self, name: str, host: str) -> str:
+        """Return the line for KnownHost, once its fingerprint is the one given or was confirmed. Raises Failure."""
+        party, where = target_party(name), address.host(host)
+        key = ssh.scan(where.name, where.port, party=party)
+        wanted = self._options.fingerprint
+        if wanted and wanted != key.fingerprint:
+            cause = f"its host key is another one than --fingerprint says: {key.fingerprint}"
+            raise Failure(party, cause, hint="find out who answers there before you go on")
+        question = (
+            f"The host key of {where.name} port {where.port} (ED25519) has the fingerprint\n  {key.fingerprint}\n"
+            "There, `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` tells the right one.\nIs it the same?"
+        )
+        if not wanted and not awaited(asking.agreed(question, otherwise="give --fingerprint SHA256:...")):
+            raise Failure(party, "its host key was not confirmed; nothing was added", hint="compare the fingerprints")
+        return key.known_host(where.name, where.port)
+
+    def _one(self, option: str, given: str | None, question: str, default: str, rule: _Rule) -> str:
+        if given is None:
+            return self._asked(option, question, default, rule)
+        return _all_right(option, [given], rule)[0]
+
+    @staticmethod
+    def _asked(option: str, question: str, default: str, rule: _Rule) -> str:
+        return awaited(asking.answer(question, default=default, rule=rule, otherwise=f"give {option}"))
+
+    def _key_file_problem(self, name: str) -> str | None:
+        if not name:
+            return None
+        try:
+            text = _key_text(name)
+        except OSError as error:
+            return f"cannot be read: {error.strerror}"
+        except UnicodeDecodeError:
+            return "is no private key"
+        return ssh.key_problem(text, self._directory)
+
+
+def _key_text(name: str) -> str:
+    return keytext.private_key(Path(name).expanduser().read_text(encoding="utf-8"))
+
+
+def _all_right(option: str, values: Iterable[str], rule: _Rule) -> tuple[str, ...]:
+    found = tuple(values)
+    for value in found:
+        if problem := rule(value):
+            raise UsageError(f"{option} {problem}", hint=f"correct {option}")
+    return found
+
+
+def _one_more_path(text: str) -> str | None:
+    return _path(text) if text else None
 
 
 def _refuse_what_is_wrong_already(text: str, directory: Path) -> None:
