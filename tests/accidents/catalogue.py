@@ -111,7 +111,7 @@ def linked(struck: Struck, night: int) -> None:
 def another_kind(struck: Struck, night: int) -> None:
     if night == 0:
         struck.data.rename(struck.aside)
-        struck.data.write_bytes(os.urandom(SIZE))
+        struck.data.write_text("not what it was")
 
 
 def excluded(struck: Struck, night: int) -> None:

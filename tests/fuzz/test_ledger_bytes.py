@@ -130,7 +130,10 @@ def test_a_key_is_printed_only_as_borg_writes_keys(key):
     async def look(*_: object) -> Found:
         return Found(repository=True, ledger=known, unreadable="")
 
-    subject = SimpleNamespace(party="T x", vault=SimpleNamespace(look=look))
+    def failure(cause: str, *, hint: str) -> Failure:
+        return Failure("T x", cause, hint=hint)
+
+    subject = SimpleNamespace(party="T x", failure=failure, vault=SimpleNamespace(look=look))
     try:
         lines = asyncio.run(escrow.file_key(subject)).split("\n")
     except Failure:
