@@ -82,12 +82,12 @@ def test_each_series_is_pruned_by_itself(world):
 
 
 def test_a_run_that_is_stopped_ends_the_command_and_all_that_it_started(world, tmp_path):
-    hangs = "sleep 54331 & head -c 100000 /dev/zero; sleep 54332"
+    hangs = "sleep 775433221 & head -c 100000 /dev/zero; sleep 7543322"
     run = Run(world, streaming(world, {"db": hangs}), tmp_path)
-    run.until(lambda: run.has("step_started", step="stream") and processes.mentioning("54332"))
+    run.until(lambda: run.has("step_started", step="stream") and processes.mentioning("7543322"))
     run.process.send_signal(signal.SIGINT)
     assert run.end().returncode == 130
-    assert processes.mentioning("54331") + processes.mentioning("54332") == []
+    assert processes.mentioning("775433221") + processes.mentioning("7543322") == []
     assert world.leftovers() == []
     assert [e["status"] for e in events(run.told) if e["event"] == "command_finished"] == [-1]
     assert run.accusations() == []
