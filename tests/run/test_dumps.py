@@ -82,12 +82,12 @@ def test_each_series_is_pruned_by_itself(world):
 
 
 def test_a_run_that_is_stopped_ends_the_command_and_all_that_it_started(world, tmp_path):
-    hangs = "sleep 775433221 & head -c 100000 /dev/zero; sleep 7543322"
+    hangs = "sleep 9543311 & head -c 100000 /dev/zero; sleep 9543322"
     run = Run(world, streaming(world, {"db": hangs}), tmp_path)
-    run.until(lambda: run.has("step_started", step="stream") and processes.mentioning("7543322"))
+    run.until(lambda: run.has("step_started", step="stream") and processes.mentioning("9543322"))
     run.process.send_signal(signal.SIGINT)
     assert run.end().returncode == 130
-    assert processes.mentioning("775433221") + processes.mentioning("7543322") == []
+    assert processes.mentioning("9543311") + processes.mentioning("9543322") == []
     assert world.leftovers() == []
     assert [e["status"] for e in events(run.told) if e["event"] == "command_finished"] == [-1]
     assert run.accusations() == []
@@ -116,9 +116,9 @@ def test_both_borgs_and_every_road_take_a_stream(world, tmp_path, version, optio
 @pytest.mark.parametrize("end", ["kill -9 $PPID", "kill -STOP $PPID"], ids=["killed", "stopped"])
 def test_a_command_does_not_outlive_its_borg(world, end):
     options = {"StallTimeout": "61s", "Timeout": "90s"}
-    done = world.run("--json", config=streaming(world, {"db": f"echo a; {end}; sleep 54333"}, **options))
+    done = world.run("--json", config=streaming(world, {"db": f"echo a; {end}; sleep 9543333"}, **options))
     assert (done.returncode, row(done, "web")["streams"]) == (2, []), done.stderr
-    until(lambda: processes.mentioning("54333") == [])
+    until(lambda: processes.mentioning("9543333") == [])
     assert world.leftovers() == []
 
 
@@ -131,10 +131,10 @@ def test_the_archives_of_a_stream_that_is_no_longer_read_are_kept(world):
 
 @pytest.mark.slow
 def test_a_run_that_was_killed_while_a_stream_was_read_is_verified_by_the_next_one(world, tmp_path):
-    run = Run(world, streaming(world, {"db": "echo a; sleep 54334"}), tmp_path)
-    run.until(lambda: run.has("step_started", step="stream") and processes.mentioning("54334"))
+    run = Run(world, streaming(world, {"db": "echo a; sleep 9543344"}), tmp_path)
+    run.until(lambda: run.has("step_started", step="stream") and processes.mentioning("9543344"))
     run.kill()
-    until(lambda: processes.mentioning("54334") == [])
+    until(lambda: processes.mentioning("9543344") == [])
     done = world.run("--json", config=streaming(world, {"db": "echo a"}))
     told = row(done, "web")
     assert (done.returncode, told["verdict"]) == (0, "clean"), done.stderr
@@ -143,10 +143,10 @@ def test_a_run_that_was_killed_while_a_stream_was_read_is_verified_by_the_next_o
 
 @pytest.mark.slow
 def test_what_a_command_leaves_running_keeps_nobody_waiting(world):
-    streams = {"db": "echo a; sleep 54335 >/dev/null &", "etc": "echo b"}
+    streams = {"db": "echo a; sleep 9543355 >/dev/null &", "etc": "echo b"}
     done = world.run("--json", config=streaming(world, streams))
     assert (done.returncode, [each["name"] for each in row(done, "web")["streams"]]) == (0, list(streams)), done.stderr
-    assert processes.mentioning("54335") == []
+    assert processes.mentioning("9543355") == []
 
 
 @pytest.mark.slow

@@ -92,7 +92,7 @@ def test_a_command_that_fails_fails_the_target_and_after_and_on_failure_run_all_
 
 @pytest.mark.parametrize("trap", [":", pytest.param("trap '' TERM", marks=pytest.mark.slow)])
 def test_a_command_that_hangs_costs_its_own_row_only_and_ends_with_all_that_it_started(world, trap):
-    hang = f"sleep 54321 & {trap}; while :; do sleep 54322; done"
+    hang = f"sleep 9543211 & {trap}; while :; do sleep 9543222; done"
     told = config_of(world, "web", "mail", Before=[hang], After=["echo $BORGPULL_OUTCOME"], Timeout="6s")
     done = world.run("--json", config=told)
     assert done.returncode == 2, done.stderr
@@ -102,7 +102,7 @@ def test_a_command_that_hangs_costs_its_own_row_only_and_ends_with_all_that_it_s
     )
     assert commands_of(web) == {"Before[0]": (None, []), "After[0]": (0, ["interrupted"])}
     assert row(done, "mail")["outcome"] == "done"
-    assert processes.mentioning("54321") + processes.mentioning("54322") == []
+    assert processes.mentioning("9543211") + processes.mentioning("9543222") == []
     assert world.leftovers() == []
 
 
@@ -135,7 +135,7 @@ def test_on_failure_runs_when_the_last_attempt_has_failed_and_not_before(world):
 @pytest.mark.slow
 def test_a_daemon_that_a_command_starts_keeps_nobody_waiting(world, tmp_path):
     pid = tmp_path / "pid"
-    config = config_of(world, "web", Before=[f"sleep 54323 & echo $! >'{pid}'"], After=[f"kill $(cat '{pid}')"])
+    config = config_of(world, "web", Before=[f"sleep 9543233 & echo $! >'{pid}'"], After=[f"kill $(cat '{pid}')"])
     done = world.run("--json", config=config)
     assert done.returncode == 0, done.stderr
-    until(lambda: processes.mentioning("54323") == [])
+    until(lambda: processes.mentioning("9543233") == [])
