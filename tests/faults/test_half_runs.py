@@ -113,7 +113,12 @@ def honest_problems(play: Play, command: str, program: str, call: int, kind: str
         said.append("it is open without a snapshot")
     if command != "run" and (play.folder / "ledger.json").read_bytes() != ledger:
         said.append("the ledger was changed")
-    if result.returncode == 3 or "Traceback" in result.stderr or "internal error" in result.stderr:
+    # To a monitor 3 is that nobody could be asked, and 2 that somebody has to be woken up.
+    if (
+        result.returncode == (2 if command == "status" else 3)
+        or "Traceback" in result.stderr
+        or "internal error" in result.stderr
+    ):
         said.append(f"it ended with {result.returncode}")
     if command == "run":
         named = {error["party"] for row in report(result)["targets"] for error in row["errors"]}
