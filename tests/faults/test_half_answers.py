@@ -448,7 +448,7 @@ def test_a_program_that_never_ends_is_a_passing_failure_of_b_and_what_it_ran_in_
 def test_a_program_that_fails_in_any_way_is_a_failure_of_b_and_never_another_answer(stage, share, operation):
     def chosen(called: list[tuple[str, int]]) -> list[Cell]:
         every = [(name, n, kind) for kind in POSSIBLE for name, count in called for n in range(1, count + 1)]
-        return share(every, rounds=4)
+        return share(every, rounds=3)
 
     said = problems_of(stage, operation, chosen)
     assert said == [], "\n".join(said)

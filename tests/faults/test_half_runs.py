@@ -208,7 +208,7 @@ def test_other_faults_of_a_rollback_can_be_made_good(play, closed, fault):
 def cells(play: Play, command: tuple[str, ...], share) -> list[tuple[str, int, str]]:
     """Each call of each program with each kind of fault, or what of these is to be played now."""
     every = [(program, call, kind) for kind in POSSIBLE for program, call in play.called(command)]
-    return share([cell for cell in every if not talks_late(cell[0], cell[2])], rounds=8)
+    return share([cell for cell in every if not talks_late(cell[0], cell[2])], rounds=5)
 
 
 @pytest.mark.slow
