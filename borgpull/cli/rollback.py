@@ -52,26 +52,23 @@ class Rollback(DecidingCommand):
         return DONE
 
     async def _to(self, subject: Subject) -> int:
-        name = (await job.state_at(subject, point_in_time("--to", str(self.to)))).kept
-        kept = next((state for state in await job.kept_states(subject) if state.name == name), None)
-        if kept is None:
-            raise UsageError(f"{subject.party}: the state of {name} has no ledger that can be read", hint=self.see)
+        kept = await job.kept_at(subject, point_in_time("--to", str(self.to)))
         known = (await subject.vault.look()).ledger
         new = {archive.id for archive in known.evidence.archives} if known else set()
         lost = len(new - {archive.id for archive in kept.ledger.evidence.archives})
         back = len(kept.gone_since(known)) if known else 0
         what = f"with {plural(back, 'archive')} that it had more, without {plural(lost, 'newer one')}"
-        message_note(f"this will put the state of {name} back, {what}")
-        message_note("the state that it replaces is kept as long: `borgpull rollback --list` shows it")
+        message_note(f"this will put the state of {kept.name} back, {what}")
+        message_note(
+            "the state that it replaces is kept as long, and `borgpull rollback --list` shows it; that of a closed "
+            f"repository is in {subject.place.ledger}/tampered until the next rollback"
+        )
         if not await self.agreed("Put it back?"):
             message_note("nothing was changed")
             return DONE
-        await job.begin_return(subject, kept)
-        return await self._put_back(subject, kept=True)
-
-    async def _put_back(self, subject: Subject, *, kept: bool) -> int:
+        is_kept = await job.begin_return(subject, kept)
         settlement = Settlement(subject)
-        await settlement.rollback(await settlement.case(), kept=kept)
+        await settlement.rollback(await settlement.case(), kept=is_kept)
         message_note(f"{subject.party}: its repository is in that state again; borg check agrees")
         return DONE
 

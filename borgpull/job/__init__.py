@@ -5,7 +5,7 @@ from .backup import back_up, connected_target
 from .by_hand import ByHand, Left
 from .drill import drill
 from .escrow import file_key, paper_key
-from .grace import Kept, begin_return, drop_grace, kept_states, state_at
+from .grace import begin_return, drop_grace, kept_at, kept_states, state_at
 from .holding import expect, held_case, release
 from .judge import keep
 from .moved import follow_moved

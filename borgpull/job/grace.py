@@ -32,7 +32,7 @@ def server_of(subject: Subject) -> ServerVault:
         return subject.vault
     raise subject.failure(
         "the backup server gives no shell: no state of its repository is kept there",
-        hint="leave out --at; docs/gate.md says what holds on such a backup server",
+        hint="docs/gate.md says what holds on such a backup server",
     )
 
 
@@ -72,19 +72,27 @@ class Kept:
 
 async def kept_states(subject: Subject) -> list[Kept]:
     """Return the states that are kept, the oldest first; one whose ledger cannot be read is left out."""
-    found = []
-    for name in await server_of(subject).grace():
-        there = Subject(subject.plan, subject.target, kept=name)
-        if ledger := (await there.vault.look()).ledger:
-            found.append(Kept(subject=there, ledger=ledger))
-    return found
+    names = await server_of(subject).grace()
+    there = [Subject(subject.plan, subject.target, kept=name) for name in names]
+    return [Kept(subject=each, ledger=known) for each in there if (known := (await each.vault.look()).ledger)]
 
 
-async def begin_return(subject: Subject, kept: Kept) -> None:
+async def kept_at(subject: Subject, moment: float) -> Kept:
+    """Return the state of `state_at` with its ledger. Raises Failure when that cannot be read."""
+    there = await state_at(subject, moment)
+    found = await there.vault.look()
+    if found.ledger is None:
+        why = found.unreadable or "it is not there"
+        hint = f"`borgpull rollback {subject.target.name} --list` shows those that can be put back"
+        raise subject.failure(f"the ledger of its state of {there.kept} cannot be read: {why}", hint=hint)
+    return Kept(subject=there, ledger=found.ledger)
+
+
+async def begin_return(subject: Subject, kept: Kept) -> bool:
     """Close the repository until the state that is `kept` is back, as after a verdict: a rollback then puts it back.
 
-    The present state is kept too, for it holds the archives made since. Raises Failure where a run was interrupted, or
-    nothing was ever verified.
+    The present state goes into Grace, for it holds the archives made since; return whether it did: what was tampered
+    with does not. Raises Failure where a run was interrupted, or nothing was ever verified.
     """
     known = (await subject.vault.look()).ledger
     if known is None or known.phase not in (Phase.CLEAN, Phase.CLOSED):
@@ -105,6 +113,7 @@ async def begin_return(subject: Subject, kept: Kept) -> None:
     grace = name_of(time.time()) if known.phase is Phase.CLEAN else ""
     await subject.vault.write(closed, snapshot=kept.name, grace=grace)
     await subject.remember(Entry(what="rollback", cause=f"to the state of {kept.name}"))
+    return bool(grace)
 
 
 async def make_way(subject: Subject, known: Ledger) -> int:

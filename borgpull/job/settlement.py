@@ -101,7 +101,8 @@ class Settlement:
         known = Ledger(phase=Phase.CLEAN, evidence=case.now)
         if case.known is not None:
             # Whatever was checked, it was not this state.
-            known = replace(case.known, phase=Phase.CLEAN, evidence=case.now, cause="", rules=(), checked=0.0)
+            unchecked = replace(case.known, checked=0.0, check_from=0, check_began=0.0)
+            known = replace(unchecked, phase=Phase.CLEAN, evidence=case.now, cause="", rules=())
         await self._vault.write(known, snapshot="drop")
 
     async def authenticate(self, case: Case) -> None:
@@ -140,8 +141,8 @@ class Settlement:
         await server.restore(known.evidence, linked=linked, kept=kept, rebuild=case.now is None)
         evidence = await self._renewed(await self._proven(known.evidence))
         settled = replace(known, phase=Phase.CLEAN, evidence=evidence, cause="", rules=())
-        settled = replace(settled, checked=time.time(), checking=False)
-        await self._vault.write(settled, snapshot="drop")
+        checked = replace(settled, checked=time.time(), checking=False, check_from=0, check_began=0.0)
+        await self._vault.write(checked, snapshot="drop")
         await self._subject.remember(Entry(what="rollback", cause="; ".join(case.differences) or "nothing differed"))
 
     def _server(self) -> ServerVault:

@@ -14,7 +14,7 @@ import contextlib
 import secrets
 import subprocess
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .. import proc, ssh
 from ..errors import Failure, TamperedError
@@ -59,7 +59,8 @@ class TargetSession:
     folder: str
     sources: tuple[Source, ...]
     seen: str
-    told: bytes
+    # The command of a stream, which may hold a password.
+    told: bytes = field(repr=False)
 
     async def run(self, request: Request, *, entrance: Entrance, passphrase: str, heard: Heard) -> Ended:
         """Let T's borg do its one errand; return what it said when it and the serve on B have ended.

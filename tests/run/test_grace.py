@@ -164,3 +164,16 @@ def test_status_tells_what_is_kept_and_what_that_takes(world):
     (target,) = json.loads(stands.stdout)["targets"]
     assert (target["grace"], target["grace_size"] > 2_000_000) == (2, True)
     assert "grace 2 (" in world.run("status", config=rules(world)).stdout
+
+
+@pytest.mark.slow
+def test_what_was_tampered_with_is_not_lost_when_an_older_state_is_put_back(world, nights):
+    world.lab.borg(world.target("web"), "delete", f"::{nights[2]}")
+    assert world.run("-q", config=rules(world)).returncode == 3
+    before = states(world)
+    done = world.run("rollback", "web", "--to", before[-1], "--yes", config=rules(world))
+    assert done.returncode == 0, done.stderr
+    assert archives(world) == nights[1:]
+    assert (kept_of(world).parent / "tampered" / "data").is_dir()
+    assert states(world) == before, "a closed state is none that anybody can go back to"
+    assert world.run("-q", config=rules(world, keep=9)).returncode == 0
