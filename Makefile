@@ -23,7 +23,7 @@ test-slow:
 	@scripts/setup.sh work && $(PYTEST) -m slow $(if $(SLICE),--slice=$(SLICE))
 
 attacks:
-	@scripts/setup.sh work && .venv/bin/python tests/custody/table.py
+	@scripts/setup.sh work && .venv/bin/python tests/tampering/table.py
 
 accidents:
 	@scripts/setup.sh work && .venv/bin/python tests/accidents/table.py

@@ -16,10 +16,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
-from borgpull import proc
+from borgpull import process
 from borgpull.errors import Failure
 from borgpull.ui.console import message_error, people
-from borgpull.ui.figures import size
+from borgpull.ui.format import size
 from lab import Lab, Target, lab_running, missing_tools
 from lab.trees import differences, plant
 
@@ -102,13 +102,13 @@ def _run(lab: Lab) -> int:
 
 
 async def _borgpull(config: str, *, cache: Path) -> int:
-    async with proc.started(
+    async with process.started(
         [sys.executable, "-m", "borgpull"],
         stdin=subprocess.PIPE,
         stdout=1,
         stderr=2,
         env=os.environ | {"XDG_CACHE_HOME": str(cache)},
-        gently=((signal.SIGINT, _SECONDS_TO_TIDY_UP),),
+        stop_signals=((signal.SIGINT, _SECONDS_TO_TIDY_UP),),
     ) as child:
         await child.write(config.encode())
         child.close_stdin()

@@ -10,8 +10,8 @@ from pathlib import Path
 import tomlkit
 from pydantic.fields import FieldInfo
 
+from borgpull.config.json_schema import sample
 from borgpull.config.model import File
-from borgpull.config.published import sample
 from borgpull.config.table import Table, header, keys_of, table_of
 
 PAGE = Path(__file__).parent.parent / "docs" / "keys.md"

@@ -8,21 +8,21 @@ from typing import Any
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
-from borgpull import answers
+from borgpull import results
 
 DOCS = Path(__file__).parent.parent / "docs"
 _REPORTS = {
-    "doctor": (answers.Examined, ""),
-    "check": (answers.Checked, ""),
-    "status": (answers.Standings, ""),
+    "doctor": (results.Examined, ""),
+    "check": (results.Checked, ""),
+    "status": (results.StatusReport, ""),
     "list": (
-        answers.ArchiveList | answers.FileList,
+        results.ArchiveList | results.FileList,
         "What `borgpull list --json` prints on stdout: `archives` of a target, or the `files` of one `archive`. "
         "Sizes are bytes. Names are as they are in the archive, with all that is not ASCII escaped: they are hostile "
         'text. In the name of a file, Borg has "?" for each byte that is not UTF-8.',
     ),
-    "restore": (answers.Restored, ""),
-    "drill": (answers.Drills, ""),
+    "restore": (results.Restored, ""),
+    "drill": (results.Drills, ""),
 }
 # With --why alone.
 _OPTIONAL = {"kept", "rule"}

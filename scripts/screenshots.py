@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from borgpull import config, fleet, rundir, ssh
+from borgpull import config, fleet, runtime_dir, ssh
 from borgpull.events import Event, Step, StepStarted
 from borgpull.ui.board import Board, fold
 from borgpull.ui.frame import frame
@@ -27,7 +27,7 @@ MEGABYTE = 1_000_000
 
 def main() -> None:
     """Run twice, and draw the second run: one moment of it, and its end."""
-    with lab_running(targets=[Spot(name=name) for name in SIZES]) as lab, rundir.private_directory() as directory:
+    with lab_running(targets=[Spot(name=name) for name in SIZES]) as lab, runtime_dir.private_directory() as directory:
         _grow(lab, "first")
         _run(lab, lab.config(), directory)
         _grow(lab, "second")

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, Field, InstanceOf, StrictBool
 
-from ..answers import Item
+from ..results import Item
 
 _HUGE = 1 << 63
 # What T wrote need not be Unicode.

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, InstanceOf
 
-from ..hostile import clean
+from ..untrusted import clean
 
 MOST_MESSAGES = 200
 _MOST_CHANGES = 20

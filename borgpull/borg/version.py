@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import msgpack  # type: ignore[import-untyped]
 
 from ..errors import BACKUP_SERVER, CONTROLLER, Failure
-from ..hostile import clean
+from ..untrusted import clean
 from .failure import borg_setting
 
 _VERSION = re.compile(r"borg ([0-9]{1,3})\.([0-9]{1,3})([0-9A-Za-z.+-]{0,20})", re.ASCII)

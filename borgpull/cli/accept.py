@@ -8,9 +8,9 @@ from plumbum import cli
 
 from ..config import Config, Target
 from ..errors import UsageError
-from ..job import Case, Settlement, Subject, follow_moved
+from ..repository import Case, Recovery, TargetContext, follow_moved
 from ..ui.console import message_note
-from .exits import DONE, TAMPERED
+from .exit_codes import DONE, TAMPERED
 from .targets import DecidingCommand, SelectingCommand
 
 
@@ -40,44 +40,44 @@ class Accept(DecidingCommand, SelectingCommand):
     def targets(self, config: Config, names: tuple[str, ...]) -> Sequence[Target]:
         return self.selected(config, names) if self.moved else super().targets(config, names)
 
-    async def _follow(self, subject: Subject) -> int:
-        async def agreed(found: str) -> bool:
-            message_note(f"{subject.party}: {found}")
-            return await self.agreed("Shall it go on there?")
+    async def _follow(self, context: TargetContext) -> int:
+        async def confirm(found: str) -> bool:
+            message_note(f"{context.party}: {found}")
+            return await self.confirm("Shall it go on there?")
 
-        done = await follow_moved(subject, agreed)
-        message_note(f"{subject.party}: {done or 'nothing was changed'}")
+        done = await follow_moved(context, confirm)
+        message_note(f"{context.party}: {done or 'nothing was changed'}")
         return DONE if done else TAMPERED
 
-    async def _accept(self, subject: Subject) -> int:
-        settlement = Settlement(subject)
-        case = await settlement.case()
+    async def _accept(self, context: TargetContext) -> int:
+        recovery = Recovery(context)
+        case = await recovery.case()
         if self.archives_tam:
-            return await self._authenticate(subject, settlement, case)
-        place = await subject.vault.known_place(case.now.repository_id) if case.known is None and case.now else ""
+            return await self._authenticate(context, recovery, case)
+        place = await context.vault.known_place(case.now.repository_id) if case.known is None and case.now else ""
         if case.known is None and not case.differences and not place:
-            message_note(f"{subject.party}: no state was verified yet: the next run takes the repository as it is")
+            message_note(f"{context.party}: no state was verified yet: the next run takes the repository as it is")
             return DONE
         gone = f"its ledger, in {place}, is gone: nobody can tell what was done to it since its last run"
         for difference in case.differences or (gone if place else "nothing differs from the last verified state",):
-            message_note(f"{subject.party}: {difference}")
+            message_note(f"{context.party}: {difference}")
         readable = case.now is not None or case.gone
-        if readable and not await self.agreed("Take the present state as the truth?"):
+        if readable and not await self.confirm("Take the present state as the truth?"):
             message_note("nothing was changed")
             return TAMPERED
-        await settlement.accept(case)
+        await recovery.accept(case)
         what = f"with {len(case.now.archives)} archives" if case.now else "the next run makes a new repository"
-        message_note(f"{subject.party}: accepted, {what}")
+        message_note(f"{context.party}: accepted, {what}")
         if case.now and case.now.missing:
-            repair = f"`borgpull borg --full-access {subject.target.name} -- check --repair`"
+            repair = f"`borgpull borg --full-access {context.target.name} -- check --repair`"
             message_note(f"{repair} has borg give up what the lost segments held")
         return DONE
 
-    async def _authenticate(self, subject: Subject, settlement: Settlement, case: Case) -> int:
-        message_note(f"{subject.party}: borg will take each of its archives as authentic, whoever wrote it")
-        if not await self.agreed("Are they all yours?"):
+    async def _authenticate(self, context: TargetContext, recovery: Recovery, case: Case) -> int:
+        message_note(f"{context.party}: borg will take each of its archives as authentic, whoever wrote it")
+        if not await self.confirm("Are they all yours?"):
             message_note("nothing was changed")
             return DONE
-        await settlement.authenticate(case)
-        message_note(f"{subject.party}: its archives are those that were verified last, and authentic for borg now")
+        await recovery.authenticate(case)
+        message_note(f"{context.party}: its archives are those that were verified last, and authentic for borg now")
         return DONE

@@ -13,7 +13,7 @@ from plumbum import cli
 
 from .. import __version__
 from ..errors import Failure
-from . import exits
+from . import exit_codes
 from .help import META, Group
 
 
@@ -26,7 +26,7 @@ class BorgPull(Group):
     PROGNAME = "borgpull"
     VERSION = __version__
     UNWANTED = ("completions", "help-all", "v")
-    EXIT_CODES = exits.OF_RUN
+    EXIT_CODES = exit_codes.OF_RUN
     COMMANDS: ClassVar = {
         "run": "Back up the targets of the config, all or those that are chosen.",
         "doctor": "See what would stop a backup: on this machine, the backup server and the targets NAME... (or all).",
@@ -65,7 +65,7 @@ def main(argv: list[str]) -> int:
         _, code = BorgPull.run([program, *words], exit=False)
         return int(code)
     except Failure as failure:
-        return exits.tell(failure)
+        return exit_codes.tell(failure)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
 

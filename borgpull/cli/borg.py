@@ -10,14 +10,14 @@ from collections.abc import Iterator
 
 from plumbum import cli
 
-from ..answers import Closed
-from ..borg.by_hand import Given, read_words
+from ..borg.passthrough import BorgArguments, read_words
 from ..errors import BACKUP_SERVER, Failure, TamperedError
 from ..events import Event, Said, Warned
-from ..job import ByHand, Left, Subject
+from ..repository import Changes, Passthrough, TargetContext
+from ..results import Closed
 from ..ui import archives, console
 from ..ui.console import message_note, message_warning
-from . import exits
+from . import exit_codes
 from .targets import ReadingCommand
 
 
@@ -31,7 +31,7 @@ class Borg(ReadingCommand):
     `umount`.
     """
 
-    EXIT_CODES = exits.OF_BORG
+    EXIT_CODES = exit_codes.OF_BORG
     full_access = cli.Flag(
         ["--full-access"],
         help="let borg delete and compact too, and take what it leaves as the truth; stands before `--`",
@@ -43,24 +43,24 @@ class Borg(ReadingCommand):
 
     def main(self, name: str, command: str, *args: str) -> int:
         given = read_words((command, *args), full_access=self.full_access, only_reads=bool(self.at))
-        return self.about(name, lambda subject: self._borg(subject, given))
+        return self.about(name, lambda context: self._borg(context, given))
 
-    async def _borg(self, subject: Subject, given: Given) -> int:
-        hand = ByHand(subject, full_access=self.full_access)
+    async def _borg(self, context: TargetContext, given: BorgArguments) -> int:
+        hand = Passthrough(context, full_access=self.full_access)
         if wrong := await hand.begin():
-            self._warn(subject, hand, wrong)
+            self._warn(context, hand, wrong)
         given = await hand.named(given)
         try:
             status = await self._run(hand, given)
         except (asyncio.CancelledError, Failure):
             # What it did until then is looked at all the same.
-            self._tell(subject, hand, await hand.end())
+            self._tell(context, hand, await hand.end())
             raise
         left = await hand.end()
-        self._tell(subject, hand, left)
-        return exits.borg_code(status, settled=left.settled)
+        self._tell(context, hand, left)
+        return exit_codes.borg_code(status, settled=left.settled)
 
-    async def _run(self, hand: ByHand, given: Given) -> int:
+    async def _run(self, hand: Passthrough, given: BorgArguments) -> int:
         if given.mounts:
             message_note(
                 "a mount lasts until Ctrl-C is pressed, or `umount` typed; no run of this target works meanwhile"
@@ -85,32 +85,32 @@ class Borg(ReadingCommand):
             os.close(descriptor)
 
     @staticmethod
-    def _warn(subject: Subject, hand: ByHand, wrong: Failure) -> None:
+    def _warn(context: TargetContext, hand: Passthrough, wrong: Failure) -> None:
         if isinstance(wrong, TamperedError):
-            closed = Closed(cause=wrong.cause, rules=wrong.rules, hint=hand.ways_out)
-            console.message_lines(archives.closed_lines(subject.target.name, closed))
+            closed = Closed(cause=wrong.cause, rules=wrong.rules, hint=hand.recovery_hint)
+            console.message_lines(archives.closed_lines(context.target.name, closed))
         else:
             console.message_warning(f"{wrong.party}: {wrong.cause}", wrong.hint)
 
     @staticmethod
-    def _tell(subject: Subject, hand: ByHand, left: Left) -> None:
+    def _tell(context: TargetContext, hand: Passthrough, left: Changes) -> None:
         if not left.settled:
-            text = f"{subject.party}: the next run will close its repository: {'; '.join(left.changes)}"
-            message_warning(text, f"{hand.ways_out}; what you mean to change takes --full-access")
+            text = f"{context.party}: the next run will close its repository: {'; '.join(left.changes)}"
+            message_warning(text, f"{hand.recovery_hint}; what you mean to change takes --full-access")
             return
         for change in left.changes:
-            message_note(f"{subject.party}: {change}")
+            message_note(f"{context.party}: {change}")
         if left.changes:
-            message_note(f"{subject.party}: that is the verified state now")
+            message_note(f"{context.party}: that is the verified state now")
 
-    def heard(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Take in an event: what borg says on B, its client does not."""
         if isinstance(event, Warned):
             message_warning(event.text, event.hint)
         elif isinstance(event, Said) and event.party == f"borg {BACKUP_SERVER}":
             message_note(f"{event.party}: {event.text}")
         else:
-            super().heard(event)
+            super().on_event(event)
 
 
 def _shares_terminal() -> bool:

@@ -18,7 +18,7 @@ from typing import Any
 from ..errors import UsageError
 from ..ui import console
 from .app import BorgPull
-from .exits import DONE
+from .exit_codes import DONE
 from .help import Command, Option, Page, Parameter, page_of
 
 WORDS, FILES, DIRECTORIES = ":words", ":files", ":directories"

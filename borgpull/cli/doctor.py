@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from .. import checkup, fleet
-from ..answers import Examined, Finding
+from .. import doctor, fleet
 from ..errors import Failure
-from ..ui import console, doctor
+from ..results import Examined, Finding
+from ..ui import console
 from ..ui.console import message_note, people, repaints
-from ..ui.figures import plural
-from . import exits
-from .command import private_directory
+from ..ui.doctor import doctor_lines
+from ..ui.format import plural
+from . import exit_codes
+from .base import private_directory
 from .targets import AnsweringCommand
 
 
@@ -22,7 +23,7 @@ class Doctor(AnsweringCommand):
     Each cross comes with the line to change or the command to type.
     """
 
-    EXIT_CODES = exits.OF_DOCTOR
+    EXIT_CODES = exit_codes.OF_DOCTOR
 
     def main(self, *names: str) -> int:
         with contextlib.ExitStack() as stack:
@@ -31,8 +32,8 @@ class Doctor(AnsweringCommand):
                 memory = stack.enter_context(private_directory())
             except Failure as failure:
                 memory = failure
-            here = checkup.look_at_controller(memory=memory, cache=self.cache_place())
-            if isinstance(memory, Failure) or not checkup.can_go_on(here):
+            here = doctor.check_controller(memory=memory, cache=self.cache_place())
+            if isinstance(memory, Failure) or not doctor.can_go_on(here):
                 return self._tell(here)
             return self._examine(memory, here, names)
 
@@ -45,7 +46,7 @@ class Doctor(AnsweringCommand):
             message_note(f"looking at this machine, the backup server and {plural(len(targets), 'target')} …")
 
         async def look() -> int:
-            there = await fleet.examine(config, targets, directory=directory, heard=self.heard)
+            there = await fleet.examine(config, targets, directory=directory, on_event=self.on_event)
             return self._tell((*here, *there))
 
         return self.answering(look)
@@ -55,5 +56,5 @@ class Doctor(AnsweringCommand):
         if self.json:
             console.data(found.text)
         else:
-            console.answer(doctor.doctor_lines(findings))
-        return exits.MARKS[found.outcome]
+            console.answer(doctor_lines(findings))
+        return exit_codes.MARKS[found.outcome]

@@ -7,12 +7,12 @@ import secrets
 from plumbum import cli
 
 from .. import fleet
-from ..answers import Drills
-from ..config import amounts
+from ..config import units
 from ..events import Event, Said
+from ..results import Drills
 from ..ui import console, restore
-from .command import private_directory
-from .exits import DONE, FAILED, OF_DRILL, TAMPERED
+from .base import private_directory
+from .exit_codes import DONE, FAILED, OF_DRILL, TAMPERED
 from .targets import AnsweringCommand, amount
 
 _SEEDS = 1 << 32
@@ -36,7 +36,7 @@ class Drill(AnsweringCommand):
     )
 
     def main(self, *names: str) -> int:
-        size = amount("--size", amounts.size, str(self.size))
+        size = amount("--size", units.size, str(self.size))
         seed = secrets.randbelow(_SEEDS) if self.seed is None else self.seed
         with private_directory() as directory:
             config = self.config(directory)
@@ -64,4 +64,4 @@ class Drill(AnsweringCommand):
 
     def _take(self, event: Event) -> None:
         if isinstance(event, Said):
-            self.heard(event.party, event.text)
+            self.on_event(event.party, event.text)

@@ -6,12 +6,12 @@ import time
 
 from plumbum import cli
 
-from .. import job
-from ..config import amounts
+from .. import repository
+from ..config import units
 from ..errors import UsageError
-from ..job import Subject
+from ..repository import TargetContext
 from ..ui.console import message_note
-from .exits import DONE
+from .exit_codes import DONE
 from .targets import OneTargetCommand, point_in_time
 
 _HINT = "write how long, such as `--until 12h`, or a time, such as `--until 2026-12-01T06:00`"
@@ -27,12 +27,12 @@ class Expect(OneTargetCommand):
 
     def main(self, name: str, *names: str) -> int:
         until = _moment(str(self.until))
-        return self.about_each((name, *names), lambda subject: self._expect(subject, until))
+        return self.about_each((name, *names), lambda context: self._expect(context, until))
 
-    async def _expect(self, subject: Subject, until: float) -> int:
-        await job.expect(subject, until=until, why=str(self.why))
+    async def _expect(self, context: TargetContext, until: float) -> int:
+        await repository.expect(context, until=until, why=str(self.why))
         over = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(until))
-        message_note(f"{subject.party}: what is odd until {over} is told, and not held")
+        message_note(f"{context.party}: what is odd until {over} is told, and not held")
         return DONE
 
 
@@ -40,7 +40,7 @@ def _moment(text: str) -> float:
     """Return when it is over, in unix seconds. Raises UsageError."""
     now = time.time()
     try:
-        until = now + amounts.seconds(text)
+        until = now + units.seconds(text)
     except ValueError:
         try:
             until = point_in_time("--until", text)

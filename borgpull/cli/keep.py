@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from .. import job
-from ..job import Subject
+from .. import backup
+from ..repository import TargetContext
 from ..ui.console import message_note
-from .exits import DONE
+from .exit_codes import DONE
 from .targets import OneTargetCommand
 
 
@@ -17,8 +17,8 @@ class Keep(OneTargetCommand):
     """
 
     def main(self, name: str, archive: str) -> int:
-        return self.about(name, lambda subject: self._keep(subject, archive))
+        return self.about(name, lambda context: self._keep(context, archive))
 
-    async def _keep(self, subject: Subject, archive: str) -> int:
-        message_note(f"{subject.party}: {await job.keep(subject, archive)}")
+    async def _keep(self, context: TargetContext, archive: str) -> int:
+        message_note(f"{context.party}: {await backup.keep(context, archive)}")
         return DONE

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from plumbum import cli
 
-from .. import job
+from .. import repository
 from ..errors import Failure, UsageError
-from ..job import Subject
+from ..repository import TargetContext
 from ..ui.console import data
-from .exits import DONE
+from .exit_codes import DONE
 from .targets import OneTargetCommand
 
 
@@ -26,8 +26,8 @@ class Key(OneTargetCommand):
     def main(self, name: str) -> int:
         return self.about(name, self._export)
 
-    async def _export(self, subject: Subject) -> int:
-        text = await (job.paper_key(subject) if self.paper else job.file_key(subject))
+    async def _export(self, context: TargetContext) -> int:
+        text = await (repository.paper_key(context) if self.paper else repository.file_key(context))
         if not self.output:
             data(text)
             return DONE

@@ -7,13 +7,13 @@ import time
 
 from plumbum import cli
 
-from .. import job
-from ..answers import ArchiveList, Item, ListedArchive, dumps
+from .. import repository
 from ..errors import Failure, UsageError
-from ..job import Shelf, Subject
+from ..repository import TargetContext, VerifiedArchives
+from ..results import ArchiveList, Item, ListedArchive, dumps
 from ..ui import archives as ui
 from ..ui import console
-from .exits import DONE
+from .exit_codes import DONE
 from .targets import ReadingCommand
 
 
@@ -29,27 +29,29 @@ class List(ReadingCommand):
     def main(self, name: str, archive: str = "", *patterns: str) -> int:
         if self.why and archive:
             raise UsageError("--why is about all archives of a target, and takes no ARCHIVE", hint=self.see)
-        return self.about(name, lambda subject: self._list(subject, archive, patterns), alone=False)
+        return self.about(name, lambda context: self._list(context, archive, patterns), alone=False)
 
-    async def _list(self, subject: Subject, archive: str, patterns: tuple[str, ...]) -> int:
-        shelf = await job.shelf_of(subject)
-        self.warn_when_closed(shelf)
+    async def _list(self, context: TargetContext, archive: str, patterns: tuple[str, ...]) -> int:
+        archives = await repository.archives_of(context)
+        self.warn_when_closed(archives)
         if archive:
-            return await self._files(subject, shelf, archive, patterns)
-        listed = job.explained(subject, shelf) if self.why else shelf.listed
+            return await self._files(context, archives, archive, patterns)
+        listed = repository.explained(context, archives) if self.why else archives.listed
         if self.json:
-            console.data(ArchiveList(target=shelf.target, closed=shelf.closed, archives=listed).text)
+            console.data(ArchiveList(target=archives.target, closed=archives.closed, archives=listed).text)
         else:
-            lines = ui.archive_lines(shelf.target, listed, foreign=shelf.foreign, now=time.time(), why=self.why)
+            lines = ui.archive_lines(archives.target, listed, foreign=archives.foreign, now=time.time(), why=self.why)
             console.answer(lines)
         return DONE
 
-    async def _files(self, subject: Subject, shelf: Shelf, wanted: str, patterns: tuple[str, ...]) -> int:
-        archive = shelf.chosen(wanted)
-        listing = _Listing(shelf, shelf.entry(archive), as_json=self.json)
-        await job.each_item(subject, archive, patterns, listing.take)
+    async def _files(
+        self, context: TargetContext, archives: VerifiedArchives, wanted: str, patterns: tuple[str, ...]
+    ) -> int:
+        archive = archives.chosen(wanted)
+        listing = _Listing(archives, archives.entry(archive), as_json=self.json)
+        await repository.each_item(context, archive, patterns, listing.take)
         if not listing.items and patterns:
-            raise job.no_such_path(subject, archive, list(patterns))
+            raise repository.no_such_path(context, archive, list(patterns))
         listing.end()
         return DONE
 
@@ -57,10 +59,10 @@ class List(ReadingCommand):
 class _Listing:
     """The files of an archive on stdout, each as soon as it is read: there may be millions. `items` counts them."""
 
-    def __init__(self, shelf: Shelf, archive: ListedArchive, *, as_json: bool) -> None:
+    def __init__(self, archives: VerifiedArchives, archive: ListedArchive, *, as_json: bool) -> None:
         self.items = 0
         self._as_json = as_json
-        self._head = ui.files_head(shelf.target, archive, shelf.closed)
+        self._head = ui.files_head(archives.target, archive, archives.closed)
         self._output = console.Output(for_programs=as_json)
 
     async def take(self, item: Item) -> None:

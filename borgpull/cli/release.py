@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from plumbum import cli
 
-from .. import job
-from ..job import Subject
+from .. import repository
+from ..repository import TargetContext
 from ..ui.console import message_note
-from . import asking
-from .exits import DONE
+from . import prompts
+from .exit_codes import DONE
 from .targets import OneTargetCommand
 
 _OTHERWISE = "add --good if the archives hold what they should, --set-aside if they do not"
@@ -25,13 +25,13 @@ class Release(OneTargetCommand):
     def main(self, name: str, *names: str) -> int:
         return self.about_each((name, *names), self._release)
 
-    async def _release(self, subject: Subject) -> int:
-        case = await job.held_case(subject)
+    async def _release(self, context: TargetContext) -> int:
+        case = await repository.held_case(context)
         for line in case.lines:
-            message_note(f"{subject.party}: {line}")
+            message_note(f"{context.party}: {line}")
         if case.known.holds:
             good = await self._are_good(len(case.odd))
-            message_note(f"{subject.party}: {await job.release(subject, case.known, good=good)}")
+            message_note(f"{context.party}: {await repository.release(context, case.known, good=good)}")
         return DONE
 
     async def _are_good(self, odd: int) -> bool:
@@ -39,7 +39,7 @@ class Release(OneTargetCommand):
             return bool(self.good)
         whole = "Does the odd archive hold what it" if odd == 1 else f"Do the {odd} odd archives hold what they"
         question = f"{whole} should? yes: good, no: set aside"
-        return await asking.answer(question, rule=_yes_or_no, otherwise=_OTHERWISE) == "yes"
+        return await prompts.answer(question, rule=_yes_or_no, hint=_OTHERWISE) == "yes"
 
 
 def _yes_or_no(text: str) -> str | None:

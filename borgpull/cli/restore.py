@@ -6,14 +6,15 @@ from pathlib import Path
 
 from plumbum import cli
 
-from .. import job
+from .. import repository, restore
 from ..errors import UsageError
 from ..events import Event
-from ..job import Subject, Wanted
+from ..repository import TargetContext
+from ..restore import Wanted
 from ..ui import console
 from ..ui import restore as ui
 from ..ui.restore import Percentage
-from .exits import DONE, FAILED, WARNINGS
+from .exit_codes import DONE, FAILED, WARNINGS
 from .targets import ReadingCommand
 
 
@@ -45,7 +46,7 @@ class Restore(ReadingCommand):
             hint = "restore it here with `--to DIR`, or put the whole state back with `borgpull rollback --to TIME`"
             raise UsageError("--at reads on this machine alone, and takes no --onto-target", hint=hint)
 
-        async def work(subject: Subject) -> int:
+        async def work(context: TargetContext) -> int:
             wanted = Wanted(
                 archive=archive,
                 patterns=paths,
@@ -56,7 +57,7 @@ class Restore(ReadingCommand):
                 dry_run=bool(self.dry_run),
                 verify=bool(self.verify),
             )
-            return await self._restore(subject, wanted)
+            return await self._restore(context, wanted)
 
         return self.about(name, work)
 
@@ -74,12 +75,12 @@ class Restore(ReadingCommand):
             raise UsageError(f"--to {self.to}: a folder on the target is named by its whole path, from / on")
         return str(self.to)
 
-    async def _restore(self, subject: Subject, wanted: Wanted) -> int:
-        shelf = await job.shelf_of(subject)
-        self.warn_when_closed(shelf)
+    async def _restore(self, context: TargetContext, wanted: Wanted) -> int:
+        archives = await repository.archives_of(context)
+        self.warn_when_closed(archives)
         self._percentage = ui.Percentage()
         try:
-            done = await job.restore(subject, shelf, wanted)
+            done = await restore.restore(context, archives, wanted)
         finally:
             self._percentage.end()
         if done.archive.verified is False:
@@ -92,7 +93,7 @@ class Restore(ReadingCommand):
             return FAILED
         return DONE if done.good else WARNINGS
 
-    def heard(self, event: Event) -> None:
-        super().heard(event)
+    def on_event(self, event: Event) -> None:
+        super().on_event(event)
         if self._percentage:
             self._percentage.handle(event)

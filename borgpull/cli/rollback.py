@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from plumbum import cli
 
-from .. import job
+from .. import repository
 from ..errors import UsageError
-from ..hostile import clean
-from ..job import Case, Settlement, Subject
+from ..repository import Case, Recovery, TargetContext
 from ..ui import console
 from ..ui.console import message_note
-from ..ui.figures import plural
-from .exits import DONE, TAMPERED
+from ..ui.format import plural
+from ..untrusted import clean
+from .exit_codes import DONE, TAMPERED
 from .targets import DecidingCommand, point_in_time
 
 _MOST_NAMED = 5
@@ -39,21 +39,21 @@ class Rollback(DecidingCommand):
             return self.about(name, self._list, alone=False)
         return self.about(name, self._drop if self.drop else self._to if self.to else self._rollback)
 
-    async def _list(self, subject: Subject) -> int:
-        known = (await subject.vault.look()).ledger
-        states = await job.kept_states(subject)
+    async def _list(self, context: TargetContext) -> int:
+        known = (await context.vault.look()).ledger
+        states = await repository.kept_states(context)
         for state in states:
             gone = [clean(name) for name in state.gone_since(known)] if known else []
             named = f": {', '.join(gone[:_MOST_NAMED])}{', …' if len(gone) > _MOST_NAMED else ''}" if gone else ""
             count = plural(len(state.ledger.evidence.archives), "archive")
             console.answer([f"{state.name}  {count}, {len(gone)} of them gone since{named}"])
         if not states:
-            message_note(f"{subject.party}: no older state of its repository is kept")
+            message_note(f"{context.party}: no older state of its repository is kept")
         return DONE
 
-    async def _to(self, subject: Subject) -> int:
-        kept = await job.kept_at(subject, point_in_time("--to", str(self.to)))
-        known = (await subject.vault.look()).ledger
+    async def _to(self, context: TargetContext) -> int:
+        kept = await repository.kept_at(context, point_in_time("--to", str(self.to)))
+        known = (await context.vault.look()).ledger
         new = {archive.id for archive in known.evidence.archives} if known else set()
         lost = len(new - {archive.id for archive in kept.ledger.evidence.archives})
         back = len(kept.gone_since(known)) if known else 0
@@ -61,46 +61,46 @@ class Rollback(DecidingCommand):
         message_note(f"this will put the state of {kept.name} back, {what}")
         message_note(
             "the state that it replaces is kept as long, and `borgpull rollback --list` shows it; that of a closed "
-            f"repository is in {subject.place.ledger}/tampered until the next rollback"
+            f"repository is in {context.place.ledger}/tampered until the next rollback"
         )
-        if not await self.agreed("Put it back?"):
+        if not await self.confirm("Put it back?"):
             message_note("nothing was changed")
             return DONE
-        is_kept = await job.begin_return(subject, kept)
-        settlement = Settlement(subject)
-        await settlement.rollback(await settlement.case(), kept=is_kept)
-        message_note(f"{subject.party}: its repository is in that state again; borg check agrees")
+        is_kept = await repository.begin_return(context, kept)
+        recovery = Recovery(context)
+        await recovery.rollback(await recovery.case(), kept=is_kept)
+        message_note(f"{context.party}: its repository is in that state again; borg check agrees")
         return DONE
 
-    async def _drop(self, subject: Subject) -> int:
-        if not await self.agreed("Drop all older states that are kept?"):
+    async def _drop(self, context: TargetContext) -> int:
+        if not await self.confirm("Drop all older states that are kept?"):
             message_note("nothing was changed")
             return DONE
-        message_note(f"{subject.party}: {await job.drop_grace(subject)} older states were dropped")
+        message_note(f"{context.party}: {await repository.drop_grace(context)} older states were dropped")
         message_note(
             "what still holds data: the archives in the repository, and what was deleted there until a compaction; "
-            f"{subject.place.ledger}/tampered after a rollback; borg's caches on the target, without contents"
+            f"{context.place.ledger}/tampered after a rollback; borg's caches on the target, without contents"
         )
         return DONE
 
-    async def _rollback(self, subject: Subject) -> int:
-        settlement = Settlement(subject)
-        case = await settlement.case()
-        if case.known is not None and not self._worth_it(subject, case):
+    async def _rollback(self, context: TargetContext) -> int:
+        recovery = Recovery(context)
+        case = await recovery.case()
+        if case.known is not None and not self._worth_it(context, case):
             return DONE
-        if case.known is not None and not await self.agreed(f"Put {len(case.known.evidence.archives)} archives back?"):
+        if case.known is not None and not await self.confirm(f"Put {len(case.known.evidence.archives)} archives back?"):
             message_note("nothing was changed")
             return TAMPERED
-        await settlement.rollback(case)
-        message_note(f"{subject.party}: its repository is in the last verified state again; borg check agrees")
+        await recovery.rollback(case)
+        message_note(f"{context.party}: its repository is in the last verified state again; borg check agrees")
         return DONE
 
-    def _worth_it(self, subject: Subject, case: Case) -> bool:
+    def _worth_it(self, context: TargetContext, case: Case) -> bool:
         if not case.differences and case.now is not None:
-            message_note(f"{subject.party}: its repository is in the last verified state: nothing to put back")
+            message_note(f"{context.party}: its repository is in the last verified state: nothing to put back")
             return False
         for difference in case.differences:
-            message_note(f"{subject.party}: {difference}")
-        kept = f"{subject.place.ledger}/tampered"
-        message_note(f"this will put {subject.place.repository} back, and keep what is there now in {kept}")
+            message_note(f"{context.party}: {difference}")
+        kept = f"{context.place.ledger}/tampered"
+        message_note(f"this will put {context.place.repository} back, and keep what is there now in {kept}")
         return True

@@ -22,8 +22,8 @@ from ..ui import console, metrics, report, summary
 from ..ui.board import Board
 from ..ui.console import message_warning
 from ..ui.report import event_line
-from . import exits
-from .command import awaited, private_directory
+from . import exit_codes
+from .base import awaited, private_directory
 from .targets import SelectingCommand
 
 _TEXTFILE_HINT = "name a file in a folder that exists and that this user may write to"
@@ -32,7 +32,7 @@ _TEXTFILE_HINT = "name a file in a folder that exists and that this user may wri
 class Run(SelectingCommand):
     """At most Jobs of them are backed up side by side."""
 
-    EXIT_CODES = exits.OF_RUN
+    EXIT_CODES = exit_codes.OF_RUN
     quiet = cli.Flag(["-q", "--quiet"], help="print only what went wrong")
     verbose = cli.Flag(["-v", "--verbose"], excludes=["--quiet"], help="print what borg and ssh said")
     check = cli.Flag(["--check"], excludes=["--no-check"], help="check every repository, due or not (CheckEvery)")
@@ -85,7 +85,7 @@ class Run(SelectingCommand):
                     display.handle(lost)
 
             outcome, interrupt = awaited(_run(config, targets, directory, cache, emit))
-        return display.board, exits.exit_code(outcome, interrupt.number)
+        return display.board, exit_codes.exit_code(outcome, interrupt.number)
 
     def _write_metrics(self, textfile: Textfile, board: Board, code: int, config: Config) -> None:
         every = [target.name for target in self.selection().of_shard(config)]
@@ -147,7 +147,7 @@ async def _run(
 class _End:
     """How a run ended, for a monitor: an exit code, and a line without a name in it."""
 
-    code: int = exits.FAILED
+    code: int = exit_codes.FAILED
     line: str = ""
     held: bool = False
 
@@ -165,11 +165,11 @@ def _pinging(url: str) -> Iterator[_End]:
     try:
         yield end
     except BaseException as error:
-        end.code, end.line = exits.error_code(error), "the run could not begin, or was cut short"
+        end.code, end.line = exit_codes.error_code(error), "the run could not begin, or was cut short"
         raise
     finally:
         # To a monitor a held target is no success: somebody has to look.
-        well = end.code in {exits.DONE, exits.WARNINGS} and not end.held
+        well = end.code in {exit_codes.DONE, exit_codes.WARNINGS} and not end.held
         if problem := ping.finish(end.code, f"exit code {end.code}: {end.line}\n", well=well):
             _warn(f"the monitor of [Notify] Ping was not told how the run ended: {problem}")
 

@@ -7,12 +7,12 @@ import time
 from plumbum import cli
 
 from .. import fleet
-from ..answers import Standing, Standings, Trouble
-from ..config import amounts
+from ..config import units
 from ..errors import Failure
+from ..results import StatusReport, TargetStatus, Trouble
 from ..ui import console, status
-from . import exits
-from .command import private_directory
+from . import exit_codes
+from .base import private_directory
 from .targets import AnsweringCommand, amount
 
 _MOST_OTHERS = 1000
@@ -24,7 +24,7 @@ class Status(AnsweringCommand):
     The first line sums it up. The exit codes are as monitors read them: the worst one wins, 2 over 3 over 1.
     """
 
-    EXIT_CODES = exits.OF_STATUS
+    EXIT_CODES = exit_codes.OF_STATUS
     max_age = cli.SwitchAttr(
         ["--max-age"],
         str,
@@ -34,7 +34,7 @@ class Status(AnsweringCommand):
     )
 
     def main(self, *names: str) -> int:
-        max_age = amount("--max-age", amounts.seconds, str(self.max_age))
+        max_age = amount("--max-age", units.seconds, str(self.max_age))
         with private_directory() as directory:
             config = self.config(directory)
             targets = self.selected(config, names)
@@ -44,7 +44,7 @@ class Status(AnsweringCommand):
             async def ask() -> int:
                 try:
                     standings, others = await fleet.status(
-                        config, targets, directory=directory, max_age=max_age, heard=self.heard
+                        config, targets, directory=directory, max_age=max_age, on_event=self.on_event
                     )
                 except Failure as failure:
                     return self._tell(max_age, failure=failure)
@@ -56,17 +56,17 @@ class Status(AnsweringCommand):
     def _tell(
         self,
         max_age: int,
-        standings: tuple[Standing, ...] = (),
+        standings: tuple[TargetStatus, ...] = (),
         failure: Failure | None = None,
         others: tuple[str, ...] = (),
     ) -> int:
         now = time.time()
         error = Trouble(party=failure.party, cause=failure.cause, hint=failure.hint) if failure else None
-        found = Standings(at=now, max_age=max_age, targets=standings, others=others, error=error)
+        found = StatusReport(at=now, max_age=max_age, targets=standings, others=others, error=error)
         if self.json:
             console.data(found.text)
         elif failure:
             console.answer(status.failure_lines(failure))
         else:
             console.answer(status.status_lines(standings, now=now, max_age=max_age, others=others))
-        return exits.LEVELS[found.level]
+        return exit_codes.LEVELS[found.level]

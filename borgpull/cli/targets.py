@@ -10,18 +10,19 @@ from pathlib import Path
 
 from plumbum import cli
 
-from .. import fleet, job
+from .. import fleet, repository
 from ..config import Config, Target
 from ..errors import Failure, UsageError
 from ..events import Event, Said
 from ..fleet import Interrupt, Selection
-from ..hostile import clean
-from ..job import Shelf, Subject
-from ..ui import archives, console
+from ..repository import TargetContext, VerifiedArchives
+from ..ui import console
+from ..ui.archives import closed_lines
 from ..ui.console import message_note
-from . import asking
-from .command import ConfiguredCommand, awaited, private_directory
-from .exits import tell
+from ..untrusted import clean
+from . import prompts
+from .base import ConfiguredCommand, awaited, private_directory
+from .exit_codes import tell
 
 
 class SelectingCommand(ConfiguredCommand):
@@ -61,7 +62,7 @@ class AnsweringCommand(SelectingCommand):
         """Do `work`, and return the exit code; a signal ends it calmly. Raises Failure as the work does."""
         return awaited(_until_interrupted(work))
 
-    def heard(self, party: str, line: str) -> None:
+    def on_event(self, party: str, line: str) -> None:
         if self.verbose:
             message_note(f"{party}: {line}")
 
@@ -98,7 +99,7 @@ class OneTargetCommand(ConfiguredCommand):
     interrupt: Interrupt
     verbose = cli.Flag(["-v", "--verbose"], help="print what borg and ssh said")
 
-    def about(self, name: str, work: Callable[[Subject], Awaitable[int]], *, alone: bool = True) -> int:
+    def about(self, name: str, work: Callable[[TargetContext], Awaitable[int]], *, alone: bool = True) -> int:
         """Connect to B and do `work` on the target called `name`; return the exit code. Raises Failure.
 
         `alone` keeps runs away from its repository meanwhile: for work that changes it, or needs it to stay as it is.
@@ -106,7 +107,7 @@ class OneTargetCommand(ConfiguredCommand):
         return self.about_each((name,), work, alone=alone)
 
     def about_each(
-        self, names: tuple[str, ...], work: Callable[[Subject], Awaitable[int]], *, alone: bool = True
+        self, names: tuple[str, ...], work: Callable[[TargetContext], Awaitable[int]], *, alone: bool = True
     ) -> int:
         """Do `work` on each of these targets, one after the other; return the worst exit code.
 
@@ -116,20 +117,22 @@ class OneTargetCommand(ConfiguredCommand):
             return awaited(self._connected(names, work, directory, alone=alone))
 
     async def _connected(
-        self, names: tuple[str, ...], work: Callable[[Subject], Awaitable[int]], directory: Path, *, alone: bool
+        self, names: tuple[str, ...], work: Callable[[TargetContext], Awaitable[int]], directory: Path, *, alone: bool
     ) -> int:
         config = self.config(directory)
         targets = self.targets(config, names)
         self.interrupt = fleet.Interrupt()
         self.interrupt.attach()
         try:
-            async with fleet.connected(config, directory=directory, cache=self.cache(), emit=self.heard) as plan:
+            async with fleet.connected(
+                config, directory=directory, cache=self.cache(), emit=self.on_event
+            ) as run_context:
                 worst = 0
                 for target in targets:
-                    subject = job.Subject(plan, target)
+                    context = repository.TargetContext(run_context, target)
                     try:
-                        async with subject.vault.held() if alone else contextlib.nullcontext():
-                            worst = max(worst, await work(subject))
+                        async with context.vault.held() if alone else contextlib.nullcontext():
+                            worst = max(worst, await work(context))
                     except Failure as failure:
                         if len(targets) == 1:
                             raise
@@ -143,11 +146,11 @@ class OneTargetCommand(ConfiguredCommand):
         return [fleet.target_named(config, name) for name in names]
 
     @staticmethod
-    def warn_when_closed(shelf: Shelf) -> None:
-        if shelf.closed:
-            console.message_lines(archives.closed_lines(shelf.target, shelf.closed))
+    def warn_when_closed(archives: VerifiedArchives) -> None:
+        if archives.closed:
+            console.message_lines(closed_lines(archives.target, archives.closed))
 
-    def heard(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Take in an event; what borg and ssh said is only for those who ask for it."""
         if self.verbose and isinstance(event, Said):
             message_note(f"{event.party}: {event.text}")
@@ -164,14 +167,14 @@ class ReadingCommand(OneTargetCommand):
         "see `borgpull rollback --list`",
     )
 
-    def about(self, name: str, work: Callable[[Subject], Awaitable[int]], *, alone: bool = True) -> int:
+    def about(self, name: str, work: Callable[[TargetContext], Awaitable[int]], *, alone: bool = True) -> int:
         if not self.at:
             return super().about(name, work, alone=alone)
         moment = point_in_time("--at", str(self.at))
 
-        async def work_at(subject: Subject) -> int:
-            kept = await job.state_at(subject, moment)
-            message_note(f"{subject.party}: this is its state of {kept.kept}")
+        async def work_at(context: TargetContext) -> int:
+            kept = await repository.state_at(context, moment)
+            message_note(f"{context.party}: this is its state of {kept.kept}")
             return await work(kept)
 
         return super().about(name, work_at, alone=alone)
@@ -182,8 +185,8 @@ class DecidingCommand(OneTargetCommand):
 
     yes = cli.Flag(["-y", "--yes"], help="do it without asking")
 
-    async def agreed(self, question: str) -> bool:
+    async def confirm(self, question: str) -> bool:
         """Ask on the terminal, for standard input may hold the config. Raises UsageError without a terminal."""
         if self.yes:
             return True
-        return await asking.agreed(question, otherwise="add --yes when you know what it will do")
+        return await prompts.confirm(question, hint="add --yes when you know what it will do")

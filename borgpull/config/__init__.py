@@ -4,9 +4,9 @@ It starts no process, opens no file and contacts nobody; what needs ssh's own to
 No value of a config is ever quoted in a message, names of targets apart.
 """
 
+from .add_target import NewTarget, added
 from .address import Host
-from .block import NewTarget, added
-from .fields import Road
+from .json_schema import example, json_schema
+from .load import read
 from .model import Config, Connection, Jump, Notify, Options, Stream, Target
-from .published import example, json_schema
-from .reading import read
+from .rules import Transport

@@ -11,9 +11,9 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, SecretStr, StrictBool, ValidationInfo
 from pydantic.json_schema import SkipJsonSchema
 
-from . import address, amounts, fields, keytext, paths, retention
+from . import address, normalise, paths, retention, rules, units
 from .address import Host
-from .fields import Road
+from .rules import Transport
 from .table import Invalid, Table, flag, key, secret, text, whole
 
 # No key, and plainly so: ssh-keygen refuses it.
@@ -35,7 +35,7 @@ def _sound_known_host(value: str, info: ValidationInfo) -> str:
     host = info.data.get(str(info.field_name).replace("known_host", "host"))
     if not (host and value):
         return value
-    entries = keytext.known_hosts(value, port=host.port)
+    entries = normalise.known_hosts(value, port=host.port)
     _ask(info, "known_host", host.name, host.port, entries)
     return entries
 
@@ -48,14 +48,14 @@ def _ask(info: ValidationInfo, what: str, *value: object) -> None:
 
 HostAddress = Annotated[Host, text(address.host)]
 Username = Annotated[str, text(address.user)]
-PrivateKey = Annotated[SecretStr, secret(fields.private_key), AfterValidator(_sound_key)]
-KnownHost = Annotated[str, text(fields.known_host), AfterValidator(_sound_known_host)]
-BorgPath = Annotated[str, text(fields.borg_path)]
-Socket = Annotated[str, text(fields.socket)]
-Command = Annotated[str, text(fields.command)]
+PrivateKey = Annotated[SecretStr, secret(rules.private_key), AfterValidator(_sound_key)]
+KnownHost = Annotated[str, text(rules.known_host), AfterValidator(_sound_known_host)]
+BorgPath = Annotated[str, text(rules.borg_path)]
+Socket = Annotated[str, text(rules.socket)]
+Command = Annotated[str, text(rules.command)]
 Commands = Annotated[tuple[Command, ...], Field(max_length=20, repr=False)]
-Duration = Annotated[int, text(amounts.seconds)]
-Share = Annotated[float, text(amounts.share)]
+Duration = Annotated[int, text(units.seconds)]
+Share = Annotated[float, text(units.share)]
 
 
 class Jump(Table):
@@ -97,7 +97,7 @@ class Connection(Table):
         default=(),
         alias="Jumps",
     )
-    ciphers: Annotated[str, text(fields.ciphers)] = key(
+    ciphers: Annotated[str, text(rules.ciphers)] = key(
         "the ciphers of this connection, as in ssh_config(5)",
         "^chacha20-poly1305@openssh.com",
         default="",
@@ -137,20 +137,20 @@ class Options(Table):
     timeout: Duration = key("how long a whole target may take, such as `26h`", default="48h")
     # Longer than borg waits for a lock, and than it takes to write its caches.
     stall_timeout: Duration = key("how long `borg create` may move no byte", default="30m")
-    quota: Annotated[str, text(amounts.quota)] = key(
+    quota: Annotated[str, text(units.quota)] = key(
         "how large the repository may get, such as `50G`", "50G", default="", otherwise="no limit"
     )
     gate: StrictBool = flag(
         "whether the controller reads what the target's borg asks of the backup server, and stops what is not honest"
     )
-    road: Annotated[Road | None, text(fields.road)] = key(
+    transport: Annotated[Transport | None, text(rules.transport)] = key(
         "how its borg gets here: `forward` by its sshd, `stdio` through socat",
         "stdio",
         default=None,
         otherwise="what it allows",
     )
     sudo: StrictBool = flag("whether borg on the target runs as root, through sudo, for a user who may start borg so")
-    compression: Annotated[str, text(fields.compression)] = key(
+    compression: Annotated[str, text(rules.compression)] = key(
         "how borg compresses, such as `zstd`, `auto,zstd,6` or `none`", "zstd,6", default="", otherwise="`lz4`"
     )
     one_file_system: StrictBool = flag("whether to stay on the file systems of the source paths")
@@ -167,20 +167,20 @@ class Options(Table):
         "an archive of which more than this share is new, as it never was, is odd, and the target is held, or `off`",
         default="50%",
     )
-    grace: Annotated[int, text(amounts.grace)] = key(
+    grace: Annotated[int, text(units.grace)] = key(
         "how long the state before each prune and compaction is kept, or `0` for not at all", default="7d"
     )
-    exclude_if_present: tuple[Annotated[str, text(fields.tag)], ...] = key(
+    exclude_if_present: tuple[Annotated[str, text(rules.tag)], ...] = key(
         'names of files whose folder is left out, e.g. [".nobackup"]', [".nobackup"], default=()
     )
-    patterns_from: Annotated[str, text(fields.patterns_file)] = key(
+    patterns_from: Annotated[str, text(rules.patterns_file)] = key(
         "a file on the target with patterns of borg, an absolute path", "/etc/borg-patterns", default=""
     )
     # In KiB a second.
-    upload_rate_limit: Annotated[int, text(amounts.rate)] = key(
+    upload_rate_limit: Annotated[int, text(units.rate)] = key(
         "how many bytes a second may leave the target, such as `5M`", "5M", default=0, otherwise="no limit"
     )
-    files_cache: Annotated[str, text(fields.files_cache)] = key(
+    files_cache: Annotated[str, text(rules.files_cache)] = key(
         "by what borg knows that a file is unchanged, such as `mtime,size`", default="ctime,size"
     )
     checkpoint_interval: Duration = key(
@@ -190,7 +190,7 @@ class Options(Table):
         otherwise="`30m`",
     )
     lock_wait: Duration = key("how long borg waits for a repository that another borg has locked", default="60s")
-    encryption: Annotated[str, text(fields.encryption)] = key(
+    encryption: Annotated[str, text(rules.encryption)] = key(
         "how a new repository is encrypted: `repokey-blake2` or `repokey`", default="repokey-blake2"
     )
     nice: Annotated[int | None, whole(0, 19)] = key(
@@ -215,14 +215,14 @@ class Options(Table):
 class Repository(Table):
     """The repository of a target."""
 
-    sub_dir: Annotated[str, text(fields.sub_dir)] = key("the path of the repository below RootDir", "web/web1")
-    passphrase: Annotated[SecretStr, secret(fields.passphrase)] = key("the passphrase of the repository")
+    sub_dir: Annotated[str, text(rules.sub_dir)] = key("the path of the repository below RootDir", "web/web1")
+    passphrase: Annotated[SecretStr, secret(rules.passphrase)] = key("the passphrase of the repository")
 
 
 class Stream(Table):
     """A command on the target, and what its output is called."""
 
-    name: Annotated[str, text(fields.stream_name)] = key(
+    name: Annotated[str, text(rules.stream_name)] = key(
         "what its file is called; its archives are `@NAME-TIME`", "db.sql"
     )
     command: Command = key(
@@ -233,11 +233,11 @@ class Stream(Table):
 class Target(Options):
     """A host to be backed up."""
 
-    name: Annotated[str, text(fields.name)] = key("what messages call the target", "web1")
-    source_paths: tuple[Annotated[str, text(fields.source_path)], ...] = key(
+    name: Annotated[str, text(rules.name)] = key("what messages call the target", "web1")
+    source_paths: tuple[Annotated[str, text(rules.source_path)], ...] = key(
         'the paths to back up, e.g. ["/etc", "/srv"]', ["/etc", "/srv"], min_length=1
     )
-    excludes: tuple[Annotated[str, text(fields.exclude)], ...] = key(
+    excludes: tuple[Annotated[str, text(rules.exclude)], ...] = key(
         'patterns to leave out, e.g. ["*.tmp"]', ["*.tmp", "/srv/cache"], default=()
     )
     streams: tuple[Stream, ...] = key(
@@ -247,7 +247,7 @@ class Target(Options):
     connection: Connection = key("how to reach this target")
 
     @property
-    def sudoer(self) -> str:
+    def sudo_user(self) -> str:
         """Return the user whose sudo makes borg run as root there; empty where borg runs as the user itself."""
         return self.connection.username if self.sudo else ""
 
@@ -255,7 +255,7 @@ class Target(Options):
 class Notify(Table):
     """Who is told of a run. None: nobody."""
 
-    ping: Annotated[SecretStr | None, secret(fields.ping)] = key(
+    ping: Annotated[SecretStr | None, secret(rules.ping)] = key(
         "a URL that is told of each run's start and end, as Healthchecks has it; `{shard}` in it is the I of "
         "--shard I/N",
         "https://hc-ping.com/11111111-2222-3333-4444-555555555555",
@@ -271,7 +271,7 @@ class Notify(Table):
 class Borg(Table):
     """The repositories, what they keep, and where they are."""
 
-    root_dir: Annotated[str, text(fields.root_dir)] = key(
+    root_dir: Annotated[str, text(rules.root_dir)] = key(
         "the folder on the backup server with all repositories, an absolute path", "/home/backups"
     )
     prune_options: Annotated[tuple[str, ...], text(retention.options)] = key(
@@ -287,7 +287,7 @@ class Borg(Table):
     jobs: Annotated[int, whole(1, 1000)] = key("how many targets run side by side", default=8)
     retries: Annotated[int, whole(0, 10)] = key("how often a target is tried again after a passing failure", default=2)
     # In seconds: 0 for in every run, infinity for never.
-    check_every: Annotated[float, text(amounts.cadence)] = key(
+    check_every: Annotated[float, text(units.cadence)] = key(
         "how often `borg check` reads a repository: `always`, `never`, or a duration", default="7d"
     )
     check_max_duration: Duration = key(
@@ -296,7 +296,7 @@ class Borg(Table):
         default=0,
         otherwise="to their end",
     )
-    min_free: Annotated[int, text(amounts.size)] = key(
+    min_free: Annotated[int, text(units.size)] = key(
         "how much of the disk of the backup server stays free at the least",
         "20G",
         default=0,
@@ -305,7 +305,7 @@ class Borg(Table):
     root_dir_must_be_mount: StrictBool = flag(
         "whether RootDir has to be a mount point on the backup server: nothing is written where it is none"
     )
-    state_dir: Annotated[str, text(fields.absolute_path)] = key(
+    state_dir: Annotated[str, text(rules.absolute_path)] = key(
         "the folder on this controller where the ledgers are kept, with AppendSocket and FullSocket alone",
         "/var/lib/borgpull",
         default="",

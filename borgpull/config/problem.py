@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from . import fields
+from . import rules
 from .table import problem_with
 
 Place = tuple[str | int, ...]
@@ -54,7 +54,7 @@ def _target_name(place: Place, tree: dict[str, Any]) -> str:
     if len(place) < 2:
         return ""
     name = at(tree, (*place[:2], "Name"))
-    return name.strip() if isinstance(name, str) and problem_with(fields.name, name) is None else ""
+    return name.strip() if isinstance(name, str) and problem_with(rules.name, name) is None else ""
 
 
 def _order(problem: Problem) -> tuple[bool, int]:

@@ -13,56 +13,58 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..answers import Finding
-from ..checkup import Sheet, look_at_repository, look_at_server, look_at_sockets, look_at_state, look_at_target
-from ..checkup.server import ROWS as SERVER_ROWS
-from ..checkup.sockets import SOCKET_ROWS, STATE_ROWS
-from ..checkup.target import ROWS as TARGET_ROWS
 from ..config import Config, Connection, Target
+from ..doctor import Checks, check_local_state, check_repository, check_server, check_socket_activation, check_target
+from ..doctor.server import ROWS as SERVER_ROWS
+from ..doctor.socket_activation import SOCKET_ROWS, STATE_ROWS
+from ..doctor.target import ROWS as TARGET_ROWS
 from ..errors import BACKUP_SERVER, CONTROLLER, target_party
-from ..job.watch import failure_of
 from ..ledger import vault_of
+from ..repository.step_events import failure_of
+from ..results import Finding
 from ..retention import series_of
 from ..ssh import Master, open_master
 
-Heard = Callable[[str, str], None]
+OnOutput = Callable[[str, str], None]
 
 
 @dataclass(frozen=True)
 class _Examination:
     config: Config
     directory: Path
-    heard: Heard
-    server: Sheet
-    targets: dict[str, Sheet]
+    on_event: OnOutput
+    server: Checks
+    targets: dict[str, Checks]
 
 
-async def examine(config: Config, targets: tuple[Target, ...], *, directory: Path, heard: Heard) -> tuple[Finding, ...]:
+async def examine(
+    config: Config, targets: tuple[Target, ...], *, directory: Path, on_event: OnOutput
+) -> tuple[Finding, ...]:
     """Look at B and at these targets; return what was found, what concerns C first, then B.
 
     `directory` is private and on a tmpfs; `heard` is given a party and a line that its ssh said.
     """
-    sheets = {target.name: Sheet(target_party(target.name), TARGET_ROWS) for target in targets}
+    sheets = {target.name: Checks(target_party(target.name), TARGET_ROWS) for target in targets}
     rows = SOCKET_ROWS if config.sockets else SERVER_ROWS
-    whole = _Examination(config, directory, heard, Sheet(BACKUP_SERVER, rows), sheets)
-    here = Sheet(CONTROLLER, STATE_ROWS if config.sockets else ())
+    whole = _Examination(config, directory, on_event, Checks(BACKUP_SERVER, rows), sheets)
+    here = Checks(CONTROLLER, STATE_ROWS if config.sockets else ())
     if config.sockets:
-        look_at_state(here, Path(config.state_dir))
+        check_local_state(here, Path(config.state_dir))
     slots = asyncio.Semaphore(config.jobs)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_server(whole, targets))
         for target in targets:
             tasks.create_task(_target(whole, target, slots))
-    return tuple(finding for sheet in (here, whole.server, *sheets.values()) for finding in sheet.findings)
+    return tuple(finding for checks in (here, whole.server, *sheets.values()) for finding in checks.findings)
 
 
 async def _server(whole: _Examination, targets: tuple[Target, ...]) -> None:
     with _told(whole.server):
         async with _connected(whole, whole.server, whole.config.server) as master:
             if whole.config.sockets:
-                await look_at_sockets(whole.server, master, whole.config, targets, whole.directory)
+                await check_socket_activation(whole.server, master, whole.config, targets, whole.directory)
             else:
-                await look_at_server(whole.server, master, whole.config)
+                await check_server(whole.server, master, whole.config)
             async with asyncio.TaskGroup() as tasks:
                 for target in targets:
                     tasks.create_task(_repository(whole, master, target))
@@ -72,35 +74,35 @@ async def _repository(whole: _Examination, master: Master, target: Target) -> No
     vault = vault_of(whole.config, target, master)
     streams = [stream.name for stream in target.streams]
     is_ours = functools.partial(series_of, streams=streams, also=whole.config.prune_also)
-    await look_at_repository(whole.targets[target.name], whole.server, vault, now=time.time(), is_ours=is_ours)
+    await check_repository(whole.targets[target.name], whole.server, vault, now=time.time(), is_ours=is_ours)
 
 
 async def _target(whole: _Examination, target: Target, slots: asyncio.Semaphore) -> None:
-    sheet = whole.targets[target.name]
+    checks = whole.targets[target.name]
     async with slots:
-        with _told(sheet):
-            async with _connected(whole, sheet, target.connection) as master:
-                await look_at_target(sheet, master, whole.config, target, whole.directory)
+        with _told(checks):
+            async with _connected(whole, checks, target.connection) as master:
+                await check_target(checks, master, whole.config, target, whole.directory)
 
 
 @contextlib.asynccontextmanager
-async def _connected(whole: _Examination, sheet: Sheet, connection: Connection) -> AsyncIterator[Master]:
+async def _connected(whole: _Examination, checks: Checks, connection: Connection) -> AsyncIterator[Master]:
     async with open_master(
         connection,
-        party=sheet.party,
+        party=checks.party,
         directory=whole.directory,
-        heard=lambda line: whole.heard(f"ssh {sheet.party}", line),
+        on_output=lambda line: whole.on_event(f"ssh {checks.party}", line),
     ) as master:
         host = connection.host
         way = "".join(f" through {jump.host.name}" for jump in connection.jumps)
-        sheet.ok("connect", f"{host.name} port {host.port}{way}, host key as in KnownHost")
+        checks.ok("connect", f"{host.name} port {host.port}{way}, host key as in KnownHost")
         yield master
 
 
 @contextlib.contextmanager
-def _told(sheet: Sheet) -> Iterator[None]:
+def _told(checks: Checks) -> Iterator[None]:
     # Whatever it was, the others are looked at all the same.
     try:
         yield
     except Exception as error:
-        sheet.cross("connect", failure_of(error))
+        checks.cross("connect", failure_of(error))

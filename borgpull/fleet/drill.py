@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .. import job
-from ..answers import Drilled
+from .. import restore
 from ..config import Config, Target
 from ..events import Emit
-from ..job import Plan, Subject
-from ..job.watch import failure_of
-from .servers import connected
+from ..repository import RunContext, TargetContext
+from ..repository.step_events import failure_of
+from ..results import Drilled
+from .connection_pool import connected
 
 
 async def drill(
@@ -30,15 +30,15 @@ async def drill(
     reached.
     """
 
-    async def one(plan: Plan, target: Target) -> Drilled:
-        subject = Subject(plan, target)
+    async def one(run_context: RunContext, target: Target) -> Drilled:
+        context = TargetContext(run_context, target)
         try:
             # Nobody may replace an archive between the look at it and its extraction, or put the repository back.
-            async with subject.vault.held():
-                return await job.drill(subject, seed=seed, size=size, files=files)
+            async with context.vault.held():
+                return await restore.drill(context, seed=seed, size=size, files=files)
         except Exception as error:  # whatever it was, the others are drilled all the same
             failure = failure_of(error)
             return Drilled(target=target.name, party=failure.party, cause=failure.cause, hint=failure.hint)
 
-    async with connected(config, directory=directory, cache=cache, emit=emit) as plan:
-        return tuple([await one(plan, target) for target in targets])
+    async with connected(config, directory=directory, cache=cache, emit=emit) as run_context:
+        return tuple([await one(run_context, target) for target in targets])

@@ -14,15 +14,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..checkup import require
+from ..backup import back_up
 from ..config import Config, Target
+from ..doctor import require
 from ..errors import BACKUP_SERVER, Failure, NoSpace, TamperedError, target_party
 from ..events import WORST_FIRST, Emit, Failed, Outcome, Retried, RunFinished, RunStarted, Said, TargetFinished
-from ..job import Claim, Plan, Room, Subject, back_up
-from ..job.standing import RUN
-from ..job.watch import failure_of, outcome_of
-from ..ledger import Entry, look_at_root
-from .servers import PROGRAMS, Servers
+from ..ledger import Entry, check_root
+from ..repository import Claim, Room, RunContext, TargetContext
+from ..repository.status import RUN
+from ..repository.step_events import failure_of, outcome_of
+from .connection_pool import PROGRAMS, Servers
 
 _HURRY_SECONDS = 0.1
 _SECONDS_TO_REMEMBER, _SECONDS_WHEN_STOPPED = 30.0, 5.0
@@ -126,7 +127,7 @@ async def _reach(servers: Servers, config: Config, emit: Emit) -> None:
         try:
             async with servers.lease() as server:
                 if not config.sockets:
-                    servers.root.is_new = not await look_at_root(server.lasting, config)
+                    servers.root.is_new = not await check_root(server.lasting, config)
                 return
         except Failure as failure:
             if attempt > retries or not _worth_trying_again(failure):
@@ -149,7 +150,7 @@ async def _one(fleet: _Fleet, target: Target, slots: asyncio.Semaphore, outcomes
     async with slots:
         failure, stopped = None, None
         try:
-            with fleet.room.claimed() as claim:
+            with fleet.room.reported() as claim:
                 outcome = await _tried(fleet, target, claim)
         except asyncio.CancelledError as error:
             outcome, stopped = Outcome.INTERRUPTED, error
@@ -181,8 +182,8 @@ async def _remember(fleet: _Fleet, target: Target, entry: Entry, *, seconds: flo
     """Write down what became of a run; that this fails changes nothing of what became of it."""
     try:
         async with asyncio.timeout(seconds), fleet.servers.lease() as server:
-            plan = Plan(fleet.config, server, fleet.cache, fleet.emit)
-            await Subject(plan, target).vault.remember(entry)
+            run_context = RunContext(fleet.config, server, fleet.cache, fleet.emit)
+            await TargetContext(run_context, target).vault.remember(entry)
     except Exception as error:  # whatever it was
         text = f"the history was not written: {failure_of(error)}"
         fleet.emit(Said(target=target.name, party=BACKUP_SERVER, text=text))
@@ -196,8 +197,8 @@ async def _tried(fleet: _Fleet, target: Target, claim: Claim) -> Outcome:
         is_last = functools.partial(_is_last, tries_left=retries + 1 - attempt, before=deadline - seconds)
         try:
             async with fleet.servers.lease() as server:
-                plan = Plan(fleet.config, server, fleet.cache, fleet.emit, claim)
-                return await back_up(plan, target, deadline=deadline, is_last=is_last)
+                run_context = RunContext(fleet.config, server, fleet.cache, fleet.emit, claim)
+                return await back_up(run_context, target, deadline=deadline, is_last=is_last)
         except Exception as error:
             failure = failure_of(error)
             if is_last(failure) or _is_for_share(failure):

@@ -7,18 +7,23 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ..answers import Standing, State
 from ..config import Config, Target
 from ..errors import BACKUP_SERVER, Failure
-from ..hostile import clean
-from ..job.standing import standing_of
-from ..ledger import FOLDER, ServerVault, Vault, look_at_root, place_of, state_vault
+from ..ledger import FOLDER, ServerVault, Vault, check_root, local_vault, place_of
+from ..repository.status import status_of
+from ..results import State, TargetStatus
 from ..ssh import open_master
+from ..untrusted import clean
 
 
 async def status(
-    config: Config, targets: tuple[Target, ...], *, directory: Path, max_age: float, heard: Callable[[str, str], None]
-) -> tuple[tuple[Standing, ...], tuple[str, ...]]:
+    config: Config,
+    targets: tuple[Target, ...],
+    *,
+    directory: Path,
+    max_age: float,
+    on_event: Callable[[str, str], None],
+) -> tuple[tuple[TargetStatus, ...], tuple[str, ...]]:
     """Ask B how the backups of these targets stand; an archive older than `max_age` seconds is too old.
 
     Returns also the repositories below RootDir that belong to no target of the config. `directory` is private and on a
@@ -26,11 +31,14 @@ async def status(
     """
     if config.sockets:
         # Their ledgers lie here: nobody needs to be asked.
-        return tuple([await _one(state_vault(config, target), target, max_age) for target in targets]), ()
+        return tuple([await _one(local_vault(config, target), target, max_age) for target in targets]), ()
     async with open_master(
-        config.server, party=BACKUP_SERVER, directory=directory, heard=lambda line: heard(f"ssh {BACKUP_SERVER}", line)
+        config.server,
+        party=BACKUP_SERVER,
+        directory=directory,
+        on_output=lambda line: on_event(f"ssh {BACKUP_SERVER}", line),
     ) as master:
-        is_new = not await look_at_root(master, config)
+        is_new = not await check_root(master, config)
         vaults = [ServerVault(master, place_of(config, target)) for target in targets]
         asked = [
             _one(vault, target, max_age, root_is_new=is_new) for vault, target in zip(vaults, targets, strict=True)
@@ -39,12 +47,12 @@ async def status(
         return tuple(standings), tuple(clean(ledger.replace(f"/{FOLDER}/", "/", 1)) for ledger in ledgers)
 
 
-async def _one(vault: Vault, target: Target, max_age: float, *, root_is_new: bool = False) -> Standing:
+async def _one(vault: Vault, target: Target, max_age: float, *, root_is_new: bool = False) -> TargetStatus:
     try:
         seen = await vault.survey()
     except Failure as failure:
-        return Standing(
+        return TargetStatus(
             target=target.name, state=State.UNKNOWN, cause=f"{failure.party}: {failure.cause}", hint=failure.hint
         )
     streams, now = tuple(stream.name for stream in target.streams), time.time()
-    return standing_of(target.name, seen, now=now, max_age=max_age, streams=streams, root_is_new=root_is_new)
+    return status_of(target.name, seen, now=now, max_age=max_age, streams=streams, root_is_new=root_is_new)

@@ -5,4 +5,4 @@ lets through is written anew from what it read, so that B can never read the sam
 """
 
 from .messages import Refused
-from .relay import Account, pass_gate, through_gate
+from .relay import GateReport, pass_gate, through_gate

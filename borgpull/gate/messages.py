@@ -13,7 +13,7 @@ from typing import Any
 
 import msgpack  # type: ignore[import-untyped]
 
-from ..hostile import clean
+from ..untrusted import clean
 
 # MAX_DATA_SIZE in Borg's constants.py: the longest object that it stores.
 MOST_DATA = 20_971_479

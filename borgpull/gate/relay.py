@@ -14,7 +14,7 @@ from typing import Any
 
 import msgpack  # type: ignore[import-untyped]
 
-from ..hostile import clean
+from ..untrusted import clean
 from .messages import Message, Reader, Refused
 from .session import ID_LENGTH, Session
 
@@ -28,7 +28,7 @@ _MOST_ENTRIES = 16
 
 
 @dataclass
-class Account:
+class GateReport:
     """What the gate has to tell of a session, in clean words; both are empty when all was well.
 
     `refused` is what T's borg asked for when it was stopped, `broken` why B's serve could not be asked for the objects.
@@ -42,7 +42,7 @@ class _BrokenError(Exception):
     """B's serve does not say which objects there are; the message says how."""
 
 
-async def pass_gate(client: socket.socket, server: socket.socket, path: str, account: Account) -> None:
+async def pass_gate(client: socket.socket, server: socket.socket, path: str, account: GateReport) -> None:
     """Have the gate stand between `client`, connected to T's borg, and `server`, connected to a `borg serve` on B.
 
     Ends with the session with the repository at `path`, however that ends; what there is to tell goes to `account`.
@@ -53,7 +53,7 @@ async def pass_gate(client: socket.socket, server: socket.socket, path: str, acc
 
 
 @contextlib.asynccontextmanager
-async def through_gate(client: socket.socket, path: str, account: Account) -> AsyncIterator[socket.socket]:
+async def through_gate(client: socket.socket, path: str, account: GateReport) -> AsyncIterator[socket.socket]:
     """Have the gate read what `client`, connected to T's borg, asks of the repository at `path` on B.
 
     Yields the socket that takes its place on the road to `borg serve`, to be closed once the serve has it. `account` is
@@ -80,7 +80,7 @@ class _Relay:
     reader: Reader = field(default_factory=Reader)
     buffer: bytearray = field(default_factory=lambda: bytearray(_CHUNK))
 
-    async def run(self, account: Account) -> None:
+    async def run(self, account: GateReport) -> None:
         try:
             async with contextlib.aclosing(self._questions()) as questions:
                 if await self._opened(questions):

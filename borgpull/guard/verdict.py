@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from ..hostile import clean
+from ..untrusted import clean
 from .evidence import Archive, Evidence
 from .records import Records
 

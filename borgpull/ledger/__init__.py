@@ -4,7 +4,7 @@ Decides nothing: it stores what was verified, and shows what is there now.
 """
 
 from .history import Entry
+from .local import LocalVault, local_vault, vault_of
 from .record import MOST_COMPARED, Hold, Ledger, Note, Phase
-from .server import FOLDER, Place, ServerVault, look_at_root, place_in_grace, place_of
-from .state import StateVault, state_vault, vault_of
+from .server import FOLDER, Place, ServerVault, check_root, place_in_grace, place_of
 from .vault import Found, Space, Surveyed, Vault, Written

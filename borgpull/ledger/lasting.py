@@ -18,9 +18,9 @@ import subprocess
 import time
 from collections.abc import AsyncIterator
 
-from .. import proc, ssh
+from .. import process, ssh
 from ..errors import Failure
-from ..hostile import clean
+from ..untrusted import clean
 from . import scripts
 
 BEAT_SECONDS = 15.0
@@ -39,7 +39,7 @@ _NO_FOLDER = "no folder for the session\n"
 class LastingSession:
     """A session that holds the lock. `folder` is where on B the processes that work for the run are registered."""
 
-    def __init__(self, master: ssh.Master, child: proc.Child, mark: str, folder: str) -> None:
+    def __init__(self, master: ssh.Master, child: process.Child, mark: str, folder: str) -> None:
         self.folder = folder
         self._master = master
         self._child = child
@@ -54,7 +54,7 @@ class LastingSession:
         doing: str,
         seconds: float = _STEP_SECONDS,
         stdin: bytes = b"",
-        most: int = proc.MOST_OUTPUT,
+        most: int = process.MOST_OUTPUT,
     ) -> ssh.Answer:
         """Run a framed script, as `ssh.ask` does, within the session.
 
@@ -92,7 +92,7 @@ class LastingSession:
         said = b""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(ssh.LOST_SECONDS):
-                said = (await proc.drained(self._child.stderr))[0]
+                said = (await process.read_all(self._child.stderr))[0]
         return ssh.cut_off(self._master.party, doing, how, clean(said))
 
     async def beat(self) -> None:
@@ -116,7 +116,7 @@ async def locked(master: ssh.Master, ledger: str, reserve: str) -> AsyncIterator
     """
     mark, token = secrets.token_hex(16), f"session.{secrets.token_hex(8)}"
     words = (mark, ledger, token, str(ssh.SILENCE_SECONDS), reserve)
-    command = proc.Command("exec")["sh", "-c", scripts.LASTING, "sh", words]
+    command = process.Command("exec")["sh", "-c", scripts.LASTING, "sh", words]
     async with ssh.session(master, command, stdin=subprocess.PIPE) as child:
         await _begun(master, child, mark)
         session = LastingSession(master, child, mark, f"{ledger}/{token}")
@@ -131,7 +131,7 @@ async def locked(master: ssh.Master, ledger: str, reserve: str) -> AsyncIterator
                 await child.wait(_END_SECONDS)
 
 
-async def _begun(master: ssh.Master, child: proc.Child, mark: str) -> None:
+async def _begun(master: ssh.Master, child: process.Child, mark: str) -> None:
     """Wait for the mark; what a ~/.bashrc prints before it is left out. Raises Failure."""
     begun = False
     try:
@@ -143,7 +143,7 @@ async def _begun(master: ssh.Master, child: proc.Child, mark: str) -> None:
                     return
                 if not line:
                     break
-            said = (await proc.drained(child.stderr))[0].decode("utf-8", "replace")
+            said = (await process.read_all(child.stderr))[0].decode("utf-8", "replace")
             status = await child.wait()
     except TimeoutError:
         raise ssh.no_answer(master.party, _BEGIN_SECONDS) from None

@@ -28,8 +28,8 @@ from pydantic import (
 from ..errors import CONTROLLER, Failure
 from ..guard import Evidence, Unreadable, from_json, to_json
 from ..guard.evidence import Many, ManyOnce, Name, made
-from ..hostile import clean
-from ..retention import Facts, Oddity, Source, Standing
+from ..retention import ArchiveState, Facts, Oddity, Source
+from ..untrusted import clean
 
 _T = TypeVar("_T")
 VERSION = 1
@@ -75,7 +75,7 @@ class Note:
     The state is one of those that retention knows; an archive without a note is from before there were any.
     """
 
-    state: Standing
+    state: ArchiveState
     reason: str = ""
     paths: tuple[str, ...] = ()
 
@@ -156,10 +156,10 @@ class Ledger:
 
     def note(self, archive_id: str) -> Note:
         """Return what is known of an archive; one from before there were notes counts as good."""
-        return self.notes.get(archive_id, Note(state=Standing.GOOD))
+        return self.notes.get(archive_id, Note(state=ArchiveState.GOOD))
 
     def is_good(self, archive_id: str) -> bool:
-        return self.note(archive_id).state is Standing.GOOD
+        return self.note(archive_id).state is ArchiveState.GOOD
 
     def dump(self) -> bytes:
         record = {
@@ -192,7 +192,7 @@ class _Notes(BaseModel):
     """What is known of archives in one word; the last number of a row is the place of its paths."""
 
     paths: Many[Many[_Text]] = ()
-    notes: Many[tuple[Name, Standing, Clean, _Number]] = ()
+    notes: Many[tuple[Name, ArchiveState, Clean, _Number]] = ()
     odd: ManyOnce[_Text] = frozenset()
 
 
@@ -201,7 +201,7 @@ def _dump_notes(ledger: Ledger) -> dict[str, Any]:
     there = {archive.id for archive in ledger.evidence.archives}
     notes = [(id_, note) for id_, note in ledger.notes.items() if id_ in there]
     paths = _places(note.paths for _, note in notes)
-    odd = {id_: Standing.SET_ASIDE for id_, note in notes if note.state is Standing.ODD}
+    odd = {id_: ArchiveState.SET_ASIDE for id_, note in notes if note.state is ArchiveState.ODD}
     # To a borgpull that does not know odd archives they are set aside.
     rows = [(id_, odd.get(id_, note.state), note.reason, paths[note.paths]) for id_, note in notes]
     return {"paths": list(paths), "notes": rows, "odd": list(odd)}
@@ -238,7 +238,7 @@ def _dump_facts(ledger: Ledger) -> dict[str, Any]:
 def _read_notes(record: object) -> Mapping[str, Note]:
     stored = _Notes.model_validate(record)
     notes = {
-        id_: Note(state=Standing.ODD if id_ in stored.odd else state, reason=reason, paths=stored.paths[number])
+        id_: Note(state=ArchiveState.ODD if id_ in stored.odd else state, reason=reason, paths=stored.paths[number])
         for id_, state, reason, number in stored.notes
     }
     return MappingProxyType(notes)

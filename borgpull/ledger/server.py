@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
-from .. import proc, ssh
+from .. import process, ssh
 from ..borg.failure import system_of_server
 from ..borg.hints import HEAD
 from ..config import Config, Target
@@ -73,7 +73,7 @@ def place_of(config: Config, target: Target) -> Place:
     return Place(repository, posixpath.join(root, FOLDER, below), posixpath.join(root, FOLDER, IDS))
 
 
-async def look_at_root(master: ssh.Master, config: Config) -> bool:
+async def check_root(master: ssh.Master, config: Config) -> bool:
     """Tell whether there ever was a ledger below RootDir. Raises Failure when it is no mount point but has to be."""
     must = "yes" if config.root_dir_must_be_mount else ""
     with _system_named():
@@ -274,7 +274,7 @@ class ServerVault:
         doing: str,
         seconds: float = _SECONDS,
         stdin: bytes = b"",
-        most: int = proc.MOST_OUTPUT,
+        most: int = process.MOST_OUTPUT,
     ) -> ssh.Answer:
         ask = self._session.ask if self._session is not None else functools.partial(ssh.ask, self._master)
         with _system_named():

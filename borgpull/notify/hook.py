@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .. import proc
-from ..hostile import clean, last_lines
+from .. import process
+from ..untrusted import clean, last_lines
 
 _SECONDS = 60
 _KILLED_AFTER = 5
@@ -20,9 +20,9 @@ async def on_finish(
     """
     # timeout(1) of coreutils ends the whole process group; a shell alone would leave its pipeline behind.
     argv = ["timeout", f"--kill-after={killed_after}", str(seconds), "/bin/sh", "-c", command]
-    env = proc.environment(BORGPULL_EXIT_CODE=str(exit_code))
+    env = process.environment(BORGPULL_EXIT_CODE=str(exit_code))
     try:
-        done = await proc.run(argv, stdin=report, seconds=seconds + 2 * killed_after, env=env)
+        done = await process.run(argv, stdin=report, seconds=seconds + 2 * killed_after, env=env)
     except TimeoutError:
         return f"it was not done within {seconds} s"
     except OSError as error:

@@ -14,7 +14,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit, urlunsplit
 
 from .. import __version__
-from ..hostile import clean
+from ..untrusted import clean
 
 SECONDS = 10.0
 """How long one attempt may take between two bytes."""

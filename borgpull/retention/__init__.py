@@ -5,6 +5,6 @@ Pure: archives, rules and the time are given, the answer is a record. It removes
 
 from .decide import DAYS_SET_ASIDE, MOST_SET_ASIDE, decide
 from .odd import Facts, Finding, Limits, Oddity, Source, ends, oddities
-from .records import Archive, Decision, Retention, Standing
+from .records import Archive, ArchiveState, Decision, Retention
 from .rules import Rules
 from .series import series_of

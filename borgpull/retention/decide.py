@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from ..hostile import clean
-from .records import Archive, Decision, Retention, Standing, moment
+from ..untrusted import clean
+from .records import Archive, ArchiveState, Decision, Retention, moment
 from .rules import Rules, kept_by_rules
 from .series import is_checkpoint, series_of
 
@@ -45,12 +45,12 @@ def _foreign(archives: Sequence[Archive]) -> Iterator[_Outcome]:
 
 def _one_series(archives: Sequence[Archive], rules: Rules, *, now: float) -> Iterator[_Outcome]:
     finished = [archive for archive in archives if not is_checkpoint(archive.name)]
-    good = [archive for archive in finished if archive.state is Standing.GOOD]
+    good = [archive for archive in finished if archive.state is ArchiveState.GOOD]
     judged = list(_good(good, rules, now=now))
     yield from judged
     yield from _checkpoints([archive for archive in archives if is_checkpoint(archive.name)], good)
     held = {path for archive, kept, _ in judged if kept for path in archive.paths or ()}
-    yield from _set_aside([archive for archive in finished if archive.state is not Standing.GOOD], held, now=now)
+    yield from _set_aside([archive for archive in finished if archive.state is not ArchiveState.GOOD], held, now=now)
 
 
 def _good(good: Sequence[Archive], rules: Rules, *, now: float) -> Iterator[_Outcome]:
@@ -101,6 +101,6 @@ def _is_old(archive: Archive, *, now: float) -> bool:
 
 
 def _why_no_backup(archive: Archive) -> str:
-    if archive.state is Standing.UNJUDGED:
+    if archive.state is ArchiveState.UNJUDGED:
         return f"unjudged: {clean(archive.reason) or 'its run ended before'}"
     return f"{archive.state.value}: {clean(archive.reason)}" if archive.reason else archive.state.value

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
-from ..hostile import clean
+from ..untrusted import clean
 
 # Fewer archives show no habit.
 _LEAST_GOOD = 3

@@ -11,7 +11,7 @@ _FIRST = datetime(1, 1, 1, tzinfo=UTC).timestamp()
 _LAST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 
 
-class Standing(enum.Enum):
+class ArchiveState(enum.Enum):
     """GOOD: a backup. SET_ASIDE: its own run refused it. UNJUDGED: its run died before it could judge.
 
     ODD: it lacks what the good ones before it have; an operator or a later archive decides what becomes of it.
@@ -34,7 +34,7 @@ class Archive:
     name: str
     id: str
     started: float
-    state: Standing = Standing.GOOD
+    state: ArchiveState = ArchiveState.GOOD
     reason: str = ""
     paths: frozenset[str] | None = None
 

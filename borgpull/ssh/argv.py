@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..config import Host
-from ..proc import Command
+from ..process import Command
 
 CONNECT_SECONDS = 20
 

@@ -12,10 +12,10 @@ import tempfile
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-from .. import proc
+from .. import process
 from ..config import Connection, Jump
 from ..errors import CONTROLLER, Failure
-from ..hostile import clean
+from ..untrusted import clean
 from . import argv
 from .ciphers import preferred_ciphers
 from .diagnose import of_jump
@@ -27,7 +27,7 @@ START_SECONDS = 60.0
 
 @contextlib.asynccontextmanager
 async def open_master(
-    connection: Connection, *, party: str, directory: Path, heard: Callable[[str], None]
+    connection: Connection, *, party: str, directory: Path, on_output: Callable[[str], None]
 ) -> AsyncIterator[Master]:
     """Connect, and stay connected for as long as the context lasts; each host on the way has a master of its own.
 
@@ -37,20 +37,22 @@ async def open_master(
     async with contextlib.AsyncExitStack() as way:
         hop: Hop | None = None
         for jump in connection.jumps:
-            opened = _opened(jump, hop, party=party, directory=directory, heard=heard)
+            opened = _opened(jump, hop, party=party, directory=directory, on_output=on_output)
             try:
                 hop = Hop(jump, await way.enter_async_context(opened))
             except Failure as failure:
                 raise of_jump(failure, jump) from None
-        yield await way.enter_async_context(_opened(connection, hop, party=party, directory=directory, heard=heard))
+        yield await way.enter_async_context(
+            _opened(connection, hop, party=party, directory=directory, on_output=on_output)
+        )
 
 
 @contextlib.asynccontextmanager
 async def _opened(
-    where: Connection | Jump, hop: Hop | None, *, party: str, directory: Path, heard: Callable[[str], None]
+    where: Connection | Jump, hop: Hop | None, *, party: str, directory: Path, on_output: Callable[[str], None]
 ) -> AsyncIterator[Master]:
     own = Path(tempfile.mkdtemp(prefix="m", dir=directory))
-    said = proc.Tail()
+    said = process.Tail()
     try:
         files = _write_files(where, own)
         through = hop.master.control if hop else None
@@ -59,8 +61,8 @@ async def _opened(
             where.username, where.host, files=files, control=own / "ctl", ciphers=ciphers, through=through
         )
         absent = Failure(CONTROLLER, "ssh is not installed", hint="apt install openssh-client")
-        async with proc.started(command, absent=absent) as child:
-            listener = asyncio.create_task(_listen(child, said, heard))
+        async with process.started(command, absent=absent) as child:
+            listener = asyncio.create_task(_listen(child, said, on_output))
             try:
                 master = Master(party, own / "ctl", child, said, hop)
                 await _until_ready(master, child, listener)
@@ -86,19 +88,19 @@ def _write_files(where: Connection | Jump, directory: Path) -> argv.Files:
     return files
 
 
-async def _listen(child: proc.Child, said: proc.Tail, heard: Callable[[str], None]) -> None:
+async def _listen(child: process.Child, said: process.Tail, on_output: Callable[[str], None]) -> None:
     # A master whose stderr is not read stops at 64 KiB, and every session with it (seen on 8.4, 9.2, 10.5).
-    async for line in proc.lines(child.stderr):
+    async for line in process.lines(child.stderr):
         text = clean(line)
         said.add(text)
-        heard(text)
+        on_output(text)
 
 
-async def _until_ready(master: Master, child: proc.Child, listener: asyncio.Task[None]) -> None:
+async def _until_ready(master: Master, child: process.Child, listener: asyncio.Task[None]) -> None:
     # The master closes its stdout when it listens (since OpenSSH 7.7), or by dying.
     try:
         async with asyncio.timeout(START_SECONDS):
-            await proc.drained(child.stdout)
+            await process.read_all(child.stdout)
             await asyncio.sleep(0)
             await master.check()
     except TimeoutError:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ..config import Jump
 from ..errors import CONTROLLER, Failure
-from ..hostile import last_lines
+from ..untrusted import last_lines
 
 
 class _Sign(NamedTuple):

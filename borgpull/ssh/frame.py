@@ -12,9 +12,9 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from .. import proc
+from .. import process
 from ..errors import Failure
-from ..hostile import clean
+from ..untrusted import clean
 from .master import Master
 from .session import SSH_FAILED, execute
 
@@ -138,7 +138,7 @@ async def ask(
     doing: str,
     seconds: float,
     stdin: bytes = b"",
-    most: int = proc.MOST_OUTPUT,
+    most: int = process.MOST_OUTPUT,
 ) -> Answer:
     """Run a framed script on the master's host with `arguments` as "$@", in a session of its own.
 

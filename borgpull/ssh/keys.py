@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import CONTROLLER, Failure
-from ..hostile import clean
-from ..proc import Completed, run_now
+from ..process import Completed, run_now
+from ..untrusted import clean
 
 _FOUND = re.compile(rb"^# Host .* found: line \d+ ?(CA|REVOKED|)\s*$")
 _TYPE = re.compile(r"(?:ssh|ecdsa|sk)-[a-z0-9@.-]{1,60}")

@@ -10,10 +10,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from .. import proc
+from .. import process
 from ..config import Jump
 from ..errors import Failure
-from ..hostile import last_lines
+from ..untrusted import last_lines
 from . import argv
 from .diagnose import diagnose, killed, of_jump, through_jump
 
@@ -47,7 +47,7 @@ class Master:
     `limit` is how many sessions at a time it is known to bear: fewer than SESSIONS once one was refused.
     """
 
-    def __init__(self, party: str, control: Path, child: proc.Child, said: proc.Tail, hop: Hop | None) -> None:
+    def __init__(self, party: str, control: Path, child: process.Child, said: process.Tail, hop: Hop | None) -> None:
         self.party = party
         self.control = control
         self.pid = child.pid
@@ -137,7 +137,7 @@ class Master:
                 await self._hop.master.lost()
         return None if self.alive else self.failure("", doing="keep the connection")
 
-    async def forward(self, remote: str, local: Path) -> None:
+    async def forward_remote(self, remote: str, local: Path) -> None:
         """Have the host listen on the unix socket `remote` and lead every connection to `local` here.
 
         Raises ForwardRefused when the host refuses: with a fresh path in a directory of our own that is policy.
@@ -156,7 +156,7 @@ class Master:
             )
 
     @contextlib.asynccontextmanager
-    async def leading(self, local: Path, remote: str) -> AsyncIterator[None]:
+    async def forward_local(self, local: Path, remote: str) -> AsyncIterator[None]:
         """Have every connection to the unix socket `local` here lead to `remote` on the host, while the context lasts.
 
         Whether anything listens there shows only when somebody connects. Raises Failure.
@@ -178,10 +178,10 @@ class Master:
         with contextlib.suppress(Failure):
             await self._operate("cancel", "-R", f"{remote}:{local}")
 
-    async def _operate(self, operation: str, *arguments: str) -> proc.Completed:
+    async def _operate(self, operation: str, *arguments: str) -> process.Completed:
         command = argv.control(self.control, operation, *arguments)
         try:
-            return await proc.run(command, seconds=CONTROL_SECONDS)
+            return await process.run(command, seconds=CONTROL_SECONDS)
         except TimeoutError:
             raise Failure(
                 self.party,

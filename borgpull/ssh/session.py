@@ -12,9 +12,9 @@ import subprocess
 from collections.abc import AsyncIterator
 from typing import IO
 
-from .. import proc
+from .. import process
 from ..errors import Failure
-from ..hostile import last_lines
+from ..untrusted import last_lines
 from . import argv
 from .diagnose import killed
 from .master import Master
@@ -38,7 +38,7 @@ done
 
 # Defines `lifeline COMMAND...`, to be left running in the background: for as long as the command is true it watches the
 # connection, and ends it when it has been silent for too long: an sshd that is stopped only obeys SIGKILL.
-LIFELINE = (
+WATCHDOG = (
     FIND_SSHD
     + rf"""
 lifeline() {{
@@ -62,21 +62,21 @@ async def session(
     stdin: int | IO[bytes] = subprocess.DEVNULL,
     stdout: int | IO[bytes] = subprocess.PIPE,
     stderr: int | IO[bytes] = subprocess.PIPE,
-) -> AsyncIterator[proc.Child]:
+) -> AsyncIterator[process.Child]:
     """Run `command`, a plumbum command, on the master's host for as long as the context lasts.
 
     The descriptors given are handed on to the master itself: no byte passes through Python.
     """
     async with (
         master.place(),
-        proc.started(argv.execute(master.control, command), stdin=stdin, stdout=stdout, stderr=stderr) as child,
+        process.started(argv.execute(master.control, command), stdin=stdin, stdout=stdout, stderr=stderr) as child,
     ):
         yield child
 
 
 async def execute(
-    master: Master, script: str, *arguments: str, stdin: bytes = b"", seconds: float, most: int = proc.MOST_OUTPUT
-) -> proc.Completed:
+    master: Master, script: str, *arguments: str, stdin: bytes = b"", seconds: float, most: int = process.MOST_OUTPUT
+) -> process.Completed:
     """Run a shell script on the master's host with `arguments` as "$@", and return what it printed.
 
     The output is framed: what a ~/.bashrc over there prints before the script begins is left out.
@@ -84,11 +84,11 @@ async def execute(
     """
     mark = secrets.token_hex(16)
     framed = f'printf "%s\\n" "$1"; shift; {script}'
-    command = proc.Command("exec")["sh", "-c", framed, "sh", mark, list(arguments)]
+    command = process.Command("exec")["sh", "-c", framed, "sh", mark, list(arguments)]
     line = argv.execute(master.control, command)
     try:
         async with master.place():
-            done = await proc.run(line, stdin=stdin, seconds=seconds, most=most)
+            done = await process.run(line, stdin=stdin, seconds=seconds, most=most)
     except TimeoutError:
         raise no_answer(master.party, seconds) from None
     if died := killed(master.party, done.returncode):
@@ -96,7 +96,7 @@ async def execute(
     _, found, output = done.stdout.partition(mark.encode() + b"\n")
     if not found:
         raise refused(master, done.returncode, done.stderr.decode("utf-8", "replace"))
-    return proc.Completed(done.returncode, output, done.stderr, done.truncated)
+    return process.Completed(done.returncode, output, done.stderr, done.truncated)
 
 
 def refused(master: Master, status: int, said: str) -> Failure:

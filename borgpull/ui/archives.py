@@ -12,11 +12,11 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..answers import Closed, FileList, Item, ListedArchive, stamp
 from ..errors import target_party
-from ..hostile import shown
+from ..results import Closed, FileList, Item, ListedArchive, stamp
+from ..untrusted import shown
 from .console import STYLES, warning_lines
-from .figures import plural, size, span
+from .format import plural, size, span
 
 _LINKS = {"l": "->", "h": "link to"}
 _VERIFIED = {True: "verified", False: "not verified", None: "no run yet"}

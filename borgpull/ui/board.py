@@ -30,8 +30,8 @@ from ..events import (
     TargetFinished,
     Warned,
 )
-from ..hostile import shown
-from .figures import size
+from ..untrusted import shown
+from .format import size
 
 WAITING = "waiting"
 RUNNING = "running"

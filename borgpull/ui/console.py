@@ -24,7 +24,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from ..errors import CONTROLLER, Failure
-from ..hostile import shown
+from ..untrusted import shown
 
 _WIDE = 10_000
 _OFF = {"", "0", "false", "no"}

@@ -11,11 +11,11 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..answers import Finding, Mark
 from ..errors import BACKUP_SERVER, CONTROLLER
-from ..hostile import shown
+from ..results import Finding, Mark
+from ..untrusted import shown
 from .console import STYLES, error_lines, labelled, note_lines, warning_lines
-from .figures import plural
+from .format import plural
 
 _MARKS = {
     Mark.OK: ("✓ ok", STYLES["done"]),
@@ -41,13 +41,13 @@ def doctor_lines(findings: Sequence[Finding]) -> list[RenderableType]:
             parts += [Text(title, style="bold"), *_listed(sheets.pop(party)), Text("")]
     if sheets:
         parts += [_side_by_side(sheets), Text("")]
-    for sheet in sheets.values():
-        parts += _troubles(sheet)
+    for checks in sheets.values():
+        parts += _troubles(checks)
     return [*parts, _last_line(findings, sheets)]
 
 
-def _listed(sheet: Iterable[Finding]) -> Iterator[Text]:
-    for finding in sheet:
+def _listed(checks: Iterable[Finding]) -> Iterator[Text]:
+    for finding in checks:
         word, style = _MARKS[finding.mark]
         yield Text.assemble("  ", (f"{word:<8}", style), f"  {finding.what:<11} {shown(finding.detail)}".rstrip())
         if finding.hint:
@@ -60,8 +60,8 @@ def _side_by_side(sheets: _Sheets) -> Table:
     table.add_column("target", overflow="fold")
     for finding in next(iter(sheets.values())):
         table.add_column(finding.what, no_wrap=True)
-    for party, sheet in sheets.items():
-        table.add_row(Text(shown(party.removeprefix("T "))), *(_cell(finding) for finding in sheet))
+    for party, checks in sheets.items():
+        table.add_row(Text(shown(party.removeprefix("T "))), *(_cell(finding) for finding in checks))
     return table
 
 
@@ -74,8 +74,8 @@ def _cell(finding: Finding) -> Text:
     return Text(word, style=style)
 
 
-def _troubles(sheet: Iterable[Finding]) -> Iterator[Text]:
-    for finding in sheet:
+def _troubles(checks: Iterable[Finding]) -> Iterator[Text]:
+    for finding in checks:
         match finding.mark:
             case Mark.FAILED:
                 yield from error_lines(finding.party, finding.detail, finding.hint)

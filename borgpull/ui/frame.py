@@ -16,7 +16,7 @@ from rich.style import Style
 from . import pace
 from .board import BAD, RUNNING, WAITING, Board, Row
 from .console import STYLES
-from .figures import UNKNOWN, counts, number, percent, plural, rate, size, span
+from .format import UNKNOWN, counts, number, percent, plural, rate, size, span
 
 Line = tuple[Segment, ...]
 

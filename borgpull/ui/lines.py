@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from ..answers import stamp
 from ..events import (
     CommandFinished,
     Event,
@@ -22,11 +21,12 @@ from ..events import (
     TargetFinished,
     Warned,
 )
-from ..hostile import shown
+from ..results import stamp
+from ..untrusted import shown
 from . import pace
 from .board import BAD, RUNNING, Board, Row, Sizes
 from .console import STYLES, error_lines, warning_lines
-from .figures import counts, percent, plural, size, span
+from .format import counts, percent, plural, size, span
 
 # A heartbeat is one line of a log: with more targets than these at work, the others are counted.
 _NAMED = 8

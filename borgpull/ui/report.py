@@ -11,9 +11,9 @@ import re
 from collections import Counter
 from typing import Any
 
-from ..answers import stamp
 from ..events import ArchiveCreated, CommandFinished, Event, Outcome, Step
-from ..hostile import shown
+from ..results import stamp
+from ..untrusted import shown
 from . import pace
 from .board import LARGEST, Board, Row, StepRecord, cleaned, closed
 

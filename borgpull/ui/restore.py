@@ -12,13 +12,13 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..answers import Compared, Drilled, Restored
 from ..errors import target_party
 from ..events import Event, PercentProgress, Step
-from ..hostile import shown
+from ..results import Compared, Drilled, Restored
+from ..untrusted import shown
 from .archives import closed_lines
 from .console import STYLES, error_lines, labelled, people, repaints, terminal_size, warning_lines
-from .figures import percent, plural, size
+from .format import percent, plural, size
 
 _CLEAR = "\r\x1b[2K"
 _REPAINT_SECONDS = 0.2

@@ -11,11 +11,11 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..answers import Level, Standing, State, worst_level
 from ..errors import Failure, target_party
-from ..hostile import shown
+from ..results import Level, State, TargetStatus, worst_level
+from ..untrusted import shown
 from .console import STYLES, error_lines, labelled, warning_lines
-from .figures import plural, size, span
+from .format import plural, size, span
 
 _WORDS = {State.NEVER: "never backed up"}
 _WORST_FIRST = (
@@ -28,7 +28,7 @@ _MOST_OTHERS = 20
 
 
 def status_lines(
-    standings: Sequence[Standing], *, now: float, max_age: float, others: Sequence[str] = ()
+    standings: Sequence[TargetStatus], *, now: float, max_age: float, others: Sequence[str] = ()
 ) -> list[RenderableType]:
     parts: list[RenderableType] = [_first_line(standings), _table(standings, now)]
     for standing in standings:
@@ -44,7 +44,7 @@ def failure_lines(failure: Failure) -> list[Text]:
     return [first, labelled("hint", shown(failure.hint))] if failure.hint else [first]
 
 
-def _first_line(standings: Sequence[Standing]) -> Text:
+def _first_line(standings: Sequence[TargetStatus]) -> Text:
     level = worst_level(standings)
     groups = {state: [each.target for each in standings if each.state is state] for state in _WORST_FIRST}
     words = [_group(state, names) for state, names in groups.items() if names]
@@ -59,7 +59,7 @@ def _group(state: State, names: Sequence[str]) -> str:
     return f"{len(names)} {_WORDS.get(state, state)} ({named}{more})"
 
 
-def _table(standings: Sequence[Standing], now: float) -> Table:
+def _table(standings: Sequence[TargetStatus], now: float) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("target", overflow="fold")
     table.add_column("state", no_wrap=True)
@@ -72,7 +72,7 @@ def _table(standings: Sequence[Standing], now: float) -> Table:
     return table
 
 
-def _cells(standing: Standing, now: float) -> list[str]:
+def _cells(standing: TargetStatus, now: float) -> list[str]:
     return [
         f"{span(standing.last.age)} ago" if standing.last else "never",
         "" if standing.archives is None else str(standing.archives),
@@ -84,7 +84,7 @@ def _cells(standing: Standing, now: float) -> list[str]:
     ]
 
 
-def _ledger_words(standing: Standing) -> Iterator[str]:
+def _ledger_words(standing: TargetStatus) -> Iterator[str]:
     yield standing.ledger
     if standing.at_work:
         yield "at work"
@@ -94,7 +94,7 @@ def _ledger_words(standing: Standing) -> Iterator[str]:
         yield "change expected"
 
 
-def _trouble(standing: Standing, max_age: float) -> Iterator[Text]:
+def _trouble(standing: TargetStatus, max_age: float) -> Iterator[Text]:
     if standing.level is Level.OK:
         return
     party, cause = target_party(standing.target), standing.cause

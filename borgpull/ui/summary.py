@@ -15,7 +15,7 @@ from ..events import WORST_FIRST, Step
 from . import pace
 from .board import WAITING, Board, Row, closed
 from .console import STYLES, error_lines, warning_lines
-from .figures import counts, number, plural, size, span
+from .format import counts, number, plural, size, span
 from .lines import stamped, what_it_did
 
 NOT_STARTED = "not started"

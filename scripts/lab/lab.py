@@ -14,7 +14,7 @@ from typing import Any
 
 import tomlkit
 
-from borgpull import proc
+from borgpull import process
 from borgpull.errors import Failure
 
 from . import processes
@@ -83,7 +83,7 @@ class Lab:
 
         The repository is `::` in the arguments. Raises Failure when borg ends with anything but 0.
         """
-        done = proc.run_now(
+        done = process.run_now(
             [
                 *("env", "-C", str(folder or self.directory)),
                 f"BORG_BASE_DIR={self.directory / 'onlooker'}",

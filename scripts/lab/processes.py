@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from borgpull import proc
+from borgpull import process
 
 _PROC = Path("/proc")
 _SECONDS_TO_DIE = 5.0
@@ -106,15 +106,15 @@ def daemon(argv: Sequence[str], *, log: Path) -> Iterator[int]:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            env=proc.environment(),
+            env=process.environment(),
             start_new_session=True,
             preexec_fn=_die_with_parent,
-        ) as process,
+        ) as running,
     ):
         try:
-            yield process.pid
+            yield running.pid
         finally:
-            process.terminate()
+            running.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(10)
-            process.kill()
+                running.wait(10)
+            running.kill()

@@ -171,7 +171,7 @@ def _free_port(address: str) -> int:
 
 
 def _config(directory: Path, spot: Spot, port: int) -> str:
-    as_root = os.getuid() == 0
+    sudo = os.getuid() == 0
     needed = [
         f"ListenAddress {spot.address}",
         f"Port {port}",
@@ -179,9 +179,9 @@ def _config(directory: Path, spot: Spot, port: int) -> str:
         "PidFile none",
         f"AuthorizedKeysFile {directory}/authorized_keys",
         "StrictModes no",
-        "PermitRootLogin prohibit-password" if as_root else "",
+        "PermitRootLogin prohibit-password" if sudo else "",
         # an ordinary user cannot ask PAM about an account
-        f"UsePAM {'yes' if as_root else 'no'}",
+        f"UsePAM {'yes' if sudo else 'no'}",
         # Borg's cache and temporary files stay out of the real home, and what the user's ~/.bashrc does out of the lab
         " ".join(["SetEnv", f"HOME={directory} BORG_BASE_DIR={directory} TMPDIR={directory / 'tmp'}", *SELF_TEST]),
     ]

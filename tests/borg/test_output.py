@@ -6,17 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from borgpull.borg.output import (
-    MOST_MESSAGES,
-    Archive,
-    Created,
-    Message,
-    Messages,
-    Percent,
-    read_created,
-    read_line,
-)
-from borgpull.hostile import LONGEST, clean
+from borgpull.borg.output import MOST_MESSAGES, Archive, Created, Message, Messages, Percent, read_created, read_line
+from borgpull.untrusted import LONGEST, clean
 
 ID = "d488a98a3fb2f4c186de5f70b1e31342bd7cb09561fbfb1f91ea14e21b761136"
 # The same in both versions, where not said otherwise.

@@ -145,7 +145,7 @@ BROKEN = {
     "After without end": option(f'After = ["{"x" * 20000}"]', "into a script", "After[0]"),
     "OnFailure with too much": option(f"OnFailure = {['true'] * 21}", "than 20"),
     "Quota of nothing known": ('Name = "web1"', 'Name = "web1"\nQuota = "50"', QUOTA, "`50G`"),
-    "Road to nowhere": ('Name = "web1"', 'Name = "web1"\nRoad = "north"', f'{ONE}.Road ("web1")', "`forward` or"),
+    "Transport": ('Name = "web1"', 'Name = "web1"\nTransport = "north"', f'{ONE}.Transport ("web1")', "`forward` or"),
     "Quota too small for borg": ('Name = "web1"', 'Name = "web1"\nQuota = "9.9M"', QUOTA, "than 10M"),
     "Gate that is no truth value": ('Name = "web1"', 'Name = "web1"\nGate = "true"', GATE, "true or false"),
     # RootDir, SubDir

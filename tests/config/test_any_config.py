@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sample import GOOD, filled, read_pure
 
-from borgpull.config import address, fields, keytext, retention
+from borgpull.config import address, normalise, retention, rules
 from borgpull.config.paths import repository_path
 from borgpull.config.table import problem_with
 from borgpull.errors import ConfigError
@@ -102,7 +102,7 @@ def test_a_user_that_passes_is_that_user_to_ssh(text):
 @settings(max_examples=examples(300), **UNHURRIED)
 @given(st.text(alphabet="ab./~:{}\n", max_size=12))
 def test_a_folder_that_passes_lies_below_the_root(sub_dir):
-    if problem_with(fields.sub_dir, sub_dir):
+    if problem_with(rules.sub_dir, sub_dir):
         return
     path = repository_path("/srv/root", sub_dir)
     assert path.startswith("/srv/root/")
@@ -113,10 +113,10 @@ def test_a_folder_that_passes_lies_below_the_root(sub_dir):
 @settings(max_examples=examples(200), **UNHURRIED)
 @given(st.text())
 def test_normalising_twice_is_normalising_once(text):
-    key = keytext.private_key(text)
-    entries = keytext.known_hosts(text, port=22)
-    assert keytext.private_key(key) == key
-    assert keytext.known_hosts(entries, port=22) == entries
+    key = normalise.private_key(text)
+    entries = normalise.known_hosts(text, port=22)
+    assert normalise.private_key(key) == key
+    assert normalise.known_hosts(entries, port=22) == entries
     assert "\r" not in key + entries
 
 

@@ -8,7 +8,7 @@ import pydantic
 import pytest
 from sample import GOOD, filled, read_pure
 
-from borgpull.config import Host, Notify, Options, Road, Stream, read
+from borgpull.config import Host, Notify, Options, Stream, Transport, read
 from borgpull.config.model import File
 
 
@@ -112,7 +112,7 @@ def test_what_may_be_left_out(keys, checks):
     assert config.check_every == 7 * 86400
     assert config.targets[0].excludes == ()
     options = config.targets[0]
-    assert (options.timeout, options.stall_timeout, options.quota, options.road) == (48 * 3600, 30 * 60, "", None)
+    assert (options.timeout, options.stall_timeout, options.quota, options.transport) == (48 * 3600, 30 * 60, "", None)
     assert options_of(config.targets[0]) == Options()
 
 
@@ -140,14 +140,20 @@ def test_who_is_told_is_kept_and_never_shown(keys, checks, url):
 
 
 def test_options_of_a_target_come_before_the_defaults_for_all(keys, checks):
-    defaults = '[Borg.Defaults]\nTimeout = "26h"\nQuota = "50G"\nroad = "stdio"\n\n'
+    defaults = '[Borg.Defaults]\nTimeout = "26h"\nQuota = "50G"\ntransport = "stdio"\n\n'
     text = GOOD.replace("[Borg.Server]", f"{defaults}[Borg.Server]")
-    text = text.replace('Name = "web1"', 'Name = "web1"\ntimeout = "90m"\nStallTimeout = "45s"\nRoad = "forward"')
+    text = text.replace('Name = "web1"', 'Name = "web1"\ntimeout = "90m"\nStallTimeout = "45s"\nTransport = "forward"')
     one, two = read(filled(text, keys), **checks).targets
     db1 = "/opt/borg/bin/borg"
-    said = {"timeout": 90 * 60, "stall_timeout": 45, "quota": "50G", "road": Road.FORWARD}
+    said = {"timeout": 90 * 60, "stall_timeout": 45, "quota": "50G", "transport": Transport.FORWARD}
     assert options_of(one) == Options().model_copy(update=said)
-    said = {"timeout": 26 * 3600, "stall_timeout": 30 * 60, "quota": "50G", "road": Road.STDIO, "borg_path": db1}
+    said = {
+        "timeout": 26 * 3600,
+        "stall_timeout": 30 * 60,
+        "quota": "50G",
+        "transport": Transport.STDIO,
+        "borg_path": db1,
+    }
     assert options_of(two) == Options().model_copy(update=said)
 
 
@@ -203,7 +209,7 @@ def test_a_target_can_do_without_what_the_defaults_ask_for(keys, checks):
 
 def test_sudo_is_that_of_the_user_who_logs_in(keys, checks):
     one, two = read(filled(GOOD.replace('Name = "web1"', 'Name = "web1"\nSudo = true'), keys), **checks).targets
-    assert (one.sudoer, two.sudoer) == (one.connection.username, "")
+    assert (one.sudo_user, two.sudo_user) == (one.connection.username, "")
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("always", 0), ("never", math.inf), ("36h", 36 * 3600)])
@@ -357,7 +363,7 @@ def test_the_schema_spells_the_keys_as_the_config_does():
             "StallTimeout",
             "Quota",
             "Gate",
-            "Road",
+            "Transport",
         ),
         *(
             "Compression",

@@ -6,7 +6,7 @@ import tomllib
 import pytest
 from sample import GOOD, filled
 
-from borgpull.config import NewTarget, added, block, read
+from borgpull.config import NewTarget, add_target, added, read
 from borgpull.errors import UsageError
 
 WITHOUT_TARGETS = GOOD[: GOOD.index("[[Servers]]")]
@@ -105,14 +105,14 @@ def test_what_is_no_list_is_refused(target):
     ],
 )
 def test_a_folder_for_it_is_judged_beside_the_others(sub_dir, words):
-    found = block.sub_dir_problem(GOOD, sub_dir)
+    found = add_target.sub_dir_problem(GOOD, sub_dir)
     assert found is None if words is None else words in found
 
 
 def test_a_name_for_it_is_judged_beside_the_others():
-    assert block.name_problem(GOOD, "web2") is None
-    assert "already" in block.name_problem(GOOD, "web1")
-    assert "empty" in block.name_problem(GOOD, " ")
+    assert add_target.name_problem(GOOD, "web2") is None
+    assert "already" in add_target.name_problem(GOOD, "web1")
+    assert "empty" in add_target.name_problem(GOOD, " ")
 
 
 def test_it_shows_no_secret(target, keys):

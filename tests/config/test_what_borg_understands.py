@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sample import GOOD, read_pure
 
-from borgpull.config import fields, retention
+from borgpull.config import retention, rules
 from borgpull.config.paths import repository_path
 from borgpull.config.table import problem_with
 from support import borg_14
@@ -109,8 +109,8 @@ def test_both_borgs_take_what_passes_for_a_compression_and_a_files_cache(version
     borg = DISTRIBUTION_BORG if version == "1.2" else borg_14()
     program = f"import sys; from borg.archiver import Archiver\n{PARSED}"
     given = [f"--compression={text}" for text in (*COMPRESSIONS, *OBFUSCATIONS)]
-    given += [f"--files-cache={mode}" for mode in fields.FILES_CACHES]
-    assert [text for text in (*COMPRESSIONS, *OBFUSCATIONS) if problem_with(fields.compression, text)] == []
+    given += [f"--files-cache={mode}" for mode in rules.FILES_CACHES]
+    assert [text for text in (*COMPRESSIONS, *OBFUSCATIONS) if problem_with(rules.compression, text)] == []
     python = Path(borg).read_text().partition("\n")[0].removeprefix("#!").split()[0]
     done = subprocess.run([python, "-c", program, *given], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.split()) == (0, ["taken"] * len(given)), done.stderr

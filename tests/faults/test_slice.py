@@ -1,6 +1,6 @@
 """Some cells of the fault matrix, one of each kind of fault; `make matrix` plays all of them.
 
-That who was killed is connected to again in the same run is for tests/run/test_interrupted.py to see in every suite.
+That who was killed is connected to again in the same run, tests/commands/test_interrupted.py sees in each suite.
 """
 
 from collections.abc import Iterator

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from hypothesis import settings
 
-from borgpull.hostile import LONGEST
+from borgpull.untrusted import LONGEST
 
 MEGABYTE = 1024 * 1024
 # Of the largest input that C takes, what is read in a time that grows with its length needs less than a second.

@@ -20,10 +20,10 @@ from borgpull.borg.hints import MOST_SEGMENTS
 from borgpull.errors import Failure
 from borgpull.guard import Evidence, Expected, File, Unreadable, differences, judge, to_json
 from borgpull.guard.verdict import judge_own
-from borgpull.job import escrow
 from borgpull.ledger import Found, Ledger, Phase, Surveyed
 from borgpull.ledger.record import MOST_LEDGER, NewerLedger, load
 from borgpull.ledger.server import config_text, read_found, read_segments, read_surveyed
+from borgpull.repository import key_export
 from borgpull.ssh import Answer, Incomplete
 from borgpull.ssh.frame import Part
 
@@ -133,9 +133,9 @@ def test_a_key_is_printed_only_as_borg_writes_keys(key):
     def failure(cause: str, *, hint: str) -> Failure:
         return Failure("T x", cause, hint=hint)
 
-    subject = SimpleNamespace(party="T x", failure=failure, vault=SimpleNamespace(look=look))
+    context = SimpleNamespace(party="T x", failure=failure, vault=SimpleNamespace(look=look))
     try:
-        lines = asyncio.run(escrow.file_key(subject)).split("\n")
+        lines = asyncio.run(key_export.file_key(context)).split("\n")
     except Failure:
         assert re.search(r"[^A-Za-z0-9+/=\n]", key) or not key
     else:

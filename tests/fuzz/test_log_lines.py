@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from borgpull.borg.failure import explain, speaks_against_repository
 from borgpull.borg.output import Created, Message, Messages, Percent, read_created, read_line
-from borgpull.proc import LONGEST_LINE, MOST_OUTPUT
+from borgpull.process import LONGEST_LINE, MOST_OUTPUT
 
 NAMES = ["type", "levelname", "name", "msgid", "message", "original_size", "nfiles", "path", "current", "total", "time"]
 TYPES = ["archive_progress", "progress_percent", "log_message", "question_prompt", "file_status"]

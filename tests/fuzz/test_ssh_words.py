@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from borgpull.config import Host, Jump
 from borgpull.errors import Failure
-from borgpull.hostile import MOST_LINES, clean, last_lines
-from borgpull.proc import MOST_OUTPUT
+from borgpull.process import MOST_OUTPUT
 from borgpull.ssh import no_shell
 from borgpull.ssh.diagnose import diagnose, of_jump
+from borgpull.untrusted import MOST_LINES, clean, last_lines
 
 # Of each pattern that is looked for, its beginning and its end; and what such a search stumbles over.
 WORDS = [

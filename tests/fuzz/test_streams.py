@@ -11,8 +11,8 @@ from hostile_bytes import ESCAPES
 from hypothesis import given
 from hypothesis import strategies as st
 
-from borgpull import proc
-from borgpull.proc import LONGEST_LINE, Tail
+from borgpull import process
+from borgpull.process import LONGEST_LINE, Tail
 from borgpull.ssh import connect
 
 
@@ -38,13 +38,13 @@ def fed(chunks: Iterable[bytes], read: Callable[[asyncio.StreamReader], Awaitabl
 
 
 async def all_lines(stream: asyncio.StreamReader) -> list[bytes]:
-    return [line async for line in proc.lines(stream)]
+    return [line async for line in process.lines(stream)]
 
 
 @given(st.lists(st.binary(min_size=1, max_size=30), max_size=12), st.integers(0, 40))
 def test_output_is_the_same_however_it_comes_in_and_never_too_long(chunks, most):
     whole = b"".join(chunks)
-    assert fed(chunks, lambda stream: proc.drained(stream, most=most)) == (whole[:most], len(whole) > most)
+    assert fed(chunks, lambda stream: process.read_all(stream, most=most)) == (whole[:most], len(whole) > most)
 
 
 NEAR = st.integers(-2, 2).map(lambda off: LONGEST_LINE + off) | st.integers(-2, 2).map(lambda off: 4096 + off)
@@ -60,7 +60,7 @@ def test_lines_of_about_the_longest_length_are_cut_and_no_other_is_touched(runs)
     assert fed(chunks, all_lines) == [line[:LONGEST_LINE] for line in expected]
 
 
-@pytest.mark.parametrize("read", [all_lines, lambda stream: proc.drained(stream, most=LONGEST_LINE)])
+@pytest.mark.parametrize("read", [all_lines, lambda stream: process.read_all(stream, most=LONGEST_LINE)])
 def test_what_never_ends_fills_no_memory(read):
     chunk = b"x" * LONGEST_LINE
     with within_memory(MEGABYTE):
@@ -87,10 +87,10 @@ def test_a_flood_of_short_lines_lets_others_have_their_turn():
 
 @given(st.lists(st.binary(max_size=40) | st.sampled_from([b"\n", ESCAPES.encode(), b"x" * 700]), max_size=60))
 def test_what_ssh_says_is_heard_clean_and_its_last_lines_remembered(chunks):
-    said, heard = Tail(), []
+    said, on_output = Tail(), []
     fed(
         [chunk for chunk in chunks if chunk],
-        lambda stream: connect._listen(SimpleNamespace(stderr=stream), said, heard.append),
+        lambda stream: connect._listen(SimpleNamespace(stderr=stream), said, on_output.append),
     )
-    assert all(is_shown_safely(line) for line in heard)
-    assert said.text.split("\n") == (heard[-40:] or [""])
+    assert all(is_shown_safely(line) for line in on_output)
+    assert said.text.split("\n") == (on_output[-40:] or [""])

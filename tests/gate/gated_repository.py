@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from borgpull.gate import Account, through_gate
+from borgpull.gate import GateReport, through_gate
 from borgpull.guard import Verdict
 from guard.real_repository import ATTACKS, SECONDS, Repository
 from support import borg_of, python_of
@@ -18,7 +18,7 @@ from support import borg_of, python_of
 class GatedRepository(Repository):
     """`account` is what the gate has to tell of the last session."""
 
-    account: Account | None = None
+    account: GateReport | None = None
 
     def _environment(self, who: str, *, append_only: bool) -> dict[str, str]:
         environment = super()._environment(who, append_only=append_only)
@@ -47,7 +47,7 @@ class GatedRepository(Repository):
     @contextlib.contextmanager
     def gate(self) -> Iterator[None]:
         """Let one client of the socket `gate` through; wait for the end of its session."""
-        self.account = Account()
+        self.account = GateReport()
         place = self.home.parent / "gate"
         place.unlink(missing_ok=True)
         with socket.socket(socket.AF_UNIX) as listener:

@@ -59,9 +59,9 @@ def test_is_noticed_and_called_by_its_name(repository, attack):
     status, verdict = repository.session(attack=attack)
     assert status == 0, "T claims success"
     assert verdict.state is State.TAMPERED
-    told, heard = TOLD[attack], verdict.rules
-    assert len(told) == len(heard), heard
-    assert all(re.match(rule, said) for rule, said in zip(told, heard, strict=True)), heard
+    told, on_output = TOLD[attack], verdict.rules
+    assert len(told) == len(on_output), on_output
+    assert all(re.match(rule, said) for rule, said in zip(told, on_output, strict=True)), on_output
 
 
 @pytest.mark.parametrize("attack", sorted(NOTHING_WRITTEN))

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from borgpull.answers import stamp
 from borgpull.ledger.history import Entry, read_history
+from borgpull.results import stamp
 
 ENTRY = Entry(what="run", outcome="ok", controller="here", at=1795743331.5)
 

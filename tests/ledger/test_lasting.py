@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from borgpull import proc, ssh
+from borgpull import process, ssh
 from borgpull.errors import Failure
 from borgpull.ledger import lasting, scripts
 from lab import processes
@@ -57,7 +57,7 @@ async def session_in(folder, *, run="run one", silence=60, beats=True, patience=
     master = SimpleNamespace(party="B", lost=lost)
     mark, token = "a" * 32, f"session.{time.monotonic_ns()}"
     argv = ["sh", "-c", scripts.LASTING, "sh", mark, str(folder), token, str(silence)]
-    async with proc.started(argv, stdin=subprocess.PIPE) as child:
+    async with process.started(argv, stdin=subprocess.PIPE) as child:
         await lasting._begun(master, child, mark)
         session = lasting.LastingSession(master, child, mark, f"{folder}/{token}")
         beat = asyncio.create_task(session.beat()) if beats else None

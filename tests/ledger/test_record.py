@@ -9,7 +9,7 @@ import pytest
 from borgpull.guard import Unreadable
 from borgpull.ledger import Hold, Note, Phase
 from borgpull.ledger.record import NewerLedger, load
-from borgpull.retention import Facts, Oddity, Source, Standing
+from borgpull.retention import ArchiveState, Facts, Oddity, Source
 
 HELD = Path(__file__).with_name("held.json").read_bytes()
 ODD = "5ee183b6b041eb51463b9855be9830d78dd4cc5264e59d8091e54f88a62e4e00"
@@ -36,8 +36,8 @@ def test_a_ledger_of_the_version_before_is_read_unchanged():
     assert (found.size, found.files, found.taken, found.checked) == (3800300, 68, 6574080, 0.0)
     assert (found.linked, found.checking, found.intent, found.rules) == (True, False, None, ())
     assert (found.expected, found.expected_why) == (1821663333.9085686, "a migration")
-    assert found.note(ODD) == Note(state=Standing.ODD, reason=f"{EMPTY}; {FEW}", paths=PATHS)
-    assert [note.state for note in found.notes.values()] == [Standing.GOOD] * 3 + [Standing.ODD]
+    assert found.note(ODD) == Note(state=ArchiveState.ODD, reason=f"{EMPTY}; {FEW}", paths=PATHS)
+    assert [note.state for note in found.notes.values()] == [ArchiveState.GOOD] * 3 + [ArchiveState.ODD]
     since = 1795743332.0
     assert found.facts[ODD] == Facts(
         files=68,

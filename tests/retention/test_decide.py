@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from borgpull.config import retention as setting
-from borgpull.retention import Archive, Rules, Standing, decide, series_of
+from borgpull.retention import Archive, ArchiveState, Rules, decide, series_of
 
 STREAMS = ("db",)
 ALSO = ("home-",)
@@ -14,7 +14,7 @@ ONE_DAY = Rules(within="1d")
 
 
 def archive(
-    age: float, state: Standing = Standing.GOOD, *, series: str = "snapshot-", end: str = "", **more
+    age: float, state: ArchiveState = ArchiveState.GOOD, *, series: str = "snapshot-", end: str = "", **more
 ) -> Archive:
     """An archive that was begun `age` days before now."""
     name = f"{series}{stamp(NOW - age * DAY)}{end}"
@@ -22,11 +22,11 @@ def archive(
 
 
 def aside(age: float, *paths: str, **more) -> Archive:
-    return archive(age, Standing.SET_ASIDE, paths=frozenset(paths), **more)
+    return archive(age, ArchiveState.SET_ASIDE, paths=frozenset(paths), **more)
 
 
 def checkpoint(age: float) -> Archive:
-    return archive(age, Standing.UNJUDGED, end=".checkpoint")
+    return archive(age, ArchiveState.UNJUDGED, end=".checkpoint")
 
 
 def rules(text: str) -> Rules:
@@ -99,7 +99,7 @@ def test_a_checkpoint_is_no_backup_whatever_its_state():
 
 
 def test_what_was_set_aside_goes_after_thirty_days():
-    assert why([archive(0), aside(30, reason="no file\x1b[2J"), aside(30.01), archive(31, Standing.UNJUDGED)]) == [
+    assert why([archive(0), aside(30, reason="no file\x1b[2J"), aside(30.01), archive(31, ArchiveState.UNJUDGED)]) == [
         (True, "within 1d"),
         (True, "set aside: no file�[2J; goes after 2026-09-21"),
         (False, "set aside for more than 30 days"),
@@ -138,7 +138,7 @@ def test_what_is_no_rule_is_refused(options):
         Rules.from_options(options)
 
 
-STATES = st.sampled_from(Standing)
+STATES = st.sampled_from(ArchiveState)
 PATHS = st.none() | st.frozensets(st.sampled_from(["/etc", "/srv", "/home"]))
 SERIES = st.sampled_from(["snapshot-", "@db-", "@gone-", "home-", "other-"])
 STARTS = st.integers(-60, 400).map(lambda age: NOW - age * DAY / 3) | st.floats(-1e15, 1e15)
@@ -185,15 +185,15 @@ def test_what_never_goes(archives, by):
     assert gone.isdisjoint(groups.pop(None, []))
     assert all(decision.rule for decision in answer.decisions)
     for members in groups.values():
-        finished = [one for one in members if one.state is Standing.GOOD and "checkpoint" not in one.name]
+        finished = [one for one in members if one.state is ArchiveState.GOOD and "checkpoint" not in one.name]
         assert not finished or max(finished, key=lambda one: one.age_order) not in gone
 
 
-@given(archives_of(), archives_of(st.sampled_from([Standing.SET_ASIDE, Standing.UNJUDGED])), RULES)
+@given(archives_of(), archives_of(st.sampled_from([ArchiveState.SET_ASIDE, ArchiveState.UNJUDGED])), RULES)
 def test_archives_that_are_not_good_change_nothing_for_good_ones(archives, more, by):
     known = {one.name for one in archives}
     added = [one for one in more if one.name not in known]
-    good = [one for one in archives if one.state is Standing.GOOD and "checkpoint" not in one.name]
+    good = [one for one in archives if one.state is ArchiveState.GOOD and "checkpoint" not in one.name]
 
     def said(answer):
         return {each.archive: (each.kept, each.rule) for each in answer.decisions if each.archive in good}
@@ -210,7 +210,7 @@ def test_a_source_path_that_was_held_is_still_held(archives, by):
             return {
                 path
                 for one in those
-                if one.name.startswith(series) and one.state is not Standing.GOOD and "checkpoint" not in one.name
+                if one.name.startswith(series) and one.state is not ArchiveState.GOOD and "checkpoint" not in one.name
                 for path in one.paths or ()
             }
 
@@ -221,4 +221,4 @@ def test_a_source_path_that_was_held_is_still_held(archives, by):
 @given(archives_of(), RULES)
 def test_what_stayed_stays_when_it_is_decided_again(archives, by):
     once = decided(archives, by)
-    assert set(decided(once.kept, by).to_go) <= {one for one in once.kept if one.state is not Standing.GOOD}
+    assert set(decided(once.kept, by).to_go) <= {one for one in once.kept if one.state is not ArchiveState.GOOD}

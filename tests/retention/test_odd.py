@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from borgpull.hostile import clean
 from borgpull.retention import Facts, Limits, Oddity, Source, ends, oddities
+from borgpull.untrusted import clean
 
 MB, GB, TB = 10**6, 10**9, 10**12
 LIMITS = Limits()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from borgpull.borg import series as names
+from borgpull.borg import archive_names as names
 from borgpull.config.retention import prefix as judged
 from borgpull.config.table import problem_with
 from borgpull.retention import series_of

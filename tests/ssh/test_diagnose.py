@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from borgpull.hostile import clean
 from borgpull.ssh.diagnose import diagnose
+from borgpull.untrusted import clean
 
 CLOSED = "kex_exchange_identification: Connection closed by remote host\r\nConnection closed by 192.0.2.1 port 22\r"
 SEEN = {

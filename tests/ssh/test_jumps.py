@@ -58,7 +58,7 @@ def jump(there: Connection, number: int, **changes) -> Connection:
 
 def failure_to(where: Connection, memory: Path) -> Failure:
     async def connect() -> None:
-        async with ssh.open_master(where, party="T web", directory=memory, heard=lambda line: None):
+        async with ssh.open_master(where, party="T web", directory=memory, on_output=lambda line: None):
             pass
 
     with pytest.raises(Failure) as failed:
@@ -70,7 +70,7 @@ def failure_to(where: Connection, memory: Path) -> Failure:
 
 def test_a_command_is_run_at_the_end_and_no_key_is_left_on_the_way(lab, there, memory):
     async def ask() -> tuple[bytes, list[str]]:
-        async with ssh.open_master(there, party="T web", directory=memory, heard=lambda line: None) as master:
+        async with ssh.open_master(there, party="T web", directory=memory, on_output=lambda line: None) as master:
             files = [place.name for place in memory.rglob("*") if not place.is_dir()]
             return (await ssh.execute(master, "echo here", seconds=10)).stdout, files
 
@@ -138,7 +138,7 @@ def test_a_jump_host_that_goes_away_is_named_as_what_broke(lab, there, memory, n
     host = lab.targets[number].host
 
     async def ask() -> Failure | None:
-        async with ssh.open_master(there, party="T web", directory=memory, heard=lambda line: None) as master:
+        async with ssh.open_master(there, party="T web", directory=memory, on_output=lambda line: None) as master:
             processes.end(processes.descendants(host.pid))
             return await master.lost()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from borgpull import proc, ssh
+from borgpull import process, ssh
 from borgpull.config import Connection, Host
 from borgpull.errors import Failure
 from lab import Lab, Spot, lab_running, processes
@@ -38,8 +38,8 @@ def connection(lab: Lab, name: str = "plain") -> Connection:
     return lab.host(name).connection()
 
 
-def master_to(where: Connection, memory: Path, heard=lambda line: None):
-    return ssh.open_master(where, party="T web", directory=memory, heard=heard)
+def master_to(where: Connection, memory: Path, on_output=lambda line: None):
+    return ssh.open_master(where, party="T web", directory=memory, on_output=on_output)
 
 
 def failure_to(where: Connection, memory: Path) -> Failure:
@@ -69,7 +69,7 @@ def test_keys_are_gone_once_it_is_up_and_all_is_gone_when_it_ends(lab, memory):
 
 def test_all_is_gone_when_what_uses_it_crashes(lab, memory):
     async def crash() -> None:
-        async with master_to(connection(lab), memory) as master, ssh.session(master, proc.Command("cat")):
+        async with master_to(connection(lab), memory) as master, ssh.session(master, process.Command("cat")):
             raise RuntimeError(str(master.pid))
 
     with pytest.raises(RuntimeError) as crashed:
@@ -109,7 +109,7 @@ def test_keys_and_hosts_of_the_user_are_not_used(lab, memory, tmp_path, monkeypa
     (home / "id_ed25519").chmod(0o600)
     (home / "known_hosts").write_text(where.known_host)
     (home / "config").write_text(f"Host *\n  IdentityFile {home}/id_ed25519\n  StrictHostKeyChecking no\n")
-    monkeypatch.setattr(proc, "_home", lambda: str(tmp_path))
+    monkeypatch.setattr(process, "_home", lambda: str(tmp_path))
     agent = tmp_path / "agent"
     with subprocess.Popen(["ssh-agent", "-D", "-a", agent], stdout=subprocess.DEVNULL) as running:
         until(agent.exists, process=running, seconds=10)
@@ -135,20 +135,20 @@ def test_a_port_on_which_nobody_listens_is_said(lab, memory):
 
 def test_a_host_that_talks_and_talks_does_not_stop_us(lab, memory):
     # Who leaves the stderr of ssh unread hangs at 64 KiB.
-    heard = []
+    on_output = []
 
     async def ask() -> bytes:
-        async with master_to(connection(lab, "wordy"), memory, heard.append) as master:
+        async with master_to(connection(lab, "wordy"), memory, on_output.append) as master:
             return (await ssh.execute(master, "echo here", seconds=10)).stdout
 
     assert asyncio.run(ask()) == b"here\n"
-    assert "All that you do here is written down." in heard
+    assert "All that you do here is written down." in on_output
 
 
 def test_a_command_gets_its_arguments_and_input_and_gives_its_output_and_status(lab, memory):
     arguments = ("two words", "$(id)", "", "-n", "line\nbreak", "'\"\\", "naïve 🐢")
 
-    async def ask() -> proc.Completed:
+    async def ask() -> process.Completed:
         async with master_to(connection(lab), memory) as master:
             script = 'printf "%s|" "$@"; cat; echo oops >&2; exit 7'
             return await ssh.execute(master, script, *arguments, stdin=b"\0in", seconds=10)
@@ -203,7 +203,7 @@ def test_a_session_that_is_refused_is_said_and_opens_no_connection_behind_our_ba
     async def ask() -> None:
         async with (
             master_to(connection(lab, "narrow"), memory) as master,
-            ssh.session(master, proc.Command("cat"), stdin=subprocess.PIPE) as first,
+            ssh.session(master, process.Command("cat"), stdin=subprocess.PIPE) as first,
         ):
             await first.write(b"x\n")
             assert await first.stdout.readline() == b"x\n"
@@ -218,7 +218,7 @@ def test_a_session_that_is_refused_is_said_and_opens_no_connection_behind_our_ba
 def test_a_refused_forward_is_said_with_the_settings_that_allow_it(lab, memory):
     async def ask() -> None:
         async with master_to(connection(lab, "closed"), memory) as master:
-            await master.forward(f"/tmp/borgpull-test-{master.pid}", memory / "nobody")
+            await master.forward_remote(f"/tmp/borgpull-test-{master.pid}", memory / "nobody")
 
     with pytest.raises(Failure, match="refuses to forward") as failed:
         asyncio.run(ask())
@@ -229,7 +229,7 @@ def test_a_connection_that_breaks_is_said_and_ends_its_sessions(lab, memory):
     async def ask() -> tuple[int, Failure | None, Failure | None]:
         async with (
             master_to(connection(lab), memory) as master,
-            ssh.session(master, proc.Command("cat"), stdin=subprocess.PIPE) as child,
+            ssh.session(master, process.Command("cat"), stdin=subprocess.PIPE) as child,
         ):
             await child.write(b"x\n")
             assert await child.stdout.readline() == b"x\n"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from borgpull import proc, ssh
+from borgpull import process, ssh
 from borgpull.errors import Failure
 from borgpull.ssh import connect
 from borgpull.ssh import master as limits
@@ -27,7 +27,7 @@ def lab() -> Iterator[Lab]:
 def failure_of(lab: Lab, port: int, use) -> Failure:
     async def attempt(memory: Path) -> None:
         where = lab.server.connection(port=port)
-        async with ssh.open_master(where, party="T web", directory=memory, heard=lambda line: None) as master:
+        async with ssh.open_master(where, party="T web", directory=memory, on_output=lambda line: None) as master:
             await use(master)
 
     with tempfile.TemporaryDirectory(prefix="bptest-", dir="/dev/shm") as memory:
@@ -53,9 +53,9 @@ def test_a_host_that_stops_in_the_key_exchange_is_given_up(lab, monkeypatch):
             return peer
 
         async def failing() -> Failure:
-            greeted = asyncio.create_task(asyncio.to_thread(greet))
+            probe_serve = asyncio.create_task(asyncio.to_thread(greet))
             failure = await asyncio.to_thread(failure_of, lab, listener.getsockname()[1], never)
-            (await greeted).close()
+            (await probe_serve).close()
             return failure
 
         failure = asyncio.run(failing())
@@ -67,12 +67,12 @@ def test_a_connection_of_ours_that_stands_still_ends_with_its_sessions(lab, monk
     monkeypatch.setattr(limits, "_ASK_SECONDS", 0.2)
 
     async def stopped(master: ssh.Master) -> None:
-        async with ssh.session(master, proc.Command("cat"), stdin=subprocess.PIPE) as child:
+        async with ssh.session(master, process.Command("cat"), stdin=subprocess.PIPE) as child:
             await child.write(b"x\n")
             assert await child.stdout.readline() == b"x\n"
             os.kill(master.pid, signal.SIGSTOP)
             with pytest.raises(Failure, match="does not answer \\(ssh -O forward\\)"):
-                await master.forward("/tmp/borgpull-test", Path("/dev/shm/nobody"))
+                await master.forward_remote("/tmp/borgpull-test", Path("/dev/shm/nobody"))
             assert await child.wait(20) == ssh.SSH_FAILED
             lost = await master.lost()
             assert lost is not None

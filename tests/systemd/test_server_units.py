@@ -11,7 +11,7 @@ import pytest
 from test_units import UNITS, analyze, section
 
 from borgpull.config.paths import escaped
-from borgpull.road import greeted
+from borgpull.transport import probe_serve
 
 SUB_DIR = "web/db-1"
 MOST_EXPOSED = 15
@@ -59,7 +59,7 @@ def test_what_a_socket_starts_is_a_borg_serve_for_this_repository(made, kind, op
     with subprocess.Popen(listen, stderr=subprocess.PIPE, env={"PATH": os.environ["PATH"]}) as listener:
         try:
             deadline = time.monotonic() + 30
-            while asyncio.run(greeted(made / "socket")) is None:
+            while asyncio.run(probe_serve(made / "socket")) is None:
                 assert time.monotonic() < deadline, "no borg serve answers"
         finally:
             listener.terminate()

@@ -9,8 +9,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from borgpull.answers import Examined, Finding, GoodArchive, Mark, Standing, Standings, State, Trouble
 from borgpull.errors import Failure
+from borgpull.results import Examined, Finding, GoodArchive, Mark, State, StatusReport, TargetStatus, Trouble
 from borgpull.ui import console
 from borgpull.ui.doctor import doctor_lines
 from borgpull.ui.status import failure_lines, status_lines
@@ -31,7 +31,7 @@ FINDINGS = (
     Finding(party="T mail", what="borg", mark=Mark.FAILED, detail=HOSTILE, hint="apt install borgbackup"),
     Finding(party="T mail", what="ledger", mark=Mark.UNSEEN),
 )
-GOOD = Standing(
+GOOD = TargetStatus(
     target="web",
     state=State.OK,
     ledger="clean",
@@ -42,7 +42,7 @@ GOOD = Standing(
     free=5_000_000_000,
     checked=NOW - 86400 * 2,
 )
-TAMPERED = Standing(
+TAMPERED = TargetStatus(
     target="mail",
     state=State.TAMPERED,
     ledger="closed",
@@ -51,7 +51,7 @@ TAMPERED = Standing(
     rules=("1 archive vanished: a", HOSTILE),
     hint="`borgpull rollback mail`",
 )
-STALE = Standing(
+STALE = TargetStatus(
     target="db", state=State.STALE, last=GoodArchive(name="s", started=NOW - 99999, age=99999.0), cause="old"
 )
 
@@ -116,7 +116,7 @@ def test_a_late_stream_is_not_told_with_the_age_of_the_source_paths():
 
 
 def test_many_that_are_wrong_are_named_as_far_as_a_monitor_shows_them():
-    many = [Standing(target=f"t{number}", state=State.STALE) for number in range(9)]
+    many = [TargetStatus(target=f"t{number}", state=State.STALE) for number in range(9)]
     assert shown(status_lines(many, now=NOW, max_age=60))[0] == "WARNING: 9 stale (t0, t1, t2, t3, t4 and 4 more)"
 
 
@@ -138,12 +138,12 @@ def test_reports_are_those_of_the_published_schemas():
     report = json.loads(Examined(findings=FINDINGS).text)
     DOCTOR.validate(report)
     assert report["outcome"] == "failed"
-    told = json.loads(Standings(at=NOW, max_age=60, targets=(GOOD, TAMPERED, STALE)).text)
+    told = json.loads(StatusReport(at=NOW, max_age=60, targets=(GOOD, TAMPERED, STALE)).text)
     STATUS.validate(told)
     assert told["level"] == "critical"
     assert told["targets"][0]["last_archive"] == {"name": "snapshot-1", "start": "2026-09-21T13:13:20.000Z"}
     trouble = Trouble(party="B", cause="refused", hint="check Host")
-    lost = json.loads(Standings(at=NOW, max_age=60, error=trouble).text)
+    lost = json.loads(StatusReport(at=NOW, max_age=60, error=trouble).text)
     STATUS.validate(lost)
     assert (lost["level"], lost["error"]["cause"]) == ("unknown", "refused")
 
@@ -152,6 +152,6 @@ def test_a_report_that_breaks_its_promise_is_found():
     report = json.loads(Examined(findings=FINDINGS).text)
     report["findings"][0]["mark"] = "fine"
     assert not DOCTOR.is_valid(report)
-    told = json.loads(Standings(at=NOW, max_age=60, targets=(GOOD,)).text)
+    told = json.loads(StatusReport(at=NOW, max_age=60, targets=(GOOD,)).text)
     told["targets"][0]["surprise"] = 1
     assert not STATUS.is_valid(told)

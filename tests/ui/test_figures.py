@@ -1,8 +1,8 @@
 import pytest
 
-from borgpull.answers import stamp
-from borgpull.hostile import shown
-from borgpull.ui.figures import number, percent, plural, size, span
+from borgpull.results import stamp
+from borgpull.ui.format import number, percent, plural, size, span
+from borgpull.untrusted import shown
 
 
 @pytest.mark.parametrize(

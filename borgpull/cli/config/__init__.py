@@ -8,12 +8,12 @@ from typing import ClassVar
 from plumbum import cli
 
 from ... import config
-from ...answers import Checked
 from ...config import Connection
 from ...errors import ConfigError
+from ...results import Checked
 from ...ui import console, doctor
-from ..command import ConfiguredCommand, private_directory
-from ..exits import DONE, OF_CHECK, WRONG
+from ..base import ConfiguredCommand, private_directory
+from ..exit_codes import DONE, OF_CHECK, WRONG
 from ..help import Command, Group
 
 

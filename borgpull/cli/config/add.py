@@ -16,20 +16,20 @@ from pathlib import Path
 from plumbum import cli
 
 from ... import config, files, ssh
-from ...config import NewTarget, address, block, fields, keytext
+from ...config import NewTarget, add_target, address, normalise, rules
 from ...config.table import problem_with
 from ...errors import ConfigError, Failure, UsageError, target_party
 from ...ssh import Key
 from ...ui import console
 from ...ui.console import message_note
-from .. import asking
-from ..command import ConfiguredCommand, awaited, checked, private_directory
-from ..exits import DONE, OF_ADD
+from .. import prompts
+from ..base import ConfiguredCommand, awaited, checked, private_directory
+from ..exit_codes import DONE, OF_ADD
 
 _BYTES_OF_A_PASSPHRASE = 32
 _Rule = Callable[[str], str | None]
 _host, _user, _path, _pattern = (
-    functools.partial(problem_with, rule) for rule in (address.host, address.user, fields.source_path, fields.exclude)
+    functools.partial(problem_with, rule) for rule in (address.host, address.user, rules.source_path, rules.exclude)
 )
 
 
@@ -120,7 +120,7 @@ class _Questions:
 
     def refuse_name(self, name: str) -> None:
         """Raise UsageError for a name that the new target cannot have."""
-        if problem := block.name_problem(self._text, name):
+        if problem := add_target.name_problem(self._text, name):
             raise UsageError(f"NEW-NAME {problem}", hint="choose another one")
 
     def host(self, name: str) -> str:
@@ -129,7 +129,7 @@ class _Questions:
         return self._one("--host", self._options.host, "Host (name, name:port or address)", default, _host)
 
     def username(self) -> str:
-        default = block.last_username(self._text) or "root"
+        default = add_target.last_username(self._text) or "root"
         return self._one("--user", self._options.user, "User to log in as", default, _user)
 
     def source_paths(self) -> tuple[str, ...]:
@@ -148,7 +148,7 @@ class _Questions:
         """Return the repository's path below RootDir; the target's name is proposed where it could be one."""
 
         def rule(text: str) -> str | None:
-            return block.sub_dir_problem(self._text, text)
+            return add_target.sub_dir_problem(self._text, text)
 
         default = name if rule(name) is None else ""
         return self._one("--sub-dir", self._options.sub_dir, "Repository below RootDir", default, rule)
@@ -178,7 +178,7 @@ class _Questions:
             f"The host key of {where.name} port {where.port} (ED25519) has the fingerprint\n  {key.fingerprint}\n"
             "There, `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` tells the right one.\nIs it the same?"
         )
-        if not wanted and not awaited(asking.agreed(question, otherwise="give --fingerprint SHA256:...")):
+        if not wanted and not awaited(prompts.confirm(question, hint="give --fingerprint SHA256:...")):
             raise Failure(party, "its host key was not confirmed; nothing was added", hint="compare the fingerprints")
         return key.known_host(where.name, where.port)
 
@@ -189,7 +189,7 @@ class _Questions:
 
     @staticmethod
     def _asked(option: str, question: str, default: str, rule: _Rule) -> str:
-        return awaited(asking.answer(question, default=default, rule=rule, otherwise=f"give {option}"))
+        return awaited(prompts.answer(question, default=default, rule=rule, hint=f"give {option}"))
 
     def _key_file_problem(self, name: str) -> str | None:
         if not name:
@@ -204,7 +204,7 @@ class _Questions:
 
 
 def _key_text(name: str) -> str:
-    return keytext.private_key(Path(name).expanduser().read_text(encoding="utf-8"))
+    return normalise.private_key(Path(name).expanduser().read_text(encoding="utf-8"))
 
 
 def _all_right(option: str, values: Iterable[str], rule: _Rule) -> tuple[str, ...]:

@@ -1,0 +1,91 @@
+"""The way through the room: text, keys, defaults, single fields, fields between each other.
+
+pydantic's own words and inputs are never used: they quote values, and a value may be a secret.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from ..errors import ConfigError
+from .cross_checks import ValidFields, problems
+from .key_names import field_at, folded
+from .model import Config, File
+from .problem import Place, Problem, at, told
+from .table import Invalid, header, table_of
+from .toml_text import parsed
+
+_WORDS = {
+    "missing": "is missing: add {about}",
+    "too_short": "is empty: add {about}",
+    "too_long": "has more entries than {max_length}: put some of them into a script on the target",
+    "tuple_type": "must be a list: {about}",
+    "bool_type": "must be true or false, without quotes",
+    "whole": "must be a whole number from {least} to {most}, without quotes",
+}
+
+CheckKey = Callable[[str], str | None]
+CheckKnownHost = Callable[[str, int, str], str | None]
+
+
+def read(text: str, *, check_key: CheckKey, check_known_host: CheckKnownHost) -> Config:
+    """Return the settings that a config says.
+
+    `check_key(key)` and `check_known_host(host, port, known_host)` return None or what is wrong; they get
+    normalised values, each distinct one once. Raises ConfigError with all problems at once.
+    """
+    said, found = folded(parsed(text))
+    tree = _with_defaults(said)
+    try:
+        checks = {"key": functools.cache(check_key), "known_host": functools.cache(check_known_host)}
+        file = File.model_validate(tree, context=checks)
+        wrong = []
+    except ValidationError as error:
+        wrong = error.errors(include_url=False, include_input=False)
+    # In a tuple pydantic (2.14) counts the sound entries alone: it may not be short at all.
+    found += [
+        Problem(each["loc"], _words(each)) for each in wrong if each["type"] != "too_short" or not at(tree, each["loc"])
+    ]
+    found += problems(ValidFields(tree=tree, broken=frozenset(problem.place for problem in found)))
+    if found:
+        raise ConfigError(told((Problem(_origin(each.place, said), each.words) for each in found), said))
+    return Config.model_construct(**dict(file.borg), targets=file.servers, notify=file.notify)
+
+
+def _with_defaults(said: dict[str, Any]) -> dict[str, Any]:
+    """Return the config with [Borg.Defaults] under each target."""
+    defaults, servers = at(said, ("Borg", "Defaults")), said.get("Servers")
+    if not isinstance(defaults, dict) or not isinstance(servers, list):
+        return said
+    return said | {"Servers": [defaults | each if isinstance(each, dict) else each for each in servers]}
+
+
+def _origin(place: Place, said: dict[str, Any]) -> Place:
+    """Return where what a target has was said: in its own table, or in [Borg.Defaults]."""
+    home: Place = ("Borg", "Defaults", *place[2:])
+    is_default = len(place) > 2 and at(said, place[:3]) is None and at(said, home[:3]) is not None
+    return home if is_default else place
+
+
+def _words(entry: ErrorDetails) -> str:
+    kind, place, context = entry["type"], entry["loc"], entry.get("ctx", {})
+    field = field_at(place)
+    if table_of(field) and kind != "too_short":
+        return _table_words(place, field, missing=kind == "missing")
+    if isinstance(invalid := context.get("error"), Invalid):
+        return str(invalid)
+    return _WORDS.get(kind, "must be a text in quotes").format(about=field.description, **context)
+
+
+def _table_words(place: Place, field: FieldInfo, *, missing: bool) -> str:
+    written = header(".".join(step for step in place if isinstance(step, str)), field)
+    is_list = written.startswith("[[")
+    if missing:
+        return f"is missing: add {field.description if is_list else f'a {written} table with {field.description}'}"
+    return f"must be a {'list of tables' if is_list and isinstance(place[-1], str) else 'table'}: write {written}"

@@ -1,0 +1,106 @@
+"""The connections to B: each bears a few sessions at a time, another one is opened when all places are taken.
+
+A connection that broke is replaced when the next job asks. B never sees more than one attempt to connect at a time, nor
+one soon after another that failed, however many targets wait for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from ..config import Config
+from ..doctor import require
+from ..errors import BACKUP_SERVER, Failure
+from ..events import Emit, Said, Warned
+from ..repository import RunContext
+from ..ssh import SESSIONS, Master, open_master
+from ..transport import BackupServer, Root
+
+# What C itself must have installed.
+PROGRAMS = ("ssh", "borg", "socat")
+# For so long the failure of one attempt to connect is the answer to all who ask.
+_REST_SECONDS = 10.0
+# What one job needs at a time.
+_PLACES = 2
+
+
+class Servers(contextlib.AsyncExitStack):
+    """B, as often as it is needed. On leaving all connections end."""
+
+    def __init__(self, config: Config, *, directory: Path, emit: Emit) -> None:
+        super().__init__()
+        self._config = config
+        self._directory = directory
+        self._emit = emit
+        self._one_at_a_time = asyncio.Lock()
+        self._taken: Counter[Master] = Counter()
+        self._limit = SESSIONS
+        self._failure: Failure | None = None
+        self._failed_at = 0.0
+        self.root = Root()
+
+    @contextlib.asynccontextmanager
+    async def lease(self) -> AsyncIterator[BackupServer]:
+        """Return B for one job: a place for its lasting session, and one for a serve, both or none.
+
+        So no job that has one waits for the other while others do the same. Raises Failure when B cannot be reached.
+        """
+        async with self._one_at_a_time:
+            while len(places := self._free()) < _PLACES:
+                self._taken.setdefault(await self._opened(), 0)
+            self._taken.update(places)
+        lasting, serve = places
+        try:
+            yield BackupServer(serve, lasting, self._config.server.borg_path, self._directory, self.root)
+        finally:
+            self._taken.subtract(places)
+            for master in places:
+                self._learn(master)
+
+    def _free(self) -> list[Master]:
+        """Return the connections that have a place for a job, one for each place."""
+        for master in [master for master in self._taken if not master.alive]:
+            del self._taken[master]
+        places = [master for master, taken in self._taken.items() for _ in range(self._limit - taken)]
+        return places[:_PLACES]
+
+    async def _opened(self) -> Master:
+        now = asyncio.get_running_loop().time()
+        if self._failure is not None and (not self._failure.transient or now < self._failed_at + _REST_SECONDS):
+            raise self._failure
+        try:
+            master = await self.enter_async_context(
+                open_master(
+                    self._config.server,
+                    party=BACKUP_SERVER,
+                    directory=self._directory,
+                    on_output=lambda line: self._emit(Said(party=f"ssh {BACKUP_SERVER}", text=line)),
+                )
+            )
+        except Failure as failure:
+            self._failure, self._failed_at = failure, asyncio.get_running_loop().time()
+            raise
+        self._failure = None
+        return master
+
+    def _learn(self, master: Master) -> None:
+        if master.limit < self._limit:
+            self._limit = master.limit
+            self._emit(
+                Warned(
+                    text=f"B allows {self._limit} sessions in a connection (MaxSessions): more connections are opened",
+                    hint="raise MaxSessions in the sshd_config of B to 10, its default",
+                )
+            )
+
+
+@contextlib.asynccontextmanager
+async def connected(config: Config, *, directory: Path, cache: Path, emit: Emit) -> AsyncIterator[RunContext]:
+    """Connect to B for as long as the context lasts; yields what a job needs. Raises Failure."""
+    require(*PROGRAMS)
+    async with Servers(config, directory=directory, emit=emit) as servers, servers.lease() as server:
+        yield RunContext(config, server, cache, emit)

@@ -1,0 +1,309 @@
+"""What C does to a repository once T's session was found clean: check it when that is due, prune it, compact it.
+
+T has no part in it. Nothing is pruned while a check finds damage, and nothing changes but between the custody's
+`begin_own` and `end_own`.
+
+Time is cut into periods of CheckEvery, for each repository at moments of its own, which its id gives: the first run in
+each period checks. So the checks of a fleet that began on one day do not stay together on one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+from ..borg import WARNED
+from ..borg import command as borg_command
+from ..borg.command import is_checkpoint as is_unfinished
+from ..borg.failure import UNPROVEN
+from ..borg.output import Message
+from ..errors import BACKUP_SERVER, CONTROLLER, Failure, NoSpace
+from ..events import Outcome, Step
+from ..ledger import Ledger
+from ..results import ListedArchive
+from ..retention import DAYS_SET_ASIDE, Archive, ArchiveState, Retention, Rules, decide
+from ..transport import BorgResult
+from ..untrusted import clean
+from .archives import VerifiedArchives
+from .context import TargetContext
+from .grace import make_way
+from .space import LEAST, shown
+from .step_events import StepReport
+from .verification import Verification
+
+_FREED = re.compile(r"compaction freed about (.{1,20}) repository space")
+# Every commit leaves a few bytes; to move segments for less than this costs more than it frees.
+_WORTH_COMPACTING = 1024 * 1024
+_SHARES = 1 << 64
+HELD = "the target is held"
+# Of an archive that is not in the ledger, by whether it is unfinished.
+_UNVERIFIED = {True: "unfinished: the next run goes on from it", False: "not verified: the next run judges it"}
+# The kernel takes 128 KiB in one argument and much more in all; what leads there takes its share.
+_LONGEST_ARGUMENTS = 96 * 1024
+
+
+class Maintenance:
+    """The repository of one target, between T's session and the next one."""
+
+    def __init__(self, context: TargetContext, verification: Verification) -> None:
+        self._context = context
+        self._events = context.events
+        self._verification = verification
+        self._kept = self._scarce = False
+        self._every = context.config.check_every
+        # Without a shell nobody sees how far one came.
+        self._most = context.config.check_max_duration if context.vault.records else 0
+
+    def check_is_due(self) -> bool:
+        return check_due(self._verification.verified, every=self._every, now=time.time())
+
+    def check_is_overdue(self) -> bool:
+        """Tell whether a check that began was not done to its end within CheckEvery: nothing waits for it longer."""
+        return 0 < self._verification.verified.check_began <= time.time() - self._every
+
+    async def check(self, *, due: bool) -> None:
+        """Check the repository, or tell why not. Raises Failure when there is damage."""
+        if not due:
+            self._events.skip(Step.CHECK, self._reason())
+            return
+        if self._most and not await self._read_segments():
+            return
+        with self._events.step(Step.CHECK, "archives" if self._most else ""):
+            await self._checked(borg_command.check_archives() if self._most else borg_command.check())
+            await self._verification.end_check(passed=True)
+
+    async def _read_segments(self) -> bool:
+        """Read segments for CheckMaxDuration, and return whether that was the last of them."""
+        with self._events.step(Step.CHECK, "segments") as report:
+            anew = (
+                "begun anew, as the mark in its config is not ours; " if await self._verification.begin_part() else ""
+            )
+            await self._checked(borg_command.check_segments(self._most))
+            done = await self._verification.end_part()
+            last = self._verification.verified.evidence.transaction
+            report.detail = f"{anew}segments below {done} of {last + 1}" if done else f"{anew}all segments"
+            return not done
+
+    async def _checked(self, arguments: list[str]) -> None:
+        ended = await self._context.borg(Step.CHECK, arguments)
+        # Borg reports damage with the exit status of a warning.
+        if ended.status == WARNED and UNPROVEN not in _first(ended):
+            await self._verification.end_check(passed=False)
+            raise Failure(
+                BACKUP_SERVER,
+                f"borg check found damage in the repository: {_first(ended)}",
+                hint="nothing was pruned or compacted; read borg's manual on `check --repair` before you act",
+            )
+        if ended.status != 0:
+            raise ended.failure(CONTROLLER, "check")
+
+    def _reason(self) -> str:
+        due = next_check(self._verification.verified, every=self._every, now=time.time())
+        # Farther than a year ahead lies only "never".
+        if due > time.time() + 2 * 366 * 86400:
+            return "switched off"
+        return time.strftime("due from %Y-%m-%d %H:%M UTC", time.gmtime(due))
+
+    async def tidy(self) -> None:
+        """Prune and compact. Raises Failure."""
+        await self.prune()
+        await self.compact()
+
+    async def make_room(self, short: NoSpace) -> None:
+        """Prune and compact because a session had no room, and have its failure say what that freed. Raises Failure.
+
+        What was not committed goes with it. Where the disk itself is short, what Grace keeps of this target goes first:
+        it would hold the space. What borg did not finish the next run goes on from, so it goes only where there is too
+        little room even so.
+        """
+        before = self._verification.space
+        # That the disk is full a target may only claim.
+        self._scarce = short.limit == "quota" or self._verification.lacks_space(2 * LEAST)
+        if self._scarce and (dropped := await make_way(self._context, self._verification.verified)):
+            text = f"what Grace kept was dropped, for its room is needed (states: {dropped})"
+            self._context.warn(text)
+        await self.prune(short=True)
+        await self.compact(short=True)
+        if self._verification.lacks_space() and (unfinished := self._unfinished()):
+            await self.prune(short=True, to_go=unfinished)
+            await self.compact(short=True)
+        after = self._verification.space
+        freed = shown(max(0, after.free - before.free)) if before and after else "what they could"
+        short.hint = f"{short.hint}; prune and compact freed {freed} meanwhile"
+
+    def _unfinished(self) -> tuple[Archive, ...]:
+        known = self._verification.verified
+        kept = () if known.holds else retention_of(self._context, known).decisions
+        return tuple(each.archive for each in kept if each.series is not None and is_unfinished(each.archive.name))
+
+    def _to_go(self, *, short: bool) -> tuple[Archive, ...]:
+        known = self._verification.verified
+        if not (short and known.holds):
+            return retention_of(self._context, known).to_go
+        # A hold wins over a full disk. What is set aside goes as if its days were over.
+        later = retention_of(self._context, known, now=time.time() + (DAYS_SET_ASIDE + 1) * 86400)
+        return tuple(each for each in later.to_go if each.state is ArchiveState.SET_ASIDE)
+
+    async def prune(self, *, short: bool = False, to_go: tuple[Archive, ...] | None = None) -> None:
+        """Delete the archives that the operator's rules do not keep, or `to_go`.
+
+        With `short` room is needed: a held target is not left out then. Raises Failure when some of them stay.
+        """
+        if (why := self._waits()) and not short:
+            self._events.skip(Step.PRUNE, why)
+            return
+        with self._events.step(Step.PRUNE) as report:
+            held_back = self._held_back(report)
+            if to_go is None:
+                to_go = self._to_go(short=short)
+            to_go = () if held_back else to_go
+            self._kept = bool(to_go)
+            await self._verification.begin_own(
+                frozenset(archive.id for archive in to_go), keep=self._kept and not self._scarce
+            )
+            report.detail = held_back or (f"{len(to_go)} removed" if to_go else "")
+            if to_go:
+                await self._delete(report, [archive.name for archive in to_go])
+
+    def _waits(self) -> str:
+        known = self._verification.verified
+        goes_on = known.check_from and math.isfinite(self._every) and not self.check_is_overdue()
+        return HELD if known.holds else "the next run goes on with the check (CheckMaxDuration)" if goes_on else ""
+
+    def _held_back(self, report: StepReport) -> str:
+        """Return why nothing is to be deleted now, "" when nothing speaks against it."""
+        if self._verification.taken_over:
+            return "nothing in the run that takes a repository over"
+        if why := self._verification.clocks.disagreement(time.time()):
+            self._events.worsen(report, Outcome.WARNING)
+            hint = "set all of them by NTP; until they agree no archive is deleted"
+            self._context.warn(f"nothing was pruned: {why}", hint)
+            return "nothing, the clocks disagree"
+        return ""
+
+    async def _delete(self, report: StepReport, names: list[str]) -> None:
+        ended = BorgResult()
+        for portion in _portions(names):
+            ended = await self._context.borg(Step.PRUNE, borg_command.delete(portion))
+            if ended.status not in (0, WARNED):
+                break
+        # What borg says of it is not what counts: of a name that it does not know 1.2 says nothing at all.
+        if left := await self._verification.confirm_deleted():
+            if ended.status not in (0, WARNED):
+                raise ended.failure(CONTROLLER, "delete")
+            raise Failure(
+                CONTROLLER,
+                f"borg delete left {len(left)} of {len(names)} archives: {clean(left[0])}",
+                hint="run it again with -v to see all that borg said; the next run tries again",
+            )
+        self._events.settle(report, ended, "delete", party=CONTROLLER)
+
+    async def compact(self, *, short: bool = False) -> None:
+        """Free what no archive needs any more, when that is worth it, and write down what C made. Raises Failure.
+
+        With `short` it is worth it: what was not committed goes too, of which borg has no count.
+        """
+        if (why := self._waits()) and not short:
+            self._events.skip(Step.COMPACT, why)
+            return
+        with self._events.step(Step.COMPACT) as report:
+            freeable = await self._verification.freeable()
+            # Where it cannot be seen, borg finds out for itself.
+            if short or freeable is None or freeable >= _WORTH_COMPACTING:
+                if not self._kept and not self._scarce:
+                    await self._verification.begin_own(frozenset(), keep=True)
+                ended = await self._context.borg(Step.COMPACT, borg_command.compact())
+                self._events.settle(report, ended, "compact", party=CONTROLLER)
+                freed = [found[1] for m in ended.served.said.others if (found := _FREED.search(m.text))]
+                report.detail = f"freed {freed[-1]}" if freed else ""
+            else:
+                report.detail = "nothing to free"
+            await self._verification.end_own()
+
+
+def _first(ended: BorgResult) -> str:
+    said: list[Message] = [*ended.served.said.errors, *ended.said.errors, *ended.said.warnings]
+    return said[0].text if said else "it does not say what"
+
+
+def _portions(names: list[str]) -> Iterator[list[str]]:
+    """Cut the names into lists that fit into one command line each."""
+    portion: list[str] = []
+    size = 0
+    for name in names:
+        size += len(name.encode("utf-8", "surrogateescape")) + 1
+        if portion and size > _LONGEST_ARGUMENTS:
+            yield portion
+            portion, size = [], len(name)
+        portion.append(name)
+    if portion:
+        yield portion
+
+
+def retention_of(context: TargetContext, known: Ledger, *, now: float | None = None) -> Retention:
+    """Return what the operator's rules make of the archives of a verified state, now if not at another time."""
+    config = context.config
+    archives = [
+        Archive(
+            name=archive.name,
+            id=archive.id,
+            started=archive.seconds,
+            state=(note := known.note(archive.id)).state,
+            reason=note.reason,
+            paths=frozenset(note.paths) if note.paths else None,
+        )
+        for archive in known.evidence.archives
+    ]
+    streams = [stream.name for stream in context.target.streams]
+    rules = Rules.from_options(config.prune_options)
+    return decide(archives, rules, now=now or time.time(), streams=streams, also=config.prune_also)
+
+
+def explained(context: TargetContext, archives: VerifiedArchives) -> tuple[ListedArchive, ...]:
+    """Return the archives of a shelf, with what the next run would do with each. Raises Failure before any run."""
+    if archives.known is None:
+        raise Failure(archives.party, "no run has verified its archives yet", hint="`borgpull run` does")
+    decided = {each.archive.id: each for each in retention_of(context, archives.known).decisions}
+    if archives.known.holds:
+        # What no rule keeps stays all the same, and what is odd for as long as that.
+        held = {id_ for id_, each in decided.items() if not each.kept or each.archive.state is ArchiveState.ODD}
+        decided |= {id_: replace(decided[id_], kept=True, rule=HELD) for id_ in held}
+    return tuple(
+        replace(entry, kept=found.kept if found else True, rule=found.rule if found else _UNVERIFIED[entry.unfinished])
+        for entry in archives.listed
+        for found in [decided.get(entry.archive_id)]
+    )
+
+
+def check_due(known: Ledger, *, every: float, now: float) -> bool:
+    """Tell whether a check is due at `now`, `every` seconds: 0 for always, infinity for never.
+
+    One that never passed is: of a new repository it is cheap, and of one that was taken over or accepted nobody knows
+    yet what it holds. So is one that was interrupted, or found damage.
+    """
+    if every == 0 or math.isinf(every):
+        return every == 0
+    period = _period(known, known.checked, every)
+    # Not "later than": by a clock that was set back, the last check may lie in the future.
+    return known.checked == 0 or known.checking or period != _period(known, now, every)
+
+
+def next_check(known: Ledger, *, every: float, now: float) -> float:
+    """Return when the next period of this repository begins; infinity when it is never checked."""
+    if every == 0 or math.isinf(every):
+        return now if every == 0 else math.inf
+    return (_period(known, now, every) + 1 + _share(known)) * every
+
+
+def _period(known: Ledger, moment: float, every: float) -> int:
+    return math.floor(moment / every - _share(known))
+
+
+def _share(known: Ledger) -> float:
+    """Return what part of a period the repository's own periods begin later: from 0 to below 1."""
+    digest = hashlib.sha256(known.evidence.repository_id.encode()).digest()
+    return int.from_bytes(digest[:8], "big") / _SHARES

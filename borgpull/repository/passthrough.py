@@ -1,0 +1,118 @@
+"""A borg command of the operator's, on C, at the operator's terminal: what it may do, and what the ledger says then.
+
+With full access it works on the state that was verified last and on no other, and what it makes of it is the new truth,
+for it was C itself that changed it. Without, it may work on any state, and what it changes is only told: the state that
+was verified stays the truth. Were C to die in between, the next run finds a changed repository.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from .. import guard
+from ..borg.output import Line, Message
+from ..borg.passthrough import LATEST, BorgArguments
+from ..errors import BACKUP_SERVER, Failure
+from ..events import Said
+from ..ledger import Entry, Ledger
+from .archives import archives_of
+from .context import TargetContext
+from .recovery import Case, Recovery
+from .verification import GONE, Verification, recovery_hint
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    """What a borg of the operator's left: in words what it changed, empty when nothing did; whether that is settled."""
+
+    changes: tuple[str, ...]
+    settled: bool
+
+
+class Passthrough:
+    """The repository of one target around a borg of the operator's. The caller holds the run lock."""
+
+    def __init__(self, context: TargetContext, *, full_access: bool) -> None:
+        self._context = context
+        self._full_access = full_access
+        self._known: Ledger | None = None
+
+    @property
+    def recovery_hint(self) -> str:
+        return recovery_hint(self._context.target.name, rollback=self._context.vault.records)
+
+    async def begin(self) -> Failure | None:
+        """See that the repository is as it was verified last.
+
+        Raises Failure when it is not, and there is to be full access; else returns it, to be told. Where nothing was
+        ever verified there is nothing to keep: the next run takes what it finds. A state in Grace can only be read.
+        """
+        if self._context.kept:
+            return None
+        found = await self._context.vault.look()
+        if found.ledger is None and not found.unreadable:
+            return None
+        verification = Verification(self._context)
+        try:
+            await verification.inspect()
+        except Failure as failure:
+            if self._full_access:
+                raise
+            return failure
+        self._known = verification.verified
+        return None
+
+    async def named(self, given: BorgArguments) -> BorgArguments:
+        """Return the command with an archive for each `::latest`. Raises Failure, UsageError when there is none."""
+        if LATEST not in given.arguments:
+            return given
+        archives = await archives_of(self._context)
+        return replace(given, arguments=given.of_latest(archives.chosen(LATEST.removeprefix("::")).name))
+
+    async def run(self, given: BorgArguments, *, stdin: int) -> int:
+        """Run it, and return its exit status, -N for signal N. Raises Failure when it cannot be run."""
+        ended = await self._context.passthrough(
+            given, append_only=not self._full_access, stdin=stdin, server_heard=self._on_output
+        )
+        return ended.status
+
+    def _on_output(self, line: Line) -> None:
+        if not isinstance(line, Message):
+            return
+        target, party = self._context.target.name, f"borg {BACKUP_SERVER}"
+        if line.is_warning or line.is_error:
+            self._context.warn(f"{party}: {line.text}")
+        else:
+            self._context.emit(Said(target=target, party=party, text=line.text))
+
+    async def end(self) -> Changes:
+        """Look at what it left, and settle that where it had full access.
+
+        Raises Failure when it cannot be settled: the ledger then stays as it was.
+        """
+        left = await self._settled()
+        if self._full_access:
+            cause = "; ".join(left.changes) or "nothing was changed"
+            await self._context.remember(Entry(what="borg --full-access", cause=cause))
+        return left
+
+    async def _settled(self) -> Changes:
+        if self._known is None or await Verification(self._context).is_still(self._known):
+            return Changes(changes=(), settled=True)
+        recovery = Recovery(self._context)
+        case = await recovery.case()
+        if case.now == self._known.evidence:
+            return Changes(changes=(), settled=True)
+        if not self._full_access:
+            return Changes(changes=case.differences, settled=not case.differences)
+        if case.now is None and not case.gone:
+            raise self._unreadable(case)
+        await recovery.take(case)
+        changes = guard.own_changes(self._known.evidence, case.now) if case.now else (GONE,)
+        return Changes(changes=changes, settled=True)
+
+    def _unreadable(self, case: Case) -> Failure:
+        return self._context.failure(
+            f"what it left cannot be read, and is not taken as the truth: {'; '.join(case.differences)}",
+            hint=f"if its passphrase was changed, put the new one into the config; then {self.recovery_hint}",
+        )

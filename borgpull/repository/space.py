@@ -1,0 +1,131 @@
+"""Room on the backup server: what a session may add, so that those side by side cannot fill its disk. Asks nobody."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from ..config import units
+from ..errors import NoSpace
+from ..ledger import Ledger, Space
+
+# What borg wants to be free before it commits (1.2.4, 1.4.5): four times its index, and once there is more to compact a
+# whole segment and an object. Ledgers, hints and what an index grows by in one session are the margin.
+_INDEXES = 4
+_SEGMENT = (500 + 20) * 1024 * 1024
+_MARGIN = 64 * 1024 * 1024
+# The least quota that borg takes.
+LEAST = 10_000_000
+HINT = "free space below RootDir on the backup server, keep less (PruneSetting), or lower MinFree if it is set"
+
+
+def min_free(index: int, floor: int) -> int:
+    """Return what has to stay free beside a repository with an index of so many bytes, `floor` at the least."""
+    return max(floor, _INDEXES * index + _SEGMENT + _MARGIN)
+
+
+@dataclass
+class Room:
+    """The disks, shared by the targets at work now: `left` would be free of each if all added what was granted."""
+
+    claims: list[Claim] = field(default_factory=list)
+    left: Counter[str] = field(default_factory=Counter)
+
+    @contextlib.contextmanager
+    def reported(self) -> Iterator[Claim]:
+        """Count one target more, for as long as it is at work."""
+        claim = Claim(self)
+        self.claims.append(claim)
+        try:
+            yield claim
+        finally:
+            self.claims.remove(claim)
+
+
+@dataclass(eq=False)
+class Claim:
+    """What one target may add, on which disk: `waits` until it was first granted its share."""
+
+    room: Room = field(default_factory=Room)
+    disk: str = ""
+    granted: int = 0
+    waits: bool = True
+
+    def take(self, space: Space, *, least: int, most: int) -> tuple[int, bool]:
+        """Return the share of what is free above `least`, and whether it is shared; `most` of it is granted."""
+        others = [each for each in self.room.claims if each is not self]
+        waiting = sum(each.waits for each in others)
+        granted = any(each.granted for each in others if each.disk == space.disk)
+        left = min(self.room.left[space.disk], space.free) if granted else space.free
+        share = max(0, left - least) // (1 + waiting)
+        self.disk, self.waits, self.granted = space.disk, False, max(0, min(share, most))
+        self.room.left[space.disk] = left - self.granted
+        return share, bool(waiting) or granted
+
+    def settle(self, used: int) -> None:
+        """Give back what was granted and not used."""
+        self.room.left[self.disk] += max(0, self.granted - used)
+        self.granted = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Allowance:
+    """What `borg serve` is told as its quota, empty for none; `limit` says what sets it, as in NoSpace.
+
+    `share` is how much of the free space it leaves to the session.
+    """
+
+    quota: str
+    limit: str = "quota"
+    share: int = 0
+
+    def named(self, failure: NoSpace) -> NoSpace:
+        """Return how a session failed, named after what its quota was made of."""
+        if failure.limit != "quota" or self.limit == "quota":
+            return failure
+        if self.limit == "disk":
+            cause = f"the session used up what is free above MinFree ({shown(self.share)})"
+            return NoSpace(cause, hint=HINT, limit="disk")
+        cause = f"the session used up its share of the free space ({shown(self.share)})"
+        return NoSpace(cause, hint="when all others have ended it is tried once more", limit="share")
+
+
+def allow(claim: Claim, known: Ledger, space: Space | None, *, quota: str, floor: int, adds: bool = True) -> Allowance:
+    """Return how large a session may let its repository get: the least of `quota`, its own, and what is free.
+
+    Raises NoSpace when it may not even add what borg's least quota is, and `adds` says that it is to.
+    """
+    used, own = known.evidence.used, _size(dict(known.evidence.settings).get("storage_quota", ""))
+    most = min(filter(None, (_size(quota), own)), default=0)
+    if space is None or used < 0:
+        return Allowance(quota=_told(most, own))
+    least = min_free(space.index, floor)
+    share, shared = claim.take(space, least=least, most=most - used if most else space.free)
+    limit = "share" if shared else "disk"
+    if share < LEAST and adds:
+        claim.settle(0)
+        of = f"{shown(share)} is a session's share of " if shared else ""
+        cause = f"its disk has no room for a session: {of}{shown(space.free)} free less {shown(least)} (MinFree)"
+        raise NoSpace(cause, hint=HINT, limit=limit)
+    if most and most <= used + share:
+        return Allowance(quota=_told(most, own))
+    return Allowance(quota=str(max(LEAST, used + share)), limit=limit, share=share)
+
+
+def _told(most: int, own: int) -> str:
+    # The repository's own counts when nothing is said, and may be less than serve takes.
+    return "" if most == own else str(most)
+
+
+def _size(text: str) -> int:
+    """Return a size as a config of borg or of ours has it; 0 for none."""
+    try:
+        return int(text) if text.isdecimal() else units.size(text)
+    except ValueError:
+        return 0
+
+
+def shown(size: int) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"

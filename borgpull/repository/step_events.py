@@ -1,0 +1,146 @@
+"""What the borgs of one target say, turned into events, and the frame of a step.
+
+Watches; decides nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from ..borg import WARNED
+from ..borg.output import Created, Line, Message, Percent
+from ..errors import Failure, TamperedError
+from ..events import (
+    WORST_FIRST,
+    ArchiveProgress,
+    Emit,
+    Outcome,
+    PercentProgress,
+    Said,
+    Step,
+    StepFinished,
+    StepSkipped,
+    StepStarted,
+    Warned,
+)
+from ..transport import BorgResult
+
+# More are counted, not shown: a million changed files are one thing to know.
+MOST_WARNINGS = 20
+NO_LINKS = "B's file system has no hard links: no snapshot; a rollback can only remove what came"
+NO_LINKS_HINT = "put RootDir on a file system with hard links (ext4, xfs, btrfs, zfs)"
+
+
+class StepReport:
+    """How a step is going: set `outcome` and `detail` before it ends."""
+
+    def __init__(self, detail: str = "") -> None:
+        self.outcome = Outcome.DONE
+        self.detail = detail
+
+
+class StepEvents:
+    """The events of one target. `latest` is the step that began last, `worst` WARNING once a borg warned, or HELD.
+
+    `stopped_in` is the first step that was cut short; commands on T may still follow it.
+    """
+
+    def __init__(self, target: str, emit: Emit) -> None:
+        self._target = target
+        self._emit = emit
+        self.latest = Step.CONNECT
+        self.worst = Outcome.DONE
+        self.stopped_in: Step | None = None
+
+    @contextmanager
+    def step(self, step: Step, detail: str = "") -> Iterator[StepReport]:
+        """Frame a step: it begins, and ends with the outcome that its report or its exception says."""
+        self.latest = step
+        self._emit(StepStarted(target=self._target, step=step, detail=detail))
+        report = StepReport(detail)
+        try:
+            yield report
+        except BaseException as error:
+            report.outcome = outcome_of(error)
+            if self.stopped_in is None and report.outcome is Outcome.INTERRUPTED:
+                self.stopped_in = step
+            raise
+        finally:
+            self._emit(StepFinished(target=self._target, step=step, outcome=report.outcome, detail=report.detail))
+
+    def worsen(self, report: StepReport, outcome: Outcome) -> None:
+        """Let a step, and with it the target, end no better than with `outcome`."""
+        report.outcome = min(report.outcome, outcome, key=WORST_FIRST.index)
+        self.worst = min(self.worst, outcome, key=WORST_FIRST.index)
+
+    def skip(self, step: Step, reason: str) -> None:
+        self._emit(StepSkipped(target=self._target, step=step, reason=reason))
+
+    def output_handler(self, party: str, step: Step) -> Callable[[Line], None]:
+        """Return what a borg's lines are given to."""
+
+        def on_output(line: Line) -> None:
+            match line:
+                case Created():
+                    self._emit(ArchiveProgress(target=self._target, **vars(line)))
+                case Percent(current, total, text):
+                    self._emit(
+                        PercentProgress(target=self._target, step=step, current=current, total=total, message=text)
+                    )
+                case Message(_, _, text):
+                    self.said(party, text)
+
+        return on_output
+
+    def warn_without_links(self) -> None:
+        """Tell what is lost where B's file system has no hard links."""
+        self._emit(Warned(target=self._target, text=NO_LINKS, hint=NO_LINKS_HINT))
+
+    def said(self, party: str, text: str) -> None:
+        self._emit(Said(target=self._target, party=party, text=text))
+
+    def settle(
+        self, report: StepReport, ended: BorgResult, command: str, *, party: str, warn_on_change: bool = True
+    ) -> None:
+        """Tell the warnings of a borg that has ended. Raises Failure, naming `party`, when it failed.
+
+        That files changed while they were read is a warning only with `warn_on_change`, or beside another one.
+        """
+        ended.or_raise(party, command, warned=True)
+        changed = ended.said.changed
+        if changed and changed == ended.said.warned and not warn_on_change:
+            report.detail = f"{changed} {'file' if changed == 1 else 'files'} changed while being read"
+        elif ended.status == WARNED:
+            self.worsen(report, Outcome.WARNING)
+            self.warn(ended.said.warnings, ended.said.warned, of=command)
+
+    def warn(self, warnings: list[Message], count: int, *, of: str) -> None:
+        """Pass on the first warnings of borg, and how many more there were."""
+        for message in warnings[:MOST_WARNINGS]:
+            self._emit(Warned(target=self._target, text=f"borg {of}: {message.text}"))
+        if count > MOST_WARNINGS:
+            self._emit(Warned(target=self._target, text=f"borg {of}: {count - MOST_WARNINGS} more warnings"))
+
+
+def outcome_of(error: BaseException) -> Outcome:
+    if isinstance(error, TamperedError):
+        return Outcome.UNVERIFIABLE if error.unverifiable else Outcome.TAMPERED
+    if isinstance(error, (asyncio.CancelledError, KeyboardInterrupt)):
+        return Outcome.INTERRUPTED
+    return Outcome.FAILED
+
+
+def failure_of(error: Exception) -> Failure:
+    """Return `error` as a Failure; one that is not is a defect of borgpull, named by its kind and place alone."""
+    if isinstance(error, Failure):
+        return error
+    if isinstance(error, ExceptionGroup):
+        return failure_of(error.exceptions[0])
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}" if trace else "?"
+    # The text of an unforeseen exception may hold anything, a secret included.
+    return Failure("C", f"internal error: {type(error).__name__} at {where}", hint="please report this as a defect")

@@ -1,0 +1,219 @@
+"""A restore: the contents looked at on C, then extracted on C or on T. It overwrites nothing unless it was told to.
+
+Onto T it takes the road of a backup, with the same custody: T reads through a session that could add, nobody was to
+write, and its repository is judged afterwards. What a crash leaves is judged by the next run.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..borg import WARNED
+from ..borg import command as borg_command
+from ..errors import CONTROLLER, Failure, UsageError
+from ..events import Step
+from ..guard import Archive
+from ..repository.archives import VerifiedArchives, each_item, no_such_path
+from ..repository.context import TargetContext
+from ..repository.session import connected_target, opened
+from ..repository.step_events import MOST_WARNINGS
+from ..repository.verification import Verification, recovery_hint
+from ..results import Item, Restored
+from ..ssh import Master
+from ..transport import BorgResult, ExtractArchive
+from ..untrusted import clean
+from .comparison import Comparison
+from .contents import Contents
+from .on_target import compare_on_target, refuse_in_the_way
+
+_NOT_ROOT = "the user there is not root: what was restored belongs to that user, and not to the owners in the archive"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What is to be restored: what matches `patterns` (all, without one), below `folder`.
+
+    `folder` is absolute, and empty to put everything back where it was, which is for T alone.
+    """
+
+    archive: str
+    patterns: tuple[str, ...]
+    folder: str
+    onto_target: bool
+    overwrite: bool = False
+    numeric_ids: bool = False
+    dry_run: bool = False
+    verify: bool = False
+
+
+async def restore(context: TargetContext, archives: VerifiedArchives, wanted: Wanted) -> Restored:
+    """Restore, or only say what would be. The run lock is held by the caller.
+
+    Raises UsageError when there is nothing to restore or something is in the way, Failure when it could not be done,
+    and TamperedError when T's session did more than read.
+    """
+    return await _Restore(context, archives, wanted).run()
+
+
+class _Restore:
+    def __init__(self, context: TargetContext, archives: VerifiedArchives, wanted: Wanted) -> None:
+        self._context = context
+        self._archives = archives
+        self._wanted = wanted
+        self._archive: Archive = archives.chosen(wanted.archive)
+
+    async def run(self) -> Restored:
+        user = self._context.target.sudo_user
+        if self._wanted.onto_target and self._wanted.verify and user:
+            raise UsageError(
+                f"--verify reads on the target as {user}, who may not read what root restores",
+                hint="leave it out: borg authenticates all that it extracts; or restore to a folder here (--to DIR), "
+                "where --verify reads all of it",
+            )
+        if self._wanted.onto_target and self._archives.closed:
+            raise self._context.failure(
+                f"{self._archives.closed.cause}: nothing is restored onto a target from a closed repository",
+                hint=f"`borgpull restore {self._context.target.name} --to DIR` extracts it here, to be looked at; "
+                f"{recovery_hint(self._context.target.name, rollback=self._context.vault.records)}",
+            )
+        contents = await self._looked()
+        if not self._wanted.onto_target:
+            return await self._here(contents)
+        async with connected_target(self._context) as master:
+            return await self._there(contents, master)
+
+    async def _looked(self) -> Contents:
+        contents = Contents(self._wanted.patterns)
+        await each_item(self._context, self._archive, self._wanted.patterns, contents.take)
+        if contents.unmatched:
+            raise no_such_path(self._context, self._archive, contents.unmatched)
+        contents.refuse_traps(self._context.party, self._archive.name)
+        return contents
+
+    async def _here(self, contents: Contents) -> Restored:
+        folder = Path(self._wanted.folder)
+        _refuse_full(folder, overwrite=self._wanted.overwrite)
+        _refuse_links(folder, contents)
+        restored = self._restored(contents, CONTROLLER, is_root=os.geteuid() == 0)
+        if self._wanted.dry_run:
+            return restored
+        _make(folder)
+        arguments = borg_command.extract(
+            self._archive.name, patterns=self._wanted.patterns, numeric_ids=self._wanted.numeric_ids
+        )
+        ended = await self._context.reading(Step.EXTRACT, arguments, folder=folder)
+        restored = self._settled(restored, ended, CONTROLLER)
+        if not self._wanted.verify:
+            return restored
+        comparison = Comparison(folder, numeric_ids=self._wanted.numeric_ids)
+        await each_item(self._context, self._archive, self._wanted.patterns, comparison.take, hashes=True)
+        return replace(restored, compared=comparison.result)
+
+    async def _there(self, contents: Contents, master: Master) -> Restored:
+        wanted = self._wanted
+        is_root = await refuse_in_the_way(master, wanted.folder, contents.tops, overwrite=wanted.overwrite)
+        by_sudo = bool(self._context.target.sudo_user)
+        restored = self._restored(contents, self._context.party, is_root=is_root or by_sudo)
+        if wanted.dry_run:
+            return restored
+        restored = self._settled(restored, await self._extracted_there(master), self._context.party)
+        if not wanted.verify:
+            return restored
+
+        async def each(take: Callable[[Item], Awaitable[None]]) -> None:
+            await each_item(self._context, self._archive, wanted.patterns, take, hashes=True)
+
+        seconds = self._context.target.timeout
+        compared = await compare_on_target(master, wanted.folder, each, seconds=seconds)
+        return replace(restored, compared=compared)
+
+    async def _extracted_there(self, master: Master) -> BorgResult:
+        context, wanted = self._context, self._wanted
+        extraction = ExtractArchive(
+            target=context.target,
+            repository=context.repository,
+            archive=self._archive.name,
+            patterns=wanted.patterns,
+            folder=wanted.folder or "/",
+            numeric_ids=wanted.numeric_ids,
+        )
+        verification = Verification(context)
+        failure: Failure | None = None
+        async with opened(context, master, extraction) as session:
+            with context.events.step(Step.INSPECT):
+                await verification.inspect()
+                await verification.open("", time.time())
+            try:
+                with context.events.step(Step.EXTRACT):
+                    ended = await session.run(Step.EXTRACT, quota=verification.allow(adds=False).quota)
+            except Failure as error:
+                # What it left on B is judged all the same.
+                failure = error
+        with context.events.step(Step.VERIFY):
+            await verification.verify()
+            await verification.settle(None)
+        if failure is not None:
+            raise failure
+        return ended
+
+    def _restored(self, contents: Contents, party: str, *, is_root: bool) -> Restored:
+        return Restored(
+            target=self._context.target.name,
+            archive=self._archives.entry(self._archive),
+            party=party,
+            folder=self._wanted.folder or "/",
+            items=contents.items,
+            size=contents.size,
+            dry_run=self._wanted.dry_run,
+            notes=() if is_root else (_NOT_ROOT,),
+        )
+
+    def _settled(self, restored: Restored, ended: BorgResult, party: str) -> Restored:
+        if ended.status not in (0, WARNED):
+            failure = ended.failure(party, "extract")
+            raise Failure(
+                failure.party,
+                f"{failure.cause}; what was restored until then lies in {clean(restored.folder)} of {restored.party}",
+                hint=failure.hint,
+                detail=failure.detail,
+            )
+        said = tuple(message.text for message in ended.said.warnings[:MOST_WARNINGS])
+        return replace(restored, warnings=said, warned=max(ended.said.warned, int(ended.status == WARNED)))
+
+
+def _refuse_full(folder: Path, *, overwrite: bool) -> None:
+    try:
+        if folder.is_dir():
+            full = next(folder.iterdir(), None) is not None
+        elif folder.exists() or folder.is_symlink():
+            raise UsageError(f"{folder} is no folder", hint="name another one; it is made if need be")
+        else:
+            full = False
+    except OSError as error:
+        raise UsageError(f"{folder}: {error.strerror}", hint="name another folder") from None
+    if full and not overwrite:
+        raise UsageError(
+            f"{folder} is not empty, and nothing is overwritten unless it is said",
+            hint="name a new folder, or add --overwrite: files of the same path are replaced, others stay",
+        )
+
+
+def _refuse_links(folder: Path, contents: Contents) -> None:
+    # Only where it is not empty; borg 1.2.4 would write through them.
+    linked = next((path for path in sorted(contents.parents) if (folder / path).is_symlink()), None)
+    if linked is not None:
+        raise UsageError(
+            f"{folder / clean(linked)} is a symbolic link, and files would be written through it",
+            hint="name a new folder, or remove that link first",
+        )
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{folder}: {error.strerror}", hint="name a folder that can be made") from None

@@ -1,0 +1,113 @@
+"""What sessions may add side by side: whatever they do, what has to stay free stays free."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from borgpull.errors import NoSpace
+from borgpull.ledger import Ledger, Phase, Space
+from borgpull.repository.space import LEAST, Claim, Room, allow, min_free
+from guard.samples import evidence
+
+GB = 1_000_000_000
+KEPT = min_free(0, 0)
+
+
+def known(*, used: int = GB, own: str = "0") -> Ledger:
+    return Ledger(phase=Phase.OPEN, evidence=evidence(used=used, settings=(("storage_quota", own),)))
+
+
+def allowed(claim: Claim, free: int, *, quota: str = "", floor: int = 0, **ledger):
+    return allow(claim, known(**ledger), Space(free=free), quota=quota, floor=floor)
+
+
+def test_borg_can_prune_and_compact_with_what_stays_free():
+    # A segment and an object, and four times the index.
+    assert min_free(0, 0) > 524_288_000 + 20_971_520
+    assert min_free(10 * GB, 0) - min_free(0, 0) == 40 * GB
+    assert min_free(0, 20 * GB) == 20 * GB
+
+
+def test_a_session_alone_has_all_that_is_free_above_what_has_to_stay():
+    found = allowed(Claim(), KEPT + 3 * GB)
+    assert (found.quota, found.limit) == (str(4 * GB), "disk")
+    assert allowed(Claim(), 30 * GB, floor=20 * GB).quota == str(11 * GB)
+
+
+@pytest.mark.parametrize(
+    ("quota", "own", "told"),
+    [("2G", "0", str(2 * GB)), ("2G", "3G", str(2 * GB)), ("2G", "1500000000", ""), ("", "1000000", "")],
+)
+def test_the_least_of_quota_and_the_repositorys_own_counts_where_the_disk_has_more(quota, own, told):
+    assert allowed(Claim(), 100 * GB, quota=quota, own=own).quota == told
+
+
+@pytest.mark.parametrize("own", ["x", "-5", "1e9", "9" * 5000])
+def test_a_quota_of_the_repository_that_is_none_changes_nothing(own):
+    assert allowed(Claim(), 100 * GB, own=own).limit == "disk"
+
+
+def test_where_nobody_tells_what_is_free_the_quotas_count_alone():
+    assert allow(Claim(), known(), None, quota="2G", floor=0).quota == str(2 * GB)
+    assert allow(Claim(), known(used=-1), Space(free=0), quota="", floor=0).quota == ""
+
+
+def test_no_session_is_opened_for_less_than_borg_takes_and_it_is_said_whether_others_have_the_rest():
+    with pytest.raises(NoSpace) as alone:
+        allowed(Claim(), KEPT + LEAST - 1)
+    assert alone.value.limit == "disk"
+    assert "MinFree" in alone.value.cause
+    room = Room()
+    with room.reported() as one, room.reported() as other:
+        with pytest.raises(NoSpace) as shared:
+            allowed(one, KEPT + 2 * LEAST - 2)
+        assert shared.value.limit == "share"
+        assert allowed(other, KEPT + 2 * LEAST - 2).limit == "disk", "what was refused is nobody's"
+
+
+def test_who_only_reads_is_let_in_on_a_full_disk():
+    assert allow(Claim(), known(), Space(free=0), quota="", floor=0, adds=False).quota == str(GB)
+
+
+def test_a_full_disk_takes_nothing_from_a_repository_on_another_one():
+    room = Room()
+    with room.reported() as here, room.reported() as there:
+        there.waits = False
+        allow(here, known(), Space(disk="a", free=KEPT + 2 * LEAST), quota="", floor=0)
+        found = allow(there, known(), Space(disk="b", free=KEPT + GB), quota="", floor=0)
+        assert (found.share, found.limit) == (GB, "disk")
+
+
+def test_what_a_session_did_not_use_is_left_to_the_others():
+    room = Room()
+    with room.reported() as first, room.reported() as second:
+        assert allowed(first, KEPT + 4 * GB).share == 2 * GB
+        assert allowed(second, KEPT + 4 * GB).share == 2 * GB
+        second.settle(GB)
+        with room.reported() as third:
+            # The first may add 2 GB still, the second added one.
+            assert allowed(third, KEPT + 3 * GB).share == GB
+
+
+STEPS = some.lists(some.tuples(some.integers(0, 5), some.floats(0, 1), some.booleans()), max_size=60)
+
+
+@given(disk=some.integers(KEPT, KEPT + 50 * GB), at_work=some.integers(1, 4), steps=STEPS)
+def test_sessions_side_by_side_never_take_what_has_to_stay_free(disk, at_work, steps):
+    room, running, added, free = Room(), {}, {}, disk
+    claims = [Claim(room) for _ in range(at_work)]
+    room.claims += claims
+    for which, part, ends in steps:
+        claim = claims[which % at_work]
+        if claim not in running:
+            try:
+                running[claim], added[claim] = allowed(claim, free).share, 0
+            except NoSpace:
+                continue
+        more = int((running[claim] - added[claim]) * part)
+        added[claim] += more
+        free -= more
+        assert free >= KEPT
+        if ends:
+            claim.settle(added[claim])
+            del running[claim]

@@ -1,0 +1,118 @@
+"""Source paths and excludes reach T's borg as they stand in the config, through a real sshd and its login shell."""
+
+import asyncio
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from borgpull.borg.command import Repository
+from borgpull.config import Connection, Options, Target
+from borgpull.errors import Failure
+from borgpull.ssh import open_master
+from borgpull.transport import CreateArchive, open_target
+from lab import Lab, Spot, lab_running
+from support.examples import examples
+
+# It stands in for borg and writes down what it was given, NUL after each argument.
+RECORDER = '#!/bin/sh\nprintf "%s\\0" "$@" >"${0%/*}/given"\ncat <&"$BORG_PASSPHRASE_FD" >"${0%/*}/passphrase"\n'
+AWKWARD = list(" '\"$`\\\n\t*?[]{}()!#&;|<>~-%é日🐢\x01\x7f=:,@")
+TEXT = st.text(
+    st.sampled_from(AWKWARD) | st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=30
+)
+NAME = TEXT.filter(lambda name: name not in ("", ".", "..") and "/" not in name and len(name.encode()) < 200)
+REPOSITORY = Repository("/r", "ssh://borg-server//r")
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    with lab_running(Spot(name="T"), []) as made:
+        (made.server.directory / "borg").write_text(RECORDER)
+        (made.server.directory / "borg").chmod(0o755)
+        yield made
+
+
+@asynccontextmanager
+async def master_of(lab: Lab):
+    connection = lab.server.connection()
+    with tempfile.TemporaryDirectory(prefix="bptest-", dir="/dev/shm") as memory:
+        async with open_master(connection, party="T", directory=Path(memory), on_output=lambda line: None) as master:
+            yield master
+
+
+async def given_to_borg(lab: Lab, master, sources: list[str], excludes: list[str], passphrase: str) -> list[str]:
+    target = Target.model_construct(
+        **dict(Options()) | {"borg_path": str(lab.server.directory / "borg")},
+        source_paths=tuple(sources),
+        excludes=tuple(excludes),
+        connection=Connection.model_construct(username="root"),
+    )
+    backup = CreateArchive(target=target, repository=REPOSITORY, archive="now")
+    async with open_target(master, backup) as session:
+        child = session.child
+        await child.write(passphrase.encode() + b"\n")
+        assert await child.wait(20) == 0
+    assert (lab.server.directory / "passphrase").read_bytes() == passphrase.encode()
+    return os.fsdecode((lab.server.directory / "given").read_bytes()).split("\0")[:-1]
+
+
+def test_everything_arrives_as_it_is(lab, tmp_path_factory):
+    with asyncio.Runner() as runner:
+        stack = master_of(lab)
+        master = runner.run(stack.__aenter__())
+
+        @given(
+            st.lists(NAME, min_size=1, max_size=4, unique=True),
+            st.lists(TEXT, max_size=4),
+            TEXT.filter(lambda text: "\n" not in text and text != ""),
+        )
+        @settings(max_examples=examples(30), deadline=None)
+        def arrives(names, excludes, passphrase):
+            folder = tmp_path_factory.mktemp("sources")
+            sources = [f"{folder}/{name}" for name in names]
+            for path in sources:
+                Path(path).touch()
+            found = runner.run(given_to_borg(lab, master, sources, excludes, passphrase))
+            assert found[-len(sources) :] == sources
+            assert found[-len(sources) - 2 : -len(sources)] == ["--", "::now"]
+            assert [word for word in found if word.startswith("--exclude=")] == [f"--exclude={x}" for x in excludes]
+
+        try:
+            arrives()
+        finally:
+            runner.run(stack.__aexit__(None, None, None))
+    assert list(lab.server.temporary.iterdir()) == []
+
+
+def test_paths_that_are_missing_are_named_before_anything_is_done(lab, tmp_path):
+    missing = [str(tmp_path / "not\nthere"), str(tmp_path / "$(touch oops)")]
+    (tmp_path / "there").touch()
+    (tmp_path / "dangling").symlink_to("nowhere")
+
+    async def look() -> None:
+        sources = [str(tmp_path / "there"), missing[0], str(tmp_path / "dangling"), missing[1]]
+        async with master_of(lab) as master:
+            await given_to_borg(lab, master, sources, [], "secret")
+
+    (lab.server.directory / "given").unlink(missing_ok=True)
+    with pytest.raises(Failure) as failed:
+        asyncio.run(look())
+    assert "not there/" not in failed.value.cause
+    assert missing[0].replace("\n", " ") in failed.value.cause
+    assert missing[1] in failed.value.cause
+    assert "dangling" not in failed.value.cause
+    assert not (lab.server.directory / "given").exists(), "borg was started all the same"
+
+
+def test_lists_that_no_command_line_can_hold_are_refused_with_words(lab, tmp_path):
+    async def look() -> None:
+        async with master_of(lab) as master:
+            await given_to_borg(lab, master, [str(tmp_path)], ["x" * 1000] * 200, "secret")
+
+    with pytest.raises(Failure, match="longer than 128 KiB"):
+        asyncio.run(look())

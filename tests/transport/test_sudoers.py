@@ -1,0 +1,43 @@
+"""The line for sudoers: what T says of itself gets into it only where it can do no harm."""
+
+import pytest
+
+from borgpull.transport.sudo import refusal, sudoers_line
+
+
+@pytest.mark.parametrize(
+    ("borg", "found", "path"),
+    [
+        ("borg", "/usr/local/bin/borg", "/usr/local/bin/borg"),
+        ("borg", "/usr/bin/borg, /bin/sh", "/usr/bin/borg"),
+        ("borg", "/bin/sh", "/usr/bin/borg"),
+        ("borg", "/tmp/x\nALL ALL=(ALL) NOPASSWD: ALL # /borg", "/usr/bin/borg"),
+        ("borg", "", "/usr/bin/borg"),
+        ("borg-1.4", "/opt/borg-1.4", "/opt/borg-1.4"),
+        ("/opt/borg/bin/borg", "/bin/sh", "/opt/borg/bin/borg"),
+        ("/opt/our borg, the second", "/bin/sh", r"/opt/our\ borg\,\ the\ second"),
+    ],
+)
+def test_it_names_borg_and_nothing_else(borg, found, path):
+    assert sudoers_line("backup", borg, found) == f"backup ALL=(root) NOPASSWD: NOLOG_INPUT: {path}"
+
+
+@pytest.mark.parametrize(
+    ("said", "cause", "way_out"),
+    [
+        ("/usr/bin/borg sudo: a password is required", ": sudo: a password is required", "NOLOG_INPUT: /usr/bin/borg"),
+        ("/usr/bin/borg it is not installed", ": it is not installed", "apt install sudo, and then put"),
+        (
+            "/usr/bin/borg sudo: sorry, you must have a tty to run sudo",
+            "tty to run sudo",
+            "Defaults:backup !requiretty",
+        ),
+        ("\x1b[2J /usr/bin/borg", "/usr/bin/borg", "NOLOG_INPUT: /usr/bin/borg"),
+        ("", "it does not say why", "NOLOG_INPUT: /usr/bin/borg"),
+    ],
+)
+def test_why_sudo_refuses_is_said_with_the_way_out(said, cause, way_out):
+    failure = refusal("T web", "backup", "borg", said)
+    assert failure.cause.endswith(cause)
+    assert way_out in failure.hint
+    assert "\x1b" not in failure.cause + failure.hint
