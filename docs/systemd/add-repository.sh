@@ -1,19 +1,19 @@
 #!/bin/sh
-# add-repository.sh ROOT SUBDIR OWNER ACCOUNT [FOLDER]: lets borgpull reach the repository ROOT/SUBDIR through two sockets.
+# add-repository.sh ROOT SUBDIR OWNER ACCOUNT [FOLDER]: give borgpull two sockets to the repository ROOT/SUBDIR.
 #
-# OWNER owns the repositories, ACCOUNT is the one that borgpull logs in as; they should be two. Writes four units for the
-# repository to FOLDER (/etc/systemd/system), a socket and a service for T's sessions and one of each for borgpull's own.
+# OWNER owns the repositories; borgpull logs in as ACCOUNT, which should be another user. Writes four units for the repository to
+# FOLDER (/etc/systemd/system): a socket and a service for sessions of targets, and one of each for the controller's own.
 set -eu
 root=${1%/} subdir=$2 owner=$3 account=$4 folder=${5:-/etc/systemd/system}
 case $root/$subdir in
 *[!A-Za-z0-9._/@:+-]* | *//* | */../* | */) echo "add-repository: write the units for this path by hand" >&2; exit 1 ;;
 /*) ;;
-*) echo "add-repository: ROOT is no absolute path" >&2; exit 1 ;;
+*) echo "add-repository: ROOT must be an absolute path" >&2; exit 1 ;;
 esac
 here=$(cd "$(dirname "$0")" && pwd)
 name=$(systemd-escape --path "/$subdir")
 
-# A backslash in a name of systemd's is one in sed's replacement too.
+# systemd's names can contain backslashes, which sed would interpret in its replacement.
 write() { # KIND OPTIONS WRITABLE
   unit=borgpull-$1-$name
   said=$(printf %s "$name" | sed 's/\\/\\\\/g')
