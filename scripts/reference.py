@@ -1,6 +1,6 @@
-"""Writes the page of all keys, docs/keys.md, from the config's model; with --check it fails when the page is another.
+"""Writes docs/config.md, the page of all config keys, from the config's model; with --check it fails if that is stale.
 
-Beside it there is nothing to be written when a key is added: what a key is stands in borgpull/config/model.py.
+A new key needs no change here: borgpull/config/model.py says everything about it.
 """
 
 import sys
@@ -14,59 +14,59 @@ from borgpull.config.json_schema import sample
 from borgpull.config.model import File
 from borgpull.config.table import Table, header, keys_of, table_of
 
-PAGE = Path(__file__).parent.parent / "docs" / "keys.md"
+PAGE = Path(__file__).parent.parent / "docs" / "config.md"
 _HEAD = """\
-# Every key of a config
+# Every config key
 
-Made by `scripts/reference.py` from the tables that borgpull reads with, as `borgpull config example` is. Keys are read
-in any letter case. A duration is a number and `s`, `m`, `h` or `d`; a size is a number and `K`, `M`, `G`, `T` or `P`
-(powers of 1000). What the options of a target do in detail: [options](options.md).
+`make docs` generates this page from the config model, like `borgpull config example`. [Write a config](setup.md) says
+how to use the keys. borgpull ignores their letter case. A duration is a number and `s`, `m`, `h` or `d`; a size is a
+number and `K`, `M`, `G`, `T` or `P` (powers of 1000).
 """
 
 
 def main(arguments: list[str]) -> int:
-    """Write the page, or see whether it is right; return 1 when it is not."""
+    """Write the page, or check it; return 1 if it is stale."""
     page = _HEAD + "".join(_tables(File, "", {}))
     if arguments != ["--check"]:
         PAGE.write_text(page, encoding="utf-8")
     elif PAGE.read_text(encoding="utf-8") != page:
-        print(f"error: docs/{PAGE.name} is not what the config's model says: write it by `{Path(__file__).name}`")
+        print(f"error: docs/{PAGE.name} is stale\nhint: `make docs`")
         return 1
     return 0
 
 
-def _tables(table: type[Table], place: str, told: dict[type[Table], str]) -> Iterator[str]:
-    """Yield the chapters of the tables inside a table; what was told of one already is not told again."""
+def _tables(table: type[Table], place: str, titles: dict[type[Table], str]) -> Iterator[str]:
+    """Yield the chapters of the tables inside a table; `titles` names the tables that already have their chapter."""
     for alias, field in keys_of(table).items():
         if inner := table_of(field):
             within = f"{place}.{alias}".lstrip(".")
             title = header(within, field)
             about = str(field.description)
-            more = "" if field.is_required() else " May be left out."
+            more = "" if field.is_required() else " Optional."
             yield f"\n## `{title}`\n\n{about[0].upper()}{about[1:]}.{more}\n"
-            yield from _keys(inner, told)
-            if inner not in told:
-                told[inner] = title
-                yield from _tables(inner, within, told)
+            yield from _keys(inner, titles)
+            if inner not in titles:
+                titles[inner] = title
+                yield from _tables(inner, within, titles)
 
 
-def _keys(table: type[Table], told: dict[type[Table], str]) -> Iterator[str]:
-    known = [base for base in table.__mro__ if base in told]
+def _keys(table: type[Table], titles: dict[type[Table], str]) -> Iterator[str]:
+    known = [base for base in table.__mro__ if base in titles]
     if known:
-        yield f"\nThe keys of `{told[known[0]]}`{'.' if known[0] is table else ', and:'}\n"
+        yield f"\nThe keys of `{titles[known[0]]}`{'.' if known[0] is table else ', and:'}\n"
     rows = [
         _row(alias, field)
         for alias, field in keys_of(table).items()
         if not table_of(field) and not (known and alias in keys_of(known[0]))
     ]
     if rows:
-        yield "\n| key | what it says | such as |\n|---|---|---|\n" + "".join(rows)
+        yield "\n| key | meaning | example |\n|---|---|---|\n" + "".join(rows)
 
 
 def _row(alias: str, field: FieldInfo) -> str:
     written = tomlkit.item(value).as_string() if (value := sample(field)) else ""
     shown = f"`{written}`" if written and "\\n" not in written else ""
-    return f"| `{alias}`{', needed' if field.is_required() else ''} | {field.description} | {shown} |\n"
+    return f"| `{alias}`{', required' if field.is_required() else ''} | {field.description} | {shown} |\n"
 
 
 if __name__ == "__main__":

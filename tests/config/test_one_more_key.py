@@ -65,6 +65,6 @@ def test_it_is_published(run):
 def test_the_page_of_all_keys_is_stale_until_it_is_made_anew(run):
     assert run("scripts/reference.py", "--check").returncode == 1
     assert run("scripts/reference.py").returncode == 0
-    done = run("-c", "from pathlib import Path; print(Path('docs/keys.md').read_text())")
+    done = run("-c", "from pathlib import Path; print(Path('docs/config.md').read_text())")
     assert '| `Grain` | how coarse it is ground; if not set: `25m` | `"25m"` |' in done.stdout
     assert run("scripts/reference.py", "--check").returncode == 0

@@ -1,4 +1,4 @@
-"""The one-liners for programs in the README do what they say: they are run as they stand there."""
+"""The one-liners for programs in docs/ do what they say: the tests run them as printed."""
 
 import json
 import os
@@ -14,8 +14,15 @@ import pytest
 from support import ROOT, World, loopback_world
 from support.reading import move, nobody_listens, only, script
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-LINES = [line for line in re.findall(r"^\$ (.+)$", README, re.MULTILINE) if "| jq " in line]
+
+
+def lines_with_jq(page: str) -> list[str]:
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    return [line for line in re.findall(r"^\$ (.+)$", text, re.MULTILINE) if "| jq " in line]
+
+
+LINES = lines_with_jq("running.md")
+(HISTORY,) = lines_with_jq("monitoring.md")
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +40,7 @@ def at_hand(tmp_path_factory) -> Iterator[tuple[World, Path]]:
 
 
 def printed(at_hand: tuple[World, Path], line: str, *names: str) -> str:
-    """Run a line of the README in a shell, with these targets in config.toml; return what it printed."""
+    """Run a line of a page in a shell, with these targets in config.toml; return what it printed."""
     world, folder = at_hand
     config = only(world.lab.config(), *names)
     config["Borg"]["Retries"] = 0
@@ -68,3 +75,9 @@ def test_the_second_tells_of_each_target_what_came_of_it(at_hand):
 def test_the_third_tells_what_failed(at_hand):
     said = printed(at_hand, LINES[2], "bad")
     assert said == "T bad: the connection was refused: no sshd listens on that port\n"
+
+
+def test_the_history_line_shows_the_last_run_of_a_target(at_hand):
+    printed(at_hand, LINES[0], "good")
+    *_, last = printed(at_hand, HISTORY, "good").splitlines()
+    assert re.fullmatch(r"good \S+Z run done ?", last)
