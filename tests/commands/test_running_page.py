@@ -15,7 +15,6 @@ from support import ROOT, World, loopback_world
 from support.reading import move, nobody_listens, only, script
 
 
-
 def lines_with_jq(page: str) -> list[str]:
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     return [line for line in re.findall(r"^\$ (.+)$", text, re.MULTILINE) if "| jq " in line]

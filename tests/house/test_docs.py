@@ -78,7 +78,9 @@ def test_every_command_line_is_understood(tmp_path):
         folder = tmp_path / str(number)
         folder.mkdir()
         (folder / "config.toml").write_text("# empty\n")
-        done = subprocess.run(["bash", "-o", "pipefail", "-c", line], cwd=folder, env=env, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ["bash", "-o", "pipefail", "-c", line], cwd=folder, env=env, capture_output=True, text=True, check=False
+        )
         return f"{done.returncode} {done.stderr}"
 
     lines = command_lines()
