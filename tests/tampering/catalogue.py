@@ -112,7 +112,7 @@ PRINTED = tuple(
 LINGERING = (
     Attack(
         "lingering",
-        "ends, and keeps the connection until C gives up",
+        "ends, and keeps the connection until the controller gives up",
         (r"borg serve did not end when its client had gone",),
         code=2,
         more=True,

@@ -17,7 +17,7 @@ from tampering.story import Ending, told  # noqa: E402
 from tampering.test_attacked import problems_of  # noqa: E402
 
 SIDE_BY_SIDE = 4
-HEAD = ("T's borg", "borg", "borgpull says", "exit", "two runs later", "after `rollback`")
+HEAD = ("what the target's borg does", "borg", "borgpull says", "exit", "two runs later", "after `rollback`")
 
 
 def row(ending: Ending) -> str:
