@@ -60,6 +60,30 @@ def test_every_link_leads_to_a_file_and_its_heading(page):
     assert dead == []
 
 
+def test_every_path_in_the_text_exists():
+    text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES if page.name != "CHANGELOG.md")
+    named = set(re.findall(r"`((?:tests|scripts|requirements)/[\w./-]*)`", text))
+    assert {path for path in named if not (ROOT / path).exists()} == set()
+    assert named
+
+
+def test_every_file_that_the_architecture_names_exists():
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    missing = []
+    for row in re.findall(r"^\|.*\|$", page, re.MULTILINE):
+        # A file named beside its room lies in it.
+        room = next(iter(re.findall(r"^\| \d \| `(\w+/)`", row)), "")
+        named = re.findall(r"`(\w+/|(?:\w+/)?\w+\.py)`", row)
+        missing += [name for name in named if not any((ROOT / "borgpull" / top / name).exists() for top in ("", room))]
+    assert missing == []
+
+
+def test_the_architecture_names_every_room():
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rooms = [path.name for path in (ROOT / "borgpull").iterdir() if (path / "__init__.py").exists()]
+    assert [room for room in rooms if f"`{room}/`" not in page] == []
+
+
 def command_lines() -> list[str]:
     """Return the lines that a reader would type and that call borgpull with a config in config.toml, or with none."""
     blocks = [block for page in PAGES for block in CODE.findall(page.read_text(encoding="utf-8"))]
