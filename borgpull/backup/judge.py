@@ -1,25 +1,126 @@
-"""What an archive is worth: what T's borg claims of it, held against what C found, and what the ledger keeps of it."""
+"""What an archive is worth: what the target's borg reports of it, against what the controller finds."""
 
 from __future__ import annotations
 
 import posixpath
-from dataclasses import replace
+import time
+from dataclasses import dataclass, field, replace
 
 from ..borg import archive_names
+from ..borg.excludes import left_out
 from ..borg.output import Archive, is_change, read_created
-from ..errors import Failure, UsageError
+from ..errors import Failure, TamperedError, UsageError
 from ..events import ArchiveCreated, ArchiveProgress
 from ..guard import Archive as RepositoryArchive
 from ..guard import Verdict
 from ..ledger import Entry, Note, Phase
 from ..repository.archives import each_item
 from ..repository.context import TargetContext
+from ..repository.holds import compare
 from ..repository.maintenance import retention_of
+from ..repository.step_events import StepReport
 from ..repository.verification import Verification
 from ..results import Item
-from ..retention import ArchiveState
+from ..retention import ArchiveState, Facts, Source
+from ..ssh import fingerprints
 from ..transport import BorgResult
 from ..untrusted import clean
+from .streams import Reading, StreamFailure
+
+
+@dataclass
+class Attempt:
+    """An archive that the target may add in one session, of a stream or of its source paths; and how that ended."""
+
+    archive: str
+    reading: Reading | None = None
+    ended: BorgResult | Failure = field(default_factory=BorgResult)
+    sources: tuple[Source, ...] = ()
+    began: float = field(default_factory=time.monotonic)
+    ended_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def reported(self) -> Archive | None:
+        """Return what its borg reported, None when it failed or reported nothing."""
+        return read_created(self.ended.stdout) if isinstance(self.ended, BorgResult) else None
+
+    def refusal(self, context: TargetContext) -> Failure | None:
+        """Return why its archive is no backup, if it is none."""
+        if isinstance(self.ended, StreamFailure):
+            return self.ended
+        if isinstance(self.ended, Failure):
+            return None
+        if self.reading:
+            return self.reading.nothing()
+        return refusal(context, self.ended, self.reported) if self.reported else None
+
+
+async def judge_attempt(
+    context: TargetContext, verification: Verification, attempt: Attempt, report: StepReport, *, checking: bool
+) -> None:
+    """Verify what a session left, and write down what its archive is worth. `checking` says that a check comes next.
+
+    Raises Failure when the archive is no backup, and TamperedError.
+    """
+    ended, reported, used = attempt.ended, attempt.reported, verification.verified.evidence.used
+    verdict = await _verdict(verification, ended)
+    _give_back(context, verification, used)
+    refused = attempt.refusal(context)
+    added = next((each for each in verdict.added if each.name == attempt.archive), None)
+    if added:
+        note = note_of(context, ended, reported, refused, stream=attempt.reading is not None)
+        verification.note(added.id, note)
+        if reported and note.state is ArchiveState.GOOD:
+            facts = _facts(context, attempt, added, reported, used=(used, verification.verified.evidence.used))
+            await compare(context, verification, added.id, facts, report)
+    # How much there is to read is said by the good archives of the source paths alone.
+    await verification.settle(None if attempt.reading or refused else reported, checking=checking)
+    if isinstance(ended, Failure):
+        report.detail = "nothing older was touched"
+        return
+    stream = attempt.reading.stream.name if attempt.reading else ""
+    confirm_archive(context, reported, verdict, name=attempt.archive, stream=stream)
+    if refused:
+        report.detail = "its archive is set aside"
+        raise refused
+
+
+async def _verdict(verification: Verification, ended: BorgResult | Failure) -> Verdict:
+    try:
+        return await verification.verify()
+    except TamperedError:
+        raise
+    except Failure:
+        # What already went wrong says more than that the look at it failed too.
+        if isinstance(ended, Failure) and not isinstance(ended, StreamFailure):
+            raise ended from None
+        raise
+
+
+def _give_back(context: TargetContext, verification: Verification, used: int) -> None:
+    """Let others have what the session did not add; what it left uncommitted takes its space still."""
+    now = verification.verified.evidence
+    if used >= 0 and now.used >= 0 and not now.beyond:
+        context.claim.settle(now.used - used)
+
+
+def _facts(
+    context: TargetContext, attempt: Attempt, added: RepositoryArchive, reported: Archive, *, used: tuple[int, int]
+) -> Facts:
+    """Return what is known of an archive that a session added; `used` are the repository's bytes before and after."""
+    before, after = used
+    is_stream = attempt.reading is not None
+    excludes = context.target.excludes
+    return Facts(
+        files=reported.files,
+        size=reported.original_size,
+        new=max(0, after - before) if before >= 0 and after >= 0 else -1,
+        stream=attempt.reading.stream.name if attempt.reading else "",
+        started=added.seconds,
+        seconds=round(attempt.ended_at - attempt.began, 1),
+        sources=tuple(replace(each, excluded=left_out(each.path, excludes)) for each in attempt.sources),
+        keys=frozenset() if is_stream else fingerprints(context.target.connection.known_host),
+    )
 
 
 def show_reported(context: TargetContext, ended: BorgResult) -> None:

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from ..errors import BACKUP_SERVER, Failure
 from ..events import Step
 from ..repository.context import TargetContext
-from ..transport import TargetSession
+from ..repository.session import TargetSession
 
 # In an idle connection a master of ours reads and writes about 20 bytes a second, one keepalive in 15 seconds.
 _KEEPALIVES = 60.0
@@ -35,6 +35,19 @@ async def hung(context: TargetContext, how: str) -> Failure:
         f"the target {how}; it came as far as {step}",
         hint=_CHECK if step is Step.CHECK else _ANY,
     )
+
+
+@asynccontextmanager
+async def in_time(context: TargetContext, deadline: float) -> AsyncIterator[None]:
+    """Raise Failure when the context is not done at `deadline`, by the clock of the event loop."""
+    try:
+        async with asyncio.timeout_at(deadline) as limit:
+            yield
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        span = round(context.target.timeout)
+        raise await hung(context, f"was not done within {span} s in all (Timeout)") from None
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""The findings about one party, in their order, and the facts that its script printed, read as hostile text."""
+"""The findings about one party, in their order."""
 
 from __future__ import annotations
 
@@ -9,15 +9,7 @@ from .. import ssh
 from ..config import Connection
 from ..errors import Failure
 from ..results import Finding, Mark
-from ..untrusted import clean
-
-# What a script may print of one party: a line for each source path, and a few more.
-MOST_FACTS = 1024 * 1024
-_LONGEST_PATH = 4096
-# Goes into a script that prints a word and a value a line.
-LOOK_AT_PROCESSOR = r"""
-echo "processor $(grep -m 1 -E '^(flags|Features)' /proc/cpuinfo 2>/dev/null)"
-"""
+from ..transport import Facts
 
 
 class Checks:
@@ -58,36 +50,6 @@ class Checks:
 
     def _put(self, what: str, mark: Mark, detail: str, hint: str = "") -> None:
         self._found[what] = Finding(party=self.party, what=what, mark=mark, detail=detail, hint=hint)
-
-
-class Facts:
-    """The part `facts` of an answer: lines of a word and a value each; a word may come more than once."""
-
-    def __init__(self, answer: ssh.Answer) -> None:
-        self._values: dict[str, list[str]] = {}
-        for line in answer["facts"].data.decode("utf-8", "replace").split("\n"):
-            word, _, value = line.partition(" ")
-            self._values.setdefault(word, []).append(clean(value, longest=_LONGEST_PATH))
-
-    def has(self, word: str) -> bool:
-        return word in self._values
-
-    def one(self, word: str) -> str:
-        """Return the last value of a word, empty if it did not come."""
-        return self._values.get(word, [""])[-1]
-
-    def every(self, word: str) -> list[str]:
-        return self._values.get(word, [])
-
-    def number(self, word: str) -> int | None:
-        """Return the value of a word as a number, None when it is none."""
-        value = self.one(word)
-        return int(value) if value.isascii() and value.isdigit() and len(value) <= 15 else None
-
-    def chosen(self, word: str, among: tuple[str, ...]) -> list[str]:
-        """Return those of `among` whose places, counted from 0, the values of a word are."""
-        places = {int(value) for value in self.every(word) if value.isascii() and value.isdigit() and len(value) <= 9}
-        return [each for place, each in enumerate(among) if place in places]
 
 
 def judge_cipher(checks: Checks, facts: Facts, connection: Connection) -> None:

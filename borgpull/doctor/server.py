@@ -14,7 +14,10 @@ from ..borg.failure import missing_borg, named
 from ..borg.version import QUESTION, Greeting, read_greeting, read_version
 from ..config import Config
 from ..errors import BACKUP_SERVER, Failure
-from .checks import LOOK_AT_PROCESSOR, MOST_FACTS, Checks, Facts, judge_cipher
+from ..transport import Facts
+from ..transport.preflight import MOST_FACTS
+from ..transport.scripts import PROCESSOR
+from .checks import Checks, judge_cipher
 from .server_disk import DISK_ROWS, check_disk
 
 ROWS = ("connect", "shell", "borg", "serve", *DISK_ROWS)
@@ -25,6 +28,7 @@ PROGRAMS = "cat cp date dd du expr find grep head ln ls mkdir mv rm sed setsid s
 # $1 is the borg, $2 RootDir; standard input has a repository's path a line. Prints a word and a value a line.
 _SCRIPT = (
     f"programs='{PROGRAMS}'\n"
+    + PROCESSOR
     + r"""
 nearest() {
   place=$1
@@ -48,9 +52,8 @@ look() {
     nearest "$path"
     echo "device $(device)"
   done
-"""
-    + LOOK_AT_PROCESSOR
-    + """}
+  processor
+}
 part facts look "$@"
 """
 )

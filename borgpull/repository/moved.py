@@ -53,10 +53,10 @@ async def follow_moved(context: TargetContext, confirm: Callable[[str], Awaitabl
     known = _proven(context, await vault.look())
     if not await confirm(f"its repository is {context.place.repository} now, with the ledger in {ledger}"):
         return ""
-    passthrough = await _forget(context, known.evidence.repository_id)
+    by_hand = await _forget(context, known.evidence.repository_id)
     await vault.move(known.evidence.repository_id, to=context.place.ledger)
     await context.remember(Entry(what="accept --moved", cause=f"from {ledger}"))
-    return f"it goes on at its new place{passthrough}"
+    return f"it goes on at its new place{by_hand}"
 
 
 async def _nothing_there(context: TargetContext) -> str:
@@ -121,17 +121,17 @@ def _proven(context: TargetContext, found: Found) -> Ledger:
 
 async def _forget(context: TargetContext, repository_id: str) -> str:
     """Have borg on T, and then on C, forget where the repository was; return what is left to do by hand."""
-    passthrough = ""
+    by_hand = ""
     if context.target.sudo_user:
         home = f"~root/.cache/borg/{repository_id}/config"
-        passthrough = (
+        by_hand = (
             "; its borg runs as root (Sudo) and remembers the old one: there, as root: "
             f"`rm -f ~root/.config/borg/security/{repository_id}/location; sed -i /^previous_location/d {home}`"
         )
     else:
-        async with connected_target(context) as master:
+        async with connected_target(context) as session:
             await ssh.ask(
-                master, _FORGET_PLACE, repository_id, doing="have its borg forget the place", seconds=_SECONDS
+                session.master, _FORGET_PLACE, repository_id, doing="have its borg forget the place", seconds=_SECONDS
             )
     forget_place(context.cache, repository_id)
-    return passthrough
+    return by_hand

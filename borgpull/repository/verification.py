@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
@@ -80,10 +79,10 @@ class Verification:
             )
         return self._ledger
 
-    async def inspect(self, seen_there: Callable[[], Awaitable[str]] | None = None) -> str:
+    async def inspect(self, seen_there: str | None = None) -> str:
         """See that the repository is in the state that was last verified, making it when there never was one.
 
-        `seen_there` asks T which repository its borg has seen at this place; without it none is made.
+        `seen_there` is which repository T's borg has seen at this place, "" for none; without it none is made.
 
         Returns a few words on what was found. Raises TamperedError, and closes the repository, when it is not.
         """
@@ -113,7 +112,7 @@ class Verification:
         await self._store(Phase.CLEAN, now)
         return "" if found.ledger.phase is Phase.CLEAN else "an interrupted run was verified"
 
-    async def _adopt_or_create(self, found: Found, seen_there: Callable[[], Awaitable[str]] | None) -> str:
+    async def _adopt_or_create(self, found: Found, seen_there: str | None) -> str:
         # That there is no ledger, or no repository, is believed when it was seen twice.
         if (again := await self._vault.look()) != found:
             raise _unsteady(again)
@@ -125,7 +124,7 @@ class Verification:
             if seen_there is None or not (half or missing):
                 raise listed.failure(CONTROLLER, "list")
             if not found.given_up:
-                await self._refuse_known(await seen_there(), found)
+                await self._refuse_known(seen_there, found)
             if half:
                 await self._set_aside(listed)
             init = borg_command.init(self._context.target.encryption)

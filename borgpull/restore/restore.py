@@ -19,11 +19,10 @@ from ..events import Step
 from ..guard import Archive
 from ..repository.archives import VerifiedArchives, each_item, no_such_path
 from ..repository.context import TargetContext
-from ..repository.session import connected_target, opened
+from ..repository.session import TargetSession, connected_target
 from ..repository.step_events import MOST_WARNINGS
 from ..repository.verification import Verification, recovery_hint
 from ..results import Item, Restored
-from ..ssh import Master
 from ..transport import BorgResult, ExtractArchive
 from ..untrusted import clean
 from .comparison import Comparison
@@ -83,8 +82,8 @@ class _Restore:
         contents = await self._looked()
         if not self._wanted.onto_target:
             return await self._here(contents)
-        async with connected_target(self._context) as master:
-            return await self._there(contents, master)
+        async with connected_target(self._context) as session:
+            return await self._there(contents, session)
 
     async def _looked(self) -> Contents:
         contents = Contents(self._wanted.patterns)
@@ -113,14 +112,14 @@ class _Restore:
         await each_item(self._context, self._archive, self._wanted.patterns, comparison.take, hashes=True)
         return replace(restored, compared=comparison.result)
 
-    async def _there(self, contents: Contents, master: Master) -> Restored:
+    async def _there(self, contents: Contents, session: TargetSession) -> Restored:
         wanted = self._wanted
-        is_root = await refuse_in_the_way(master, wanted.folder, contents.tops, overwrite=wanted.overwrite)
+        is_root = await refuse_in_the_way(session.master, wanted.folder, contents.tops, overwrite=wanted.overwrite)
         by_sudo = bool(self._context.target.sudo_user)
         restored = self._restored(contents, self._context.party, is_root=is_root or by_sudo)
         if wanted.dry_run:
             return restored
-        restored = self._settled(restored, await self._extracted_there(master), self._context.party)
+        restored = self._settled(restored, await self._extracted_there(session), self._context.party)
         if not wanted.verify:
             return restored
 
@@ -128,14 +127,13 @@ class _Restore:
             await each_item(self._context, self._archive, wanted.patterns, take, hashes=True)
 
         seconds = self._context.target.timeout
-        compared = await compare_on_target(master, wanted.folder, each, seconds=seconds)
+        compared = await compare_on_target(session.master, wanted.folder, each, seconds=seconds)
         return replace(restored, compared=compared)
 
-    async def _extracted_there(self, master: Master) -> BorgResult:
+    async def _extracted_there(self, session: TargetSession) -> BorgResult:
         context, wanted = self._context, self._wanted
-        extraction = ExtractArchive(
-            target=context.target,
-            repository=context.repository,
+        command = ExtractArchive(
+            context,
             archive=self._archive.name,
             patterns=wanted.patterns,
             folder=wanted.folder or "/",
@@ -143,16 +141,16 @@ class _Restore:
         )
         verification = Verification(context)
         failure: Failure | None = None
-        async with opened(context, master, extraction) as session:
-            with context.events.step(Step.INSPECT):
-                await verification.inspect()
-                await verification.open("", time.time())
-            try:
-                with context.events.step(Step.EXTRACT):
-                    ended = await session.run(Step.EXTRACT, quota=verification.allow(adds=False).quota)
-            except Failure as error:
-                # What it left on B is judged all the same.
-                failure = error
+        (await session.preflight(command)).require_all()
+        with context.events.step(Step.INSPECT):
+            await verification.inspect()
+            await verification.open("", time.time())
+        try:
+            with context.events.step(Step.EXTRACT):
+                ended = await session.run(command, quota=verification.allow(adds=False).quota)
+        except Failure as error:
+            # What it left on the backup server is judged all the same.
+            failure = error
         with context.events.step(Step.VERIFY):
             await verification.verify()
             await verification.settle(None)

@@ -6,9 +6,9 @@ Each road takes one connection, once. The bytes go from socket to ssh master wit
 from .borg_cache import drop_cache, forget_place, known_ids
 from .forwarding import ForwardedSocket, forward_socket
 from .local_borg import BorgResult, LocalBorg, Reader, borg_on_controller, borg_passthrough
-from .reported import ask_seen
+from .preflight import Facts, Preflight, ask_preflight
 from .scripts import BORG_HOME
 from .serve import BackupServer, OnOutput, Root, ServeRequest
 from .socket_activation import forwarded_socket, no_serve_answers, probe_serve
 from .target_commands import CreateArchive, CreateFromCommand, DeleteCache, ExtractArchive, TargetCommand
-from .target_session import TargetSession, open_target
+from .target_session import run_on_target

@@ -37,12 +37,16 @@ _STDOUT, _STDERR = 1, 2
 
 @dataclass
 class BorgResult:
-    """A borg client that has ended: its exit status, its standard output, and what it and its serve said."""
+    """A borg client that has ended: its exit status, its standard output, and what it and its serve said.
+
+    `fell_back` says that its target refused to forward a socket, and stdio was used.
+    """
 
     status: int = -1
     stdout: bytes = b""
     said: Messages = field(default_factory=Messages)
     served: ServeResult = field(default_factory=ServeResult)
+    fell_back: bool = False
 
     def or_raise(self, party: str, command: str, *, warned: bool = False) -> Self:
         """Return what has ended well, or with nothing worse than a warning if `warned`. Raises Failure."""

@@ -1,61 +1,163 @@
-"""What on T stands in the way of a backup, said in one place for the backup itself and for `doctor`."""
+"""What a backup needs on the target: a shell, borg, socat, the source paths, a clock. A run and `doctor` ask the same.
+
+All that the target answers is untrusted text.
+"""
 
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Iterator
 
 from plumbum.commands.base import BaseCommand
 
+from .. import ssh
+from ..borg.failure import missing_borg
 from ..errors import Failure
+from ..retention import Source
 from ..untrusted import clean
+from . import sudo
+from .scripts import PREFLIGHT
+from .target_commands import TargetCommand
 
+SECONDS = 60.0
+# What a script may print of one party: a line for each source path, and a few more.
+MOST_FACTS = 1024 * 1024
 # Half of what the guard grants an honest archive.
 MOST_CLOCK_OFF = 1800.0
 CLOCK_HINT = "set both by NTP (timedatectl set-ntp true): archives are dated by the target's clock"
 # The kernel takes no longer single argument (MAX_ARG_STRLEN), and sshd passes a command on as one.
-_LONGEST_COMMAND = 128 * 1024
-# Of a length that leaves room for the socket's name: a unix socket's path has 107 bytes (seen on 8.4 to 10.5).
-_FOLDER = re.compile(r"(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*){1,8}/borgpull\.[A-Za-z0-9]{10}")
-LONGEST_FOLDER = 100
+_LONGEST_LINE = 128 * 1024
+_LONGEST_PATH = 4096
+_LONGEST_LINK = 100
+_SOURCE = re.compile(r"([0-9]{1,9}) (folder|file|link|other|unknown) ([01-]) ([01-]) (.*)", re.ASCII | re.DOTALL)
+_KNOWN = {"0": False, "1": True, "-": None}
 
 
-def refuse_too_long(party: str, command: BaseCommand) -> None:
-    """Raise Failure when a command of T's session is longer than sshd can pass on."""
-    if len(" ".join(command.formulate(1)).encode()) > _LONGEST_COMMAND:
+class Facts:
+    """The part `facts` of an answer: a word and a value in each line. A word may come more than once."""
+
+    def __init__(self, answer: ssh.Answer) -> None:
+        self._values: dict[str, list[str]] = {}
+        for line in answer["facts"].data.decode("utf-8", "replace").split("\n"):
+            word, _, value = line.partition(" ")
+            self._values.setdefault(word, []).append(clean(value, longest=_LONGEST_PATH))
+
+    def has(self, word: str) -> bool:
+        return word in self._values
+
+    def one(self, word: str) -> str:
+        """Return the last value of a word, empty if it did not come."""
+        return self._values.get(word, [""])[-1]
+
+    def every(self, word: str) -> list[str]:
+        return self._values.get(word, [])
+
+    def number(self, word: str) -> int | None:
+        """Return the value of a word as a number, None when it is none."""
+        value = self.one(word)
+        return int(value) if value.isascii() and value.isdigit() and len(value) <= 15 else None
+
+    def chosen(self, word: str, among: tuple[str, ...]) -> list[str]:
+        """Return those of `among` whose places, counted from 0, the values of a word are."""
+        places = {int(value) for value in self.every(word) if value.isascii() and value.isdigit() and len(value) <= 9}
+        return [each for place, each in enumerate(among) if place in places]
+
+
+class Preflight:
+    """What a target said before `command`. Each `require_...` raises Failure where something stands in its way."""
+
+    def __init__(self, party: str, command: TargetCommand, facts: Facts) -> None:
+        self.party = party
+        self.command = command
+        self.target = command.context.target
+        self.facts = facts
+
+    @property
+    def seen(self) -> str:
+        """Return the id of a repository that borg there has seen at the place of this one, "" for none.
+
+        What root's borg has seen (Sudo) is not known.
+        """
+        return self.facts.one("seen")
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        return tuple(self._sources())
+
+    @property
+    def clock_off(self) -> float | None:
+        """Return by how many seconds its clock is ahead of ours, None when it does not say the time."""
+        said = self.facts.number("clock")
+        return None if said is None else said - time.time()
+
+    def require_borg(self) -> None:
+        user, borg = self.command.sudo_user, self.target.borg_path
+        if self.facts.has("refused") and user:
+            raise sudo.refusal(self.party, user, borg, self.facts.one("refused"))
+        if not self.facts.has("borg"):
+            raise missing_borg(self.party, borg)
+
+    def require_socat(self) -> None:
+        if not self.facts.has("socat"):
+            raise Failure(self.party, "socat is not installed there", hint="apt install socat")
+
+    def require_sources(self) -> None:
+        if self.facts.has("patterns"):
+            raise Failure(
+                self.party,
+                f"the file of patterns is missing, or this user cannot read it: {clean(self.target.patterns_from)}",
+                hint="PatternsFrom names a file on the target: put it there, or correct PatternsFrom",
+            )
+        if paths := self.facts.chosen("missing", self.command.sources):
+            raise Failure(
+                self.party,
+                f"missing, or hidden from this user: {some_of(paths)}",
+                hint=f"{_why_not_expanded(paths)}mount or restore it, or remove it from SourcePaths",
+            )
+
+    def require_clock(self) -> None:
+        """Borg dates an archive by the target's clock: one that is off looks like a back-dated archive."""
+        off = self.clock_off or 0.0
+        if abs(off) > MOST_CLOCK_OFF:
+            raise Failure(self.party, clock_words(off), hint=CLOCK_HINT)
+
+    def require_all(self) -> None:
+        self.require_borg()
+        self.require_socat()
+        self.require_sources()
+        self.require_clock()
+
+    def _sources(self) -> Iterator[Source]:
+        paths = self.command.sources
+        for value in self.facts.every("source"):
+            if (found := _SOURCE.fullmatch(value)) and int(found[1]) < len(paths):
+                yield Source(
+                    path=paths[int(found[1])],
+                    kind=found[2],
+                    holds=_KNOWN[found[3]],
+                    mount=_KNOWN[found[4]],
+                    leads=clean(found[5], longest=_LONGEST_LINK),
+                )
+
+
+def refuse_too_long(party: str, line: BaseCommand) -> None:
+    """Raise Failure when the command line of a session is longer than sshd can pass on."""
+    if len(" ".join(line.formulate(1)).encode()) > _LONGEST_LINE:
         raise Failure(party, "SourcePaths and Excludes are longer than 128 KiB together", hint="shorten them")
 
 
-def agreed_folder(party: str, place: str) -> str:
-    """Return the folder that T says it made. Raises Failure when it is none that our script makes."""
-    if not _FOLDER.fullmatch(place) or len(place) > LONGEST_FOLDER:
-        raise Failure(
-            party,
-            f"it named a directory that it was not asked for: {clean(place)}",
-            hint="look at the shell and the mktemp of that target: they are not what they should be",
-        )
-    return place
-
-
-def missing_socat(party: str) -> Failure:
-    return Failure(party, "socat is not installed there", hint="apt install socat")
-
-
-def missing_patterns(party: str, path: str) -> Failure:
-    return Failure(
-        party,
-        f"the file of patterns is not there, or not to be read by this user: {clean(path)}",
-        hint="PatternsFrom names a file on the target: put it there, or correct PatternsFrom; nothing was backed up",
+async def ask_preflight(master: ssh.Master, command: TargetCommand, *, versions: bool = False) -> Preflight:
+    """Ask the target for what a command needs; `versions` asks for those of borg and socat too. Raises Failure."""
+    refuse_too_long(master.party, command.line("x" * 32))
+    context, patterns = command.context, command.context.target.patterns_from if command.sources else ""
+    words = (
+        *(context.target.borg_path, sudo.program(command.sudo_user), "versions" if versions else ""),
+        *(patterns, context.repository.location, *command.sources),
     )
-
-
-def refuse_missing(party: str, paths: list[str], *, so: str = "") -> None:
-    """Raise Failure when there are source paths that are not there; `so` are words on what came of it."""
-    if paths:
-        raise Failure(
-            party,
-            f"not there, or not to be seen by this user: {some_of(paths)}",
-            hint=f"{_why_not_expanded(paths)}mount or restore it, or take it out of SourcePaths{so}",
-        )
+    doing = "look at its programs and its source paths"
+    answer = await ssh.ask(master, PREFLIGHT, *words, doing=doing, seconds=SECONDS, most=MOST_FACTS)
+    return Preflight(master.party, command, Facts(answer))
 
 
 def _why_not_expanded(paths: list[str]) -> str:
@@ -68,15 +170,6 @@ def some_of(paths: list[str]) -> str:
     return ", ".join(clean(path) for path in paths[:5]) + (", …" if len(paths) > 5 else "")
 
 
-def refuse_clock(party: str, off: float) -> None:
-    """Raise Failure when T's clock is `off` by too many seconds.
-
-    Borg dates an archive by it; one that is off would be taken for a back-dated archive after the session.
-    """
-    if abs(off) > MOST_CLOCK_OFF:
-        raise Failure(party, clock_words(off), hint=CLOCK_HINT)
-
-
 def clock_words(off: float) -> str:
-    """Return how far T's clock is off, in words; `off` is in seconds."""
+    """Return how far the target's clock is off, in words; `off` is in seconds."""
     return f"its clock is {abs(off) / 60:.0f} minutes {'ahead of' if off > 0 else 'behind'} that of this machine"

@@ -1,6 +1,6 @@
-"""The shell script that runs on T: it looks around, waits for the passphrase, runs one borg, and cleans up after it.
+"""The two shell scripts that run on a target: PREFLIGHT says what a backup needs, SESSION runs one borg.
 
-It asks for nothing but sh, coreutils and socat, and goes with its session, however that ends.
+They need nothing but sh, coreutils and socat.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from .. import ssh
 from . import sudo
 
 # Where a session on T has its folder: $base. Nothing is removed there but what a session of ours made.
-BASE = r"""
+_BASE = r"""
 base=${TMPDIR:-/tmp}
 case $base in *[!A-Za-z0-9._/-]*) base=/tmp ;; esac
 [ "${#base}" -le 70 ] || base=/tmp
@@ -23,9 +23,9 @@ clear_away() {
 
 # Makes $dir below $base, which goes with the session however it ends; standard input is descriptor 3. Nothing is
 # written to, nor removed from, a folder that has not the name that was asked for.
-FOLDER = r"""
+_FOLDER = r"""
 dir=$(mktemp -d "$base/borgpull.XXXXXXXXXX" 2>/dev/null ||
-  mktemp -d /tmp/borgpull.XXXXXXXXXX) || { echo "$mark lacks directory"; exit 91; }
+  mktemp -d /tmp/borgpull.XXXXXXXXXX) || exit 91
 case $dir in "$base"/borgpull.?????????? | /tmp/borgpull.??????????) ;; *) echo "$mark place $dir"; exit 91 ;; esac
 trap 'kill $life 2>/dev/null; clear_away "$dir"' EXIT
 trap 'exit 143' HUP INT TERM PIPE
@@ -34,10 +34,16 @@ echo $$ >"$dir/pid"
 life=$!
 """
 
-# Defines `source_path NUMBER PATH`: tells what a source path is (folder, file, link, other, or unknown where this user
-# cannot see it), whether anything is in it, whether it is a mount point, and where a link leads to; - is not known.
-SOURCE_PATH = r"""
+# Defines `source_path NUMBER PATH`: says what a source path is (folder, file, link, other, or unknown where this user
+# cannot see it), whether anything is in it, whether it is a mount point, and where a link leads; - is not known. Before
+# it stands whether the path is missing, hidden from this user, or closed to it.
+_SOURCE_PATH = r"""
 source_path() {
+  if ! there "$2"; then echo "missing $1"
+  elif [ ! -e "$2" ] && [ ! -L "$2" ]; then echo "hidden $1"
+  elif [ -L "$2" ]; then :
+  elif [ ! -r "$2" ] || { [ -d "$2" ] && [ ! -x "$2" ]; }; then echo "closed $1"
+  fi
   path=${2%/} is=unknown holds=- mount=-
   path=${path:-/}
   if [ -L "$path" ]; then is=link
@@ -52,7 +58,7 @@ source_path() {
   at=${path%/*}
   set -- "$1" $(stat -c %d -- "$path" "${at:-/}" 2>/dev/null)
   [ "$#" -ne 3 ] || if [ "$2" = "$3" ]; then mount=0; else mount=1; fi
-  echo "$mark source $1 $is $holds $mount $(readlink -- "$path")"
+  echo "source $1 $is $holds $mount $(readlink -- "$path")"
 }
 """
 
@@ -68,7 +74,7 @@ borg_home() {
 """
 
 # Defines `seen_at LOCATION`: prints the id of a repository that borg here has seen there, if any.
-SEEN_AT = (
+_SEEN_AT = (
     BORG_HOME
     + r"""
 seen_at() {
@@ -82,9 +88,50 @@ seen_at() {
 """
 )
 
+# Defines `processor`: says what the processor can do, by which the cipher is judged.
+PROCESSOR = r"""
+processor() { echo "processor $(grep -m 1 -E '^(flags|Features)' /proc/cpuinfo 2>/dev/null)"; }
+"""
+
+# Arguments: borg, sudo (empty for none), anything but "" to be told the versions of borg and socat (each starts them),
+# the file of patterns (empty for none), the location of the repository, and the source paths. A framed script, whose
+# part `facts` has a word and a value in each line.
+PREFLIGHT = (
+    sudo.LOOK
+    + _SOURCE_PATH
+    + _SEEN_AT
+    + PROCESSOR
+    + r"""
+preflight() {
+  borg=$1 sudo=$2 versions=$3 patterns=$4 location=$5
+  shift 5
+  exec </dev/null
+  if ! command -v "$borg" >/dev/null; then :
+  elif [ -n "$sudo" ]; then if ask_sudo; then echo "borg $said"; else echo "refused $borg $said"; fi
+  elif [ -n "$versions" ]; then echo "borg $("$borg" --version 2>&1 | head -n 1)"
+  else echo borg
+  fi
+  if ! command -v socat >/dev/null; then :
+  elif [ -n "$versions" ]; then echo "socat $(socat -V 2>&1 | grep -m 1 '^socat version')"
+  else echo socat
+  fi
+  [ -z "$patterns" ] || readable "$patterns" || echo "patterns missing"
+  # What root's borg has seen, this user may not see.
+  [ -n "$sudo" ] || seen_at "$location" | sed 's/^/seen /'
+  n=0
+  for each do
+    source_path "$n" "$each"
+    n=$((n + 1))
+  done
+  echo "clock $(date -u +%s)"
+  [ -z "$versions" ] || processor
+}
+part facts preflight "$@"
+"""
+)
+
 # Arguments: mark, borg, sudo (empty for none), its niceness (empty for none), the folder that it works in (made if need
-# be; empty for the home), whether it reads what a command prints (empty for no), the location of the repository, how
-# many arguments of borg come before the source paths, and the arguments of borg.
+# be; empty for the home), whether it reads what a command prints (empty for no), and the arguments of borg.
 # Standard input is the lifeline: first the passphrase, then nothing; when it ends, borg is interrupted, and killed when
 # it does not end. `read` takes its input byte by byte, and it and `printf` are built in: no secret gets into an argv.
 # A directory whose session is no more was left behind by a kill or a crash.
@@ -97,42 +144,25 @@ seen_at() {
 # has nobody to write to.
 SESSION = (
     ssh.WATCHDOG
-    + sudo.LOOK
     + sudo.LEAD
-    + SOURCE_PATH
-    + SEEN_AT
     + r"""
 umask 077
 unset BORG_PASSPHRASE BORG_PASSCOMMAND BORG_NEW_PASSPHRASE BORG_REMOTE_PATH borgpull_secret
-mark=$1 borg=$2 sudo=$3 nice=$4 folder=$5 stream=$6 location=$7 skip=$8
-shift 8
+mark=$1 borg=$2 sudo=$3 nice=$4 folder=$5 stream=$6
+shift 6
 exec 3<&0 </dev/null
-command -v "$borg" >/dev/null || echo "$mark lacks borg"
-[ -z "$sudo" ] || ask_sudo || echo "$mark refused $borg $said"
-command -v socat >/dev/null || echo "$mark lacks socat"
-# What a borg of root's has seen, this user may not see.
-[ -n "$sudo" ] || (seen_at "$location" | sed "s/^/$mark seen /")
-n=0
-for path do
-  n=$((n + 1))
-  if [ "$n" -gt "$skip" ]; then
-    there "$path" || echo "$mark missing $((n - skip - 1))"
-    (source_path "$((n - skip - 1))" "$path")
-  else
-    case $path in --patterns-from=*) readable "${path#*=}" || echo "$mark lacks patterns" ;; esac
-  fi
-done
+# sudoers knows borg by its whole path.
+[ -z "$sudo" ] || borg=$(command -v "$borg")
 """
-    + BASE
+    + _BASE
     + r"""
 for old in "$base"/borgpull.??????????; do
   [ -O "$old" ] && [ ! -L "$old" ] && read -r p 2>/dev/null <"$old/pid" || continue
   kill -0 "$p" 2>/dev/null && { [ ! -e "/proc/$p" ] || grep -q borgpull "/proc/$p/cmdline"; } || clear_away "$old"
 done
 """
-    + FOLDER
+    + _FOLDER
     + r"""
-echo "$mark clock $(date -u +%s)"
 echo "$mark place $dir"
 IFS= read -r borgpull_secret <&3 || exit 90
 all=

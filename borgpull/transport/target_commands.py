@@ -1,6 +1,6 @@
-"""What T's borg is to do: each errand is one command line for one session there. Nothing runs here.
+"""What borg on the target is to do: each command is one command line for one session there. Nothing runs here.
 
-What may hold a password stands in no command line: it is `told` the session once it runs.
+What may hold a password stands in no command line: the session gets it after the passphrase.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import ClassVar, Protocol
 
 from plumbum.commands.base import BaseCommand
 
@@ -15,118 +16,143 @@ from .. import process
 from ..borg import command as borg_command
 from ..borg.command import Repository
 from ..config import Stream, Target
+from ..events import Step
 from . import sudo
 from .scripts import DUMP, SESSION
 
 
-@dataclass(frozen=True, kw_only=True)
-class _TargetCommand:
-    """What is to be done on T, by the settings of `target`, with its repository."""
-
-    target: Target
-    repository: Repository
+class Context(Protocol):
+    """What a command needs to know: its target, and where the repository is."""
 
     @property
-    def sources(self) -> tuple[str, ...]:
-        """Return the source paths, which are the last arguments of borg; none where it reads none."""
-        return ()
+    def target(self) -> Target: ...
+    @property
+    def repository(self) -> Repository: ...
+
+
+@dataclass(frozen=True)
+class TargetCommand:
+    """A borg on the target of `context`, with its repository. `step` is the one that it belongs to."""
+
+    context: Context
+    step: ClassVar[Step] = Step.CREATE
 
     @property
     def sudo_user(self) -> str:
-        """Return the user whose sudo makes borg run as root, empty where borg runs as the user itself."""
-        return self.target.sudo_user
+        """Return the user whose sudo runs borg as root, empty where borg runs as the user itself."""
+        return self.context.target.sudo_user
 
     @property
-    def _url(self) -> str:
+    def url(self) -> str:
         """Return the URL that the arguments of borg have to say, as sudo keeps back the environment."""
-        return self.repository.url if self.sudo_user else ""
+        return self.context.repository.url if self.sudo_user else ""
 
-    def _command(
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Return the source paths; none where borg reads none."""
+        return ()
+
+    def words(self, mark: str) -> list[str]:
+        """Return the arguments of borg."""
+        raise NotImplementedError
+
+    def after_passphrase(self, mark: str) -> bytes:
+        """Return what the session reads after the passphrase."""
+        return b""
+
+    def line(self, mark: str) -> BaseCommand:
+        """Return the command line of the session; its script says `mark` before anything that counts."""
+        return self._line(mark)
+
+    def _line(
         self,
         mark: str,
-        words: list[str],
         *,
         folder: str = "",
         nice: int | None = None,
         stream: str = "",
         seen: Mapping[str, str] = MappingProxyType({}),
     ) -> BaseCommand:
-        calm = "" if nice is None else str(nice)
-        before = str(len(words) - len(self.sources))
-        sudo_program = sudo.program(self.sudo_user)
-        environment = {**borg_command.environment(self.repository.url), **seen}
+        environment = {**borg_command.environment(self.context.repository.url), **seen}
         settings = [f"{name}={value}" for name, value in environment.items()]
-        first = (mark, self.target.borg_path, sudo_program, calm, folder, stream, self.repository.location, before)
-        return process.Command("exec")["env", settings, "sh", "-c", SESSION, "sh", first, words]
+        niceness = "" if nice is None else str(nice)
+        first = (mark, self.context.target.borg_path, sudo.program(self.sudo_user), niceness, folder, stream)
+        return process.Command("exec")["env", settings, "sh", "-c", SESSION, "sh", first, self.words(mark)]
 
 
-@dataclass(frozen=True, kw_only=True)
-class CreateArchive(_TargetCommand):
-    """The source paths are to become an archive."""
+@dataclass(frozen=True)
+class CreateArchive(TargetCommand):
+    """Make an archive of the source paths."""
 
     archive: str
 
     @property
     def sources(self) -> tuple[str, ...]:
-        return self.target.source_paths
+        return self.context.target.source_paths
 
-    def command(self, mark: str) -> BaseCommand:
-        excludes, options = self.target.excludes, self.target
-        words = borg_command.create(
-            self.archive, sources=self.sources, excludes=excludes, options=options, url=self._url
-        )
-        return self._command(mark, words, nice=self.target.nice)
+    def words(self, mark: str) -> list[str]:
+        target, excludes = self.context.target, self.context.target.excludes
+        return borg_command.create(self.archive, sources=self.sources, excludes=excludes, options=target, url=self.url)
+
+    def line(self, mark: str) -> BaseCommand:
+        return self._line(mark, nice=self.context.target.nice)
 
 
-@dataclass(frozen=True, kw_only=True)
-class CreateFromCommand(_TargetCommand):
-    """What the command of a stream prints is to become an archive with one file.
+@dataclass(frozen=True)
+class CreateFromCommand(TargetCommand):
+    """Make an archive with one file: what the command of a stream prints.
 
     Borg starts that command, so neither is ever root's by sudo: all commands are those of the user itself.
     """
 
     archive: str
     stream: Stream
+    step: ClassVar[Step] = Step.STREAM
 
     @property
     def sudo_user(self) -> str:
         return ""
 
-    def command(self, mark: str) -> BaseCommand:
-        # Where T is and how it counts its hours is the operator's business, not borg's.
-        hidden = [*borg_command.environment(self.repository.url), "BORG_RSH", "BORG_PASSPHRASE_FD", "BORG_VERSION"]
+    def words(self, mark: str) -> list[str]:
+        # Where the target is and how it counts its hours is the operator's business, not borg's.
+        url = self.context.repository.url
+        hidden = [*borg_command.environment(url), "BORG_RSH", "BORG_PASSPHRASE_FD", "BORG_VERSION"]
         dump = ["sh", "-c", DUMP, "sh", mark, *hidden]
-        words = borg_command.create_from_command(self.archive, file=self.stream.name, words=dump, options=self.target)
-        seen = {"BORGPULL_TARGET": self.target.name, "BORGPULL_ARCHIVE": self.archive}
-        return self._command(mark, words, nice=self.target.nice, stream="stream", seen=seen)
+        return borg_command.create_from_command(
+            self.archive, file=self.stream.name, words=dump, options=self.context.target
+        )
 
-    def told(self, mark: str) -> bytes:
-        """Return what the session is told after the passphrase."""
+    def line(self, mark: str) -> BaseCommand:
+        target = self.context.target
+        seen = {"BORGPULL_TARGET": target.name, "BORGPULL_ARCHIVE": self.archive}
+        return self._line(mark, nice=target.nice, stream="stream", seen=seen)
+
+    def after_passphrase(self, mark: str) -> bytes:
         command = self.stream.command.encode() + mark.encode()
         return b"%d\n%b" % (len(command), command)
 
 
-@dataclass(frozen=True, kw_only=True)
-class ExtractArchive(_TargetCommand):
-    """What is to be put back on T: the parts of `archive` that match `patterns` (all, without one), below `folder`."""
+@dataclass(frozen=True)
+class ExtractArchive(TargetCommand):
+    """Extract the parts of `archive` that match `patterns` (all, without one) below `folder` on the target."""
 
     archive: str
     patterns: tuple[str, ...]
     folder: str
     numeric_ids: bool
+    step: ClassVar[Step] = Step.EXTRACT
 
-    def command(self, mark: str) -> BaseCommand:
-        words = borg_command.extract(self.archive, patterns=self.patterns, numeric_ids=self.numeric_ids, url=self._url)
-        return self._command(mark, [f"--lock-wait={self.target.lock_wait}", *words], folder=self.folder)
+    def words(self, mark: str) -> list[str]:
+        words = borg_command.extract(self.archive, patterns=self.patterns, numeric_ids=self.numeric_ids, url=self.url)
+        return [f"--lock-wait={self.context.target.lock_wait}", *words]
 
-
-@dataclass(frozen=True, kw_only=True)
-class DeleteCache(_TargetCommand):
-    """The cache that T's borg has of the repository is to go, which may be root's; borg itself knows where it lies."""
-
-    def command(self, mark: str) -> BaseCommand:
-        words = borg_command.delete_cache(url=self._url)
-        return self._command(mark, [f"--lock-wait={self.target.lock_wait}", *words])
+    def line(self, mark: str) -> BaseCommand:
+        return self._line(mark, folder=self.folder)
 
 
-TargetCommand = CreateArchive | CreateFromCommand | ExtractArchive | DeleteCache
+@dataclass(frozen=True)
+class DeleteCache(TargetCommand):
+    """Delete the cache that borg there has of the repository, which may be root's; borg itself knows where it lies."""
+
+    def words(self, mark: str) -> list[str]:
+        return [f"--lock-wait={self.context.target.lock_wait}", *borg_command.delete_cache(url=self.url)]

@@ -1,106 +1,76 @@
-"""Borg on T: one session that looks around, waits for the passphrase, runs one borg, and cleans up after itself.
+"""Borg on the target: a session that makes a folder, waits for the passphrase, runs one borg, and cleans up after it.
 
-That borg creates an archive, of files or of what a command prints, or extracts one; through any of these sessions T can
-only add, and the road is the same.
-
-T's socket leads to C over the first leg of the road, once. What T says is hostile: it is bounded, and a borg that
-claims success is not believed here.
+Whatever that borg is to do, with its session the target can only add. The socket in the folder leads to the controller,
+once. What the target says is untrusted: it is bounded, and a borg that reports success is not believed here.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import secrets
 import subprocess
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+from plumbum.commands.base import BaseCommand
 
 from .. import process, ssh
 from ..errors import Failure, TamperedError
-from ..retention import Source
+from ..untrusted import clean, last_lines
+from .forwarding import forward_socket
 from .local_borg import BorgResult, attend
 from .preflight import refuse_too_long
-from .reported import look
-from .serve import Accept, OnOutput, ServeRequest, ServeResult, serve
-from .target_commands import CreateFromCommand, TargetCommand
+from .serve import OnOutput, ServeRequest, ServeResult, serve
+from .target_commands import TargetCommand
 
 # A checkpoint is written after the interrupt: that may take some seconds on a slow link.
 END_SECONDS = 30.0
 _BEGIN_SECONDS = 60.0
+# What the script exits with when it could make no folder.
+_NO_FOLDER = 91
+# Of a length that leaves room for the socket's name: a unix socket's path has 107 bytes (seen on 8.4 to 10.5).
+_FOLDER = re.compile(r"(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*){1,8}/borgpull\.[A-Za-z0-9]{10}")
+_LONGEST_FOLDER = 100
 
 
-class _Lifeline:
-    """The input of T's session, at whose end it ends by itself: in the time first given to it, however often let go."""
+@dataclass
+class OpenSession:
+    """A session on the target that waits for the passphrase. Its borg looks for its repository at `borg` in `folder`.
 
-    def __init__(self, child: process.Child) -> None:
-        self._child = child
-        self._deadline: float | None = None
-
-    def let_go(self, *, patience: float = END_SECONDS) -> float:
-        """End the input; return by when the session has to have ended, by the clock of the event loop."""
-        self._child.close_stdin()
-        if self._deadline is None:
-            self._deadline = asyncio.get_running_loop().time() + patience
-        return self._deadline
-
-
-@dataclass(frozen=True)
-class TargetSession:
-    """A session on T that has looked around and waits. Its borg will look for the repository at `borg` in `folder`.
-
-    `sources` is what T reported of the source paths, `seen` which repository its borg has seen at that place.
+    The session ends by itself when its standard input does.
     """
 
-    master: ssh.Master
+    party: str
     child: process.Child
-    lifeline: _Lifeline
     output: AsyncIterator[bytes]
-    folder: str
-    sources: tuple[Source, ...]
-    seen: str
-    # The command of a stream, which may hold a password.
-    told: bytes = field(repr=False)
+    folder: str = ""
+    deadline: float | None = None
 
-    async def run(self, request: ServeRequest, *, accept: Accept, passphrase: str, on_output: OnOutput) -> BorgResult:
-        """Let T's borg do its one errand; return what it said when it and the serve on B have ended.
+    def end_input(self, *, patience: float = END_SECONDS) -> float:
+        """Close the standard input; return by when the session has to have ended, by the clock of the event loop.
 
-        `entrance` is that of a first leg that leads here from `folder`.
-
-        Raises Failure when the road breaks, and TamperedError when the gate stopped the session. Cancelled, it has borg
-        write its checkpoint first.
+        The time given first counts, however often it is closed.
         """
-        ended = BorgResult()
-        with _stopped(self.master.party, ended):
-            await self._travel(request, accept, ended, passphrase, on_output)
-        if broken := await self._broken(ended.status):
-            raise broken
-        return ended
+        self.child.close_stdin()
+        if self.deadline is None:
+            self.deadline = asyncio.get_running_loop().time() + patience
+        return self.deadline
 
-    async def _travel(
-        self, request: ServeRequest, accept: Accept, ended: BorgResult, passphrase: str, on_output: OnOutput
-    ) -> None:
-        async with serve(request, accept) as served:
-            ended.served = served
-            try:
-                await self.child.write(passphrase.encode() + b"\n" + self.told)
-                async with self._outliving(served):
-                    await attend(self.child, ended, on_output, self._collect())
-            except BaseException:
-                await self._interrupt()
-                raise
-
-    async def _broken(self, status: int) -> Failure | None:
-        """Say how the connection broke, or our end of the session, by the exit status of its ssh."""
-        return ssh.killed(self.master.party, status) or (await self.master.lost() if status == ssh.SSH_FAILED else None)
-
-    def moved(self) -> int:
-        """Return how many bytes the connection to T has moved so far; -1 when it cannot be told."""
-        return self.master.moved()
+    async def follow(self, ended: BorgResult, text: bytes, on_output: OnOutput) -> None:
+        """Give the session its passphrase and what comes after it, and follow its borg to the end, into `ended`."""
+        try:
+            await self.child.write(text)
+            async with self._outliving(ended.served):
+                await attend(self.child, ended, on_output, self.collect())
+        except BaseException:
+            await self._interrupt()
+            raise
 
     @contextlib.asynccontextmanager
     async def _outliving(self, served: ServeResult) -> AsyncIterator[None]:
-        """Let T's session live no longer than it needs to after its serve on B; raises Failure when it does."""
+        """Let the session live no longer than it needs to after its borg serve; raises Failure when it does."""
         try:
             async with asyncio.timeout(None) as limit:
                 watch = asyncio.create_task(self._end_after(served, limit))
@@ -110,8 +80,8 @@ class TargetSession:
                     watch.cancel()
         except TimeoutError:
             raise Failure(
-                self.master.party,
-                "its session did not end when borg serve on B had ended",
+                self.party,
+                "its session did not end after borg serve on the backup server had ended",
                 hint="look there for a borg or an ssh session that hangs",
             ) from None
 
@@ -120,21 +90,50 @@ class TargetSession:
         if served.status == 0:
             # Its client has said good-bye: it writes its caches, and has yet to say what it did.
             await asyncio.sleep(END_SECONDS)
-        limit.reschedule(self.lifeline.let_go())
+        limit.reschedule(self.end_input())
 
     async def _interrupt(self) -> None:
-        # The road to B has to stand until borg has written its checkpoint, and its last words have to be read.
+        # The socket has to lead on until borg has written its checkpoint, and its last words have to be read.
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout_at(self.lifeline.let_go()), asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._collect())
+            async with asyncio.timeout_at(self.end_input()), asyncio.TaskGroup() as tasks:
+                tasks.create_task(self.collect())
                 tasks.create_task(process.read_all(self.child.stderr))
                 tasks.create_task(self.child.wait())
 
-    async def _collect(self) -> bytes:
+    async def collect(self) -> bytes:
         kept = bytearray()
         async for line in self.output:
             kept += (line + b"\n")[: process.MOST_OUTPUT - len(kept)]
         return bytes(kept)
+
+
+async def run_on_target(
+    master: ssh.Master, command: TargetCommand, request: ServeRequest, *, on_output: OnOutput
+) -> BorgResult:
+    """Run a command on the target; its repository is what `request` asks the backup server for.
+
+    Raises Failure when a connection breaks, and TamperedError when the gate stopped the session. Cancelled, it has borg
+    write its checkpoint first.
+    """
+    target, mark, ended = command.context.target, secrets.token_hex(16), BorgResult()
+    text = target.borg_target.passphrase.get_secret_value().encode() + b"\n" + command.after_passphrase(mark)
+    directory = request.server.directory
+    with _stopped(master.party, ended):
+        async with (
+            open_session(master, command.line(mark), mark) as session,
+            forward_socket(master, session.folder, transport=target.transport, directory=directory) as forwarded,
+            serve(request, forwarded.accept) as ended.served,
+        ):
+            ended.fell_back = forwarded.fell_back
+            await session.follow(ended, text, on_output)
+    if broken := await _broken(master, ended.status):
+        raise broken
+    return ended
+
+
+async def _broken(master: ssh.Master, status: int) -> Failure | None:
+    """Say how the connection broke, or our end of the session, by the exit status of its ssh."""
+    return ssh.killed(master.party, status) or (await master.lost() if status == ssh.SSH_FAILED else None)
 
 
 @contextlib.contextmanager
@@ -156,38 +155,64 @@ def _stopped(party: str, ended: BorgResult) -> Iterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def _begins(party: str, lifeline: _Lifeline) -> AsyncIterator[None]:
-    """Raise Failure when T's session has not looked around in time; there is no more waiting for its end then."""
+async def open_session(master: ssh.Master, line: BaseCommand, mark: str) -> AsyncIterator[OpenSession]:
+    """Open the session of a command, by its `line`, for as long as the context lasts; its folder there goes with it.
+
+    Raises Failure when the target can make no folder, or hangs.
+    """
+    refuse_too_long(master.party, line)
+    async with ssh.session(master, line, stdin=subprocess.PIPE) as child:
+        session = OpenSession(master.party, child, process.lines(child.stdout))
+        try:
+            session.folder = await _folder(master, session, mark)
+            yield session
+        finally:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(session.end_input()):
+                    await child.wait()
+
+
+async def _folder(master: ssh.Master, session: OpenSession, mark: str) -> str:
+    """Return the folder that the session says it made. Raises Failure when it says none in time, or a wrong one."""
     try:
         async with asyncio.timeout(_BEGIN_SECONDS):
-            yield
+            # Lines without the mark come from a ~/.bashrc, which bash reads for ssh commands too.
+            async for line in session.output:
+                words = line.decode("utf-8", "replace").split(" ", 2)
+                if words[:2] == [mark, "place"] and len(words) == 3:
+                    return agreed_folder(master.party, words[2])
+            said, _ = await process.read_all(session.child.stderr)
+            raise _no_folder(master, await session.child.wait(), said.decode("utf-8", "replace"))
     except TimeoutError:
-        lifeline.let_go(patience=0)
+        session.end_input(patience=0)
         raise Failure(
-            party,
+            master.party,
             f"its shell did not begin within {_BEGIN_SECONDS:.0f} s",
-            hint="log in there and see what is slow: the host, a ~/.bashrc that waits, a dead mount in SourcePaths",
+            hint="log in there and see what is slow: the host, or a ~/.bashrc that waits",
         ) from None
 
 
-@contextlib.asynccontextmanager
-async def open_target(master: ssh.Master, command_for: TargetCommand) -> AsyncIterator[TargetSession]:
-    """Open the session on T, for as long as the context lasts; its directory there goes with it.
+def agreed_folder(party: str, place: str) -> str:
+    """Return the folder that the target says it made. Raises Failure when it is none that our script makes."""
+    if not _FOLDER.fullmatch(place) or len(place) > _LONGEST_FOLDER:
+        raise Failure(
+            party,
+            f"it named a directory that it was not asked for: {clean(place)}",
+            hint="look at the shell and the mktemp of that target: they are not what they should be",
+        )
+    return place
 
-    Raises Failure when T lacks borg, socat or one of the source paths, or hangs.
-    """
-    mark = secrets.token_hex(16)
-    command = command_for.command(mark)
-    refuse_too_long(master.party, command)
-    async with ssh.session(master, command, stdin=subprocess.PIPE) as child:
-        lifeline = _Lifeline(child)
-        try:
-            output = process.lines(child.stdout)
-            async with _begins(master.party, lifeline):
-                folder, sources, seen = await look(master, command_for, child, output, mark)
-            told = command_for.told(mark) if isinstance(command_for, CreateFromCommand) else b""
-            yield TargetSession(master, child, lifeline, output, folder, sources, seen, told)
-        finally:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout_at(lifeline.let_go()):
-                    await child.wait()
+
+def _no_folder(master: ssh.Master, status: int, said: str) -> Failure:
+    if died := ssh.killed(master.party, status):
+        return died
+    if status == ssh.SSH_FAILED:
+        return master.failure(said, doing="open a session")
+    return Failure(
+        master.party,
+        f"it could not make a folder below TMPDIR or /tmp (exit {status}): {clean(said)}",
+        hint="the account needs /bin/sh, mktemp, a writable /tmp with room in it, and no `command=` in authorized_keys",
+        detail=last_lines(said),
+        # With this one it says so itself; with any other a fork may have been refused, or a program killed.
+        transient=status != _NO_FOLDER,
+    )
