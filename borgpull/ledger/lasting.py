@@ -32,7 +32,6 @@ _STEP_SECONDS = 300.0
 _END_SECONDS = 40.0
 # The attempts of one process at one repository never overlap: a later one ends what an earlier one left.
 _RUN = f"run {secrets.token_hex(4)}"
-_MOST_NOISE = 10_000
 _NO_FOLDER = "no folder for the session\n"
 
 
@@ -118,7 +117,7 @@ async def locked(master: ssh.Master, ledger: str, reserve: str) -> AsyncIterator
     words = (mark, ledger, token, str(ssh.SILENCE_SECONDS), reserve)
     command = process.Command("exec")["sh", "-c", scripts.LASTING, "sh", words]
     async with ssh.session(master, command, stdin=subprocess.PIPE) as child:
-        await _begun(master, child, mark)
+        await _wait_until_ready(master, child, mark)
         session = LastingSession(master, child, mark, f"{ledger}/{token}")
         beat = asyncio.create_task(session.beat())
         try:
@@ -131,18 +130,14 @@ async def locked(master: ssh.Master, ledger: str, reserve: str) -> AsyncIterator
                 await child.wait(_END_SECONDS)
 
 
-async def _begun(master: ssh.Master, child: process.Child, mark: str) -> None:
-    """Wait for the mark; what a ~/.bashrc prints before it is left out. Raises Failure."""
-    begun = False
+async def _wait_until_ready(master: ssh.Master, child: process.Child, mark: str) -> None:
+    began = False
     try:
         async with asyncio.timeout(_BEGIN_SECONDS):
-            for _ in range(_MOST_NOISE):
-                line = await child.stdout.readline()
-                begun = begun or line == f"begun {mark}\n".encode()
-                if line == mark.encode() + b"\n":
+            while (word := await ssh.read_marked(child.stdout, mark)) is not None:
+                began = True
+                if word == "ready":
                     return
-                if not line:
-                    break
             said = (await process.read_all(child.stderr))[0].decode("utf-8", "replace")
             status = await child.wait()
     except TimeoutError:
@@ -150,11 +145,11 @@ async def _begun(master: ssh.Master, child: process.Child, mark: str) -> None:
     if _NO_FOLDER in said:
         said = clean(said.replace(_NO_FOLDER, ""))
         raise ssh.ScriptFailed(master.party, "lock the ledger", said, how="no folder for the session")
-    if status == ssh.SSH_FAILED and (lost := await master.lost()):
-        raise lost
-    if begun:
+    if failure := await ssh.explain_exit(master, status, said, began=began):
+        raise failure
+    if began:
         raise ssh.cut_off(master.party, "lock the ledger", "it was cut off", clean(said))
-    raise ssh.refused(master, status, said)
+    raise ssh.no_shell(master.party, said)
 
 
 async def _lock(session: LastingSession, party: str, ledger: str, token: str) -> None:

@@ -52,14 +52,14 @@ strike() {
 # The bytes that are kept for the day when the disk is full: a hundred targets take about as many.
 RESERVE = 16 * 1024 * 1024
 
-# The lasting session. Its first word tells that a shell runs it, its mark that it is ready. $1 is that mark, $2 the
+# The lasting session. $1 is the mark: `MARK begun` says that a shell runs it, `MARK ready` that it is ready. $2 is the
 # folder of the ledger, $3 its name there, $4 the longest silence (seconds), $5 the reserve, a file that goes where the
 # disk is full, so that there is room for all this. It reads its input to the byte: a beat, or
 # `run BYTES BYTES` and as many bytes of a script and of that script's input. A script runs beside it, in a process
 # group of its own, so that beats are heard meanwhile. What is registered in its folder ends with it, a serve by itself
 # if it can; once the folder is named $3.gone, nothing is registered any more.
 LASTING = (
-    'echo "begun $1"\n'
+    'echo "$1 begun"\n'
     + FIND_SSHD
     + _LIVES
     + r"""
@@ -124,7 +124,7 @@ watcher=$!
 began "$watcher"
 echo "$began" >"$session/p.$watcher"
 echo 0 >"$session/told"
-echo "$mark"
+echo "$mark ready"
 n=0
 while read -r word script input; do
   n=$((n + 1))

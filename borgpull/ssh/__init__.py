@@ -10,4 +10,15 @@ from .frame import PRELUDE, Answer, Incomplete, Part, ScriptFailed, ask, cut_off
 from .hostkey import HostKey, fingerprints, scan
 from .keys import Key, key_problem, known_host_problem, make_key, new_key, public_key
 from .master import LOST_SECONDS, SESSIONS, ForwardRefused, Master
-from .session import FIND_SSHD, SILENCE_SECONDS, SSH_FAILED, WATCHDOG, execute, no_answer, no_shell, refused, session
+from .session import (
+    FIND_SSHD,
+    SILENCE_SECONDS,
+    SSH_FAILED,
+    WATCHDOG,
+    execute,
+    explain_exit,
+    no_answer,
+    no_shell,
+    read_marked,
+    session,
+)

@@ -16,7 +16,7 @@ from .. import process
 from ..errors import Failure
 from ..untrusted import clean
 from .master import Master
-from .session import SSH_FAILED, execute
+from .session import execute, explain_exit
 
 # What every framed script starts with. Standard output is for the frame alone.
 # - part NAME COMMAND...: what a command printed, and its status. A dot behind it shows that nothing was cut off; a fork
@@ -154,8 +154,8 @@ async def ask(
     try:
         answer = await read_answer(stream, mark, most=most)
     except Incomplete as error:
-        if done.returncode == SSH_FAILED and (lost := await master.lost()):
-            raise lost from None
+        if failure := await explain_exit(master, done.returncode, "", began=True):
+            raise failure from None
         raise cut_off(master.party, doing, str(error), clean(done.stderr)) from None
     return whole(master.party, answer, doing)
 

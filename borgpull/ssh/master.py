@@ -24,7 +24,7 @@ CONTROL_SECONDS = 15.0
 _ASK_SECONDS = 20.0
 # A client learns of the end of a connection a little before we do.
 LOST_SECONDS = 1.0
-_REFUSED = "Session open refused by peer"
+SESSION_REFUSED = "Session open refused by peer"
 # What the client that goes through a host on the way says when that host does not lead on; why, its master says.
 _NOT_LED_ON = "Stdio forwarding request failed"
 
@@ -77,7 +77,7 @@ class Master:
         """Say why something over this connection failed: what the client said, else what the master said."""
         if known := self._stuck or self._killed() or self._cut_off():
             return known
-        if _REFUSED in said:
+        if SESSION_REFUSED in said:
             # Those that still run when this is said are about as many as its sshd allows.
             self.limit = max(1, min(self.limit, self._running))
         if self.alive and not said.strip():

@@ -6,6 +6,7 @@ LIFELINE a script there watches its connection too, and ends it when nothing arr
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import secrets
 import subprocess
@@ -17,10 +18,13 @@ from ..errors import Failure
 from ..untrusted import last_lines
 from . import argv
 from .diagnose import killed
-from .master import Master
+from .master import SESSION_REFUSED, Master
 
 # What ssh itself exits with; also what it reports when a signal killed the remote command.
 SSH_FAILED = 255
+
+# How many lines that are not ours a session may print.
+_MOST_NOISE = 10_000
 
 # sshd of its own accord notices a cut link after two hours (TCP keepalive) or never. Our master says something at least
 # every 15 seconds, and each time the sshd of the connection wakes up, which its voluntary context switches show to any
@@ -95,15 +99,48 @@ async def execute(
         raise died
     _, found, output = done.stdout.partition(mark.encode() + b"\n")
     if not found:
-        raise refused(master, done.returncode, done.stderr.decode("utf-8", "replace"))
+        said = done.stderr.decode("utf-8", "replace")
+        raise await explain_exit(master, done.returncode, said, began=False) or no_shell(master.party, said)
     return process.Completed(done.returncode, output, done.stderr, done.truncated)
 
 
-def refused(master: Master, status: int, said: str) -> Failure:
-    """Say why a session did not begin, by the exit status of its ssh and by what stood on its standard error."""
-    if status == SSH_FAILED:
-        return master.failure(said, doing="open a session")
-    return killed(master.party, status) or no_shell(master.party, said)
+async def read_marked(stream: asyncio.StreamReader, mark: str) -> str | None:
+    """Return what stands behind `mark` on the next line that begins with it; None when the stream ends first.
+
+    Other lines are skipped: a ~/.bashrc, which bash reads for ssh commands too, prints what it likes. Nothing is read
+    beyond the line, so `process.lines(stream)` yields what follows it.
+    """
+    for _ in range(_MOST_NOISE):
+        try:
+            line = await stream.readline()
+        except ValueError:
+            # Longer than asyncio's limit, 64 KiB, and dropped by it.
+            continue
+        word, _, rest = line.rstrip(b"\n").partition(b" ")
+        if word == mark.encode():
+            return rest.decode("utf-8", "replace")
+        if not line:
+            break
+    return None
+
+
+async def explain_exit(
+    master: Master, status: int | None, said: str, *, began: bool, doing: str = "open a session"
+) -> Failure | None:
+    """Return why our ssh client ended with `status` (None while it runs), or None when ssh itself did not fail.
+
+    `said` is its standard error. `began` says that the remote command was seen to run: 255 may then be the command's
+    own status, and counts only when the connection is lost. Where it is None and nothing began, see `no_shell`.
+    """
+    if failure := killed(master.party, status or 0):
+        return failure
+    if status != SSH_FAILED:
+        return None
+    if not began and SESSION_REFUSED in said:
+        return master.failure(said, doing=doing)
+    # A client ends a little before its master does.
+    lost = await master.lost()
+    return lost if lost or began else master.failure(said, doing=doing)
 
 
 def no_answer(party: str, seconds: float) -> Failure:

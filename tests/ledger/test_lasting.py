@@ -58,7 +58,7 @@ async def session_in(folder, *, run="run one", silence=60, beats=True, patience=
     mark, token = "a" * 32, f"session.{time.monotonic_ns()}"
     argv = ["sh", "-c", scripts.LASTING, "sh", mark, str(folder), token, str(silence)]
     async with process.started(argv, stdin=subprocess.PIPE) as child:
-        await lasting._begun(master, child, mark)
+        await lasting._wait_until_ready(master, child, mark)
         session = lasting.LastingSession(master, child, mark, f"{folder}/{token}")
         beat = asyncio.create_task(session.beat()) if beats else None
         try:
