@@ -40,7 +40,7 @@ case $command in *"$1") command=${command%"$1"} ;; *) exit 90 ;; esac
 life=$!
 group=$(sed 's/.*) //' "/proc/$$/stat" 2>/dev/null | cut -d ' ' -f 3)
 trap : TERM
-echo "$1 begin"
+printf '\n%s begin\n' "$1"
 ( exec 3<&-; set --; eval "$command" ) &
 p=$!
 {
@@ -187,20 +187,18 @@ class Hooks:
     async def _followed(
         self, child: process.Child, mark: str, said: process.Tail, errors: asyncio.Task[tuple[bytes, bool]]
     ) -> int:
-        begun = False
+        began = await ssh.read_marked(child.stdout, mark) is not None
         async for line in process.lines(child.stdout):
-            if begun and (ended := re.fullmatch(rb"%b exit ([0-9]{1,3})" % mark.encode(), line)):
+            if ended := re.fullmatch(rb"%b exit ([0-9]{1,3})" % mark.encode(), line):
                 return int(ended[1])
-            # What comes before it was printed by a ~/.bashrc.
-            begun = begun or line == f"{mark} begin".encode()
-            if begun and line.strip() and not line.startswith(mark.encode()):
+            if line.strip():
                 said.add(clean(line))
         status = await child.wait()
         text = (await errors)[0].decode("utf-8", "replace")
-        if status == ssh.SSH_FAILED:
-            raise await self.master.lost() or self.master.failure(text, doing="run a command")
-        if not begun:
-            raise ssh.no_shell(self.master.party, text)
+        # The command's own status comes as a word: a status of ssh's is ssh's.
+        failure = await ssh.explain_exit(self.master, status, text, began=False, doing="run a command")
+        if failure or not began:
+            raise failure or ssh.no_shell(self.master.party, text)
         return status
 
     def _failure(self, name: str, status: int | None, output: tuple[str, ...]) -> Failure:

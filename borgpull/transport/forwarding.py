@@ -142,15 +142,12 @@ async def _begun(ours: socket.socket, mark: str) -> bool:
 async def _why(master: ssh.Master, child: process.Child, said: process.Tail, refused: Failure | None) -> Failure:
     with contextlib.suppress(TimeoutError):
         await child.wait(2)
-    if child.returncode == ssh.SSH_FAILED:
-        failure = master.failure(said.text, doing="open a session")
-    else:
-        failure = Failure(
-            master.party,
-            f"socat cannot listen there: {clean(said.text) or 'it did not say why'}",
-            hint="log in there and see what is slow or in its way: a ~/.bashrc that waits, a full /tmp",
-            detail=last_lines(said.text),
-        )
+    failure = await ssh.explain_exit(master, child.returncode, said.text, began=False) or Failure(
+        master.party,
+        f"socat cannot listen there: {clean(said.text) or 'it did not say why'}",
+        hint="log in there and see what is slow or in its way: a ~/.bashrc that waits, a full /tmp",
+        detail=last_lines(said.text),
+    )
     if refused is not None:
         failure.hint += f"; or let it forward: {refused.hint}"
     return failure

@@ -30,7 +30,7 @@ CLOCK_HINT = "set both by NTP (timedatectl set-ntp true): archives are dated by 
 _LONGEST_LINE = 128 * 1024
 _LONGEST_PATH = 4096
 _LONGEST_LINK = 100
-_SOURCE = re.compile(r"([0-9]{1,9}) (folder|file|link|other|unknown) ([01-]) ([01-]) (.*)", re.ASCII | re.DOTALL)
+_SOURCE = re.compile(r"([0-9]{1,9}) (folder|file|link|other|unknown) ([01-]) ([01-])(?: (.*))?", re.ASCII | re.DOTALL)
 _KNOWN = {"0": False, "1": True, "-": None}
 
 
@@ -137,7 +137,7 @@ class Preflight:
                     kind=found[2],
                     holds=_KNOWN[found[3]],
                     mount=_KNOWN[found[4]],
-                    leads=clean(found[5], longest=_LONGEST_LINK),
+                    leads=clean(found[5] or "", longest=_LONGEST_LINK),
                 )
 
 

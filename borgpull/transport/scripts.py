@@ -24,9 +24,10 @@ clear_away() {
 # Makes $dir below $base, which goes with the session however it ends; standard input is descriptor 3. Nothing is
 # written to, nor removed from, a folder that has not the name that was asked for.
 _FOLDER = r"""
+place() { printf '\n%s %s\n' "$mark" "$dir"; }
 dir=$(mktemp -d "$base/borgpull.XXXXXXXXXX" 2>/dev/null ||
   mktemp -d /tmp/borgpull.XXXXXXXXXX) || exit 91
-case $dir in "$base"/borgpull.?????????? | /tmp/borgpull.??????????) ;; *) echo "$mark place $dir"; exit 91 ;; esac
+case $dir in "$base"/borgpull.?????????? | /tmp/borgpull.??????????) ;; *) place; exit 91 ;; esac
 trap 'kill $life 2>/dev/null; clear_away "$dir"' EXIT
 trap 'exit 143' HUP INT TERM PIPE
 echo $$ >"$dir/pid"
@@ -163,7 +164,7 @@ done
 """
     + _FOLDER
     + r"""
-echo "$mark place $dir"
+place
 IFS= read -r borgpull_secret <&3 || exit 90
 all=
 if [ -n "$stream" ]; then

@@ -232,15 +232,12 @@ def _pid(line: bytes, mark: str) -> int | None:
 
 
 async def _explain(server: BackupServer, served: ServeResult) -> None:
-    if died := ssh.killed(server.master.party, served.status or 0):
-        raise died
-    if served.status == ssh.SSH_FAILED and (lost := await server.master.lost()):
-        raise lost
-    if served.pid is None:
-        said = "\n".join(message.text for message in served.said.others)
-        if served.status != ssh.SSH_FAILED:
-            raise ssh.no_shell(server.master.party, said)
-        raise server.master.failure(said, doing="start borg serve")
+    master, began = server.master, served.pid is not None
+    said = "\n".join(message.text for message in served.said.others)
+    if failure := await ssh.explain_exit(master, served.status, said, began=began, doing="start borg serve"):
+        raise failure
+    if not began:
+        raise ssh.no_shell(master.party, said)
     if served.status == _SHELL_NOT_FOUND:
         raise missing_borg(server.master.party, server.borg)
     if served.gate.broken:

@@ -126,14 +126,9 @@ async def run_on_target(
         ):
             ended.fell_back = forwarded.fell_back
             await session.follow(ended, text, on_output)
-    if broken := await _broken(master, ended.status):
-        raise broken
+    if failure := await ssh.explain_exit(master, ended.status, "", began=True):
+        raise failure
     return ended
-
-
-async def _broken(master: ssh.Master, status: int) -> Failure | None:
-    """Say how the connection broke, or our end of the session, by the exit status of its ssh."""
-    return ssh.killed(master.party, status) or (await master.lost() if status == ssh.SSH_FAILED else None)
 
 
 @contextlib.contextmanager
@@ -176,13 +171,11 @@ async def _folder(master: ssh.Master, session: OpenSession, mark: str) -> str:
     """Return the folder that the session says it made. Raises Failure when it says none in time, or a wrong one."""
     try:
         async with asyncio.timeout(_BEGIN_SECONDS):
-            # Lines without the mark come from a ~/.bashrc, which bash reads for ssh commands too.
-            async for line in session.output:
-                words = line.decode("utf-8", "replace").split(" ", 2)
-                if words[:2] == [mark, "place"] and len(words) == 3:
-                    return agreed_folder(master.party, words[2])
-            said, _ = await process.read_all(session.child.stderr)
-            raise _no_folder(master, await session.child.wait(), said.decode("utf-8", "replace"))
+            if (place := await ssh.read_marked(session.child.stdout, mark)) is not None:
+                return agreed_folder(master.party, place)
+            said = (await process.read_all(session.child.stderr))[0].decode("utf-8", "replace")
+            status = await session.child.wait()
+            raise await ssh.explain_exit(master, status, said, began=False) or _no_folder(master.party, status, said)
     except TimeoutError:
         session.end_input(patience=0)
         raise Failure(
@@ -203,14 +196,10 @@ def agreed_folder(party: str, place: str) -> str:
     return place
 
 
-def _no_folder(master: ssh.Master, status: int, said: str) -> Failure:
-    if died := ssh.killed(master.party, status):
-        return died
-    if status == ssh.SSH_FAILED:
-        return master.failure(said, doing="open a session")
+def _no_folder(party: str, status: int, said: str) -> Failure:
     return Failure(
-        master.party,
-        f"it could not make a folder below TMPDIR or /tmp (exit {status}): {clean(said)}",
+        party,
+        f"it could not make a folder below TMPDIR or /tmp (exit {status})" + (f": {clean(said)}" if said else ""),
         hint="the account needs /bin/sh, mktemp, a writable /tmp with room in it, and no `command=` in authorized_keys",
         detail=last_lines(said),
         # With this one it says so itself; with any other a fork may have been refused, or a program killed.

@@ -25,7 +25,7 @@ FAILING = {
     "nobody": ("the connection was refused", "check Host and its port"),
     "other-key": ("it refused the key", "check Username and PrivateKey"),
     "no-borg": ("borg is not installed there (/nowhere/borg)", "apt install borgbackup"),
-    "fehlt ü": ("not there, or not to be seen by this user: /nowhere/日本 ü", "take it out of SourcePaths"),
+    "fehlt ü": ("missing, or hidden from this user: /nowhere/日本 ü", "remove it from SourcePaths"),
 }
 # What Python makes of a locale that is not UTF-8, since it takes C and POSIX for UTF-8.
 NOT_UTF_8 = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}

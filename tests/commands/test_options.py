@@ -88,9 +88,7 @@ def test_patterns_that_are_not_there_are_named_before_anything_is_backed_up(opti
     archives = world.lab.archives(world.target("web"))
     gone = only(config, "web") | {"Servers": [entry(config, "web") | {"PatternsFrom": "/nowhere/patterns"}]}
     said = said_of(row(world.run("--json", config=gone), "web"))
-    assert said.startswith(
-        "T web: the file of patterns is not there, or not to be read by this user: /nowhere/patterns"
-    )
+    assert said.startswith("T web: the file of patterns is missing, or this user cannot read it: /nowhere/patterns")
     assert "hint: PatternsFrom names a file on the target" in said
     assert world.lab.archives(world.target("web")) == archives
     doctor = world.run("doctor", config=gone)

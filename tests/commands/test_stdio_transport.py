@@ -45,7 +45,7 @@ def test_it_is_said_once_where_it_was_not_asked_for_and_it_is_no_warning(made):
         details = [step["detail"] for step in row(result, target.name)["steps"]]
         told = [detail for detail in details if "stdio" in detail]
         assert told == (["over stdio: its sshd refuses to forward"] if target.name == "refusing" else [])
-        assert result.stderr.count(f"{target.name}: connect: done, over stdio") == len(told)
+        assert result.stderr.count(f"{target.name}: create: done, over stdio") == len(told)
 
 
 def test_nothing_is_left_on_either(made):

@@ -124,9 +124,7 @@ def test_a_source_that_is_surely_missing_is_told_from_one_that_root_alone_may_se
     entry(config, "web")["SourcePaths"] = [f"{target.source}/kinds", "/nowhere/at all"]
     missing = story.sudoing.world.run("--json", config=config)
     assert missing.returncode == 2
-    assert said_of(row(missing, "web")).startswith(
-        "T web: not there, or not to be seen by this user: /nowhere/at all\n"
-    )
+    assert said_of(row(missing, "web")).startswith("T web: missing, or hidden from this user: /nowhere/at all\n")
     entry(config, "web")["SourcePaths"] = [f"{target.source}/kinds", f"{target.source}/not there"]
     looked = json.loads(story.sudoing.world.run("doctor", "--json", "web", config=config).stdout)["findings"]
     (sources,) = (each for each in looked if each["what"] == "sources")

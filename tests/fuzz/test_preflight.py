@@ -1,4 +1,4 @@
-"""What T's session says before it begins, and the pid that B's serve says: taken by the letter, or refused."""
+"""What a target says before its borg begins, and the pid that a serve says: taken by the letter, or refused."""
 
 import asyncio
 import time
@@ -15,11 +15,12 @@ from borgpull.borg.command import Repository
 from borgpull.borg.output import Message
 from borgpull.config import Connection, Options, Target
 from borgpull.errors import Failure
+from borgpull.retention import Source
 from borgpull.ssh.diagnose import diagnose
-from borgpull.transport import reported
+from borgpull.ssh.frame import Answer, Part
+from borgpull.transport import CreateArchive, Facts, Preflight
 from borgpull.transport.serve import ServeResult, _listen
-from borgpull.transport.target_commands import CreateArchive
-from borgpull.transport.target_session import TargetSession
+from borgpull.transport.target_session import OpenSession, _folder
 
 MARK = "6d61726b" * 4
 PLACE = "/tmp/borgpull.AbCdEfGhI0"
@@ -27,7 +28,7 @@ SOURCES = ("/etc", "/srv", ESCAPES, "/" + "x" * 600)
 TARGET = Target.model_construct(
     **dict(Options()), source_paths=SOURCES, excludes=(), connection=Connection.model_construct(username="backup")
 ).model_copy(update={"sudo": True})
-BACKUP = CreateArchive(target=TARGET, repository=Repository("/b/r", "ssh://B/b/r"), archive="snapshot-1")
+COMMAND = CreateArchive(SimpleNamespace(target=TARGET, repository=Repository("/b/r", "ssh://B/b/r")), "snapshot-1")
 VALUES = [
     b"0",
     b"3",
@@ -38,27 +39,29 @@ VALUES = [
     b"9" * 5000,
     b"borg",
     b"socat",
-    b"directory",
     b"",
     b" ",
+    b"\xff" * 600,
+    b"1 folder 1 0 ",
+    b"2 link - 0 /x\x1b[2J" + b"y" * 500,
+    b"99 file 1 1 ",
+]
+FACTS = st.builds(
+    lambda word, value: b"%b %b\n" % (word, value),
+    st.sampled_from([b"borg", b"refused", b"socat", b"patterns", b"missing", b"clock", b"source", b"", b"\xff"]),
+    st.sampled_from(VALUES) | st.just(b"%d" % time.time()),
+)
+HONEST = f"borg\nsocat\nsource 0 folder 1 0 \nclock {time.time():.0f}\n".encode()
+SCRAPS = [b" ", b"\n", b"borg", b"socat", b"clock", b"missing", b"source", b"refused", *VALUES]
+PLACES = [
     b"/tmp/borgpull.AbCdEfGhI0 ",
     b"/tmp/../etc/borgpull.AbCdEfGhI0",
     b"/" * 5000 + b"borgpull.AbCdEfGhI0",
     b"/a" * 49 + b"/borgpull.AbCdEfGhI0",
     b"/tmp/borgpull.AbCdEfGhI0\x1b[2J",
-    b"\xff" * 600,
-    b"1 folder 1 0 ",
-    b"2 link - 0 /x\x1b[2J" + b"y" * 500,
-    b"99 file 1 1 ",
     PLACE.encode(),
 ]
-FACTS = st.builds(
-    lambda word, value: b"%b %b %b\n" % (MARK.encode(), word, value),
-    st.sampled_from([b"lacks", b"refused", b"missing", b"clock", b"source", b"place", b"", b"\xff"]),
-    st.sampled_from(VALUES) | st.just(b"%d" % time.time()),
-)
-HONEST = f"Welcome\n{MARK} source 0 folder 1 0 \n{MARK} clock {time.time():.0f}\n{MARK} place {PLACE}\n".encode()
-SCRAPS = [MARK.encode(), b" ", b"\n", b"place", b"clock", b"missing", b"source", b"lacks", b"refused", *VALUES]
+BEGUN = f"Welcome\n{MARK} {PLACE}\n".encode()
 
 
 def stream_of(data: bytes) -> asyncio.StreamReader:
@@ -68,90 +71,113 @@ def stream_of(data: bytes) -> asyncio.StreamReader:
     return stream
 
 
-def place_named(output: bytes, errors: bytes = b"", status: int = 255) -> str | Failure:
-    """Return where T says that its session's directory is, as a run would take it, or why it is refused."""
+def is_a_failure_that_can_be_shown(failure: Failure) -> None:
+    assert failure.party == "T x"
+    # Five of our own paths may be named.
+    assert is_shown_safely(failure.cause, longest=3000)
+    assert all(is_shown_safely(line) for line in failure.detail.split("\n"))
 
-    async def look() -> str:
+
+def preflight_of(facts: bytes) -> Failure | None:
+    """Read an answer as a run and doctor do; return why the target is refused, if it is."""
+    preflight = Preflight("T x", COMMAND, Facts(Answer({"facts": Part(data=facts)})))
+    assert {source.path for source in preflight.sources} <= set(COMMAND.sources)
+    assert all(is_shown_safely(source.leads) for source in preflight.sources)
+    assert is_shown_safely(preflight.seen, longest=4096)
+    try:
+        preflight.require_all()
+    except Failure as failure:
+        is_a_failure_that_can_be_shown(failure)
+        return failure
+    return None
+
+
+def folder_named(output: bytes, errors: bytes = b"", status: int = 255) -> str | Failure:
+    """Return the folder that a session names, or why it is refused."""
+
+    async def named() -> str:
         async def wait() -> int:
             return status
 
-        child = SimpleNamespace(stderr=stream_of(errors), wait=wait)
-        master = SimpleNamespace(party="T x", failure=lambda said, doing: diagnose("T x", said, doing=doing))
-        folder, sources, _ = await reported.look(master, BACKUP, child, process.lines(stream_of(output)), MARK)
-        assert {source.path for source in sources} <= set(BACKUP.sources)
-        assert all(is_shown_safely(source.leads) for source in sources)
-        return folder
+        async def lost() -> None:
+            return None
+
+        child = SimpleNamespace(stdout=stream_of(output), stderr=stream_of(errors), wait=wait)
+        failure = lambda said, doing: diagnose("T x", said, doing=doing)  # noqa: E731
+        master = SimpleNamespace(party="T x", failure=failure, lost=lost)
+        return await _folder(master, OpenSession("T x", child, process.lines(child.stdout)), MARK)
 
     try:
-        return asyncio.run(look())
+        return asyncio.run(named())
     except Failure as failure:
-        assert failure.party == "T x"
-        # Five of our own paths may be named.
-        assert is_shown_safely(failure.cause, longest=3000)
-        assert all(is_shown_safely(line) for line in failure.detail.split("\n"))
+        is_a_failure_that_can_be_shown(failure)
         return failure
 
 
-def is_a_place_or_refused(found: str | Failure) -> None:
+def is_a_folder_or_refused(found: str | Failure) -> None:
     if isinstance(found, str):
         assert len(found) <= 100
         assert set(found) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/")
         assert ".." not in found
 
 
-def test_the_words_of_an_honest_session_are_read():
-    assert place_named(HONEST) == PLACE
+def test_what_an_honest_target_says_is_read():
+    assert preflight_of(HONEST) is None
+    sources = Preflight("T x", COMMAND, Facts(Answer({"facts": Part(data=HONEST)}))).sources
+    assert sources == (Source(path="/etc", kind="folder", holds=True, mount=False, leads=""),)
+    assert folder_named(BEGUN) == PLACE
 
 
-@given(
-    st.lists(FACTS, max_size=20).map(b"".join),
-    st.binary(max_size=20) | st.just(ESCAPES.encode()),
-    st.sampled_from([0, 91, 255]),
-)
-@example(b"%b missing %b\n%b" % (MARK.encode(), "²".encode(), HONEST), b"", 0)
-@example(b"%b missing %b\n%b" % (MARK.encode(), b"9" * 5000, HONEST), b"", 0)
-def test_facts_of_any_kind_are_taken_or_refused(facts, errors, status):
-    is_a_place_or_refused(place_named(facts, errors, status))
-    is_a_place_or_refused(place_named(facts + HONEST, errors, status))
+@given(st.lists(FACTS, max_size=20).map(b"".join))
+@example(b"missing %b\n%b" % ("²".encode(), HONEST))
+@example(b"missing %b\n%b" % (b"9" * 5000, HONEST))
+def test_facts_of_any_kind_are_taken_or_refused(facts):
+    preflight_of(facts)
+    preflight_of(facts + HONEST)
 
 
 @given(damaged(HONEST, SCRAPS))
-def test_damaged_words_are_taken_or_refused(output):
-    is_a_place_or_refused(place_named(output))
+def test_damaged_facts_are_taken_or_refused(facts):
+    preflight_of(facts)
+
+
+@given(
+    st.lists(st.sampled_from([*PLACES, *VALUES, MARK.encode(), b" ", b"\n"])).map(b"".join),
+    st.binary(max_size=20) | st.just(ESCAPES.encode()),
+    st.sampled_from([0, 91, 255]),
+)
+def test_folders_of_any_kind_are_taken_or_refused(output, errors, status):
+    is_a_folder_or_refused(folder_named(output, errors, status))
+    is_a_folder_or_refused(folder_named(b"%b %b\n" % (MARK.encode(), output), errors, status))
+
+
+@given(damaged(BEGUN, [*PLACES, MARK.encode()]))
+def test_damaged_folders_are_taken_or_refused(output):
+    is_a_folder_or_refused(folder_named(output))
 
 
 @pytest.mark.parametrize(
-    ("word", "value", "told"),
+    ("facts", "said"),
     [
-        ("missing", "2", "not to be seen by this user: "),
-        ("lacks", "borg", "borg is not installed"),
-        ("lacks", "socat", "socat is not installed"),
-        ("clock", "0", "behind that of this machine"),
-        ("clock", "999999999999", "ahead of that of this machine"),
+        (HONEST + b"missing 2\n", "hidden from this user: "),
+        (HONEST.replace(b"borg\n", b""), "borg is not installed"),
+        (HONEST.replace(b"socat\n", b""), "socat is not installed"),
+        (HONEST + b"clock 0\n", "behind that of this machine"),
+        (HONEST + b"clock 999999999999\n", "ahead of that of this machine"),
     ],
 )
-def test_what_is_wrong_there_is_told_in_words_that_can_be_shown(word, value, told):
-    failure = place_named(f"{MARK} {word} {value}\n".encode() + HONEST)
+def test_what_is_wrong_there_is_said_in_words_that_can_be_shown(facts, said):
+    failure = preflight_of(facts)
     assert isinstance(failure, Failure)
-    assert told in failure.cause
+    assert said in failure.cause
 
 
 @fewer(10)
 @given(repeated([b"%b x y\n" % MARK.encode(), b"%b missing 1\n" % MARK.encode(), b"x", b"\n", b"No "], MEGABYTE // 4))
 def test_a_flood_of_words_is_refused(flood):
     with in_linear_time():
-        assert isinstance(place_named(flood, flood), Failure)
-
-
-@pytest.mark.parametrize("word", [b"1", b"x" * 60_000])
-def test_no_more_words_are_kept_than_a_session_has(word):
-    async def seen() -> list[tuple[str, str]]:
-        lines = process.lines(stream_of(b"%b missing %b\n" % (MARK.encode(), word) * 100))
-        return [fact async for fact in reported._seen(lines, MARK, most=12)]
-
-    facts = asyncio.run(seen())
-    assert len(facts) == 12
-    assert max(len(value) for _, value in facts) <= 200
+        assert isinstance(folder_named(flood, flood), Failure)
+        assert isinstance(preflight_of(flood), Failure)
 
 
 @pytest.mark.parametrize("flood", [b"\n", b"x\n", b"x" * 70_000 + b"\n", b"x"])
@@ -160,7 +186,7 @@ def test_what_t_prints_instead_of_a_record_is_kept_up_to_a_limit(flood, monkeypa
 
     async def collected() -> bytes:
         lines = process.lines(stream_of(flood * (100_000 // len(flood) + 1)))
-        return await TargetSession(None, None, None, lines, PLACE, (), "", b"")._collect()
+        return await OpenSession("T x", None, lines).collect()
 
     kept = asyncio.run(collected())
     assert len(kept) == 5000

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,7 +15,8 @@ from borgpull.borg.command import Repository
 from borgpull.config import Connection, Options, Target, Transport
 from borgpull.errors import Failure
 from borgpull.ssh import open_master
-from borgpull.transport import CreateArchive, forward_socket, open_target
+from borgpull.transport import CreateArchive, forward_socket
+from borgpull.transport.target_session import open_session
 from lab import Lab, Spot, lab_running, processes
 
 REFUSING = {
@@ -25,6 +27,7 @@ REFUSING = {
     "nothing": "DisableForwarding yes",
     "restricted": "",
 }
+MARK = "6d61726b" * 4
 NOISE = "echo Welcome; printf 'no line end'; echo ' listening on' >&2\n"
 TARGET = Target.model_construct(
     **dict(Options()) | {"borg_path": "true"},
@@ -32,7 +35,7 @@ TARGET = Target.model_construct(
     excludes=(),
     connection=Connection.model_construct(username="root"),
 )
-ERRAND = CreateArchive(target=TARGET, repository=Repository("/r", "ssh://borg-server//r"), archive="now")
+COMMAND = CreateArchive(SimpleNamespace(target=TARGET, repository=Repository("/r", "ssh://borg-server//r")), "now")
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +56,7 @@ async def leg_to(lab: Lab, name: str, transport: Transport | None = None):
     with tempfile.TemporaryDirectory(prefix="bptest-", dir="/dev/shm") as memory:
         async with (
             open_master(connection, party="T", directory=Path(memory), on_output=lambda line: None) as master,
-            open_target(master, ERRAND) as session,
+            open_session(master, COMMAND.line(MARK), MARK) as session,
             forward_socket(master, session.folder, transport=transport, directory=Path(memory)) as forwarded,
         ):
             yield Path(session.folder) / "borg", forwarded
