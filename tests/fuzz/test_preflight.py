@@ -165,6 +165,7 @@ def test_damaged_folders_are_taken_or_refused(output):
         (HONEST + b"clock 0\n", "behind that of this machine"),
         (HONEST + b"clock 999999999999\n", "ahead of that of this machine"),
     ],
+    ids=["missing", "borg", "socat", "behind", "ahead"],
 )
 def test_what_is_wrong_there_is_said_in_words_that_can_be_shown(facts, said):
     failure = preflight_of(facts)
