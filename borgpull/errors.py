@@ -1,26 +1,101 @@
-"""Errors, named after the party that failed. They say what happened and what to do, and never hold a secret.
+"""Problems, and the errors that carry them. They say what happened and what to do, and never hold a secret.
 
 This is the lowest room: it imports nothing of ours.
 """
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+
+class Party(str):
+    """A party as messages print it, "target web1"; `code` is its name in JSON, "T web1", `name` in a table, "web1"."""
+
+    code: str
+    name: str
+
+    def __new__(cls, printed: str, code: str, name: str = "") -> Self:
+        party = super().__new__(cls, printed)
+        party.code, party.name = code, name or printed
+        return party
+
+
+CONTROLLER: str = Party("controller", "C")
+BACKUP_SERVER: str = Party("backup server", "B")
+
+
+def target_party(name: str) -> Party:
+    return Party(f"target {name}", f"T {name}", name)
+
+
+def program_party(program: str, party: str) -> Party:
+    """Return a program of ours at work for `party`: "borg on the backup server", in JSON "borg B"."""
+    return Party(f"{program} {'to' if program == 'ssh' else 'on'} {the(party)}", f"{program} {party_code(party)}")
+
+
+def party_code(party: str) -> str:
+    """Return the name of a party in JSON; "config" and "command line" have no other name there."""
+    return party.code if isinstance(party, Party) else party
+
+
+def the(party: str) -> str:
+    """Return a party as it reads within a sentence: "the backup server", "target web1"."""
+    return f"the {party}" if party in (CONTROLLER, BACKUP_SERVER) else party
+
+
+def command_line(*words: str) -> str:
+    """Return a borgpull command for a message: quoted for the shell, between backticks.
+
+    `command_line("rollback", "Büro 3")` is "`borgpull rollback 'Büro 3'`".
+    """
+    return f"`{shlex.join(('borgpull', *words))}`"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What failed, or should be fixed.
+
+    `party` is whose problem it is, `cause` is one line in the operator's terms, `hint` is the next command to type or
+    the line to change. `findings` are the traces of tampering, in words.
+    """
+
+    party: str
+    cause: str
+    hint: str = ""
+    findings: tuple[str, ...] = ()
+
 
 class Failure(Exception):
-    """Something failed, and `party` is who failed: "C", "B", "T web1", "config".
+    """A problem that ends what was attempted.
 
-    `cause` is one line in the operator's terms; `hint` is the next command to type or the line to change.
-    `detail` is what the failing program printed and nobody has been told yet, for `-v`.
-    `transient` says that the same attempt may succeed soon without anybody's help.
+    `detail` is what the failing program printed and nobody has seen yet, for `-v`.
+    `transient` says that the same attempt may succeed later, without a fix.
     """
 
     def __init__(self, party: str, cause: str, *, hint: str, detail: str = "", transient: bool = False) -> None:
         super().__init__(f"{party}: {cause}")
-        self.party = party
-        self.cause = cause
-        self.hint = hint
+        self.problem = Problem(party, cause, hint)
         self.detail = detail
         self.transient = transient
+
+    @property
+    def party(self) -> str:
+        return self.problem.party
+
+    @property
+    def cause(self) -> str:
+        return self.problem.cause
+
+    @property
+    def hint(self) -> str:
+        return self.problem.hint
+
+    @hint.setter
+    def hint(self, hint: str) -> None:
+        self.problem = replace(self.problem, hint=hint)
 
 
 class NoSpace(Failure):
@@ -31,11 +106,19 @@ class NoSpace(Failure):
         self.limit = limit
 
 
-class ConfigError(Failure):
-    """The config is wrong. `problems` are all of them, each naming its place and what to do."""
+@dataclass(frozen=True)
+class ConfigProblem(Problem):
+    """What is wrong at one `place` of the config, such as ("Servers", 2, "Name"); no place when it is not TOML."""
 
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("config", "; ".join(problems), hint="mend these places, then run it again")
+    party: str = field(default="config", init=False)
+    place: tuple[str | int, ...] = ()
+
+
+class ConfigError(Failure):
+    """The config is wrong; `problems` are all of its problems."""
+
+    def __init__(self, problems: Sequence[ConfigProblem]) -> None:
+        super().__init__("config", "; ".join(problem.cause for problem in problems), hint="fix these and run it again")
         self.problems = problems
 
 
@@ -47,20 +130,11 @@ class UsageError(Failure):
 
 
 class TamperedError(Failure):
-    """A repository is not what an honest session leaves behind, or it cannot be told. `rules` are in words."""
+    """A repository is not what an honest session leaves behind, or that cannot be verified."""
 
     def __init__(
-        self, party: str, cause: str, *, rules: tuple[str, ...], hint: str, unverifiable: bool = False
+        self, party: str, cause: str, *, findings: tuple[str, ...], hint: str, unverifiable: bool = False
     ) -> None:
         super().__init__(party, cause, hint=hint)
-        self.rules = rules
+        self.problem = replace(self.problem, findings=findings)
         self.unverifiable = unverifiable
-
-
-CONTROLLER = "C"
-BACKUP_SERVER = "B"
-
-
-def target_party(name: str) -> str:
-    """Return the party name of the target `name`, as messages spell it."""
-    return f"T {name}"

@@ -6,9 +6,11 @@ Times are unix seconds (UTC), sizes are bytes, durations are seconds. Text from 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
+
+from .errors import Problem
 
 
 class Step(StrEnum):
@@ -43,11 +45,16 @@ class Outcome(StrEnum):
     INTERRUPTED = "interrupted"
 
 
-# Which of several outcomes counts: the first of these. Nothing hides that somebody tampered, not even an interrupt.
+# The one order of badness. Nothing hides tampering, not even an interrupt.
 WORST_FIRST = (
     *(Outcome.TAMPERED, Outcome.UNVERIFIABLE, Outcome.INTERRUPTED, Outcome.FAILED),
     *(Outcome.HELD, Outcome.WARNING, Outcome.DONE),
 )
+
+
+def worst(outcomes: Iterable[Outcome]) -> Outcome:
+    """Return which of several outcomes counts; DONE of none."""
+    return min(outcomes, key=WORST_FIRST.index, default=Outcome.DONE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,25 +167,17 @@ class Warned(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Failed(Event):
-    """What ended the target (or the run, without a target): the party, the cause, and what to do."""
-
-    party: str
-    cause: str
-    hint: str = ""
-    rules: tuple[str, ...] = ()
+class Failed(Event, Problem):
+    """What ended the target, or the run when there is no target."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Retried(Event):
-    """An attempt failed for a reason that may pass: the next one, `attempt` of `attempts`, begins in `seconds`.
+class Retried(Event, Problem):
+    """An attempt failed for a transient reason: the next one, `attempt` of `attempts`, begins in `seconds`.
 
     0 seconds: at the end of the run.
     """
 
-    party: str
-    cause: str
-    hint: str
     attempt: int
     attempts: int
     seconds: float

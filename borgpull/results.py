@@ -19,6 +19,7 @@ from pydantic import Field, PlainSerializer, TypeAdapter, WithJsonSchema, comput
 from pydantic.config import JsonDict
 from pydantic_core.core_schema import SerializerFunctionWrapHandler
 
+from .errors import Problem, party_code
 from .untrusted import shown
 
 
@@ -31,6 +32,7 @@ def stamp(at: float, *, millis: bool = False) -> str:
 _STAMP = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")]
 Time = Annotated[float, PlainSerializer(lambda at: stamp(at, millis=True), return_type=_STAMP)]
 Clean = Annotated[str, PlainSerializer(shown, return_type=str)]
+_Party = Annotated[str, PlainSerializer(lambda party: shown(party_code(party)), return_type=str)]
 Count = Annotated[int, Field(ge=0)]
 _Link = Annotated[str, PlainSerializer(lambda link: link or None, return_type=str | None)]
 _ROWS: JsonDict = {
@@ -89,7 +91,7 @@ class Mark(StrEnum):
 class Finding:
     """One thing that was looked at."""
 
-    party: Annotated[Clean, Field(description='Whose it is: "C", "B", "T NAME".')]
+    party: Annotated[_Party, Field(description='Whose it is: "C", "B", "T NAME".')]
     what: Annotated[str, Field(description="What was looked at; the same for each target.", json_schema_extra=_ROWS)]
     mark: Mark
     detail: Annotated[Clean, Field(description="What was found, or the cause.")] = ""
@@ -206,7 +208,10 @@ class TargetStatus:
     checked: Annotated[Time | None, Field(description="When borg check last passed; null for never.")] = None
     expected: Annotated[Time | None, Field(description="Until when what is odd is told, not held: `expect`.")] = None
     cause: Clean = ""
-    rules: Annotated[tuple[Clean, ...], Field(description="What was found to be tampered with, in words.")] = ()
+    findings: Annotated[
+        tuple[Clean, ...],
+        Field(serialization_alias="rules", description="What was found to be tampered with, in words."),
+    ] = ()
     hint: Annotated[Clean, Field(description="The next command or the line to change; empty without one.")] = ""
     history: Annotated[tuple[PastEvent, ...], Field(description="Runs and decisions, the newest last.")] = ()
 
@@ -223,12 +228,13 @@ class TargetStatus:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trouble:
+class Trouble(Problem):
     """Why B could not be asked."""
 
-    party: Clean
+    party: _Party
     cause: Clean
     hint: Clean
+    findings: Annotated[tuple[str, ...], Field(exclude=True)] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -290,15 +296,16 @@ class ListedArchive:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Closed:
+class Closed(Problem):
     """Why a repository is closed, in words: it was tampered with, or could not be verified.
 
     What is read from it may be an attacker's.
     """
 
+    party: Annotated[str, Field(exclude=True)]
     cause: Clean
-    rules: tuple[Clean, ...] = ()
     hint: Annotated[str, Field(exclude=True)]
+    findings: Annotated[tuple[Clean, ...], Field(serialization_alias="rules")] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -336,7 +343,7 @@ class Restored(Report):
 
     target: str
     archive: ListedArchive
-    party: Annotated[Clean, Field(serialization_alias="on", description="Where: C, or T with its name.")]
+    party: Annotated[_Party, Field(serialization_alias="on", description="Where: C, or T with its name.")]
     folder: str
     items: Annotated[Count, Field(description="Files, folders, links and devices that match.")]
     size: Count
@@ -365,7 +372,7 @@ class Drilled:
     broken: Annotated[Count, Field(description="Files of which `borg check --repair` found that parts are gone.")] = 0
     compared: Compared | None = None
     closed: Closed | None = None
-    party: Annotated[Clean, Field(description="Who failed, when nothing could be read; else empty.")] = ""
+    party: Annotated[_Party, Field(description="Who failed, when nothing could be read; else empty.")] = ""
     cause: Clean = ""
     hint: Clean = ""
 

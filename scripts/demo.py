@@ -38,7 +38,7 @@ def main() -> int:
         with _signals_unwind(), lab_running() as lab:
             code = _show(lab)
     except Failure as failure:
-        message_error(failure.party, failure.cause, failure.hint)
+        message_error(failure.problem)
         return _FAILED
     except KeyboardInterrupt:
         return 128 + signal.SIGINT

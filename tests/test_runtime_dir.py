@@ -101,7 +101,7 @@ def test_without_a_tmpfs_it_is_said_how_to_get_one(monkeypatch):
     monkeypatch.setattr(runtime_dir, "in_memory", lambda *_: False)
     with pytest.raises(Failure, match="tmpfs") as failed, runtime_dir.private_directory():
         pass
-    assert failed.value.party == "C"
+    assert failed.value.party == "controller"
     assert "--tmpfs" in failed.value.hint
 
 

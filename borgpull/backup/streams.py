@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from .. import process
 from ..borg.output import Created, Line, Message
 from ..config import Stream
-from ..errors import Failure
+from ..errors import Failure, program_party
 from ..events import CommandFinished, Step
 from ..repository.context import TargetContext
 from ..transport import BorgResult
@@ -36,7 +36,7 @@ class Reading:
         self.stream = stream
         self._place = f"Streams[{number}]"
         self._said = process.Tail()
-        self._others = context.events.output_handler(f"borg {context.party}", Step.STREAM)
+        self._others = context.events.output_handler(program_party("borg", context.party), Step.STREAM)
         self._printed = False
 
     def on_output(self, line: Line) -> None:

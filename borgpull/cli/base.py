@@ -15,7 +15,7 @@ from plumbum import cli
 
 from .. import config, runtime_dir, ssh
 from ..config import Config
-from ..errors import ConfigError, UsageError
+from ..errors import ConfigError, ConfigProblem, UsageError
 from .help import Command
 
 _Result = TypeVar("_Result")
@@ -78,7 +78,8 @@ class ConfiguredCommand(Command):
         try:
             return self._bytes().decode("utf-8-sig")
         except UnicodeDecodeError as error:
-            raise ConfigError([f"byte {error.start + 1} is not UTF-8: save the config as UTF-8"]) from None
+            problem = ConfigProblem(f"byte {error.start + 1} is not UTF-8: save the config as UTF-8")
+            raise ConfigError([problem]) from None
 
     @property
     def is_fed(self) -> bool:

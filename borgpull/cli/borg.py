@@ -7,16 +7,17 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 
 from plumbum import cli
 
 from ..borg.passthrough import BorgArguments, read_words
-from ..errors import BACKUP_SERVER, Failure, TamperedError
+from ..errors import BACKUP_SERVER, Failure, TamperedError, program_party
 from ..events import Event, Said, Warned
 from ..repository import Changes, Passthrough, TargetContext
 from ..results import Closed
 from ..ui import archives, console
-from ..ui.console import message_note, message_warning
+from ..ui.console import message_note, message_warning, problem_lines
 from . import exit_codes
 from .targets import ReadingCommand
 
@@ -48,7 +49,7 @@ class Borg(ReadingCommand):
     async def _borg(self, context: TargetContext, given: BorgArguments) -> int:
         hand = Passthrough(context, full_access=self.full_access)
         if wrong := await hand.begin():
-            self._warn(context, hand, wrong)
+            self._warn(hand, wrong)
         given = await hand.named(given)
         try:
             status = await self._run(hand, given)
@@ -85,12 +86,12 @@ class Borg(ReadingCommand):
             os.close(descriptor)
 
     @staticmethod
-    def _warn(context: TargetContext, hand: Passthrough, wrong: Failure) -> None:
+    def _warn(hand: Passthrough, wrong: Failure) -> None:
         if isinstance(wrong, TamperedError):
-            closed = Closed(cause=wrong.cause, rules=wrong.rules, hint=hand.recovery_hint)
-            console.message_lines(archives.closed_lines(context.target.name, closed))
+            closed = replace(wrong.problem, hint=hand.recovery_hint)
+            console.message_lines(archives.closed_lines(Closed(**vars(closed))))
         else:
-            console.message_warning(f"{wrong.party}: {wrong.cause}", wrong.hint)
+            console.message_lines(problem_lines(wrong.problem, "warning"))
 
     @staticmethod
     def _tell(context: TargetContext, hand: Passthrough, left: Changes) -> None:
@@ -107,7 +108,7 @@ class Borg(ReadingCommand):
         """Take in an event: what borg says on B, its client does not."""
         if isinstance(event, Warned):
             message_warning(event.text, event.hint)
-        elif isinstance(event, Said) and event.party == f"borg {BACKUP_SERVER}":
+        elif isinstance(event, Said) and event.party == program_party("borg", BACKUP_SERVER):
             message_note(f"{event.party}: {event.text}")
         else:
             super().on_event(event)

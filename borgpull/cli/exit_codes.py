@@ -93,12 +93,8 @@ def tell(failure: Failure) -> int:
     """Tell people of a failure; return its exit code."""
     from ..ui.console import message_error  # noqa: PLC0415 - rich takes a while
 
-    if isinstance(failure, ConfigError):
-        for problem in failure.problems:
-            message_error(failure.party, problem)
-    else:
-        rules = failure.rules if isinstance(failure, TamperedError) else ()
-        message_error(failure.party, failure.cause, failure.hint, rules)
+    for problem in failure.problems if isinstance(failure, ConfigError) else [failure.problem]:
+        message_error(problem)
     return error_code(failure)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from plumbum import cli
 
 from .. import repository
-from ..errors import Failure, UsageError
+from ..errors import CONTROLLER, Failure, UsageError
 from ..repository import TargetContext
 from ..ui.console import data
 from .exit_codes import DONE
@@ -37,5 +37,5 @@ class Key(OneTargetCommand):
         except FileExistsError:
             raise UsageError(f"{self.output} exists already", hint="name a new file") from None
         except OSError as error:
-            raise Failure("C", f"{self.output}: {error.strerror}", hint="name another file") from None
+            raise Failure(CONTROLLER, f"{self.output}: {error.strerror}", hint="name another file") from None
         return DONE

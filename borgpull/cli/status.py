@@ -11,6 +11,7 @@ from ..config import units
 from ..errors import Failure
 from ..results import StatusReport, TargetStatus, Trouble
 from ..ui import console, status
+from ..ui.console import problem_lines
 from . import exit_codes
 from .base import private_directory
 from .targets import AnsweringCommand, amount
@@ -61,12 +62,12 @@ class Status(AnsweringCommand):
         others: tuple[str, ...] = (),
     ) -> int:
         now = time.time()
-        error = Trouble(party=failure.party, cause=failure.cause, hint=failure.hint) if failure else None
+        error = Trouble(**vars(failure.problem)) if failure else None
         found = StatusReport(at=now, max_age=max_age, targets=standings, others=others, error=error)
         if self.json:
             console.data(found.text)
         elif failure:
-            console.answer(status.failure_lines(failure))
+            console.answer(problem_lines(failure.problem, "UNKNOWN"))
         else:
             console.answer(status.status_lines(standings, now=now, max_age=max_age, others=others))
         return exit_codes.LEVELS[found.level]

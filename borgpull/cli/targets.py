@@ -148,7 +148,7 @@ class OneTargetCommand(ConfiguredCommand):
     @staticmethod
     def warn_when_closed(archives: VerifiedArchives) -> None:
         if archives.closed:
-            console.message_lines(closed_lines(archives.target, archives.closed))
+            console.message_lines(closed_lines(archives.closed))
 
     def on_event(self, event: Event) -> None:
         """Take in an event; what borg and ssh said is only for those who ask for it."""

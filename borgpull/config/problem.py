@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from ..errors import ConfigProblem
 from . import rules
 from .table import problem_with
 
@@ -23,9 +24,12 @@ class Problem:
     words: str
 
 
-def told(problems: Iterable[Problem], tree: dict[str, Any]) -> list[str]:
+def told(problems: Iterable[Problem], tree: dict[str, Any]) -> list[ConfigProblem]:
     """Return the problems as the operator reads them, those of [Borg] first, then target by target."""
-    return [f"{named(problem.place, tree)}: {problem.words}" for problem in sorted(dict.fromkeys(problems), key=_order)]
+    return [
+        ConfigProblem(f"{named(problem.place, tree)}: {problem.words}", place=problem.place)
+        for problem in sorted(dict.fromkeys(problems), key=_order)
+    ]
 
 
 def named(place: Place, tree: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 import tomlkit
 
-from ..errors import ConfigError
+from ..errors import ConfigError, ConfigProblem
 
 # What tomllib says (3.11 to 3.14), and what we say for it.
 _CAUSES = (
@@ -44,7 +44,7 @@ def parsed(text: str) -> dict[str, Any]:
         with contextlib.suppress(Exception):
             return dict(tomlkit.parse(text).unwrap())
     # Outside of `except`: a context would carry the parser's words, and they may quote a secret.
-    raise ConfigError([problem])
+    raise ConfigError([ConfigProblem(problem)])
 
 
 def _encoding_problem(text: str) -> str | None:

@@ -36,7 +36,7 @@ async def check_repository(
 def _judge(checks: Checks, standing: TargetStatus, *, repository: bool) -> None:
     match standing.state:
         case State.TAMPERED | State.UNVERIFIABLE:
-            raise Failure(checks.party, ": ".join([standing.cause, "; ".join(standing.rules)]), hint=standing.hint)
+            raise Failure(checks.party, ": ".join([standing.cause, "; ".join(standing.findings)]), hint=standing.hint)
         case State.CHANGED:
             checks.warn(ROW, standing.cause, standing.hint)
         case State.INTERRUPTED:

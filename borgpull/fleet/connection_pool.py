@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ..config import Config
 from ..doctor import require
-from ..errors import BACKUP_SERVER, Failure
+from ..errors import BACKUP_SERVER, Failure, program_party
 from ..events import Emit, Said, Warned
 from ..repository import RunContext
 from ..ssh import SESSIONS, Master, open_master
@@ -78,7 +78,7 @@ class Servers(contextlib.AsyncExitStack):
                     self._config.server,
                     party=BACKUP_SERVER,
                     directory=self._directory,
-                    on_output=lambda line: self._emit(Said(party=f"ssh {BACKUP_SERVER}", text=line)),
+                    on_output=lambda line: self._emit(Said(party=program_party("ssh", BACKUP_SERVER), text=line)),
                 )
             )
         except Failure as failure:

@@ -18,7 +18,7 @@ from ..doctor import Checks, check_local_state, check_repository, check_server, 
 from ..doctor.server import ROWS as SERVER_ROWS
 from ..doctor.socket_activation import SOCKET_ROWS, STATE_ROWS
 from ..doctor.target import ROWS as TARGET_ROWS
-from ..errors import BACKUP_SERVER, CONTROLLER, target_party
+from ..errors import BACKUP_SERVER, CONTROLLER, program_party, target_party
 from ..ledger import vault_of
 from ..repository.step_events import failure_of
 from ..results import Finding
@@ -91,7 +91,7 @@ async def _connected(whole: _Examination, checks: Checks, connection: Connection
         connection,
         party=checks.party,
         directory=whole.directory,
-        on_output=lambda line: whole.on_event(f"ssh {checks.party}", line),
+        on_output=lambda line: whole.on_event(program_party("ssh", checks.party), line),
     ) as master:
         host = connection.host
         way = "".join(f" through {jump.host.name}" for jump in connection.jumps)

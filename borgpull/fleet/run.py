@@ -18,7 +18,7 @@ from ..backup import back_up
 from ..config import Config, Target
 from ..doctor import require
 from ..errors import BACKUP_SERVER, Failure, NoSpace, TamperedError, target_party
-from ..events import WORST_FIRST, Emit, Failed, Outcome, Retried, RunFinished, RunStarted, Said, TargetFinished
+from ..events import Emit, Failed, Outcome, Retried, RunFinished, RunStarted, Said, TargetFinished, worst
 from ..ledger import Entry, check_root
 from ..repository import Claim, Room, RunContext, TargetContext
 from ..repository.status import RUN
@@ -93,9 +93,9 @@ async def run(config: Config, targets: tuple[Target, ...], *, directory: Path, c
     for target in targets:
         if target.name not in outcomes:
             _finish(emit, outcomes, target, outcomes.get("", Outcome.FAILED))
-    worst = min(outcomes.values(), key=WORST_FIRST.index, default=Outcome.DONE)
-    emit(RunFinished(outcome=worst))
-    return worst
+    outcome = worst(outcomes.values())
+    emit(RunFinished(outcome=outcome))
+    return outcome
 
 
 async def _all(
@@ -243,17 +243,8 @@ async def _rest(emit: Emit, target: str, failure: Failure, *, attempt: int, retr
 
 
 def _tell_again(emit: Emit, target: str, failure: Failure, *, attempt: int, retries: int, seconds: float) -> None:
-    emit(
-        Retried(
-            target=target,
-            party=failure.party,
-            cause=failure.cause,
-            hint=failure.hint,
-            attempt=attempt + 1,
-            attempts=retries + 1,
-            seconds=seconds,
-        )
-    )
+    attempts = retries + 1
+    emit(Retried(target=target, **vars(failure.problem), attempt=attempt + 1, attempts=attempts, seconds=seconds))
 
 
 def _finish(emit: Emit, outcomes: dict[str, Outcome], target: Target, outcome: Outcome) -> None:
@@ -263,7 +254,6 @@ def _finish(emit: Emit, outcomes: dict[str, Outcome], target: Target, outcome: O
 
 def _tell(emit: Emit, target: str, error: Exception) -> None:
     failure = failure_of(error)
-    rules = failure.rules if isinstance(failure, TamperedError) else ()
     for line in failure.detail.splitlines():
         emit(Said(target=target, party=failure.party, text=line))
-    emit(Failed(target=target, party=failure.party, cause=failure.cause, hint=failure.hint, rules=rules))
+    emit(Failed(target=target, **vars(failure.problem)))

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..config import Config, Target
-from ..errors import BACKUP_SERVER, Failure
+from ..errors import BACKUP_SERVER, Failure, program_party
 from ..ledger import FOLDER, ServerVault, Vault, check_root, local_vault, place_of
 from ..repository.status import status_of
 from ..results import State, TargetStatus
@@ -36,7 +36,7 @@ async def status(
         config.server,
         party=BACKUP_SERVER,
         directory=directory,
-        on_output=lambda line: on_event(f"ssh {BACKUP_SERVER}", line),
+        on_output=lambda line: on_event(program_party("ssh", BACKUP_SERVER), line),
     ) as master:
         is_new = not await check_root(master, config)
         vaults = [ServerVault(master, place_of(config, target)) for target in targets]

@@ -49,7 +49,7 @@ class VerifiedArchives:
         if self.known is None or self.known.phase is not Phase.CLOSED:
             return None
         ways = recovery_hint(self.target, rollback=self.known.evidence.counted)
-        return Closed(cause=self.known.cause, rules=self.known.rules, hint=ways)
+        return Closed(party=self.party, cause=self.known.cause, findings=self.known.rules, hint=ways)
 
     @property
     def listed(self) -> tuple[ListedArchive, ...]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from ..borg.command import Repository
 from ..borg.passthrough import BorgArguments
 from ..config import Config, Target
-from ..errors import BACKUP_SERVER, CONTROLLER, Failure, target_party
+from ..errors import BACKUP_SERVER, CONTROLLER, Failure, program_party, target_party
 from ..events import Emit, Step, Warned
 from ..ledger import Entry, Place, Vault, place_in_grace, place_of, vault_of
 from ..transport import (
@@ -91,7 +91,7 @@ class TargetContext:
         ended = await borg_on_controller(local, on_output=self._on_output(step))
         if not ended.is_unknown or not drop_cache(self.cache, self.repository.location):
             return ended
-        self.events.said(f"borg {CONTROLLER}", "it is run once more, without the cache that it had here")
+        self.events.said(program_party("borg", CONTROLLER), "it is run once more, without the cache that it had here")
         return await borg_on_controller(local, on_output=self._on_output(step))
 
     async def reading(
@@ -118,7 +118,7 @@ class TargetContext:
             server=self.server,
             path=self.repository.path,
             append_only=append_only,
-            on_output=self.events.output_handler(f"borg {BACKUP_SERVER}", step),
+            on_output=self.events.output_handler(program_party("borg", BACKUP_SERVER), step),
             registry=self.vault.registry,
             quota=quota,
             gated=gated,
@@ -126,7 +126,7 @@ class TargetContext:
         )
 
     def _on_output(self, step: Step) -> OnOutput:
-        return self.events.output_handler(f"borg {CONTROLLER}", step)
+        return self.events.output_handler(program_party("borg", CONTROLLER), step)
 
     def _local(self, arguments: Sequence[str], request: ServeRequest) -> LocalBorg:
         return LocalBorg(

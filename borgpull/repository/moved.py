@@ -113,7 +113,7 @@ def _proven(context: TargetContext, found: Found) -> Ledger:
         raise TamperedError(
             context.party,
             "the repository at its place is not, or not any more, the one that its ledger knows",
-            rules=verdict.rules[:-1],
+            findings=verdict.rules[:-1],
             hint="nothing was changed; put it back where it was, and let `borgpull run` judge it there",
         )
     return known

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from .. import guard
 from ..borg.output import Line, Message
 from ..borg.passthrough import LATEST, BorgArguments
-from ..errors import BACKUP_SERVER, Failure
+from ..errors import BACKUP_SERVER, Failure, program_party
 from ..events import Said
 from ..ledger import Entry, Ledger
 from .archives import archives_of
@@ -79,7 +79,7 @@ class Passthrough:
     def _on_output(self, line: Line) -> None:
         if not isinstance(line, Message):
             return
-        target, party = self._context.target.name, f"borg {BACKUP_SERVER}"
+        target, party = self._context.target.name, program_party("borg", BACKUP_SERVER)
         if line.is_warning or line.is_error:
             self._context.warn(f"{party}: {line.text}")
         else:

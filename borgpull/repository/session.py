@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from ..errors import program_party
 from ..ssh import Master, open_master
 from ..transport import BorgResult, OnOutput, Preflight, TargetCommand, ask_preflight, run_on_target
 from .context import TargetContext
@@ -30,7 +31,7 @@ class TargetSession:
         context = self.context
         gated = context.target.gate or context.config.sockets
         request = context.request(command.step, append_only=True, quota=quota, gated=gated)
-        on_output = on_output or context.events.output_handler(f"borg {context.party}", command.step)
+        on_output = on_output or context.events.output_handler(program_party("borg", context.party), command.step)
         return await run_on_target(self.master, command, request, on_output=on_output)
 
     def moved(self) -> int:
@@ -45,6 +46,6 @@ async def connected_target(context: TargetContext) -> AsyncIterator[TargetSessio
         context.target.connection,
         party=context.party,
         directory=context.server.directory,
-        on_output=lambda line: context.events.said(f"ssh {context.party}", line),
+        on_output=lambda line: context.events.said(program_party("ssh", context.party), line),
     ) as master:
         yield TargetSession(context, master)

@@ -111,7 +111,7 @@ def _without_ledger(name: str, seen: Surveyed, *, never: str) -> TargetStatus:
             state=State.UNVERIFIABLE,
             ledger="unreadable",
             cause=UNVERIFIABLE,
-            rules=(unreadable_ledger(seen.unreadable),),
+            findings=(unreadable_ledger(seen.unreadable),),
             hint=recovery_hint(name),
         )
     if failing := _failing(found):
@@ -136,10 +136,10 @@ def _accused(standing: TargetStatus, known: Ledger, seen: Surveyed) -> TargetSta
     ways = recovery_hint(standing.target, rollback=known.evidence.counted, gone=gone)
     if known.phase is Phase.CLOSED:
         state = State.UNVERIFIABLE if known.cause == UNVERIFIABLE else State.TAMPERED
-        return replace(standing, state=state, cause=known.cause, rules=known.rules, hint=ways)
+        return replace(standing, state=state, cause=known.cause, findings=known.rules, hint=ways)
     if not seen.repository and not seen.holder:
         cause = CHANGED if known.phase is Phase.CLEAN else TAMPERED
-        return replace(standing, state=State.TAMPERED, cause=cause, rules=(GONE,), hint=ways)
+        return replace(standing, state=State.TAMPERED, cause=cause, findings=(GONE,), hint=ways)
     return None
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from ..borg import WARNED
 from ..borg.output import Created, Line, Message, Percent
-from ..errors import Failure, TamperedError
+from ..errors import CONTROLLER, Failure, TamperedError
 from ..events import (
     WORST_FIRST,
     ArchiveProgress,
@@ -143,4 +143,5 @@ def failure_of(error: Exception) -> Failure:
         trace = trace.tb_next
     where = f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}" if trace else "?"
     # The text of an unforeseen exception may hold anything, a secret included.
-    return Failure("C", f"internal error: {type(error).__name__} at {where}", hint="please report this as a defect")
+    cause = f"internal error: {type(error).__name__} at {where}"
+    return Failure(CONTROLLER, cause, hint="please report this as a defect")

@@ -383,7 +383,7 @@ class Verification:
         return TamperedError(
             self._context.party,
             cause,
-            rules=rules,
+            findings=rules,
             unverifiable=cause == UNVERIFIABLE,
             hint=f"nothing was pruned or compacted; {ways}",
         )

@@ -6,10 +6,11 @@ The one place where ssh's text is read. Texts are those of OpenSSH 8.4 to 10.5 (
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import NamedTuple
 
 from ..config import Jump
-from ..errors import CONTROLLER, Failure
+from ..errors import CONTROLLER, Failure, the
 from ..untrusted import last_lines
 
 
@@ -133,7 +134,7 @@ def killed(party: str, status: int) -> Failure | None:
         return None
     return Failure(
         CONTROLLER,
-        f"our ssh to {party} was killed here (signal {-status})",
+        f"our ssh to {the(party)} was killed here (signal {-status})",
         hint="see in the kernel log here (dmesg) whether memory ran out; then give it more, or lower Jobs",
         transient=True,
     )
@@ -141,7 +142,8 @@ def killed(party: str, status: int) -> Failure | None:
 
 def through_jump(failure: Failure, jump: Jump) -> Failure:
     """Return a failure to be led on by `jump`, with its name where it is the one at fault."""
-    failure.cause = failure.cause.replace("its jump host", _named(jump), 1)
+    cause = failure.cause.replace("its jump host", _named(jump), 1)
+    failure.problem = replace(failure.problem, cause=cause)
     return failure
 
 

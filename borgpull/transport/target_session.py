@@ -143,7 +143,7 @@ def _stopped(party: str, ended: BorgResult) -> Iterator[None]:
         raise TamperedError(
             party,
             "its borg was stopped by the gate",
-            rules=(ended.served.gate.refused,),
+            findings=(ended.served.gate.refused,),
             hint="no older object was touched, and its repository stays open: find out who controls that host before "
             "the next run; nothing was pruned or compacted",
         )

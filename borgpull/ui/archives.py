@@ -7,6 +7,7 @@ that is not ASCII escaped; for people they are cleaned.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rich.console import RenderableType
 from rich.table import Table
@@ -15,24 +16,17 @@ from rich.text import Text
 from ..errors import target_party
 from ..results import Closed, FileList, Item, ListedArchive, stamp
 from ..untrusted import shown
-from .console import STYLES, warning_lines
+from .console import STYLES, problem_lines
 from .format import plural, size, span
 
 _LINKS = {"l": "->", "h": "link to"}
 _VERIFIED = {True: "verified", False: "not verified", None: "no run yet"}
 
 
-def closed_lines(target: str, closed: Closed) -> list[Text]:
-    """Return what everybody has to know who reads from a closed repository."""
-    lines = warning_lines(
-        f"{target_party(target)}: {closed.cause}: what is read from its repository may be what an attacker left there",
-        closed.hint,
-    )
-    return [
-        lines[0],
-        *(Text.assemble(("found:", STYLES["found"]), f" {shown(rule)}") for rule in closed.rules),
-        lines[1],
-    ]
+def closed_lines(closed: Closed) -> list[Text]:
+    """Return the warning for everybody who reads from a closed repository."""
+    cause = f"{closed.cause}: what is read from its repository may be what an attacker left there"
+    return problem_lines(replace(closed, cause=cause), "warning")
 
 
 def archive_lines(

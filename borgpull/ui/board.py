@@ -29,6 +29,7 @@ from ..events import (
     StepStarted,
     TargetFinished,
     Warned,
+    worst,
 )
 from ..untrusted import shown
 from .format import size
@@ -109,8 +110,7 @@ class Row:
         if self.outcome is not None:
             return self.outcome.value
         if self.failures:
-            ends = {step.outcome for step in self.steps}
-            return next((bad for bad in BAD if bad in ends), Outcome.FAILED).value
+            return worst([Outcome.FAILED, *(step.outcome for step in self.steps if step.outcome)]).value
         return RUNNING if self.started is not None else WAITING
 
 
@@ -169,7 +169,7 @@ def _worst(run: Row, rows: dict[str, Row]) -> Outcome:
         ends.add(Outcome.FAILED)
     if run.warning_count:
         ends.add(Outcome.WARNING)
-    return next((outcome for outcome in WORST_FIRST if outcome in ends), Outcome.DONE)
+    return worst(ends)
 
 
 def _change(row: Row, event: Event) -> Row:
@@ -257,7 +257,7 @@ def _warned(row: Row, event: Warned) -> Row:
 
 
 def _failed(row: Row, event: Failed) -> Row:
-    return replace(row, failures=(*row.failures, replace(event, rules=event.rules[:KEPT]))[:KEPT])
+    return replace(row, failures=(*row.failures, replace(event, findings=event.findings[:KEPT]))[:KEPT])
 
 
 def _retried(row: Row, event: Retried) -> Row:

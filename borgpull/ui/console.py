@@ -23,7 +23,7 @@ from typing import IO, TextIO, cast
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from ..errors import CONTROLLER, Failure
+from ..errors import CONTROLLER, Failure, Problem
 from ..untrusted import shown
 
 _WIDE = 10_000
@@ -31,7 +31,7 @@ _OFF = {"", "0", "false", "no"}
 
 STYLES = {
     **dict.fromkeys(("error", "found", "failed", "tampered", "unverifiable"), "bold red"),
-    **dict.fromkeys(("never", "unknown", "critical"), "bold red"),
+    **dict.fromkeys(("never", "unknown", "UNKNOWN", "critical"), "bold red"),
     **dict.fromkeys(("warning", "held", "interrupted", "stale", "failing", "changed"), "yellow"),
     **dict.fromkeys(("done", "ok"), "green"),
     **dict.fromkeys(("waiting", "not started"), "dim"),
@@ -161,29 +161,23 @@ def answer(parts: Iterable[RenderableType]) -> None:
     console.file.flush()
 
 
-def error_lines(party: str, cause: str, hint: str = "", rules: tuple[str, ...] = ()) -> list[Text]:
-    head = labelled("error", f"{shown(party)}: {shown(cause)}")
-    return [head, *(labelled("found", shown(rule)) for rule in rules), *_hint(hint)]
+def problem_lines(problem: Problem, label: str = "error") -> list[Text]:
+    """Return the lines of a problem: whose it is and what, the traces of tampering, and what to do."""
+    head = f"{problem.party}: {problem.cause}" if problem.party else problem.cause
+    lines = [labelled(label, head), *(labelled("found", finding) for finding in problem.findings)]
+    return [*lines, labelled("hint", problem.hint)] if problem.hint else lines
 
 
 def warning_lines(text: str, hint: str = "") -> list[Text]:
-    return [labelled("warning", shown(text)), *_hint(hint)]
-
-
-def note_lines(text: str, hint: str = "") -> list[Text]:
-    return [labelled("note", shown(text)), *_hint(hint)]
-
-
-def _hint(hint: str) -> list[Text]:
-    return [labelled("hint", shown(hint))] if hint else []
+    return problem_lines(Problem("", text, hint), "warning")
 
 
 def labelled(label: str, text: str) -> Text:
-    return Text.assemble((f"{label}:", STYLES[label]), f" {text}")
+    return Text.assemble((f"{label}:", STYLES[label]), f" {shown(text)}")
 
 
-def message_error(party: str, cause: str, hint: str = "", rules: tuple[str, ...] = ()) -> None:
-    message_lines(error_lines(party, cause, hint, rules))
+def message_error(problem: Problem) -> None:
+    message_lines(problem_lines(problem))
 
 
 def message_warning(text: str, hint: str = "") -> None:

@@ -11,10 +11,10 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..errors import BACKUP_SERVER, CONTROLLER
+from ..errors import BACKUP_SERVER, CONTROLLER, Party, Problem, the
 from ..results import Finding, Mark
 from ..untrusted import shown
-from .console import STYLES, error_lines, labelled, note_lines, warning_lines
+from .console import STYLES, labelled, problem_lines
 from .format import plural
 
 _MARKS = {
@@ -24,7 +24,7 @@ _MARKS = {
     Mark.FAILED: ("✗ no", STYLES["failed"]),
     Mark.UNSEEN: ("– unseen", "dim"),
 }
-_BY_THEMSELVES = {CONTROLLER: "C, this machine", BACKUP_SERVER: "B, the backup server"}
+_BY_THEMSELVES = {CONTROLLER: "controller (this machine)", BACKUP_SERVER: "backup server"}
 # The one row whose finding is shown in the table of targets: the version.
 _VERSION = "borg"
 
@@ -51,7 +51,7 @@ def _listed(checks: Iterable[Finding]) -> Iterator[Text]:
         word, style = _MARKS[finding.mark]
         yield Text.assemble("  ", (f"{word:<8}", style), f"  {finding.what:<11} {shown(finding.detail)}".rstrip())
         if finding.hint:
-            yield Text.assemble(" " * 24, labelled("hint", shown(finding.hint)))
+            yield Text.assemble(" " * 24, labelled("hint", finding.hint))
 
 
 def _side_by_side(sheets: _Sheets) -> Table:
@@ -61,7 +61,8 @@ def _side_by_side(sheets: _Sheets) -> Table:
     for finding in next(iter(sheets.values())):
         table.add_column(finding.what, no_wrap=True)
     for party, checks in sheets.items():
-        table.add_row(Text(shown(party.removeprefix("T "))), *(_cell(finding) for finding in checks))
+        name = party.name if isinstance(party, Party) else party
+        table.add_row(Text(shown(name)), *(_cell(finding) for finding in checks))
     return table
 
 
@@ -78,11 +79,10 @@ def _troubles(checks: Iterable[Finding]) -> Iterator[Text]:
     for finding in checks:
         match finding.mark:
             case Mark.FAILED:
-                yield from error_lines(finding.party, finding.detail, finding.hint)
-            case Mark.WARNING:
-                yield from warning_lines(f"{finding.party}: {finding.what}: {finding.detail}", finding.hint)
-            case Mark.NOTE:
-                yield from note_lines(f"{finding.party}: {finding.what}: {finding.detail}", finding.hint)
+                yield from problem_lines(Problem(finding.party, finding.detail, finding.hint))
+            case Mark.WARNING | Mark.NOTE:
+                problem = Problem(finding.party, f"{finding.what}: {finding.detail}", finding.hint)
+                yield from problem_lines(problem, finding.mark)
 
 
 def _last_line(findings: Sequence[Finding], sheets: _Sheets) -> Text:
@@ -91,7 +91,7 @@ def _last_line(findings: Sequence[Finding], sheets: _Sheets) -> Text:
     aside = f", {plural(warnings, 'warning')}" if warnings else ""
     common = [party for party in _BY_THEMSELVES if party in crosses]
     if common:
-        return Text(f"nothing would be backed up: see {' and '.join(common)}{aside}", style="bold")
+        return Text(f"nothing would be backed up: see {' and '.join(map(the, common))}{aside}", style="bold")
     going = sum(party not in crosses for party in sheets)
     return Text(f"{going} of {plural(len(sheets), 'target')} would be backed up{aside}", style="bold")
 

@@ -25,7 +25,7 @@ from ..results import stamp
 from ..untrusted import shown
 from . import pace
 from .board import BAD, RUNNING, Board, Row, Sizes
-from .console import STYLES, error_lines, warning_lines
+from .console import STYLES, problem_lines, warning_lines
 from .format import counts, percent, plural, size, span
 
 # A heartbeat is one line of a log: with more targets than these at work, the others are counted.
@@ -100,7 +100,7 @@ def _bodies(board: Board, event: Event, *, verbose: bool) -> list[Text]:
             again = f"attempt {event.attempt} of {event.attempts} {when}"
             bodies = [Text(f"{shown(event.party)}: {shown(event.cause)}; {again}")]
         case Failed():
-            bodies = error_lines(event.party, event.cause, event.hint, event.rules)
+            bodies = problem_lines(event)
         case CommandFinished() if verbose:
             bodies = [Text(f"{shown(event.command)} said: {shown(line)}") for line in event.output]
         case Said() if verbose:

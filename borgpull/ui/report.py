@@ -11,7 +11,8 @@ import re
 from collections import Counter
 from typing import Any
 
-from ..events import ArchiveCreated, CommandFinished, Event, Outcome, Step
+from ..errors import party_code
+from ..events import ArchiveCreated, CommandFinished, Event, Outcome, Retried, Step
 from ..results import stamp
 from ..untrusted import shown
 from . import pace
@@ -20,7 +21,7 @@ from .board import LARGEST, Board, Row, StepRecord, cleaned, closed
 SCHEMA = 1
 NOT_STARTED = "not-started"
 SKIPPED = "skipped"
-_WARNING, _ERROR = ("text", "hint"), ("party", "cause", "hint", "rules")
+_WARNING, _ERROR = ("text", "hint"), ("party", "cause", "hint", "findings")
 
 
 def build(board: Board) -> dict[str, Any]:
@@ -36,8 +37,8 @@ def build(board: Board) -> dict[str, Any]:
         "jobs": board.jobs,
         "targets": [_target(row) for row in board.rows.values()],
         "totals": _totals(board),
-        "warnings": [_told(each, *_WARNING) for each in run.warnings],
-        "errors": [_told(each, *_ERROR) for each in run.failures],
+        "warnings": [_at(each, *_WARNING) for each in run.warnings],
+        "errors": [_at(each, *_ERROR) for each in run.failures],
     }
 
 
@@ -50,7 +51,9 @@ def event_line(event: Event) -> str:
     """Return `event` as one JSON line without its line end: {"schema": 1, "event": "step_started", "at": …}."""
     kind = re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
     head = {"schema": SCHEMA, "event": kind, "at": _time(event.at), "target": shown(event.target) or None}
-    return json.dumps(head | {name: value for name, value in vars(cleaned(event)).items() if name not in head})
+    # An attempt that is repeated has left no traces.
+    left_out = {*head, "findings"} if isinstance(event, Retried) else set(head)
+    return json.dumps(head | _json(cleaned(event), *(name for name in vars(event) if name not in left_out)))
 
 
 def _target(row: Row) -> dict[str, Any]:
@@ -67,11 +70,11 @@ def _target(row: Row) -> dict[str, Any]:
         "files": row.sizes.files if row.sizes else None,
         "streams": [_stream(each) for each in row.streams],
         "steps": [_step(step) for step in row.steps],
-        "warnings": [_told(each, *_WARNING) for each in row.warnings],
+        "warnings": [_at(each, *_WARNING) for each in row.warnings],
         "warnings_total": row.warning_count,
-        "errors": [_told(each, *_ERROR) for each in row.failures],
+        "errors": [_at(each, *_ERROR) for each in row.failures],
         "commands": [_command(each) for each in row.commands],
-        "retries": [_told(each, "party", "cause") for each in row.retries],
+        "retries": [_at(each, "party", "cause") for each in row.retries],
     }
 
 
@@ -109,12 +112,23 @@ def _stream(made: ArchiveCreated) -> dict[str, Any]:
 def _command(command: CommandFinished) -> dict[str, Any]:
     # -1 is said where there is no exit status.
     status = command.status if 0 <= command.status < 256 else None
-    return _told(command, "command") | {"status": status, "output": list(command.output)}
+    return _at(command, "command") | {"status": status, "output": list(command.output)}
 
 
-def _told(event: Event, *names: str) -> dict[str, Any]:
-    said = {name: getattr(event, name) for name in names}
-    return {"at": _time(event.at)} | {name: list(v) if isinstance(v, tuple) else v for name, v in said.items()}
+def _at(event: Event, *names: str) -> dict[str, Any]:
+    return {"at": _time(event.at)} | _json(event, *names)
+
+
+def _json(event: Event, *names: str) -> dict[str, Any]:
+    """Return these fields of `event` as JSON has them: the names of parties and of findings are older than ours."""
+    values = {name: getattr(event, name) for name in names}
+    return {"rules" if name == "findings" else name: _value(name, value) for name, value in values.items()}
+
+
+def _value(name: str, value: Any) -> Any:  # noqa: ANN401 - of any field
+    if name == "party":
+        return party_code(value)
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _totals(board: Board) -> dict[str, Any]:

@@ -12,19 +12,22 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..errors import target_party
+from ..errors import Problem, target_party
 from ..events import Event, PercentProgress, Step
 from ..results import Compared, Drilled, Restored
 from ..untrusted import shown
 from .archives import closed_lines
-from .console import STYLES, error_lines, labelled, people, repaints, terminal_size, warning_lines
+from .console import STYLES, labelled, people, problem_lines, repaints, terminal_size, warning_lines
 from .format import percent, plural, size
 
 _CLEAR = "\r\x1b[2K"
 _REPAINT_SECONDS = 0.2
 _LINE_SECONDS = 60.0
 
-_HINT = "look at B's disk and at `borg check --verify-data`; other archives may have what this one has lost"
+_HINT = (
+    "check the disk of the backup server, and run `borg check --verify-data`; other archives may still have what this "
+    "one has lost"
+)
 
 
 class Percentage:
@@ -68,14 +71,14 @@ def restored_lines(restored: Restored) -> Iterator[Text]:
     if restored.warned > len(restored.warnings):
         yield from warning_lines(f"borg extract: {restored.warned - len(restored.warnings)} more warnings")
     for note in restored.notes:
-        yield labelled("note", shown(note))
+        yield labelled("note", note)
     if restored.compared:
         yield from _comparison(restored.compared)
 
 
 def _comparison(compared: Compared) -> Iterator[Text]:
     for difference in compared.differences:
-        yield Text.assemble(("error:", STYLES["error"]), f" {shown(difference)}")
+        yield labelled("error", difference)
     said = f"read again: {plural(compared.same, 'item')} as in the archive"
     if compared.different:
         said += f", {compared.different} not"
@@ -110,14 +113,14 @@ def _cells(drilled: Drilled) -> tuple[str, str, str]:
 
 def _trouble(drilled: Drilled) -> Iterator[Text]:
     if drilled.closed:
-        yield from closed_lines(drilled.target, drilled.closed)
+        yield from closed_lines(drilled.closed)
     party = target_party(drilled.target)
     if drilled.cause:
-        who = "" if drilled.party == party else f"{drilled.party}: "
-        yield from error_lines(party, f"{who}{drilled.cause}", drilled.hint)
-    for difference in drilled.compared.differences if drilled.compared else ():
-        yield from error_lines(party, difference, _HINT)
+        of_other = "" if drilled.party == party else f"{drilled.party}: "
+        yield from problem_lines(Problem(party, f"{of_other}{drilled.cause}", drilled.hint))
+    causes = list(drilled.compared.differences if drilled.compared else ())
     if drilled.broken:
-        yield from error_lines(
-            party, f"{plural(drilled.broken, 'file')} of its archive lack parts of their content", _HINT
-        )
+        lacks = "lacks parts of its" if drilled.broken == 1 else "lack parts of their"
+        causes.append(f"{plural(drilled.broken, 'file')} of its archive {lacks} content")
+    for cause in causes:
+        yield from problem_lines(Problem(party, cause, _HINT))

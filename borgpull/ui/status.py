@@ -11,10 +11,10 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..errors import Failure, target_party
+from ..errors import Problem, target_party
 from ..results import Level, State, TargetStatus, worst_level
 from ..untrusted import shown
-from .console import STYLES, error_lines, labelled, warning_lines
+from .console import STYLES, problem_lines
 from .format import plural, size, span
 
 _WORDS = {State.NEVER: "never backed up"}
@@ -37,11 +37,6 @@ def status_lines(
     if more := len(others[_MOST_OTHERS:]):
         parts.append(Text(f"and {more} more of none"))
     return parts
-
-
-def failure_lines(failure: Failure) -> list[Text]:
-    first = Text.assemble(("UNKNOWN", STYLES["error"]), f": {shown(failure.party)}: {shown(failure.cause)}")
-    return [first, labelled("hint", shown(failure.hint))] if failure.hint else [first]
 
 
 def _first_line(standings: Sequence[TargetStatus]) -> Text:
@@ -100,7 +95,5 @@ def _trouble(standing: TargetStatus, max_age: float) -> Iterator[Text]:
     party, cause = target_party(standing.target), standing.cause
     if standing.state is State.STALE and standing.last and standing.last.age > max_age:
         cause += f": {span(standing.last.age)} old, more than {span(max_age)}"
-    if standing.level is Level.WARNING:
-        yield from warning_lines(f"{party}: {cause}", standing.hint)
-    else:
-        yield from error_lines(party, cause, standing.hint, standing.rules)
+    problem = Problem(party, cause, standing.hint, standing.findings)
+    yield from problem_lines(problem, "warning" if standing.level is Level.WARNING else "error")

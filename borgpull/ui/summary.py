@@ -14,7 +14,7 @@ from rich.text import Text
 from ..events import WORST_FIRST, Step
 from . import pace
 from .board import WAITING, Board, Row, closed
-from .console import STYLES, error_lines, warning_lines
+from .console import STYLES, problem_lines, warning_lines
 from .format import counts, number, plural, size, span
 from .lines import stamped, what_it_did
 
@@ -97,7 +97,7 @@ def _troubles(row: Row) -> list[Text]:
     if row.warning_count > len(row.warnings):
         lines += warning_lines(f"{plural(row.warning_count - len(row.warnings), 'warning')} more")
     for failure in row.failures:
-        lines += error_lines(failure.party, failure.cause, failure.hint, failure.rules)
+        lines += problem_lines(failure)
     return lines
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from borgpull.borg.failure import explain, is_unknown, missing_borg, speaks_against_repository
 from borgpull.borg.output import Message, Messages, read_line
+from borgpull.errors import BACKUP_SERVER, CONTROLLER
 from support import borg_14
 from support.place import DISTRIBUTION_BORG
 
@@ -32,16 +33,16 @@ def plain(text: str) -> Messages:
     ("kind", "party", "words"),
     [
         ("PassphraseWrong", "T web", "passphrase does not open"),
-        ("LockTimeout", "B", "locked by another borg"),
-        ("InvalidRepository", "B", "not a borg repository"),
-        ("PathAlreadyExists", "B", "folder with other files"),
-        ("PathNotAllowed", "B", "refuses the path"),
-        ("InsufficientFreeSpaceError", "B", "disk is full"),
-        ("StorageQuotaExceeded", "B", "quota"),
+        ("LockTimeout", BACKUP_SERVER, "locked by another borg"),
+        ("InvalidRepository", BACKUP_SERVER, "not a borg repository"),
+        ("PathAlreadyExists", BACKUP_SERVER, "folder with other files"),
+        ("PathNotAllowed", BACKUP_SERVER, "refuses the path"),
+        ("InsufficientFreeSpaceError", BACKUP_SERVER, "disk is full"),
+        ("StorageQuotaExceeded", BACKUP_SERVER, "quota"),
         ("RepositoryAccessAborted", "T web", "under another place"),
         ("RepositoryReplay", "T web", "newer state"),
-        ("IntegrityError", "B", "damaged"),
-        ("UnexpectedRPCDataFormatFromServer", "B", "prints something before"),
+        ("IntegrityError", BACKUP_SERVER, "damaged"),
+        ("UnexpectedRPCDataFormatFromServer", BACKUP_SERVER, "prints something before"),
         ("ConnectionClosedWithHint", "T web", "lost the connection"),
     ],
 )
@@ -78,7 +79,7 @@ def test_words_are_read_where_there_is_no_message_id(text, words):
 
 def test_the_serve_on_the_backup_server_knows_better_than_the_client_that_lost_it():
     failure = explain("T web", "create", 2, error("ConnectionClosed"), server=error("InsufficientFreeSpaceError"))
-    assert (failure.party, "disk is full" in failure.cause) == ("B", True)
+    assert (failure.party, "disk is full" in failure.cause) == (BACKUP_SERVER, True)
 
 
 OF_SERVE = """\
@@ -112,10 +113,10 @@ def logged(msgid: str | None, text: str) -> Message | None:
 @pytest.mark.parametrize(
     ("said", "party", "words", "remedy"),
     [
-        ([("OSError", OF_SERVE.format(FULL)), (None, "\n")], "B", "disk is full", "RootDir on B"),
+        ([("OSError", OF_SERVE.format(FULL)), (None, "\n")], BACKUP_SERVER, "disk is full", "RootDir on B"),
         ([("Exception", "Local Exception"), (None, OF_CLIENT.format(FULL))], "T web", "disk is full", "~/.cache/borg"),
-        ([("LockFailed", READ_ONLY.format(IN_REPOSITORY))], "B", "read-only", "RootDir"),
-        ([("LockFailed", OF_SERVE.format(READ_ONLY.format(IN_REPOSITORY)))], "B", "read-only", "RootDir"),
+        ([("LockFailed", READ_ONLY.format(IN_REPOSITORY))], BACKUP_SERVER, "read-only", "RootDir"),
+        ([("LockFailed", OF_SERVE.format(READ_ONLY.format(IN_REPOSITORY)))], BACKUP_SERVER, "read-only", "RootDir"),
         ([("LockFailed", READ_ONLY.format(IN_CACHE))], "T web", "read-only", "~/.cache"),
     ],
     ids=["B is full", "T is full", "B is read-only, to 1.4", "B is read-only, to 1.2", "T is read-only"],
@@ -145,11 +146,14 @@ def test_a_disk_that_takes_nothing_is_that_of_the_host_it_is_on(said, party, wor
 def test_what_was_killed_or_failed_with_its_system_says_nothing_of_the_repository(status, said, transient):
     messages_of = messages(*(logged(*each) for each in said))
     assert not speaks_against_repository(status, messages_of)
-    assert explain("C", "list", status, messages_of).transient is transient
+    assert explain(CONTROLLER, "list", status, messages_of).transient is transient
 
 
 def test_a_lock_of_borgs_own_cache_is_not_taken_for_one_of_the_repository():
-    for place, party, remedy in ((IN_REPOSITORY, "B", "break-lock"), (IN_CACHE, "T web", "~/.cache/borg on T")):
+    for place, party, remedy in (
+        (IN_REPOSITORY, BACKUP_SERVER, "break-lock"),
+        (IN_CACHE, "T web", "~/.cache/borg on T"),
+    ):
         said = messages(logged("LockTimeout", f"Failed to create/acquire the lock {place} (timeout)."))
         failure = explain("T web", "create", 2, said)
         assert (failure.party, remedy in failure.hint, failure.transient) == (party, True, True), failure
@@ -157,15 +161,15 @@ def test_a_lock_of_borgs_own_cache_is_not_taken_for_one_of_the_repository():
 
 def test_a_serve_that_is_too_old_is_not_taken_for_a_lost_connection():
     refused = plain("usage: borg [-h] <command> ...\nborg: error: unrecognized arguments: --restrict-to-repository")
-    failure = explain("C", "list", 2, error("ConnectionClosedWithHint"), server=refused)
-    assert (failure.party, "too old" in failure.cause) == ("B", True)
+    failure = explain(CONTROLLER, "list", 2, error("ConnectionClosedWithHint"), server=refused)
+    assert (failure.party, "too old" in failure.cause) == (BACKUP_SERVER, True)
     assert "BorgPath in [Borg.Server]" in failure.hint
 
 
 def test_what_is_not_known_is_told_in_borgs_own_words_and_status():
-    assert explain("C", "list", 2, error("", "on fire")).cause == "borg list failed (exit 2): on fire"
-    assert explain("C", "list", -9, messages()).cause == "borg list failed (killed by signal 9)"
-    assert "-v" in explain("C", "list", 2, error("", "on fire")).hint
+    assert explain(CONTROLLER, "list", 2, error("", "on fire")).cause == "borg list failed (exit 2): on fire"
+    assert explain(CONTROLLER, "list", -9, messages()).cause == "borg list failed (killed by signal 9)"
+    assert "-v" in explain(CONTROLLER, "list", 2, error("", "on fire")).hint
 
 
 def test_an_error_that_borg_did_not_foresee_is_told_without_its_headline_and_its_lines_of_code():
@@ -174,7 +178,7 @@ def test_an_error_that_borg_did_not_foresee_is_told_without_its_headline_and_its
 
 
 def test_a_missing_borg_is_told_with_how_to_install_it():
-    for where, setting in (("C", ""), ("B", "[Borg.Server]"), ("T web", "BorgPath")):
+    for where, setting in ((CONTROLLER, ""), (BACKUP_SERVER, "[Borg.Server]"), ("T web", "BorgPath")):
         failure = missing_borg(where, "/x/borg")
         assert "/x/borg" in failure.cause
         assert "apt install borgbackup" in failure.hint
@@ -220,13 +224,13 @@ def test_real_borgs_of_both_versions_are_understood(version, state, words, tmp_p
     place, passphrase = repository(version(), tmp_path, state)
     status, said = tell(version(), tmp_path, "list", "--json", place, passphrase=passphrase)
     assert status == 2
-    assert words in explain("C", "list", status, said).cause
+    assert words in explain(CONTROLLER, "list", status, said).cause
 
 
 def test_a_read_only_container_without_a_tmp_is_told_how_to_get_one():
     said = "FileNotFoundError: [Errno 2] No usable temporary directory found in ['/tmp', '/var/tmp', '/usr/tmp', '/']"
-    failure = explain("C", "list", 2, plain(f"Local Exception\n{said}"))
-    assert failure.party == "C"
+    failure = explain(CONTROLLER, "list", 2, plain(f"Local Exception\n{said}"))
+    assert failure.party == CONTROLLER
     assert "--tmpfs /tmp" in failure.hint
 
 

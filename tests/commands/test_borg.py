@@ -53,7 +53,7 @@ def test_what_a_session_without_full_access_deletes_can_be_put_back(backed_up):
     archive = done.stdout.strip()
     done = backed_up.run("borg", "web", "--", "delete", "::latest")
     assert done.returncode == 1
-    assert f"warning: T web: the next run will close its repository: 1 archive vanished: {archive};" in done.stderr
+    assert f"warning: target web: the next run will close its repository: 1 archive vanished: {archive};" in done.stderr
     assert backed_up.run("rollback", "web", "--yes").returncode == 0
     assert backed_up.lab.archives(backed_up.target("web")) == [archive]
 
@@ -61,7 +61,7 @@ def test_what_a_session_without_full_access_deletes_can_be_put_back(backed_up):
 def test_what_full_access_changes_is_the_new_truth(backed_up):
     done = backed_up.run("borg", "web", "--full-access", "--", "create", "::mine", str(ROOT / "LICENSE"))
     assert (done.returncode, done.stdout) == (0, "")
-    assert "T web: archives that came: mine" in done.stderr
+    assert "target web: archives that came: mine" in done.stderr
     stands = backed_up.run("status", "web", "--json")
     assert stands.returncode == 0
     decided = json.loads(stands.stdout)["targets"][0]["history"][-1]

@@ -155,7 +155,7 @@ def test_a_host_key_that_is_not_confirmed_adds_nothing(world, before, mail, tmp_
         child.expect("Is it the same. .y/N. ")
         child.sendline("")
         child.expect(pexpect.EOF)
-        assert "error: T mail: its host key was not confirmed" in child.before
+        assert "error: target mail: its host key was not confirmed" in child.before
         child.wait()
     assert child.exitstatus == 2
     assert (tmp_path / "config.toml").read_text() == before
@@ -190,7 +190,7 @@ def test_keys_are_not_printed_on_a_terminal(world, before, mail, tmp_path):
 
 OTHER = "SHA256:" + "A" * 43
 REFUSED = {
-    "another fingerprint": ({"fingerprint": OTHER}, 2, "error: T mail: its host key is another one"),
+    "another fingerprint": ({"fingerprint": OTHER}, 2, "error: target mail: its host key is another one"),
     "no terminal": ({"fingerprint": None}, 4, "hint: give --fingerprint"),
     "no terminal, no host": ({"host": None}, 4, "hint: give --host"),
     "a host that is an option": ({"host": "-oProxyCommand=x"}, 4, "--host begins with a dash"),
@@ -220,7 +220,7 @@ def test_what_goes_wrong_prints_nothing_on_stdout(name, world, before, mail, fin
 
 def test_a_host_that_does_not_answer_adds_nothing(world, before, mail, fingerprint):
     done = add(world, *options(mail, host=nobody_listens(), fingerprint=fingerprint), "--new-key", config=before)
-    assert "error: T mail: no sshd answered" in done.stderr
+    assert "error: target mail: no sshd answered" in done.stderr
     assert (done.returncode, done.stdout) == (2, "")
 
 

@@ -202,7 +202,7 @@ def test_targets_are_side_by_side_and_warnings_alone_exit_with_1(examined):
     rows = [line.split() for line in lines if line.startswith(("good ", "half-empty "))]
     assert rows[0] == ["good", *["✓", "ok"] * 2, "✓", "1.2.4", *["✓", "ok"] * 6]
     assert rows[1] == ["half-empty", *["✓", "ok"] * 2, "✓", "1.2.4", *["✓", "ok"] * 3, "!", "warn", *["✓", "ok"] * 2]
-    assert lines[-3].startswith("warning: T half-empty: sources: nothing is in ")
+    assert lines[-3].startswith("warning: target half-empty: sources: nothing is in ")
     assert lines[-2:] == [
         "hint: if something should be mounted there, mount it",
         "2 of 2 targets would be backed up, 1 warning",

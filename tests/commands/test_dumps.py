@@ -59,7 +59,7 @@ def test_what_a_command_prints_is_kept_and_a_failing_one_leaves_nothing_and_fail
     assert [each["name"] for each in told["streams"]] == ["db.sql"]
     said = {each["command"]: (each["status"], "\n".join(each["output"])) for each in told["commands"]}
     assert said["Streams[1]"] == (3, "no such �[31mbase")
-    assert said["After[0]"] == (0, why)
+    assert said["After[0]"] == (0, why.replace("T web", "target web"))
     status, seen = said["Streams[0]"]
     assert (status, "BORGPULL_ARCHIVE=@db.sql-20" in seen, seen.splitlines()[-1]) == (0, True, "0")
     hidden = ("BORG_PASS", "BORG_RSH", "BORG_REPO", "BORG_EXIT", "TZ=", "LC_ALL=", "socket")
@@ -103,7 +103,7 @@ def test_both_borgs_and_every_road_take_a_stream(world, tmp_path, version, optio
     done = world.run("--json", config=streaming(world, streams, **options))
     told = row(done, "web")
     assert said_of(told).startswith("T web: the command of the stream bad failed (killed by signal 9)"), done.stderr
-    assert "warning: T web: the command of the stream empty printed nothing" in said_of(told)
+    assert "warning: target web: the command of the stream empty printed nothing" in said_of(told)
     assert (done.returncode, told["verdict"]) == (2, "clean")
     assert [each["name"] for each in told["streams"]] == ["good", "empty"]
     assert (

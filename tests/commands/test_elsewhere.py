@@ -105,7 +105,9 @@ def told(text: str) -> list[tuple[str, str]]:
 
 def assert_each_failure_has_its_hint(lines: list[tuple[str, str]]) -> None:
     for name, (cause, hint) in FAILING.items():
-        at = next(n for n, (who, what) in enumerate(lines) if who == name and what.startswith(f"error: T {name}: "))
+        at = next(
+            n for n, (who, what) in enumerate(lines) if who == name and what.startswith(f"error: target {name}: ")
+        )
         assert cause in lines[at][1]
         assert lines[at + 1][0] == name
         assert lines[at + 1][1].startswith("hint: ")

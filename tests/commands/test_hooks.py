@@ -78,8 +78,8 @@ def test_a_command_that_fails_fails_the_target_and_after_and_on_failure_run_all_
     said = commands_of(told)
     assert list(said) == ["Before[0]", "Before[1]", "After[0]", "OnFailure[0]", "OnFailure[1]"]
     assert said["Before[1]"] == (3, ["ready", "no such disk"])
-    assert said["OnFailure[0]"][1] == ["failed: T web: the command Before[1] failed (exit 3): no such disk"]
-    assert "warning: T web: the command OnFailure[1] failed (exit 5)" in said_of(told)
+    assert said["OnFailure[0]"][1] == ["failed: target web: the command Before[1] failed (exit 3): no such disk"]
+    assert "warning: target web: the command OnFailure[1] failed (exit 5)" in said_of(told)
     assert (ends(told)["verify"], told["archive"], told["verdict"]) == ("done", None, "clean")
     assert row(done, "mail")["outcome"] == "done"
     config = config_of(world, "web", After=["exit 4", "echo second"])

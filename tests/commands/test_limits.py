@@ -39,7 +39,9 @@ def test_a_target_that_hangs_fails_alone_when_its_time_is_over(world, limit, tmp
     run = Run(world, config, tmp_path)
     done = run.end()
     assert done.returncode == 2, done.stderr
-    assert f"error: T web: the target {'was not done' if limit == 'Timeout' else 'has moved no byte'}" in done.stderr
+    assert (
+        f"error: target web: the target {'was not done' if limit == 'Timeout' else 'has moved no byte'}" in done.stderr
+    )
     assert f"20 s {'in all ' if limit == 'Timeout' else ''}({limit}); it came as far as create" in done.stderr
     assert run.has("target_finished", target="mail", outcome="done")
     assert world.leftovers() == []
@@ -59,7 +61,7 @@ def test_a_stopped_serve_is_laid_at_the_door_of_the_backup_server(world, tmp_pat
     done = run.end()
     assert not Path(f"/proc/{serve}").exists()
     assert done.returncode == 2, done.stderr
-    assert "error: B: its borg serve is stopped; the target has moved no byte for 6 s" in done.stderr
+    assert "error: backup server: its borg serve is stopped; the target has moved no byte for 6 s" in done.stderr
     assert run.accusations() == []
     assert world.run("-q", config=config_of(world, "web")).returncode == 0
     (world.target("web").source / "more").unlink()
@@ -114,7 +116,7 @@ def test_a_quota_that_is_reached_is_said_and_a_larger_one_helps(world):
     (world.target("web").source / "more").write_bytes(os.urandom(30_000_000))
     full = world.run("-q", config=config_of(world, "web", Quota="12M"))
     assert full.returncode == 2, full.stderr
-    assert "error: B: the storage quota of this repository is reached" in full.stderr
+    assert "error: backup server: the storage quota of this repository is reached" in full.stderr
     assert "hint: raise its Quota" in full.stderr
     done = world.run("-q", config=config_of(world, "web", Quota="2G"))
     (world.target("web").source / "more").unlink()
@@ -142,7 +144,7 @@ def test_a_run_that_waits_too_long_for_another_one_says_who_holds_it(world, tmp_
     assert first.end().returncode == 130
     assert second.returncode == 2, second.stderr
     holder = f"another run of borgpull is at work on this repository: {socket.gethostname()}, pid {first.process.pid}, "
-    assert f"error: B: {holder}" in second.stderr
+    assert f"error: backup server: {holder}" in second.stderr
     assert world.leftovers() == []
     assert world.run("-q", config=config_of(world, "web")).returncode == 0
 

@@ -156,7 +156,7 @@ def test_a_disk_that_fills_leaves_the_repository_whole(world, step, command, tmp
         run = Run(world, config, tmp_path, borg=filling)
         done = run.end()
         assert done.returncode == 2, done.stderr
-        assert "error: B: its disk is full" in done.stderr
+        assert "error: backup server: its disk is full" in done.stderr
         assert run.has("step_finished", step=step, outcome="failed")
         assert run.has("archive_created", target="web"), "what came before is kept"
         assert run.accusations() == []

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from borgpull.errors import BACKUP_SERVER, CONTROLLER, target_party
 from lab import Spot
 from lab.trees import differences
 from support import Result, World, loopback_world
@@ -29,6 +30,7 @@ class Trouble:
     outcome: str = "failed"
 
 
+PRINTED = {"B": BACKUP_SERVER, "C": CONTROLLER}
 TROUBLES = {
     "changed-key": Trouble(("its host key is not the one in KnownHost", "find out why")),
     "other-key": Trouble(("it refused the key", "authorized_keys")),
@@ -178,7 +180,7 @@ def test_nothing_is_written_where_nothing_could_be_backed_up(troubled):
 def test_every_target_has_its_error_and_hint_on_stderr_too(troubled):
     _, result = troubled
     for name, trouble in TROUBLES.items():
-        assert f"error: {trouble.party or f'T {name}'}: " in result.stderr
+        assert f"error: {PRINTED.get(trouble.party, target_party(name))}: " in result.stderr
     assert "hint: apt install socat" in result.stderr
 
 

@@ -26,7 +26,7 @@ def told(text):
         return []
     with pytest.raises(ConfigError) as caught:
         read_pure(text)
-    return caught.value.problems
+    return [problem.cause for problem in caught.value.problems]
 
 
 @settings(max_examples=examples(400), **UNHURRIED)

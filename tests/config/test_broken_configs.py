@@ -17,7 +17,8 @@ def problems_of(text, checks):
 
 
 def assert_no_secret(error, secrets):
-    told = "\n".join([*error.problems, str(error), repr(error), *traceback.format_exception(error)])
+    causes = [problem.cause for problem in error.problems]
+    told = "\n".join([*causes, str(error), repr(error), *traceback.format_exception(error)])
     assert not [secret for secret in secrets if secret in told]
     assert error.__context__ is None
     assert error.__cause__ is None
@@ -31,7 +32,7 @@ def test_the_operator_is_told_the_place_and_what_to_do(name, keys, checks, secre
     if place == "line":
         place = f"line {text[: text.index(new)].count(chr(10)) + 1}, column "
     error = problems_of(text, checks)
-    first = error.problems[0]
+    first = error.problems[0].cause
     assert first.startswith(place if place.startswith("line") else f"{place}: ")
     assert word in first
     assert len(error.problems) == 1
@@ -53,7 +54,7 @@ def test_all_problems_are_told_at_once(keys, checks, secrets):
     ):
         text = text.replace(old, new, 1)
     error = problems_of(filled(text, keys), checks)
-    assert [problem.split(":")[0] for problem in error.problems] == [
+    assert [problem.cause.split(":")[0] for problem in error.problems] == [
         "Borg.RootDir",
         "Borg.Server.PrivateKey",
         "Servers[0].Name",
@@ -77,14 +78,14 @@ def test_all_problems_are_told_at_once(keys, checks, secrets):
     ],
 )
 def test_whole_tables_that_are_missing_or_something_else(text, places, checks):
-    assert [problem.split(":")[0] for problem in problems_of(text, checks).problems] == places
+    assert [problem.cause.split(":")[0] for problem in problems_of(text, checks).problems] == places
 
 
 def test_a_path_that_borg_would_read_as_a_home_is_refused(keys, checks):
     text = GOOD.replace('"/home/backups"', '"/"').replace('"sub/db1"', '"~root/db1"')
     (problem,) = problems_of(filled(text, keys), checks).problems
-    assert problem.startswith('Servers[1].BorgTarget.SubDir ("db1"): ')
-    assert "home" in problem
+    assert problem.cause.startswith('Servers[1].BorgTarget.SubDir ("db1"): ')
+    assert "home" in problem.cause
 
 
 def test_each_key_and_known_host_is_judged_once(keys):

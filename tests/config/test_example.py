@@ -68,6 +68,6 @@ def expected(table, tables):
 def test_nobody_can_run_with_it(checks):
     with pytest.raises(ConfigError) as caught:
         read(example(), **checks)
-    places = [problem.split(":")[0].split(" ")[0] for problem in caught.value.problems]
+    places = [problem.cause.split(":")[0].split(" ")[0] for problem in caught.value.problems]
     for place in ("Borg.Server.PrivateKey", "Servers[0].BorgTarget.Passphrase", "Servers[0].Connection.PrivateKey"):
         assert place in places

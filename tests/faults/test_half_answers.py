@@ -20,7 +20,7 @@ import pytest
 
 from borgpull import ssh
 from borgpull.borg.hints import read_hints
-from borgpull.errors import Failure, TamperedError
+from borgpull.errors import BACKUP_SERVER, Failure, TamperedError
 from borgpull.guard import read_evidence
 from borgpull.ledger import Ledger, Phase, ServerVault, scripts, server
 from borgpull.ledger.record import read
@@ -75,9 +75,9 @@ class Stage:
             return None
 
         def failure(said, *, doing):
-            return Failure("B", f"could not {doing}: {said}", hint="try it", transient=True)
+            return Failure(BACKUP_SERVER, f"could not {doing}: {said}", hint="try it", transient=True)
 
-        master = SimpleNamespace(party="B", control=self.shims.path, place=place, lost=lost, failure=failure)
+        master = SimpleNamespace(party=BACKUP_SERVER, control=self.shims.path, place=place, lost=lost, failure=failure)
         return ServerVault(master, Place(str(self.repository), str(self.folder), str(self.ids)))
 
     def ledger(self) -> Ledger:
@@ -401,7 +401,7 @@ def problems_of(stage: Stage, operation: Operation, chosen: Callable[[list[tuple
                 problems.append("it accuses")
             elif isinstance(answer, Failure):
                 # That no shell came up is told by the ssh, and here there is none.
-                if (answer.party != "B" or not answer.transient) and program != "sh":
+                if (answer.party != BACKUP_SERVER or not answer.transient) and program != "sh":
                     problems.append("it is no passing failure of B")
             elif _timeless(answer) != _timeless(honest):
                 problems.append("it is not the truth")
@@ -436,7 +436,7 @@ def test_a_program_that_never_ends_is_a_passing_failure_of_b_and_what_it_ran_in_
         answer = asyncio.run(look.play(stage))
         assert stage.shims.disarm()
         assert isinstance(answer, Failure)
-        assert (answer.party, answer.transient) == ("B", True)
+        assert (answer.party, answer.transient) == (BACKUP_SERVER, True)
         assert "did not end within 2 s" in answer.cause
         # It waits for no lock.
         assert not isinstance(asyncio.run(look.play(stage)), Failure)

@@ -97,4 +97,4 @@ def test_a_folder_that_is_none_is_named_with_what_to_do(vault):
     for work in (vault.write(ledger()), vault.look(), vault.held().__aenter__()):
         with pytest.raises(Failure, match=r"could not .* the ledger: Not a directory") as caught:
             asyncio.run(work)
-        assert (caught.value.party, "StateDir" in caught.value.hint) == ("C", True)
+        assert (caught.value.party, "StateDir" in caught.value.hint) == ("controller", True)

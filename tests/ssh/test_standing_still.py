@@ -90,4 +90,4 @@ def test_a_connection_of_ours_that_is_killed_is_not_laid_at_the_door_of_the_host
         raise lost
 
     failure = failure_of(lab, lab.server.port, killed)
-    assert (failure.party, failure.cause) == ("C", "our ssh to T web was killed here (signal 9)")
+    assert (failure.party, failure.cause) == ("controller", "our ssh to T web was killed here (signal 9)")

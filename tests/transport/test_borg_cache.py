@@ -27,7 +27,7 @@ def lock(folder: Path) -> Path:
 
 def test_a_folder_that_is_not_there_is_named(tmp_path):
     with (
-        pytest.raises(Failure, match=f"^C: .* cache .*{tmp_path}/gone: No such file") as failed,
+        pytest.raises(Failure, match=f"^controller: .* cache .*{tmp_path}/gone: No such file") as failed,
         cache_in_use(tmp_path / "gone"),
     ):
         pass

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from borgpull.errors import Failure
+from borgpull.errors import BACKUP_SERVER, Failure
 from borgpull.ssh import open_master
 from borgpull.transport import BackupServer
 from borgpull.transport.local_borg import descends
@@ -32,7 +32,9 @@ def lab() -> Iterator[Lab]:
 async def server_of(lab: Lab):
     connection = lab.server.connection()
     with tempfile.TemporaryDirectory(prefix="bptest-", dir="/dev/shm") as memory:
-        async with open_master(connection, party="B", directory=Path(memory), on_output=lambda line: None) as master:
+        async with open_master(
+            connection, party=BACKUP_SERVER, directory=Path(memory), on_output=lambda line: None
+        ) as master:
             yield BackupServer(master, master, "borg", Path(memory))
 
 
@@ -122,7 +124,7 @@ def test_a_borg_that_is_not_there_is_named(lab):
 
     with pytest.raises(Failure, match="borg is not installed there") as failed:
         asyncio.run(come())
-    assert failed.value.party == "B"
+    assert failed.value.party == BACKUP_SERVER
 
 
 def test_kinship_of_processes_is_told():

@@ -62,7 +62,7 @@ one_event = st.one_of(
     st.builds(CommandFinished, **named, command=words, status=numbers, output=st.lists(words, max_size=3).map(tuple)),
     st.builds(Said, **common, party=words, text=words),
     st.builds(Warned, **common, text=words, hint=words),
-    st.builds(Failed, **common, party=words, cause=words, hint=words, rules=st.lists(words, max_size=3).map(tuple)),
+    st.builds(Failed, **common, party=words, cause=words, hint=words, findings=st.lists(words, max_size=3).map(tuple)),
     st.builds(TargetFinished, **named, outcome=st.sampled_from(Outcome)),
     st.builds(RunFinished, target=st.just(""), at=times, outcome=st.sampled_from(Outcome)),
 )

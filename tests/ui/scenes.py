@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from borgpull.errors import target_party
 from borgpull.events import (
     ArchiveCreated,
     ArchiveProgress,
@@ -101,7 +102,7 @@ def failed(name: str, *, at: float = START) -> list[Event]:
         Failed(
             target=name,
             at=at + 2,
-            party=f"T {name}",
+            party=target_party(name),
             cause="connection refused on port 22",
             hint="is sshd running there? try: ssh -p 22 root@host",
         ),
@@ -116,10 +117,10 @@ def tampered(name: str, *, at: float = START) -> list[Event]:
         Failed(
             target=name,
             at=at + 2,
-            party=f"T {name}",
+            party=target_party(name),
             cause="the repository was tampered with",
             hint=f"borgpull rollback {name}",
-            rules=("archive db1-2026-11-21 is gone", "3 older objects were deleted"),
+            findings=("archive db1-2026-11-21 is gone", "3 older objects were deleted"),
         ),
         TargetFinished(target=name, at=at + 2, outcome=Outcome.TAMPERED),
     ]

@@ -9,11 +9,12 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from borgpull.errors import Failure
+from borgpull.errors import BACKUP_SERVER, CONTROLLER, Problem, target_party
 from borgpull.results import Examined, Finding, GoodArchive, Mark, State, StatusReport, TargetStatus, Trouble
 from borgpull.ui import console
+from borgpull.ui.console import problem_lines
 from borgpull.ui.doctor import doctor_lines
-from borgpull.ui.status import failure_lines, status_lines
+from borgpull.ui.status import status_lines
 
 DOCS = Path(__file__).parents[2] / "docs"
 DOCTOR = jsonschema.Draft202012Validator(json.loads((DOCS / "doctor.schema.json").read_text(encoding="utf-8")))
@@ -22,14 +23,14 @@ NOW = 1_790_000_000.0
 HOSTILE = "\x1b[2J[bold]x[/bold]\n\u202eevil" + "y" * 2000
 
 FINDINGS = (
-    Finding(party="C", what="borg", mark=Mark.OK, detail="1.2.4"),
-    Finding(party="C", what="swap", mark=Mark.WARNING, detail="not encrypted", hint="swapoff -a"),
-    Finding(party="B", what="connect", mark=Mark.OK),
-    Finding(party="B", what="path", mark=Mark.NOTE, detail="a link"),
-    Finding(party="T web", what="borg", mark=Mark.OK, detail="1.4.5"),
-    Finding(party="T web", what="ledger", mark=Mark.NOTE, detail="at work"),
-    Finding(party="T mail", what="borg", mark=Mark.FAILED, detail=HOSTILE, hint="apt install borgbackup"),
-    Finding(party="T mail", what="ledger", mark=Mark.UNSEEN),
+    Finding(party=CONTROLLER, what="borg", mark=Mark.OK, detail="1.2.4"),
+    Finding(party=CONTROLLER, what="swap", mark=Mark.WARNING, detail="not encrypted", hint="swapoff -a"),
+    Finding(party=BACKUP_SERVER, what="connect", mark=Mark.OK),
+    Finding(party=BACKUP_SERVER, what="path", mark=Mark.NOTE, detail="a link"),
+    Finding(party=target_party("web"), what="borg", mark=Mark.OK, detail="1.4.5"),
+    Finding(party=target_party("web"), what="ledger", mark=Mark.NOTE, detail="at work"),
+    Finding(party=target_party("mail"), what="borg", mark=Mark.FAILED, detail=HOSTILE, hint="apt install borgbackup"),
+    Finding(party=target_party("mail"), what="ledger", mark=Mark.UNSEEN),
 )
 GOOD = TargetStatus(
     target="web",
@@ -48,7 +49,7 @@ TAMPERED = TargetStatus(
     ledger="closed",
     at_work="c1",
     cause="its repository was tampered with",
-    rules=("1 archive vanished: a", HOSTILE),
+    findings=("1 archive vanished: a", HOSTILE),
     hint="`borgpull rollback mail`",
 )
 STALE = TargetStatus(
@@ -68,12 +69,12 @@ def shown(parts, environ=None) -> list[str]:
 def test_doctor_has_a_list_for_c_and_b_and_a_row_for_each_target():
     lines = shown(doctor_lines(FINDINGS))
     assert lines[:8] == [
-        "C, this machine",
+        "controller (this machine)",
         "  ✓ ok      borg        1.2.4",
         "  ! warn    swap        not encrypted",
         "                        hint: swapoff -a",
         "",
-        "B, the backup server",
+        "backup server",
         "  ✓ ok      connect",
         "  · note    path        a link",
     ]
@@ -82,16 +83,16 @@ def test_doctor_has_a_list_for_c_and_b_and_a_row_for_each_target():
         ["web", "✓", "1.4.5", "·", "note"],
         ["mail", "✗", "no", "–"],
     ]
-    assert lines[13] == "note: T web: ledger: at work"
-    assert lines[14].startswith("error: T mail: �[2J[bold]x[/bold] �evil")
+    assert lines[13] == "note: target web: ledger: at work"
+    assert lines[14].startswith("error: target mail: �[2J[bold]x[/bold] �evil")
     assert len(lines[14]) < 600
     assert lines[15:] == ["hint: apt install borgbackup", "1 of 2 targets would be backed up, 1 warning"]
 
 
 def test_when_c_or_b_is_at_fault_nothing_would_be_backed_up():
-    cross = Finding(party="B", what="shell", mark=Mark.FAILED, detail="no shell", hint="give it one")
+    cross = Finding(party=BACKUP_SERVER, what="shell", mark=Mark.FAILED, detail="no shell", hint="give it one")
     assert shown(doctor_lines((*FINDINGS[:3], cross, *FINDINGS[4:])))[-1] == (
-        "nothing would be backed up: see B, 1 warning"
+        "nothing would be backed up: see the backup server, 1 warning"
     )
 
 
@@ -104,15 +105,15 @@ def test_status_sums_it_up_in_its_first_line_and_says_what_to_do_about_each():
         ["mail", "tampered", "never", "never", "closed, at work"],
     ]
     assert lines[5:7] == [
-        "error: T mail: its repository was tampered with",
+        "error: target mail: its repository was tampered with",
         "found: 1 archive vanished: a",
     ]
-    assert lines[8:] == ["hint: `borgpull rollback mail`", "warning: T db: old: 1d03h old, more than 1d02h"]
+    assert lines[8:] == ["hint: `borgpull rollback mail`", "warning: target db: old: 1d03h old, more than 1d02h"]
 
 
 def test_a_late_stream_is_not_told_with_the_age_of_the_source_paths():
     lines = shown(status_lines([replace(STALE, last=GOOD.last)], now=NOW, max_age=93600))
-    assert lines[-1] == "warning: T db: old"
+    assert lines[-1] == "warning: target db: old"
 
 
 def test_many_that_are_wrong_are_named_as_far_as_a_monitor_shows_them():
@@ -121,8 +122,9 @@ def test_many_that_are_wrong_are_named_as_far_as_a_monitor_shows_them():
 
 
 def test_a_backup_server_that_cannot_be_asked_is_one_line_too():
-    failure = Failure("B", "the connection was refused", hint="check Host")
-    assert shown(failure_lines(failure)) == ["UNKNOWN: B: the connection was refused", "hint: check Host"]
+    problem = Problem(BACKUP_SERVER, "the connection was refused", "check Host")
+    lines = shown(problem_lines(problem, "UNKNOWN"))
+    assert lines == ["UNKNOWN: backup server: the connection was refused", "hint: check Host"]
 
 
 @pytest.mark.parametrize("parts", [doctor_lines(FINDINGS), status_lines([GOOD, TAMPERED], now=NOW, max_age=60)])
@@ -138,14 +140,15 @@ def test_reports_are_those_of_the_published_schemas():
     report = json.loads(Examined(findings=FINDINGS).text)
     DOCTOR.validate(report)
     assert report["outcome"] == "failed"
+    assert [finding["party"] for finding in report["findings"][::2]] == ["C", "B", "T web", "T mail"]
     told = json.loads(StatusReport(at=NOW, max_age=60, targets=(GOOD, TAMPERED, STALE)).text)
     STATUS.validate(told)
     assert told["level"] == "critical"
     assert told["targets"][0]["last_archive"] == {"name": "snapshot-1", "start": "2026-09-21T13:13:20.000Z"}
-    trouble = Trouble(party="B", cause="refused", hint="check Host")
+    trouble = Trouble(party=BACKUP_SERVER, cause="refused", hint="check Host")
     lost = json.loads(StatusReport(at=NOW, max_age=60, error=trouble).text)
     STATUS.validate(lost)
-    assert (lost["level"], lost["error"]["cause"]) == ("unknown", "refused")
+    assert (lost["level"], lost["error"]) == ("unknown", {"party": "B", "cause": "refused", "hint": "check Host"})
 
 
 def test_a_report_that_breaks_its_promise_is_found():

@@ -3,6 +3,7 @@ from hypothesis import given, settings
 from random_events import any_events
 from scenes import GB, START, board_of, done, failed, progress, reading, small_run, stream, tampered
 
+from borgpull.errors import BACKUP_SERVER
 from borgpull.events import (
     ArchiveCreated,
     ArchiveProgress,
@@ -123,7 +124,7 @@ def test_what_still_runs_when_all_ends_was_interrupted():
         ([*done("web1"), Warned(text="clock is off", at=START)], Outcome.WARNING),
         ([*done("web1"), *failed("web2")], Outcome.FAILED),
         ([*failed("web2"), *tampered("db1")], Outcome.TAMPERED),
-        ([Failed(party="B", cause="connection refused", at=START)], Outcome.FAILED),
+        ([Failed(party=BACKUP_SERVER, cause="connection refused", at=START)], Outcome.FAILED),
     ],
 )
 def test_the_worst_outcome_is_that_of_the_run(events, worst):

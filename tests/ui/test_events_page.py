@@ -27,8 +27,14 @@ TYPES = {
     "Outcome": "outcome",
 }
 EMITTED = [kind for kind in vars(events).values() if isinstance(kind, type) and issubclass(kind, events.Event)]
+COMMON_FIELDS = {"at", "target"}
+LEFT_OUT = {events.Retried: {"findings"}}
 OWN = {
-    kind: {each.name: TYPES[each.type] for each in fields(kind) if each.name not in {"at", "target"}}
+    kind: {
+        {"findings": "rules"}.get(each.name, each.name): TYPES[each.type]
+        for each in fields(kind)
+        if each.name not in COMMON_FIELDS | LEFT_OUT.get(kind, set())
+    }
     for kind in EMITTED
     if kind is not events.Event
 }

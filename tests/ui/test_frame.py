@@ -8,6 +8,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from scenes import GB, START, big_run, board_of, checking, done, failed, reading
 
+from borgpull.errors import BACKUP_SERVER
 from borgpull.events import Failed, RunStarted, Step, StepStarted, Warned
 from borgpull.ui.frame import frame
 
@@ -101,7 +102,7 @@ def test_no_frame_is_larger_than_its_screen_or_holds_a_control_character(events,
 def test_long_wide_names_do_not_push_the_columns_away():
     events = [
         StepStarted(target="名" * 30, at=START, step=Step.CREATE),
-        Failed(target="名" * 30, at=START, party="B", cause="満" * 200),
+        Failed(target="名" * 30, at=START, party=BACKUP_SERVER, cause="満" * 200),
         *reading("web1"),
     ]
     lines = lines_of(events, width=79)

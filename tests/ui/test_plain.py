@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from random_events import any_events, is_harmless
 from scenes import GB, START, big_run, checking, done, failed, reading, small_run, stream, tampered
 
+from borgpull.errors import BACKUP_SERVER
 from borgpull.events import Failed, Outcome, Said, Step, StepFinished, TargetFinished, Warned
 from borgpull.ui.console import console_on
 from borgpull.ui.display import Plain
@@ -62,7 +63,7 @@ def test_progress_of_a_file_is_not_worth_a_line():
 def test_a_failure_has_its_cause_and_its_hint():
     lines = Log().after(failed("db1")).lines
     assert lines[1:3] == [
-        "2026-11-22T22:40:02Z db1: error: T db1: connection refused on port 22",
+        "2026-11-22T22:40:02Z db1: error: target db1: connection refused on port 22",
         "2026-11-22T22:40:02Z db1: hint: is sshd running there? try: ssh -p 22 root@host",
     ]
 
@@ -75,7 +76,9 @@ def test_tampering_is_told_in_words():
 
 def test_a_long_hint_is_one_line_so_that_it_can_be_copied():
     hint = "borgpull rollback " + "x" * 300
-    assert Log().after([Failed(target="a", at=START, party="B", cause="c", hint=hint)]).lines[1].endswith(hint)
+    assert (
+        Log().after([Failed(target="a", at=START, party=BACKUP_SERVER, cause="c", hint=hint)]).lines[1].endswith(hint)
+    )
 
 
 def test_a_stuck_run_is_seen_once_a_minute():
@@ -122,7 +125,7 @@ def test_quiet_says_what_went_wrong_once():
     assert [line.split("Z ", 1)[1] for line in log.lines] == [
         "web2: warning: /etc/shadow: permission denied",
         "web2: hint: run as root on web2",
-        "db1: error: T db1: connection refused on port 22",
+        "db1: error: target db1: connection refused on port 22",
         "db1: hint: is sshd running there? try: ssh -p 22 root@host",
     ]
 
@@ -149,7 +152,7 @@ def test_what_did_not_end_well_and_the_totals_stand_together_at_the_end():
         "web2: warning: /etc/shadow: permission denied",
         "web2: hint: run as root on web2",
         "db1: failed, in 2s",
-        "db1: error: T db1: connection refused on port 22",
+        "db1: error: target db1: connection refused on port 22",
         "db1: hint: is sshd running there? try: ssh -p 22 root@host",
         "run: 3 targets: 1 done, 1 with warnings, 1 failed, 2.4 GB read, 6.8 MB new, in 3m12s",
     ]
@@ -164,10 +167,10 @@ def test_a_run_that_was_cut_short_names_who_never_began():
 
 
 def test_a_failure_of_the_run_itself_is_in_the_summary():
-    log = Log().after([Failed(at=START, party="B", cause="connection timed out", hint="ping it")])
+    log = Log().after([Failed(at=START, party=BACKUP_SERVER, cause="connection timed out", hint="ping it")])
     log.display.finish()
     told = [line.split("Z ", 1)[1] for line in log.lines]
-    assert told[-3:-1] == ["run: error: B: connection timed out", "run: hint: ping it"]
+    assert told[-3:-1] == ["run: error: backup server: connection timed out", "run: hint: ping it"]
 
 
 def test_markup_is_shown_as_it_is():

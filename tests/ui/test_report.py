@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from random_events import any_events, one_event
 from scenes import START, board_of, done, reading, small_run, stream, tampered
 
+from borgpull.errors import BACKUP_SERVER
 from borgpull.events import Failed, RunStarted, Step, StepFinished, Warned
 from borgpull.events import Outcome as Ends
 from borgpull.ui import report
@@ -99,7 +100,7 @@ def test_what_is_unknown_is_null_and_what_never_began_says_so():
 
 
 def test_what_concerns_no_target_is_reported_beside_them():
-    run = reported([Warned(at=START, text="t", hint="h"), Failed(at=START, party="B", cause="c")])
+    run = reported([Warned(at=START, text="t", hint="h"), Failed(at=START, party=BACKUP_SERVER, cause="c")])
     assert run["warnings"][0]["text"] == "t"
     assert run["errors"][0]["party"] == "B"
 

@@ -32,7 +32,7 @@ def test_200_targets_on_24_rows_of_80_columns():
         assert len(terminal.headers()) == 1
         at_work = [line.split()[:2] for line in lines[2:10]]
         assert at_work == [[f"host{n:03d}", "check" if n % 4 == 3 else "create"] for n in range(12, 20)]
-        assert lines[10].split(maxsplit=2) == ["host010", "failed", "T host010: connection refused on port 22"]
+        assert lines[10].split(maxsplit=2) == ["host010", "failed", "target host010: connection refused on port 22"]
         assert lines[12] == "+180 waiting, 10 done"
         assert lines[13].split()[:2] == ["total", "12/200"]
 
@@ -75,7 +75,7 @@ def test_at_the_end_the_table_is_gone_and_the_summary_stays():
         assert lines[1].split() == ["target", "outcome", "files", "read", "new", "check", "time"]
         assert lines[2].split() == ["host000", "done", "4321", "1.2", "GB", "3.4", "MB", "skipped", "3m12s"]
         assert not any("total" in line for line in lines)
-        assert lines.count("error: T host010: connection refused on port 22") == 1
+        assert lines.count("error: target host010: connection refused on port 22") == 1
         assert lines.count("hint: is sshd running there? try: ssh -p 22 root@host") == 2
         last = "20 targets: 10 done, 2 failed, 8 interrupted,"
         assert any(line.startswith(last) for line in lines)

@@ -55,7 +55,7 @@ class Check(ConfiguredCommand):
             except ConfigError as error:
                 if not self.json:
                     raise
-                console.data(Checked(problems=tuple(error.problems)).text)
+                console.data(Checked(problems=tuple(problem.cause for problem in error.problems)).text)
                 return WRONG
         self._tell([target.name for target in config.targets], _shown(config.server))
         return DONE

@@ -226,7 +226,7 @@ def _refuse_what_is_wrong_already(text: str, directory: Path) -> None:
     try:
         checked(text, directory)
     except ConfigError as error:
-        problems = [problem for problem in error.problems if not problem.startswith("Servers: ")]
+        problems = [problem for problem in error.problems if problem.place != ("Servers",)]
         if problems:
             raise ConfigError(problems) from None
 
