@@ -70,7 +70,7 @@ def test_all_targets_are_shown_when_they_fit_in_the_order_of_the_config():
 
 def test_a_failed_row_gives_its_columns_to_the_cause():
     row = lines_of(failed("web1"))[1]
-    assert row.split(maxsplit=2) == ["web1", "failed", "T web1: connection refused on port 22"]
+    assert row.split(maxsplit=2) == ["web1", "failed", "target web1: connection refused on port 22"]
 
 
 def test_a_silent_target_is_noted():

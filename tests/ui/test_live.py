@@ -72,5 +72,5 @@ def test_a_drawing_that_fails_is_told_at_the_end_and_never_reaches_the_work(monk
             display.handle(event)
         spin_until(lambda: calls)
     assert "bad frame" in capsys.readouterr().err
-    assert "T db1: connection refused on port 22" in stream.getvalue()
+    assert "target db1: connection refused on port 22" in stream.getvalue()
     assert stream.getvalue().rindex("\x1b[?25h") > stream.getvalue().rindex("\x1b[?25l")
