@@ -1,4 +1,4 @@
-"""The findings about one party, in their order."""
+"""The checks of one party, in the order in which they are printed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..transport import Facts
 
 
 class Checks:
-    """What was found about `party`; a row that nothing was said of stays unseen."""
+    """The result of each check of `party`; a row without a result stays "unseen"."""
 
     def __init__(self, party: str, rows: tuple[str, ...]) -> None:
         self.party = party
@@ -23,37 +23,39 @@ class Checks:
     def findings(self) -> tuple[Finding, ...]:
         return tuple(self._found.values())
 
-    def ok(self, what: str, detail: str = "") -> None:
-        """Say that it is as it should be."""
-        self._put(what, Mark.OK, detail)
+    def ok(self, row: str, detail: str = "") -> None:
+        self._set(row, Mark.OK, detail)
 
-    def note(self, what: str, detail: str, hint: str = "") -> None:
-        """Say something that stops nothing, or that it cannot be told."""
-        self._put(what, Mark.NOTE, detail, hint)
+    def note(self, row: str, detail: str, hint: str = "") -> None:
+        """Report what stops nothing, or could not be checked."""
+        self._set(row, Mark.NOTE, detail, hint)
 
-    def warn(self, what: str, detail: str, hint: str = "") -> None:
-        """Say something that an operator should mend, though a backup would go."""
-        self._put(what, Mark.WARNING, detail, hint)
+    def warn(self, row: str, detail: str, hint: str = "") -> None:
+        """Report what an operator should fix, though a backup would run."""
+        self._set(row, Mark.WARNING, detail, hint)
 
-    def cross(self, what: str, failure: Failure) -> None:
-        """Say what would stop a backup."""
-        who = "" if failure.party == self.party else f"{failure.party}: "
-        self._put(what, Mark.FAILED, f"{who}{failure.cause}", failure.hint)
+    def fail(self, row: str, cause: str, hint: str) -> None:
+        """Report what would stop a backup."""
+        self._set(row, Mark.FAILED, cause, hint)
+
+    def fail_with(self, row: str, failure: Failure) -> None:
+        other = "" if failure.party == self.party else f"{failure.party}: "
+        self.fail(row, f"{other}{failure.cause}", failure.hint)
 
     @contextmanager
-    def attempt(self, what: str) -> Iterator[None]:
-        """Take a Failure that is raised for a finding about `what`."""
+    def catching(self, row: str) -> Iterator[None]:
+        """Report a Failure that is raised in the context as a failed check."""
         try:
             yield
         except Failure as failure:
-            self.cross(what, failure)
+            self.fail_with(row, failure)
 
-    def _put(self, what: str, mark: Mark, detail: str, hint: str = "") -> None:
-        self._found[what] = Finding(party=self.party, what=what, mark=mark, detail=detail, hint=hint)
+    def _set(self, row: str, mark: Mark, detail: str, hint: str = "") -> None:
+        self._found[row] = Finding(party=self.party, what=row, mark=mark, detail=detail, hint=hint)
 
 
-def judge_cipher(checks: Checks, facts: Facts, connection: Connection) -> None:
-    """Note beside the connection that another cipher would cost its far end less, if the script said so."""
+def check_cipher(checks: Checks, facts: Facts, connection: Connection) -> None:
+    """Note beside the connection that the other host would encrypt faster with another cipher."""
     if connection.ciphers or ssh.preferred_ciphers() == ssh.CHACHA_FIRST:
         return
     if ssh.has_aes(facts.one("processor")) is False:

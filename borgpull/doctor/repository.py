@@ -1,4 +1,4 @@
-"""The repository of a target as a backup would find it: whether its ledger lets one begin."""
+"""The repository of a target: whether its ledger lets a backup begin."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ ROW = "ledger"
 async def check_repository(
     checks: Checks, server: Checks, vault: Vault, *, now: float, is_ours: Callable[[str], object]
 ) -> None:
-    """Look at the ledger in `vault`; what it tells of B goes to `server`. `sheet` is that of the target.
+    """Check the ledger in `vault`. `checks` are those of the target, `server` those of the backup server.
 
-    `is_ours` tells of the name of an archive whether retention may ever remove it.
+    `is_ours` says of the name of an archive whether retention may ever remove it.
     """
-    with checks.attempt(ROW):
+    with checks.catching(ROW):
         seen = await vault.survey()
         if seen.ledger is not None and not seen.ledger.linked:
             server.warn("hard links", NO_LINKS, NO_LINKS_HINT)
-        # How old an archive is stops no backup.
-        _judge(checks, status_of("", seen, now=now, max_age=float("inf")), repository=seen.repository)
+        # The age of an archive stops no backup.
+        _check_ledger(checks, status_of("", seen, now=now, max_age=float("inf")), repository=seen.repository)
         archives = seen.ledger.evidence.archives if seen.ledger else ()
         if foreign := sum(not is_ours(archive.name) for archive in archives):
             hint = "PruneAlso puts archives of other names under your rules; `borgpull list` shows them"
             checks.note(ROW, f"{foreign} archives are not borgpull's and are never pruned", hint)
 
 
-def _judge(checks: Checks, standing: TargetStatus, *, repository: bool) -> None:
-    match standing.state:
+def _check_ledger(checks: Checks, status: TargetStatus, *, repository: bool) -> None:
+    match status.state:
         case State.TAMPERED | State.UNVERIFIABLE:
-            raise Failure(checks.party, ": ".join([standing.cause, "; ".join(standing.findings)]), hint=standing.hint)
+            raise Failure(checks.party, ": ".join([status.cause, "; ".join(status.findings)]), hint=status.hint)
         case State.CHANGED:
-            checks.warn(ROW, standing.cause, standing.hint)
+            checks.warn(ROW, status.cause, status.hint)
         case State.INTERRUPTED:
-            checks.note(ROW, standing.cause, standing.hint)
-        case State.NEVER if standing.ledger == "none":
-            then = "takes the repository over that is there" if repository else "makes the repository"
-            checks.ok(ROW, f"none yet: the first run {then}")
+            checks.note(ROW, status.cause, status.hint)
+        case State.NEVER if status.ledger == "none":
+            action = "takes over the repository that exists" if repository else "makes the repository"
+            checks.ok(ROW, f"none yet: the first run {action}")
         case _:
-            checks.ok(ROW, standing.ledger)
-    if standing.at_work:
-        checks.note(ROW, f"a run of borgpull is at work on it: {standing.at_work}")
+            checks.ok(ROW, status.ledger)
+    if status.at_work:
+        checks.note(ROW, f"a run of borgpull is at work on it: {status.at_work}")

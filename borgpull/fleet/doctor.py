@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..config import Config, Connection, Target
-from ..doctor import Checks, check_local_state, check_repository, check_server, check_socket_activation, check_target
+from ..doctor import Checks, check_repository, check_server, check_socket_activation, check_state_dir, check_target
+from ..doctor.controller import STATE_ROWS
 from ..doctor.server import ROWS as SERVER_ROWS
-from ..doctor.socket_activation import SOCKET_ROWS, STATE_ROWS
+from ..doctor.socket_activation import SOCKET_ROWS
 from ..doctor.target import ROWS as TARGET_ROWS
 from ..errors import BACKUP_SERVER, CONTROLLER, program_party, target_party
 from ..ledger import vault_of
@@ -49,7 +50,7 @@ async def examine(
     whole = _Examination(config, directory, on_event, Checks(BACKUP_SERVER, rows), sheets)
     here = Checks(CONTROLLER, STATE_ROWS if config.sockets else ())
     if config.sockets:
-        check_local_state(here, Path(config.state_dir))
+        check_state_dir(here, Path(config.state_dir))
     slots = asyncio.Semaphore(config.jobs)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_server(whole, targets))
@@ -105,4 +106,4 @@ def _told(checks: Checks) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        checks.cross("connect", failure_of(error))
+        checks.fail_with("connect", failure_of(error))

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from borgpull.doctor import Checks, can_go_on, check_controller, controller
-from borgpull.doctor.controller import _look_at_dumps as look_at_dumps
 from borgpull.errors import CONTROLLER, Failure
 from borgpull.results import Mark
 
@@ -101,7 +100,7 @@ def test_core_dumps_are_asked_of_the_kernel(programs, tmp_path):
 def test_a_program_that_takes_core_dumps_whatever_the_limit(monkeypatch, pattern, mark):
     monkeypatch.setattr("borgpull.runtime_dir.is_hardened", lambda: True)
     checks = Checks(CONTROLLER, ("core dumps",))
-    look_at_dumps(checks, pattern)
+    controller.check_core_dumps(checks, pattern)
     assert checks.findings[0].mark is mark
     assert ("apport" in checks.findings[0].detail) == (mark is Mark.WARNING)
 

@@ -4,7 +4,7 @@ import pytest
 
 from borgpull.doctor import Checks
 from borgpull.doctor.checks import Facts
-from borgpull.doctor.server_disk import _judge_links as judge_links
+from borgpull.doctor.server import check_hard_links
 from borgpull.results import Mark
 from borgpull.ssh import Answer, Part
 
@@ -22,6 +22,6 @@ from borgpull.ssh import Answer, Part
 )
 def test_by_the_kind_of_file_system_and_its_device(facts, mark):
     checks = Checks("B", ("hard links",))
-    judge_links(checks, Facts(Answer({"facts": Part(data=facts.encode())})))
+    check_hard_links(checks, Facts(Answer({"facts": Part(data=facts.encode())})))
     assert checks.findings[0].mark is mark
     assert bool(checks.findings[0].hint) == (mark is Mark.WARNING)
