@@ -15,7 +15,7 @@ from ..borg.hints import read_hints
 from ..errors import TamperedError
 from ..guard import State, Unreadable
 from ..ledger import FOLDER, Entry, Found, Ledger, Phase, ServerVault
-from ..transport import BORG_HOME, forget_place
+from ..transport import BORG_HOME, forget_location
 from ..untrusted import clean
 from .context import TargetContext
 from .session import connected_target
@@ -133,5 +133,5 @@ async def _forget(context: TargetContext, repository_id: str) -> str:
             await ssh.ask(
                 session.master, _FORGET_PLACE, repository_id, doing="have its borg forget the place", seconds=_SECONDS
             )
-    forget_place(context.cache, repository_id)
+    forget_location(context.cache, repository_id)
     return by_hand

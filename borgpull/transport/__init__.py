@@ -1,9 +1,9 @@
-"""From a borg client, on T or on C, to a constrained `borg serve` on B: one context manager for each of the two.
+"""From a borg client, on a target or on the controller, to a constrained `borg serve` on the backup server.
 
-Each road takes one connection, once. The bytes go from socket to ssh master without passing through Python.
+Each socket takes one connection, once. The bytes go from it to an ssh master without passing through Python.
 """
 
-from .borg_cache import drop_cache, forget_place, known_ids
+from .borg_cache import drop_cache, forget_location, known_ids
 from .forwarding import ForwardedSocket, forward_socket
 from .local_borg import BorgResult, LocalBorg, Reader, borg_on_controller, borg_passthrough
 from .preflight import Facts, Preflight, ask_preflight

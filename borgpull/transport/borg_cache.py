@@ -1,7 +1,7 @@
-"""Borg's cache on C: tells the lock of a borg that is at work there from one that a killed borg left behind.
+"""Borg's cache on the controller: tells the lock of a running borg from one that a killed borg left behind.
 
-Borg itself goes by the name of the host and by the pid. After a reboot that pid may be another process, and in a new
-container the host has another name: every run would wait for such a lock, and fail. Nobody but borgpull uses the cache.
+Borg itself compares the host name and the pid. After a reboot that pid may be another process, and in a new container
+the host has another name: every run would wait for such a lock, and fail. Only borgpull uses the cache.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from ..errors import CONTROLLER, Failure
 
 @contextlib.contextmanager
 def cache_in_use(cache: Path) -> Iterator[int]:
-    """Keep word that a borg is at work in `cache`; yields the descriptor that keeps it, which that borg is to inherit.
+    """Hold a shared lock on `cache`; yields its descriptor, which the borg that uses the cache has to inherit.
 
-    So the word is kept for as long as the borg lives, even when C is killed. Where nobody keeps any, no borg is at
-    work, and the locks that lie there are removed first. A file system that cannot lock leaves all of this to borg.
-    Raises Failure when there is no such folder, or it may not be opened.
+    So the lock lasts as long as that borg, even when borgpull is killed. Where no process holds one, no borg runs, and
+    borg's own locks are removed first. A file system that cannot lock leaves all of this to borg.
+    Raises Failure when the folder does not exist, or could not be opened.
     """
-    descriptor = _opened(cache)
+    descriptor = _open(cache)
     try:
         with contextlib.suppress(OSError):
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _remove_locks(cache)
         with contextlib.suppress(OSError):
-            # Others hold it alone only for as long as that takes.
+            # Another process holds it alone only while it removes locks.
             fcntl.flock(descriptor, fcntl.LOCK_SH)
         yield descriptor
     finally:
@@ -40,15 +40,15 @@ def cache_in_use(cache: Path) -> Iterator[int]:
 
 
 def known_ids(cache: Path, location: str) -> list[str]:
-    """Return the ids of the repositories that borg on C has seen at this location."""
+    """Return the ids of the repositories that borg here has seen at this location."""
     # By borg's own rules, its base directory being the cache (1.2.4 and 1.4.5).
-    places = sorted((cache / ".config" / "borg" / "security").glob("*/location"))
-    return [place.parent.name for place in places if place.read_text(errors="replace") == location]
+    known = sorted((cache / ".config" / "borg" / "security").glob("*/location"))
+    return [file.parent.name for file in known if file.read_text(errors="replace") == location]
 
 
-def forget_place(cache: Path, repository_id: str) -> None:
-    """Have borg on C forget where this repository was, but nothing else that it has seen of it."""
-    # It remembers that twice, and believes its cache (1.2.4 and 1.4.5).
+def forget_location(cache: Path, repository_id: str) -> None:
+    """Make borg here forget where this repository was, but nothing else of it."""
+    # It stores that twice, and reads its cache first (1.2.4 and 1.4.5).
     (cache / ".config" / "borg" / "security" / repository_id / "location").unlink(missing_ok=True)
     config = cache / ".cache" / "borg" / repository_id / "config"
     if config.exists():
@@ -56,20 +56,20 @@ def forget_place(cache: Path, repository_id: str) -> None:
 
 
 def drop_cache(cache: Path, location: str) -> bool:
-    """Throw away what borg on C has cached of the repository at this location; returns whether there was anything."""
-    places = [place for id_ in known_ids(cache, location) if (place := cache / ".cache" / "borg" / id_).exists()]
-    for place in places:
-        shutil.rmtree(place, ignore_errors=True)
-    return bool(places)
+    """Delete what borg here has cached of the repository at this location; returns whether there was anything."""
+    folders = [folder for id_ in known_ids(cache, location) if (folder := cache / ".cache" / "borg" / id_).exists()]
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+    return bool(folders)
 
 
-def _opened(cache: Path) -> int:
+def _open(cache: Path) -> int:
     try:
         return os.open(cache, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
         raise Failure(
             CONTROLLER,
-            f"the folder of borg's cache cannot be opened: {cache}: {error.strerror}",
+            f"could not open the folder of the borg cache {cache}: {error.strerror}",
             hint="make it, or give another --cache-dir",
         ) from None
 

@@ -1,6 +1,6 @@
-"""The first leg of T's road to B: a forward on which T's sshd listens, or socat there in a session of its own.
+"""The socket on the target, connected to the controller: by its sshd (ssh -R), or by socat in a session of its own.
 
-Either listens on the one socket in the folder of T's session, and leads one client to C, once.
+Either listens on the one socket in the folder of the target's session, and connects one client to the controller, once.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ READY_SECONDS = 60.0
 # What a ~/.bashrc may print before socat begins; it is read byte by byte, to take nothing of what comes after it.
 _MOST_NOISE = 64 * 1024
 
-# Arguments: mark, the folder of T's session. Its pid lies in the folder, for that session to end it: socat does not
-# look at its input until a client has come. Without `fork` it accepts one client and stops to listen; at -d -d it says
-# when it listens (1.7.4). Whichever side ends first, nothing that comes from the other is of use to anybody: -t.
+# Arguments: mark, the folder of the target's session. The pid in the folder lets that session end socat, which does not
+# read its input until a client has connected. Without `fork` it accepts one client and stops listening; with -d -d it
+# says when it listens (1.7.4). When one side ends, what still comes from the other is of no use: -t.
 _SOCAT = r"""
 umask 077
 cd "$2" && echo $$ >socat || exit 1
@@ -39,7 +39,7 @@ _LISTENS = b" listening on "
 
 @dataclass(frozen=True)
 class ForwardedSocket:
-    """A leg that stands: which of the two it is, whether that is because T refused the other, and where it comes in."""
+    """The transport in use, whether it is in place of one that the target refused, and what waits for the client."""
 
     transport: Transport
     fell_back: bool
@@ -50,21 +50,20 @@ class ForwardedSocket:
 async def forward_socket(
     master: ssh.Master, folder: str, *, transport: Transport | None, directory: Path
 ) -> AsyncIterator[ForwardedSocket]:
-    """Lead the socket `borg` in `folder`, that of T's session, to C for as long as the context lasts.
+    """Connect the socket `borg` in `folder`, that of the target's session, to the controller.
 
-    Without a `road` it is a forward, and socat where T's sshd refuses one. `directory` is the private one of this run.
-    Raises Failure when T lets neither be had.
+    Without a `transport` sshd forwards it, or socat does where sshd refuses. `directory` is the private one of this
+    run. Raises Failure when the target allows neither.
     """
     async with AsyncExitStack() as stack:
-        refused: Failure | None = None
-        if transport is not Transport.STDIO:
+        used, refused = transport or Transport.FORWARD, None
+        if used is Transport.FORWARD:
             try:
                 accept = await stack.enter_async_context(_forwarded(master, f"{folder}/borg", directory))
             except ssh.ForwardRefused as failure:
                 if transport is Transport.FORWARD:
                     raise
-                refused = failure
-        used = Transport.FORWARD if transport is not Transport.STDIO and refused is None else Transport.STDIO
+                used, refused = Transport.STDIO, failure
         if used is Transport.STDIO:
             accept = await stack.enter_async_context(_through_socat(master, folder, refused))
         yield ForwardedSocket(used, refused is not None, accept)
@@ -72,80 +71,80 @@ async def forward_socket(
 
 @asynccontextmanager
 async def _forwarded(master: ssh.Master, remote: str, directory: Path) -> AsyncIterator[Accept]:
-    # Whoever comes over the forward is, on C, the master of T.
-    with listening(directory, allowed=lambda pid: pid == master.pid) as (place, accept):
-        await master.forward_remote(remote, place)
+    # A client that comes through the forward is, here, the master of the target.
+    with listening(directory, allowed=lambda pid: pid == master.pid) as (local, accept):
+        await master.forward_remote(remote, local)
         try:
             yield accept
         finally:
-            await master.cancel(remote, place)
+            await master.cancel(remote, local)
 
 
 @asynccontextmanager
 async def _through_socat(master: ssh.Master, folder: str, refused: Failure | None) -> AsyncIterator[Accept]:
-    """Have socat on T listen, its standard input and output one end of a pair of sockets here.
+    """Have socat on the target listen; its standard input and output are one end of a pair of sockets here.
 
-    In the place of a look at the peer: a pair has no name that anybody could connect to, and its other end is held by
-    the master of T alone, to which the client that we start passes it.
+    No peer has to be checked: a pair has no name to connect to, and only the master of the target has its other end,
+    which our ssh client passes to it.
     """
     mark = secrets.token_hex(16)
     command = process.Command("exec")["sh", "-c", _SOCAT, "sh", mark, folder]
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
-    async with process.pipe() as (heard, stderr):
+    async with process.pipe() as (errors, stderr):
         with ours, theirs, stderr:
             end = theirs.fileno()
             async with ssh.session(master, command, stdin=end, stdout=end, stderr=stderr) as child:
                 theirs.close()
                 stderr.close()
                 said = process.Tail()
-                async with _listening_socat(heard, said) as listens:
-                    if not (await _begun(ours, mark) and await listens):
-                        raise await _why(master, child, said, refused)
-                    yield functools.partial(_come, ours)
+                async with _reading_socat(errors, said) as listens:
+                    if not (await _skip_noise(ours, mark) and await listens):
+                        raise await _explain(master, child, said, refused)
+                    yield functools.partial(_wait_for_client, ours)
 
 
 @asynccontextmanager
-async def _listening_socat(heard: asyncio.StreamReader, said: process.Tail) -> AsyncIterator[asyncio.Future[bool]]:
-    """Read what socat says for as long as the context lasts; yields what will tell whether it listens."""
+async def _reading_socat(errors: asyncio.StreamReader, said: process.Tail) -> AsyncIterator[asyncio.Future[bool]]:
+    """Keep in `said` what socat says, for as long as the context lasts; yields the future of whether it listens."""
     listens: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
-    async def listen() -> None:
-        async for line in process.lines(heard):
+    async def read() -> None:
+        async for line in process.lines(errors):
             said.add(clean(line))
             if _LISTENS in line and not listens.done():
                 listens.set_result(True)
         if not listens.done():
             listens.set_result(False)
 
-    task = asyncio.create_task(listen())
+    task = asyncio.create_task(read())
     try:
         yield listens
     finally:
         task.cancel()
 
 
-async def _begun(ours: socket.socket, mark: str) -> bool:
-    """Read past what a ~/.bashrc prints, up to the line that says `mark`; tell whether it came."""
+async def _skip_noise(ours: socket.socket, mark: str) -> bool:
+    """Read past what a ~/.bashrc prints, up to the line `mark`; return whether it came in time."""
     wanted = f"{mark}\n".encode()
-    held = b""
+    last = b""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(READY_SECONDS):
             for _ in range(_MOST_NOISE):
-                letter = await asyncio.get_running_loop().sock_recv(ours, 1)
-                held = (held + letter)[-len(wanted) :]
-                if held == wanted or not letter:
+                byte = await asyncio.get_running_loop().sock_recv(ours, 1)
+                last = (last + byte)[-len(wanted) :]
+                if last == wanted or not byte:
                     break
-    return held == wanted
+    return last == wanted
 
 
-async def _why(master: ssh.Master, child: process.Child, said: process.Tail, refused: Failure | None) -> Failure:
+async def _explain(master: ssh.Master, child: process.Child, said: process.Tail, refused: Failure | None) -> Failure:
     with contextlib.suppress(TimeoutError):
         await child.wait(2)
     failure = await ssh.explain_exit(master, child.returncode, said.text, began=False) or Failure(
         master.party,
-        f"socat cannot listen there: {clean(said.text) or 'it did not say why'}",
-        hint="log in there and see what is slow or in its way: a ~/.bashrc that waits, a full /tmp",
+        f"its socat could not listen: {clean(said.text) or 'it did not say why'}",
+        hint="log in there and look for what is slow or blocks it: a ~/.bashrc that waits, a full /tmp",
         detail=last_lines(said.text),
     )
     if refused is not None:
@@ -153,8 +152,8 @@ async def _why(master: ssh.Master, child: process.Child, said: process.Tail, ref
     return failure
 
 
-async def _come(ours: socket.socket) -> socket.socket | None:
-    """Wait for the first byte of the client of T's socket, without taking it; None when socat has ended."""
+async def _wait_for_client(ours: socket.socket) -> socket.socket | None:
+    """Wait for the first byte of the client on the target, without reading it; None when socat has ended."""
     readable = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_reader(ours, readable.set)

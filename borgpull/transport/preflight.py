@@ -1,6 +1,6 @@
 """What a backup needs on the target: a shell, borg, socat, the source paths, a clock. A run and `doctor` ask the same.
 
-All that the target answers is untrusted text.
+All answers of the target are untrusted text.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from .scripts import PREFLIGHT
 from .target_commands import TargetCommand
 
 SECONDS = 60.0
-# What a script may print of one party: a line for each source path, and a few more.
+# What a script may print about one party: a line for each source path, and a few more.
 MOST_FACTS = 1024 * 1024
-# Half of what the guard grants an honest archive.
+# Half of what the guard allows an honest archive.
 MOST_CLOCK_OFF = 1800.0
 CLOCK_HINT = "set both by NTP (timedatectl set-ntp true): archives are dated by the target's clock"
 # The kernel takes no longer single argument (MAX_ARG_STRLEN), and sshd passes a command on as one.
@@ -35,7 +35,7 @@ _KNOWN = {"0": False, "1": True, "-": None}
 
 
 class Facts:
-    """The part `facts` of an answer: a word and a value in each line. A word may come more than once."""
+    """The part `facts` of an answer: a word and a value in each line. A word may occur more than once."""
 
     def __init__(self, answer: ssh.Answer) -> None:
         self._values: dict[str, list[str]] = {}
@@ -47,25 +47,25 @@ class Facts:
         return word in self._values
 
     def one(self, word: str) -> str:
-        """Return the last value of a word, empty if it did not come."""
+        """Return the last value of a word, "" without one."""
         return self._values.get(word, [""])[-1]
 
     def every(self, word: str) -> list[str]:
         return self._values.get(word, [])
 
     def number(self, word: str) -> int | None:
-        """Return the value of a word as a number, None when it is none."""
+        """Return the value of a word as a number, None when it is not one."""
         value = self.one(word)
         return int(value) if value.isascii() and value.isdigit() and len(value) <= 15 else None
 
     def chosen(self, word: str, among: tuple[str, ...]) -> list[str]:
-        """Return those of `among` whose places, counted from 0, the values of a word are."""
-        places = {int(value) for value in self.every(word) if value.isascii() and value.isdigit() and len(value) <= 9}
-        return [each for place, each in enumerate(among) if place in places]
+        """Return those of `among` whose indexes are the values of a word."""
+        indexes = {int(value) for value in self.every(word) if value.isascii() and value.isdigit() and len(value) <= 9}
+        return [each for index, each in enumerate(among) if index in indexes]
 
 
 class Preflight:
-    """What a target said before `command`. Each `require_...` raises Failure where something stands in its way."""
+    """What a target answered before `command`. Each `require_...` raises Failure when something would stop it."""
 
     def __init__(self, party: str, command: TargetCommand, facts: Facts) -> None:
         self.party = party
@@ -75,9 +75,9 @@ class Preflight:
 
     @property
     def seen(self) -> str:
-        """Return the id of a repository that borg there has seen at the place of this one, "" for none.
+        """Return the id of a repository that borg there has seen at the location of this one, "" for none.
 
-        What root's borg has seen (Sudo) is not known.
+        With Sudo it is always "": the memory of root's borg cannot be read.
         """
         return self.facts.one("seen")
 
@@ -87,9 +87,9 @@ class Preflight:
 
     @property
     def clock_off(self) -> float | None:
-        """Return by how many seconds its clock is ahead of ours, None when it does not say the time."""
-        said = self.facts.number("clock")
-        return None if said is None else said - time.time()
+        """Return by how many seconds its clock is ahead of ours, None when it did not say the time."""
+        clock = self.facts.number("clock")
+        return None if clock is None else clock - time.time()
 
     def require_borg(self) -> None:
         user, borg = self.command.sudo_user, self.target.borg_path
@@ -113,11 +113,11 @@ class Preflight:
             raise Failure(
                 self.party,
                 f"missing, or hidden from this user: {some_of(paths)}",
-                hint=f"{_why_not_expanded(paths)}mount or restore it, or remove it from SourcePaths",
+                hint=f"{_not_expanded(paths)}mount or restore it, or remove it from SourcePaths",
             )
 
     def require_clock(self) -> None:
-        """Borg dates an archive by the target's clock: one that is off looks like a back-dated archive."""
+        """Borg dates an archive by the target's clock: with a wrong one it looks like a back-dated archive."""
         off = self.clock_off or 0.0
         if abs(off) > MOST_CLOCK_OFF:
             raise Failure(self.party, clock_words(off), hint=CLOCK_HINT)
@@ -148,7 +148,7 @@ def refuse_too_long(party: str, line: BaseCommand) -> None:
 
 
 async def ask_preflight(master: ssh.Master, command: TargetCommand, *, versions: bool = False) -> Preflight:
-    """Ask the target for what a command needs; `versions` asks for those of borg and socat too. Raises Failure."""
+    """Ask the target for what a command needs; with `versions` for those of borg and socat too. Raises Failure."""
     refuse_too_long(master.party, command.line("x" * 32))
     context, patterns = command.context, command.context.target.patterns_from if command.sources else ""
     words = (
@@ -160,10 +160,10 @@ async def ask_preflight(master: ssh.Master, command: TargetCommand, *, versions:
     return Preflight(master.party, command, Facts(answer))
 
 
-def _why_not_expanded(paths: list[str]) -> str:
+def _not_expanded(paths: list[str]) -> str:
     if not any(letter in path for path in paths for letter in "*?~"):
         return ""
-    return "a path stands for itself, `*`, `?` and `~` are not expanded: name the folder above, and use Excludes; else "
+    return "`*`, `?` and `~` are not expanded in a path: name the folder above, and use Excludes; else "
 
 
 def some_of(paths: list[str]) -> str:

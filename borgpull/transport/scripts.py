@@ -1,4 +1,4 @@
-"""The two shell scripts that run on a target: PREFLIGHT says what a backup needs, SESSION runs one borg.
+"""The two shell scripts that run on a target: PREFLIGHT checks what a backup needs, SESSION runs one borg.
 
 They need nothing but sh, coreutils and socat.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from .. import ssh
 from . import sudo
 
-# Where a session on T has its folder: $base. Nothing is removed there but what a session of ours made.
+# Sets $base, below which a session on the target has its folder. Only what a session of ours made is removed there.
 _BASE = r"""
 base=${TMPDIR:-/tmp}
 case $base in *[!A-Za-z0-9._/-]*) base=/tmp ;; esac
@@ -21,13 +21,13 @@ clear_away() {
 }
 """
 
-# Makes $dir below $base, which goes with the session however it ends; standard input is descriptor 3. Nothing is
-# written to, nor removed from, a folder that has not the name that was asked for.
+# Makes $dir below $base, which is removed when the session ends; standard input is descriptor 3. A folder of another
+# name than the one asked for is neither written to nor removed.
 _FOLDER = r"""
-place() { printf '\n%s %s\n' "$mark" "$dir"; }
+say_dir() { printf '\n%s %s\n' "$mark" "$dir"; }
 dir=$(mktemp -d "$base/borgpull.XXXXXXXXXX" 2>/dev/null ||
   mktemp -d /tmp/borgpull.XXXXXXXXXX) || exit 91
-case $dir in "$base"/borgpull.?????????? | /tmp/borgpull.??????????) ;; *) place; exit 91 ;; esac
+case $dir in "$base"/borgpull.?????????? | /tmp/borgpull.??????????) ;; *) say_dir; exit 91 ;; esac
 trap 'kill $life 2>/dev/null; clear_away "$dir"' EXIT
 trap 'exit 143' HUP INT TERM PIPE
 echo $$ >"$dir/pid"
@@ -35,9 +35,9 @@ echo $$ >"$dir/pid"
 life=$!
 """
 
-# Defines `source_path NUMBER PATH`: says what a source path is (folder, file, link, other, or unknown where this user
-# cannot see it), whether anything is in it, whether it is a mount point, and where a link leads; - is not known. Before
-# it stands whether the path is missing, hidden from this user, or closed to it.
+# Defines `source_path NUMBER PATH`: prints what a source path is (folder, file, link, other, or unknown where this user
+# cannot see it), whether anything is in it, whether it is a mount point, and where a link leads; - is not known. A line
+# before it says if the path is missing, hidden from this user, or closed to it.
 _SOURCE_PATH = r"""
 source_path() {
   if ! there "$2"; then echo "missing $1"
@@ -89,16 +89,16 @@ seen_at() {
 """
 )
 
-# Defines `processor`: says what the processor can do, by which the cipher is judged.
+# Defines `processor`: prints what the processor can do, which decides about the cipher.
 PROCESSOR = r"""
 processor() { echo "processor $(grep -m 1 -E '^(flags|Features)' /proc/cpuinfo 2>/dev/null)"; }
 """
 
-# Arguments: borg, sudo (empty for none), anything but "" to be told the versions of borg and socat (each starts them),
-# the file of patterns (empty for none), the location of the repository, and the source paths. A framed script, whose
-# part `facts` has a word and a value in each line.
+# Arguments: borg, sudo ("" for none), anything but "" for the versions of borg and socat (which starts them), the file
+# of patterns ("" for none), the location of the repository, and the source paths. A framed script, whose part `facts`
+# has a word and a value in each line.
 PREFLIGHT = (
-    sudo.LOOK
+    sudo.CHECKS
     + _SOURCE_PATH
     + _SEEN_AT
     + PROCESSOR
@@ -131,21 +131,20 @@ part facts preflight "$@"
 """
 )
 
-# Arguments: mark, borg, sudo (empty for none), its niceness (empty for none), the folder that it works in (made if need
-# be; empty for the home), whether it reads what a command prints (empty for no), and the arguments of borg.
-# Standard input is the lifeline: first the passphrase, then nothing; when it ends, borg is interrupted, and killed when
-# it does not end. `read` takes its input byte by byte, and it and `printf` are built in: no secret gets into an argv.
-# A directory whose session is no more was left behind by a kill or a crash.
-# Borg cuts the next chunk, of about 2 MiB, when the last one is all written (1.2.4, 1.4.5): a socket that takes a whole
-# one lets it go on meanwhile, which makes `create` a tenth faster. The kernel gives of it what it allows (wmem_max).
-# For the command of a stream, there come after the passphrase how many bytes it has, and the command with the mark. It
-# becomes the input of borg, which leaves that to DUMP, through a pipe in the folder: its text may hold a password. When
-# borg or the lifeline ends, what the command started is ended too: it may hold the session's standard error open. sshd
-# gives each session a process group of its own (OpenSSH 9.2); where that is not so (dropbear), the command ends when it
-# has nobody to write to.
+# Arguments: mark, borg, sudo ("" for none), its niceness ("" for none), the folder that it works in (made if need be;
+# "" for the home), whether it reads what a command prints ("" for no), and the arguments of borg.
+# Standard input has the passphrase, then nothing; when it ends, borg is interrupted, and killed when it does not end.
+# `read` takes its input byte by byte, and it and `printf` are built in: no secret gets into an argv.
+# A folder whose session has ended was left behind by a kill or a crash.
+# Borg cuts the next chunk, of about 2 MiB, when the last one is written (1.2.4, 1.4.5): a socket that takes a whole one
+# lets it go on meanwhile, which makes `create` a tenth faster. The kernel may grant less (wmem_max).
+# For a stream, its size in bytes and its command with the mark follow the passphrase. A pipe in the folder passes them
+# to borg's standard input, which borg leaves to DUMP: the text may hold a password. When borg or the standard input
+# ends, what the command started is ended too: it may hold the session's standard error open. sshd gives each session a
+# process group of its own (OpenSSH 9.2); without one (dropbear) the command ends when its output has no reader.
 SESSION = (
     ssh.WATCHDOG
-    + sudo.LEAD
+    + sudo.SET_RSH
     + r"""
 umask 077
 unset BORG_PASSPHRASE BORG_PASSCOMMAND BORG_NEW_PASSPHRASE BORG_REMOTE_PATH borgpull_secret
@@ -164,7 +163,7 @@ done
 """
     + _FOLDER
     + r"""
-place
+say_dir
 IFS= read -r borgpull_secret <&3 || exit 90
 all=
 if [ -n "$stream" ]; then
@@ -174,22 +173,22 @@ if [ -n "$stream" ]; then
   unset command
   [ "$(sed 's/.*) //' "/proc/$$/stat" 2>/dev/null | cut -d ' ' -f 3)" != $$ ] || all=0
 fi
-way="exec socat -b 262144 STDIO UNIX-CONNECT:$dir/borg,sndbuf=4194304"
-export BORG_RSH="sh -c '$way'"
-[ -z "$sudo" ] || lead_by_sudo
+connect="exec socat -b 262144 STDIO UNIX-CONNECT:$dir/borg,sndbuf=4194304"
+export BORG_RSH="sh -c '$connect'"
+[ -z "$sudo" ] || set_rsh
 printf %s "$borgpull_secret" | {
   unset borgpull_secret
   exec 4<&0 </dev/null 3<&- 5<&-
   [ -z "$stream" ] || { exec <"$dir/command" && rm "$dir/command"; } || exit 2
   [ -z "$folder" ] || { mkdir -p "$folder" && cd "$folder"; } || exit 2
-  calmly=
+  priority=
   if [ -n "$nice" ]; then
-    ! nice -n "$nice" true || calmly="nice -n $nice"
-    ! ionice -c 2 -n 7 true || calmly="$calmly ionice -c 2 -n 7"
+    ! nice -n "$nice" true || priority="nice -n $nice"
+    ! ionice -c 2 -n 7 true || priority="$priority ionice -c 2 -n 7"
   fi 2>/dev/null
-  [ -z "$sudo" ] || exec $calmly "$sudo" -n -H -- "$borg" --rsh="$rsh" "$@" <&4
+  [ -z "$sudo" ] || exec $priority "$sudo" -n -H -- "$borg" --rsh="$rsh" "$@" <&4
   export BORG_PASSPHRASE_FD=4
-  exec $calmly "$borg" "$@"
+  exec $priority "$borg" "$@"
 } &
 p=$!
 unset borgpull_secret
@@ -215,8 +214,8 @@ exit $r
 """
 )
 
-# What borg starts for a stream: it reads the command from its input, and becomes it. Arguments: mark, and the names of
-# what it shall not find in its environment. Never a part of a command: without the mark behind it, a pipe was cut. What
+# What borg starts for a stream: it reads the command from its input, and runs it. Arguments: mark, and the names to
+# take out of its environment. It never runs a part of a command: without the mark at its end, the pipe was cut. What
 # borg says next on the same standard error begins on a line of its own.
 DUMP = r"""
 command=$(cat)

@@ -1,6 +1,6 @@
-"""The road to a B that gives no shell: a unix socket there, behind which systemd starts a `borg serve` for each client.
+"""A backup server that gives no shell: a unix socket there, behind which systemd starts a `borg serve` per client.
 
-Nothing is seen of that serve but what it answers: neither its standard error nor its exit status.
+Only the answers of that serve can be seen, neither its standard error nor its exit status.
 """
 
 from __future__ import annotations
@@ -21,30 +21,30 @@ _LONGEST_GREETING = 4096
 
 
 @contextlib.asynccontextmanager
-async def forwarded_socket(master: ssh.Master, there: str, directory: Path) -> AsyncIterator[Path]:
-    """Yield a socket in `directory` here that leads to the socket `there` on B, for as long as the context lasts."""
-    place = directory / f"b{secrets.token_hex(8)}"
-    async with master.forward_local(place, there):
-        yield place
+async def forwarded_socket(master: ssh.Master, remote: str, directory: Path) -> AsyncIterator[Path]:
+    """Forward a fresh socket in `directory` to the socket `remote`; yields its path."""
+    path = directory / f"b{secrets.token_hex(8)}"
+    async with master.forward_local(path, remote):
+        yield path
 
 
-async def connected(place: Path) -> socket.socket:
+async def connect_to(path: Path) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     try:
-        await asyncio.get_running_loop().sock_connect(connection, str(place))
+        await asyncio.get_running_loop().sock_connect(connection, str(path))
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-async def probe_serve(place: Path) -> Greeting | None:
-    """Ask whether a `borg serve` answers behind a socket here; opens no repository."""
+async def probe_serve(path: Path) -> Greeting | None:
+    """Ask the `borg serve` behind a socket here for its version, opening no repository; None when none answers."""
     loop = asyncio.get_running_loop()
     answer = b""
     with contextlib.suppress(TimeoutError, OSError):
         async with asyncio.timeout(_GREETING_SECONDS):
-            with await connected(place) as connection:
+            with await connect_to(path) as connection:
                 await loop.sock_sendall(connection, QUESTION)
                 while not read_greeting(answer) and len(answer) < _LONGEST_GREETING:
                     if not (more := await loop.sock_recv(connection, _LONGEST_GREETING)):
@@ -53,11 +53,10 @@ async def probe_serve(place: Path) -> Greeting | None:
     return read_greeting(answer)
 
 
-def no_serve_answers(party: str, there: str) -> Failure:
-    """Say that no `borg serve` answers behind a socket on B."""
+def no_serve_answers(party: str, remote: str) -> Failure:
     return Failure(
         party,
-        f"no borg serve answers at its socket {there}",
-        hint="see there whether its unit listens (`systemctl list-sockets`) and what its log says; sshd has to let "
+        f"no borg serve answers at its socket {remote}",
+        hint="check there whether its unit listens (`systemctl list-sockets`) and what its log says; sshd has to let "
         "this account connect to it: AllowStreamLocalForwarding and AllowTcpForwarding `local` or `yes`",
     )

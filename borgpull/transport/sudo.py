@@ -1,12 +1,12 @@
-r"""Borg as root on T, through sudo, for a user who may start borg so. No rule of sudo's is loosened for it.
+r"""Borg as root on the target, through sudo, for a user whom sudo allows that. No default of sudo is changed for it.
 
-The line in sudoers names borg and nothing else. sudo keeps back the environment (`env_reset`) and closes all
-descriptors but the first three (`closefrom`): what borg has to know goes into its arguments, and the passphrase to
-where it asks for it: Python's getpass reads standard input when there is no terminal, borg 1.2.4 and 1.4.5 alike.
-A borg of root's cannot be signalled by the user. sudo 1.9.13p3 passes SIGINT on to it, but nobody's SIGKILL; so the
-command that borg starts to reach its repository, which is root's too, signals it.
+The line in sudoers names borg alone. sudo drops the environment (`env_reset`) and closes all descriptors but the first
+three (`closefrom`): settings go into borg's arguments, and the passphrase to its standard input, which Python's getpass
+reads where there is no terminal (borg 1.2.4 and 1.4.5).
+The user cannot signal root's borg. sudo 1.9.13p3 passes on SIGINT, but no SIGKILL; so the command that borg starts to
+reach its repository, which runs as root too, signals it.
 
-Who may start borg as root can have it start anything as root, by that very option: such a user is root in effect.
+A user who may start borg as root can have it start anything as root by that very option, and so is root in effect.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ _FILE = "/etc/sudoers.d/borgpull"
 _WITHOUT_TERMINAL = "must have a tty"
 _NOT_THERE = "it is not installed"
 
-# Defines `hidden PATH`: whether a path that is not to be seen may be there all the same, in a folder that this user may
-# not enter. Has no single quote in it.
+# Defines `hidden PATH`: whether a path that cannot be seen may exist all the same, in a folder that this user may not
+# enter. Has no single quote in it.
 HIDDEN = r"""
 hidden() {
   at=$1
@@ -36,9 +36,9 @@ hidden() {
 # $sudo is empty where borg runs as the user itself. Defines
 #   there PATH      whether borg may find it;
 #   readable FILE   whether borg may read it;
-#   ask_sudo        whether sudo lets borg be run; sets $borg to its whole path, as sudoers knows it, and $said to
-#                   borg's version, or to what was said in its place.
-LOOK = (
+#   ask_sudo        whether sudo runs borg; sets $borg to its whole path, as sudoers has it, and $said to borg's
+#                   version, or to the error.
+CHECKS = (
     HIDDEN
     + rf"""
 there() {{
@@ -58,13 +58,13 @@ ask_sudo() {{
 """
 )
 
-# Defines `lead_by_sudo`, which sets $rsh to what leads a borg of root's the $way to the repository, and is its lifeline
-# too: descriptor 5 is held by this session alone. Once that is gone, however it went, the borg is interrupted, and
-# killed when it does not end: the one whose arguments have the name of this session's folder in them. Who closes it
-# removes `life` first: a borg that comes too late would wait for somebody to write. Borg splits the text at spaces and
-# takes single quotes away, and starts it with SIGINT ignored.
-LEAD = r"""
-lead_by_sudo() {
+# Defines `set_rsh`, which sets $rsh to the command by which root's borg reaches its repository, with $connect. That is
+# its watchdog too: only this session holds descriptor 5. When the session ends, for whatever reason, the command
+# interrupts its borg, and kills it when it does not end: the one whose arguments have the name of the session's folder.
+# What closes descriptor 5 removes `life` first: a borg that starts too late would wait for a writer. Borg splits the
+# text at spaces, removes single quotes, and starts it with SIGINT ignored.
+SET_RSH = r"""
+set_rsh() {
   mkfifo "$dir/life" && exec 5<>"$dir/life" || exit 91
   rsh="p=\$PPID
     runs() { grep -qsF $dir /proc/\$p/cmdline; }
@@ -75,21 +75,21 @@ lead_by_sudo() {
       while [ \$n -lt 25 ] && runs; do sleep 1; n=\$((n + 1)); done
       runs && kill -KILL \$p
     } </dev/null >/dev/null 2>&1 &
-    $way"
+    $connect"
   rsh="sh -c '$rsh'"
 }
 """
 
 
 def program(login: str) -> str:
-    """Return what runs borg as root for `login`, as the scripts take it: empty without one."""
+    """Return the program that runs borg as root for `login`; "" without one."""
     return _SUDO if login else ""
 
 
 def refusal(party: str, login: str, borg: str, said: str) -> Failure:
-    """Say that sudo does not let `login` run `borg`, the BorgPath of the target.
+    """Return that sudo does not let `login` run `borg`, the BorgPath of the target.
 
-    `said` is where borg is on T, a space, and what sudo said last.
+    `said` is the path of borg on the target, a space, and the last line of sudo.
     """
     found, _, why = said.partition(" ")
     line = f"Defaults:{login} !requiretty" if _WITHOUT_TERMINAL in why else sudoers_line(login, borg, found)
@@ -102,7 +102,7 @@ def refusal(party: str, login: str, borg: str, said: str) -> Failure:
 
 
 def sudoers_line(login: str, borg: str, found: str) -> str:
-    """Return the one line that sudo needs; `found` is where T says that its borg is, which is not taken unseen.
+    """Return the one line that sudo needs; `found` is where the target says that its borg is, used only if plain.
 
     NOLOG_INPUT keeps the passphrase out of the files that `Defaults log_input` writes.
     """

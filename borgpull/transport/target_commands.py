@@ -1,6 +1,6 @@
-"""What borg on the target is to do: each command is one command line for one session there. Nothing runs here.
+"""What borg on the target does: each command is one command line for one session there. Nothing runs here.
 
-What may hold a password stands in no command line: the session gets it after the passphrase.
+What may hold a password is in no command line: the session reads it after the passphrase.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Context(Protocol):
 
 @dataclass(frozen=True)
 class TargetCommand:
-    """A borg on the target of `context`, with its repository. `step` is the one that it belongs to."""
+    """A borg on the target of `context`, with its repository, as a part of `step`."""
 
     context: Context
     step: ClassVar[Step] = Step.CREATE
@@ -44,12 +44,12 @@ class TargetCommand:
 
     @property
     def url(self) -> str:
-        """Return the URL that the arguments of borg have to say, as sudo keeps back the environment."""
+        """Return the URL for the arguments of borg, where sudo does not pass on the environment; else ""."""
         return self.context.repository.url if self.sudo_user else ""
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """Return the source paths; none where borg reads none."""
+        """Return the source paths of an archive."""
         return ()
 
     def words(self, mark: str) -> list[str]:
@@ -61,7 +61,7 @@ class TargetCommand:
         return b""
 
     def line(self, mark: str) -> BaseCommand:
-        """Return the command line of the session; its script says `mark` before anything that counts."""
+        """Return the command line of the session; its script prints `mark` before anything that counts."""
         return self._line(mark)
 
     def _line(
@@ -71,9 +71,9 @@ class TargetCommand:
         folder: str = "",
         nice: int | None = None,
         stream: str = "",
-        seen: Mapping[str, str] = MappingProxyType({}),
+        extra: Mapping[str, str] = MappingProxyType({}),
     ) -> BaseCommand:
-        environment = {**borg_command.environment(self.context.repository.url), **seen}
+        environment = {**borg_command.environment(self.context.repository.url), **extra}
         settings = [f"{name}={value}" for name, value in environment.items()]
         niceness = "" if nice is None else str(nice)
         first = (mark, self.context.target.borg_path, sudo.program(self.sudo_user), niceness, folder, stream)
@@ -82,7 +82,7 @@ class TargetCommand:
 
 @dataclass(frozen=True)
 class CreateArchive(TargetCommand):
-    """Make an archive of the source paths."""
+    """Create an archive of the source paths."""
 
     archive: str
 
@@ -100,9 +100,9 @@ class CreateArchive(TargetCommand):
 
 @dataclass(frozen=True)
 class CreateFromCommand(TargetCommand):
-    """Make an archive with one file: what the command of a stream prints.
+    """Create an archive of one file: what the command of a stream prints.
 
-    Borg starts that command, so neither is ever root's by sudo: all commands are those of the user itself.
+    Borg starts that command, so borg does not run as root by sudo here: all commands run as the user.
     """
 
     archive: str
@@ -114,7 +114,7 @@ class CreateFromCommand(TargetCommand):
         return ""
 
     def words(self, mark: str) -> list[str]:
-        # Where the target is and how it counts its hours is the operator's business, not borg's.
+        # The command gets the operator's own settings of these, not ours for borg.
         url = self.context.repository.url
         hidden = [*borg_command.environment(url), "BORG_RSH", "BORG_PASSPHRASE_FD", "BORG_VERSION"]
         dump = ["sh", "-c", DUMP, "sh", mark, *hidden]
@@ -124,8 +124,8 @@ class CreateFromCommand(TargetCommand):
 
     def line(self, mark: str) -> BaseCommand:
         target = self.context.target
-        seen = {"BORGPULL_TARGET": target.name, "BORGPULL_ARCHIVE": self.archive}
-        return self._line(mark, nice=target.nice, stream="stream", seen=seen)
+        extra = {"BORGPULL_TARGET": target.name, "BORGPULL_ARCHIVE": self.archive}
+        return self._line(mark, nice=target.nice, stream="stream", extra=extra)
 
     def after_passphrase(self, mark: str) -> bytes:
         command = self.stream.command.encode() + mark.encode()
@@ -152,7 +152,7 @@ class ExtractArchive(TargetCommand):
 
 @dataclass(frozen=True)
 class DeleteCache(TargetCommand):
-    """Delete the cache that borg there has of the repository, which may be root's; borg itself knows where it lies."""
+    """Delete what borg there, which may be root's, has cached of the repository; borg itself knows where that is."""
 
     def words(self, mark: str) -> list[str]:
         return [f"--lock-wait={self.context.target.lock_wait}", *borg_command.delete_cache(url=self.url)]

@@ -49,7 +49,7 @@ TROUBLES = {
     "forward-alone": Trouble("transport", ("refuses to forward", "AllowStreamLocalForwarding yes", "port-forwarding")),
     "one-session": Trouble("transport", ("refused another session", "MaxSessions", "or let it forward: ")),
     "no-folder": Trouble("tmp", ("could not make a folder", "writable /tmp"), ("transport",)),
-    "lying-folder": Trouble("tmp", ("a directory that it was not asked for: /", "precious"), ("transport",)),
+    "lying-folder": Trouble("tmp", ("a folder that our script does not make: /", "precious"), ("transport",)),
     "missing-source": Trouble("sources", ("missing, or hidden", "/nowhere/at all", "SourcePaths")),
     "closed-source": Trouble("sources", ("root may not read", "setfacl")),
     "empty-source": Trouble("sources", ("would hold no file at all", "SourcePaths")),

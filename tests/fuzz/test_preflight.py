@@ -19,8 +19,8 @@ from borgpull.retention import Source
 from borgpull.ssh.diagnose import diagnose
 from borgpull.ssh.frame import Answer, Part
 from borgpull.transport import CreateArchive, Facts, Preflight
-from borgpull.transport.serve import ServeResult, _listen
-from borgpull.transport.target_session import OpenSession, _folder
+from borgpull.transport.serve import ServeResult, read_messages
+from borgpull.transport.target_session import OpenSession, read_folder
 
 MARK = "6d61726b" * 4
 PLACE = "/tmp/borgpull.AbCdEfGhI0"
@@ -105,7 +105,7 @@ def folder_named(output: bytes, errors: bytes = b"", status: int = 255) -> str |
         child = SimpleNamespace(stdout=stream_of(output), stderr=stream_of(errors), wait=wait)
         failure = lambda said, doing: diagnose("T x", said, doing=doing)  # noqa: E731
         master = SimpleNamespace(party="T x", failure=failure, lost=lost)
-        return await _folder(master, OpenSession("T x", child, process.lines(child.stdout)), MARK)
+        return await read_folder(master, OpenSession("T x", child), MARK)
 
     try:
         return asyncio.run(named())
@@ -186,8 +186,8 @@ def test_what_t_prints_instead_of_a_record_is_kept_up_to_a_limit(flood, monkeypa
     monkeypatch.setattr(process, "MOST_OUTPUT", 5000)
 
     async def collected() -> bytes:
-        lines = process.lines(stream_of(flood * (100_000 // len(flood) + 1)))
-        return await OpenSession("T x", None, lines).collect()
+        child = SimpleNamespace(stdout=stream_of(flood * (100_000 // len(flood) + 1)))
+        return await OpenSession("T x", child).read_output()
 
     kept = asyncio.run(collected())
     assert len(kept) == 5000
@@ -198,7 +198,7 @@ def pid_said(stderr: bytes) -> tuple[ServeResult, list]:
     served, heard = ServeResult(), []
 
     async def listen() -> None:
-        await _listen(SimpleNamespace(stderr=stream_of(stderr)), MARK, served, heard.append)
+        await read_messages(stream_of(stderr), MARK, served, heard.append)
 
     asyncio.run(listen())
     return served, heard
