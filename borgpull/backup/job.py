@@ -13,14 +13,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from ..borg import WARNED
 from ..borg.archive_names import archive_name
 from ..config import Target
-from ..errors import BACKUP_SERVER, Failure, NoSpace, TamperedError
+from ..errors import BACKUP_SERVER, Failure, NoSpace, TamperedError, command_line
 from ..events import Estimated, Outcome, Step
 from ..ledger import Phase
 from ..repository.context import RunContext, TargetContext
 from ..repository.maintenance import Maintenance, retention_of
 from ..repository.session import TargetSession, connected_target
 from ..repository.space import Allowance
-from ..repository.step_events import StepReport
+from ..repository.step_events import NO_LINKS, NO_LINKS_HINT, StepReport
 from ..repository.verification import Verification
 from ..transport import BorgResult, CreateArchive, CreateFromCommand, DeleteCache, Preflight, TargetCommand
 from .hooks import HookContext, Hooks, failed_with
@@ -37,9 +37,7 @@ async def back_up(
     """Back up one target; return DONE, WARNING or HELD. `deadline` is by the clock of the event loop.
 
     `is_last` says of a failure whether the target has failed with it, or will be tried again.
-
-    Raises Failure, naming the party, when a step fails or hangs, and TamperedError when the repository is not as it
-    should be.
+    Raises Failure when a step fails or hangs, and TamperedError when the repository is not as it should be.
     """
     context = TargetContext(run_context, target)
     job = _Job(context)
@@ -103,7 +101,7 @@ class _Job:
                 await self._verify(last=True)
             no_space = self._raise_unless_short()
             with self._collecting():
-                # A check that never comes to its end would keep everything for ever.
+                # Prune does not wait for an overdue check: one that never ends would keep everything for ever.
                 await self._check(overdue=False)
                 await (self._maintenance.make_room(no_space) if no_space else self._maintenance.tidy())
                 await self._check(overdue=True)
@@ -111,7 +109,7 @@ class _Job:
         return self._events.worst
 
     async def _inspect(self, report: StepReport, preflight: Preflight) -> None:
-        """See that the repository is as it was verified, or make it; keep a snapshot; the ledger says what may come."""
+        """Verify the repository, or create it; keep a snapshot; write to the ledger which archive may be added."""
         verification, name = self._verification, self._target.name
         report.detail = await verification.inspect(preflight.seen)
         self._warn_of_takeover(report.detail)
@@ -120,7 +118,7 @@ class _Job:
         if self._has_archive():
             raise Failure(
                 BACKUP_SERVER,
-                f"an archive {self.archive} exists already, from a run within the same second",
+                f"the archive {self.archive} exists already, from a run within the same second",
                 hint="run it again",
                 transient=True,
             )
@@ -128,9 +126,9 @@ class _Job:
         if known.size:
             self._context.emit(Estimated(target=name, original_size=known.size, files=known.files))
         await verification.open(self.archive, time.time())
-        self._attempt = Attempt(self.archive)
+        self._attempt = Attempt(self._context, self.archive)
         if not verification.verified.linked:
-            self._events.warn_without_links()
+            self._context.warn(NO_LINKS, NO_LINKS_HINT)
 
     def _has_archive(self) -> bool:
         return any(archive.name == self.archive for archive in self._verification.verified.evidence.archives)
@@ -142,31 +140,32 @@ class _Job:
             root.is_new = False
             self._events.worsen(report, Outcome.WARNING)
             text = "made the first repository below RootDir, where borgpull had nothing yet"
-            hint = "if a disk should be mounted there, move this away and mount it; else all is well"
+            hint = "if a disk should be mounted there, move this repository away and mount it; else ignore this"
             self._context.warn(text, hint)
 
-    def _warn_of_takeover(self, what: str) -> None:
+    def _warn_of_takeover(self, detail: str) -> None:
         if self._verification.taken_over:
             foreign = retention_of(self._context, self._verification.verified).foreign
             alone = f"; {foreign} archives are not borgpull's and are left alone" if foreign else ""
-            hint = f"`borgpull list {self._target.name} --why` shows what becomes of each; see PruneAlso"
-            self._context.warn(f"{what}{alone}", hint)
+            hint = f"{command_line('list', self._target.name, '--why')} shows what happens to each; see PruneAlso"
+            self._context.warn(f"{detail}{alone}", hint)
 
     @asynccontextmanager
     async def _after(self, hooks: Hooks) -> AsyncIterator[None]:
-        """Run After however the context ends. What failed goes into `_failures`: what it left is verified first."""
-        happened = HookContext(outcome=Outcome.INTERRUPTED)
+        """Run After however the context ends. Failures go into `_failures`: what the session left is verified first."""
+        hook_context = HookContext(outcome=Outcome.INTERRUPTED)
         try:
             yield
-            happened = failed_with(self._failures[0]) if self._failures else HookContext(outcome=self._events.worst)
+            worst = self._events.worst
+            hook_context = failed_with(self._failures[0]) if self._failures else HookContext(outcome=worst)
         except Failure as failure:
             self._failures.append(failure)
             if self._attempt:
                 self._attempt.ended = failure
-            happened = failed_with(failure)
+            hook_context = failed_with(failure)
         finally:
-            if unfinished := await hooks.after(happened, hurried=happened.outcome is Outcome.INTERRUPTED):
-                self._failures.append(unfinished)
+            if failed := await hooks.after(hook_context):
+                self._failures.append(failed)
 
     async def _create(self, session: TargetSession, preflight: Preflight) -> None:
         """Let the target add the archive of its source paths."""
@@ -177,7 +176,7 @@ class _Job:
             self._allowance = self._verification.allow()
             ended = await self._run(session, report, self._command, preflight)
             if not ended.is_unknown:
-                self._settle(report, ended)
+                self._report_result(report, ended)
                 return
             failure = ended.failure(self._context.party, "create")
             report.outcome, report.detail = Outcome.FAILED, failure.cause
@@ -190,26 +189,26 @@ class _Job:
         if self._has_archive():
             raise failure
         await self._verification.open(self.archive, time.time(), further=True)
-        self._attempt = Attempt(self.archive, ended=failure)
-        with self._events.step(Step.CREATE, "borg's cache there may be damaged: it is made anew") as report:
+        self._attempt = Attempt(self._context, self.archive, ended=failure)
+        with self._events.step(Step.CREATE, "its borg cache may be damaged: deletes it and tries again") as report:
             self._allowance = self._verification.allow()
             if (await self._run(session, report, DeleteCache(self._context))).status not in (0, WARNED):
                 repository_id = self._verification.verified.evidence.repository_id
                 folder = f"{'~root' if self._target.sudo_user else '~'}/.cache/borg/{repository_id}"
-                failure.hint = f"its cache may be damaged, and could not be removed: `rm -rf {folder}` there"
+                failure.hint = f"its cache may be damaged, and could not be deleted: run `rm -rf {folder}` there"
                 raise failure
         with self._events.step(Step.CREATE) as report:
-            self._settle(report, await self._run(session, report, self._command, preflight))
+            self._report_result(report, await self._run(session, report, self._command, preflight))
 
     async def _streams(self, session: TargetSession) -> None:
-        """Let the target add what each stream prints. One that fails stops no other: it is raised at the end."""
+        """Let the target add what each stream prints. A failed stream stops no other: it is raised at the end."""
         for number, stream in enumerate(self._target.streams):
             await self._verify(last=False)
             reading = Reading(self._context, stream, number)
             with self._events.step(Step.STREAM, stream.name) as report:
                 archive = archive_name(self._begun, stream=stream.name)
                 await self._verification.open(archive, time.time(), further=True)
-                self._attempt = Attempt(archive, reading)
+                self._attempt = Attempt(self._context, archive, reading)
                 self._allowance = self._verification.allow()
                 command = CreateFromCommand(self._context, archive, stream)
                 with reading.followed():
@@ -219,12 +218,12 @@ class _Job:
                     self._ended_with(failure)
                     report.outcome = Outcome.FAILED
                 else:
-                    self._settle(report, ended)
+                    self._report_result(report, ended)
 
     async def _run(
         self, session: TargetSession, report: StepReport, command: TargetCommand, preflight: Preflight | None = None
     ) -> BorgResult:
-        """Run a command on the target, within what its repository may add, for as long as it moves bytes."""
+        """Run a command on the target, within its allowance, for as long as it moves bytes."""
         attempt = self._attempt
         if attempt and preflight:
             attempt.sources = preflight.sources
@@ -236,12 +235,12 @@ class _Job:
             report.detail = ", ".join(filter(None, (report.detail, _FELL_BACK)))
         return ended
 
-    def _settle(self, report: StepReport, ended: BorgResult) -> None:
+    def _report_result(self, report: StepReport, ended: BorgResult) -> None:
         """Report how a borg that created an archive ended. Raises Failure when it failed."""
         show_reported(self._context, ended)
         party, warn = self._context.party, self._target.warn_on_change
         try:
-            self._events.settle(report, ended, "create", party=party, warn_on_change=warn)
+            self._events.report_result(report, ended, "create", party=party, warn_on_change=warn)
         except NoSpace as failure:
             raise self._allowance.named(failure) from None
         self._ended_with(ended)
@@ -251,7 +250,7 @@ class _Job:
             self._attempt.ended, self._attempt.ended_at = ended, time.monotonic()
 
     async def _verify(self, *, last: bool) -> None:
-        """Verify what the session before left, if that was not done yet, and judge its archive."""
+        """Verify what the last session left, unless that is done, and judge its archive."""
         attempt, self._attempt = self._attempt, None
         if attempt is None:
             return
@@ -260,9 +259,9 @@ class _Job:
                 self._check_overdue = self._maintenance.check_is_overdue()
                 others = [each for each in self._failures if not isinstance(each, NoSpace)]
                 self._check_due = last and not others and self._maintenance.check_is_due()
-                await judge_attempt(self._context, self._verification, attempt, report, checking=self._check_due)
+                await judge_attempt(self._verification, attempt, report, checking=self._check_due)
         except StreamFailure as failure:
-            # That a stream printed nothing stops no other one.
+            # A stream that printed nothing stops no other.
             self._failures.append(failure)
 
     async def _check(self, *, overdue: bool) -> None:
@@ -277,7 +276,7 @@ class _Job:
             self._failures.append(failure)
 
     def _raise_unless_short(self) -> NoSpace | None:
-        """Raise the worst of what failed. Return that there was no space, where nothing worse failed: pruning helps."""
+        """Raise the worst failure; but when only space was short, return that: pruning helps."""
         short = next((each for each in self._failures if isinstance(each, NoSpace)), None)
         alone = all(isinstance(each, (NoSpace, StreamFailure)) for each in self._failures)
         if short is None or not alone or self._verification.verified.phase is not Phase.CLEAN:
@@ -285,7 +284,7 @@ class _Job:
         return short
 
     def _raise_worst(self) -> None:
-        """Raise the worst of what failed, if anything did; the rest of it are warnings."""
+        """Raise the worst failure, if there is any; the others become warnings."""
         failures = sorted(dict.fromkeys(self._failures), key=_rank)
         for failure in failures[1:]:
             self._context.warn(f"{failure.party}: {failure.cause}", failure.hint)
@@ -294,5 +293,5 @@ class _Job:
 
 
 def _rank(failure: Failure) -> int:
-    # What may pass by itself is tried again, and the streams with it.
+    # A transient failure is tried again, and the streams with it: it counts before theirs.
     return 0 if isinstance(failure, TamperedError) else 2 if isinstance(failure, StreamFailure) else 1

@@ -1,10 +1,10 @@
-"""What does not end by itself: a session on T that moves no byte, and whose fault that is."""
+"""Time limits: for a whole run, and for a session on the target that moves no byte."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from ..errors import BACKUP_SERVER, Failure
 from ..events import Step
@@ -23,48 +23,45 @@ _CHECK = (
 _HANGING = {"T": "its borg serve is stopped", "D": "its borg serve waits for the disk"}
 
 
-async def hung(context: TargetContext, how: str) -> Failure:
-    """Say who hangs: what T's borg waits for may be the serve on B."""
-    step = context.events.stopped_in or context.events.latest
-    party = context.party if step in _ON_TARGET else BACKUP_SERVER
-    state = await context.vault.serve_state()
-    if state in _HANGING:
-        return Failure(BACKUP_SERVER, f"{_HANGING[state]}; the target {how}", hint="look at that process on B")
-    return Failure(
-        party,
-        f"the target {how}; it came as far as {step}",
-        hint=_CHECK if step is Step.CHECK else _ANY,
-    )
-
-
-@asynccontextmanager
-async def in_time(context: TargetContext, deadline: float) -> AsyncIterator[None]:
+def in_time(context: TargetContext, deadline: float) -> AbstractAsyncContextManager[None]:
     """Raise Failure when the context is not done at `deadline`, by the clock of the event loop."""
-    try:
-        async with asyncio.timeout_at(deadline) as limit:
-            yield
-    except TimeoutError:
-        if not limit.expired():
-            raise
-        span = round(context.target.timeout)
-        raise await hung(context, f"was not done within {span} s in all (Timeout)") from None
+    span = round(context.target.timeout)
+    return _limited(context, asyncio.timeout_at(deadline), f"was not done within {span} s in all (Timeout)")
 
 
 @asynccontextmanager
 async def moving(context: TargetContext, session: TargetSession) -> AsyncIterator[None]:
-    """Raise Failure when T's connection moves nothing but keepalives for as long as StallTimeout says."""
+    """Raise Failure when the target's connection moves nothing but keepalives for the time of StallTimeout."""
     seconds = context.target.stall_timeout
+    limit = asyncio.timeout(seconds)
+    async with _limited(context, limit, f"has moved no byte for {seconds:.0f} s (StallTimeout)"):
+        watch = asyncio.create_task(_prolong(limit, session.moved, seconds))
+        try:
+            yield
+        finally:
+            watch.cancel()
+
+
+@asynccontextmanager
+async def _limited(context: TargetContext, limit: asyncio.Timeout, how: str) -> AsyncIterator[None]:
     try:
-        async with asyncio.timeout(seconds) as limit:
-            watch = asyncio.create_task(_prolong(limit, session.moved, seconds))
-            try:
-                yield
-            finally:
-                watch.cancel()
+        async with limit:
+            yield
     except TimeoutError:
         if not limit.expired():
             raise
-        raise await hung(context, f"has moved no byte for {seconds:.0f} s (StallTimeout)") from None
+        raise await _hung(context, how) from None
+
+
+async def _hung(context: TargetContext, how: str) -> Failure:
+    """Return a failure of the party that hangs: the target's borg may wait for its serve on the backup server."""
+    step = context.events.stopped_in or context.events.latest
+    state = await context.vault.serve_state()
+    if state in _HANGING:
+        hint = "look at that process on the backup server"
+        return Failure(BACKUP_SERVER, f"{_HANGING[state]}; the target {how}", hint=hint)
+    party = context.party if step in _ON_TARGET else BACKUP_SERVER
+    return Failure(party, f"the target {how}; it came as far as {step}", hint=_CHECK if step is Step.CHECK else _ANY)
 
 
 async def _prolong(limit: asyncio.Timeout, moved: Callable[[], int], seconds: float) -> None:

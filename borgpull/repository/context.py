@@ -1,4 +1,4 @@
-"""What a job is given, and the borg of one target on C."""
+"""What a job gets: the run that it is a part of, its target, and a borg on the controller for that target."""
 
 from __future__ import annotations
 
@@ -29,9 +29,10 @@ from .step_events import StepEvents
 
 @dataclass(frozen=True)
 class RunContext:
-    """What a job is given: the config, B, and whom to tell.
+    """What all jobs of a run share: the config, the backup server, and where events go.
 
-    `cache` is where borg on C keeps its cache and its memory of repositories, `claim` what the target may add on B.
+    `cache` is where borg on the controller keeps its cache and its memory of repositories, `claim` what a target may
+    add to the disk of the backup server.
     """
 
     config: Config
@@ -42,10 +43,10 @@ class RunContext:
 
 
 class TargetContext:
-    """One target and its repository: what a job, a rollback and an accept are about.
+    """One target and its repository.
 
-    With the name of a state that is `kept` in Grace it is about that one, which is read where it lies and stays as it
-    is: no lock is taken in it, and borg has a base directory of its own, for its memory is of newer states.
+    `kept` is the name of a state in Grace, to read that one instead. It stays as it is: borg takes no lock in it, and
+    has a base directory of its own, because its memory is of newer states.
     """
 
     def __init__(self, run: RunContext, target: Target, *, kept: str = "") -> None:
@@ -74,46 +75,45 @@ class TargetContext:
         self.emit(Warned(target=self.target.name, text=text, hint=hint))
 
     async def remember(self, entry: Entry) -> None:
-        """Write down what an operator decided; that this fails undoes nothing of it, and is told."""
+        """Write an operator's decision to the history; when that fails, the decision stays, with a warning."""
         try:
             await self.vault.remember(entry)
         except Failure as failure:
-            text = f"the history does not have this decision: {failure}"
-            self.warn(text, failure.hint)
+            self.warn(f"could not write this decision to the history: {failure}", failure.hint)
 
     async def borg(self, step: Step, arguments: list[str]) -> BorgResult:
-        """Run borg on C against the repository, with full access; one that failed is not raised.
+        """Run borg on the controller with full access to the repository. Raises no Failure when borg fails.
 
-        After an error that nobody knows it is run once more without its cache, which a full disk or a crash may have
-        damaged; what borg has seen of the repository, which keeps others from putting an older one back, stays.
+        After an unknown error it runs once more without its cache, which a full disk or a crash may have damaged. What
+        borg remembers of the repository stays: it protects against an older state put in its place.
         """
         local = self._local(arguments, self.request(step, append_only=False))
         ended = await borg_on_controller(local, on_output=self._on_output(step))
         if not ended.is_unknown or not drop_cache(self.cache, self.repository.location):
             return ended
-        self.events.said(program_party("borg", CONTROLLER), "it is run once more, without the cache that it had here")
+        self.events.said(program_party("borg", CONTROLLER), "runs once more, without its cache")
         return await borg_on_controller(local, on_output=self._on_output(step))
 
     async def reading(
         self, step: Step, arguments: list[str], *, folder: Path | None = None, read: Reader | None = None
     ) -> BorgResult:
-        """Run a borg on C that only reads the repository, and may no more; it works in `folder`.
+        """Run borg on the controller in `folder`; it can only read the repository. `read` is given its standard output.
 
-        `read` is given what it prints; one that failed is not raised.
+        Raises no Failure when borg fails.
         """
         local = self._local(arguments, self.request(step, append_only=True))
         return await borg_on_controller(local, on_output=self._on_output(step), folder=folder, read=read)
 
     async def passthrough(
-        self, given: BorgArguments, *, append_only: bool, stdin: int, server_heard: OnOutput
+        self, given: BorgArguments, *, append_only: bool, stdin: int, on_server_output: OnOutput
     ) -> BorgResult:
-        """Run a borg on C that the operator gave, at the operator's terminal; one that failed is not raised."""
+        """Run the operator's borg command at the operator's terminal. Raises no Failure when borg fails."""
         request = self.request(Step.INSPECT, append_only=append_only)
-        local = self._local(given.arguments, replace(request, on_output=server_heard))
+        local = self._local(given.arguments, replace(request, on_output=on_server_output))
         return await borg_passthrough(replace(local, passphrase=None) if given.asks else local, stdin=stdin)
 
     def request(self, step: Step, *, append_only: bool, quota: str = "", gated: bool = False) -> ServeRequest:
-        """Return what a road to the repository leads to; what the serve says there is told as of `step`."""
+        """Return a request for a serve of the repository; its output becomes events of `step`."""
         return ServeRequest(
             server=self.server,
             path=self.repository.path,

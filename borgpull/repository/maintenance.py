@@ -200,7 +200,7 @@ class Maintenance:
                 f"borg delete left {len(left)} of {len(names)} archives: {clean(left[0])}",
                 hint="run it again with -v to see all that borg said; the next run tries again",
             )
-        self._events.settle(report, ended, "delete", party=CONTROLLER)
+        self._events.report_result(report, ended, "delete", party=CONTROLLER)
 
     async def compact(self, *, short: bool = False) -> None:
         """Free what no archive needs any more, when that is worth it, and write down what C made. Raises Failure.
@@ -217,7 +217,7 @@ class Maintenance:
                 if not self._kept and not self._scarce:
                     await self._verification.begin_own(frozenset(), keep=True)
                 ended = await self._context.borg(Step.COMPACT, borg_command.compact())
-                self._events.settle(report, ended, "compact", party=CONTROLLER)
+                self._events.report_result(report, ended, "compact", party=CONTROLLER)
                 freed = [found[1] for m in ended.served.said.others if (found := _FREED.search(m.text))]
                 report.detail = f"freed {freed[-1]}" if freed else ""
             else:

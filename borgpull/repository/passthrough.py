@@ -72,7 +72,7 @@ class Passthrough:
     async def run(self, given: BorgArguments, *, stdin: int) -> int:
         """Run it, and return its exit status, -N for signal N. Raises Failure when it cannot be run."""
         ended = await self._context.passthrough(
-            given, append_only=not self._full_access, stdin=stdin, server_heard=self._on_output
+            given, append_only=not self._full_access, stdin=stdin, on_server_output=self._on_output
         )
         return ended.status
 

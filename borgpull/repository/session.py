@@ -1,4 +1,4 @@
-"""The session of a target: its connection, and one borg there after the other."""
+"""The connection to a target, and the commands that run there, one after the other."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .context import TargetContext
 
 @dataclass(frozen=True)
 class TargetSession:
-    """A target that is connected."""
+    """A connected target."""
 
     context: TargetContext
     master: Master
@@ -24,7 +24,7 @@ class TargetSession:
         return await ask_preflight(self.master, command)
 
     async def run(self, command: TargetCommand, *, on_output: OnOutput | None = None, quota: str = "") -> BorgResult:
-        """Run a command; without `on_output` what its borg says becomes events. `quota` limits the repository's size.
+        """Run a command; without `on_output` its borg's output becomes events. `quota` limits the repository's size.
 
         Raises Failure when a connection breaks, and TamperedError when the gate stopped the session.
         """
@@ -35,13 +35,13 @@ class TargetSession:
         return await run_on_target(self.master, command, request, on_output=on_output)
 
     def moved(self) -> int:
-        """Return how many bytes its connection has moved so far; -1 when it cannot be told."""
+        """Return how many bytes its connection has moved so far; -1 when that is unknown."""
         return self.master.moved()
 
 
 @asynccontextmanager
 async def connected_target(context: TargetContext) -> AsyncIterator[TargetSession]:
-    """Connect to the target, for as long as the context lasts. Raises Failure."""
+    """Connect to the target for as long as the context lasts. Raises Failure."""
     async with open_master(
         context.target.connection,
         party=context.party,

@@ -1,7 +1,4 @@
-"""What the borgs of one target say, turned into events, and the frame of a step.
-
-Watches; decides nothing.
-"""
+"""The events of one target: its steps, and the output of its borgs. Decides nothing."""
 
 from __future__ import annotations
 
@@ -29,12 +26,12 @@ from ..transport import BorgResult
 
 # More are counted, not shown: a million changed files are one thing to know.
 MOST_WARNINGS = 20
-NO_LINKS = "B's file system has no hard links: no snapshot; a rollback can only remove what came"
+NO_LINKS = "the backup server's file system has no hard links: no snapshot; a rollback can only remove what was added"
 NO_LINKS_HINT = "put RootDir on a file system with hard links (ext4, xfs, btrfs, zfs)"
 
 
 class StepReport:
-    """How a step is going: set `outcome` and `detail` before it ends."""
+    """The result of a step: set `outcome` and `detail` before it ends."""
 
     def __init__(self, detail: str = "") -> None:
         self.outcome = Outcome.DONE
@@ -42,9 +39,9 @@ class StepReport:
 
 
 class StepEvents:
-    """The events of one target. `latest` is the step that began last, `worst` WARNING once a borg warned, or HELD.
+    """The events of one target. `latest` is the step that began last, `worst` the worst outcome of a step but failure.
 
-    `stopped_in` is the first step that was cut short; commands on T may still follow it.
+    `stopped_in` is the first step that was interrupted; After may still run on the target after it.
     """
 
     def __init__(self, target: str, emit: Emit) -> None:
@@ -56,7 +53,7 @@ class StepEvents:
 
     @contextmanager
     def step(self, step: Step, detail: str = "") -> Iterator[StepReport]:
-        """Frame a step: it begins, and ends with the outcome that its report or its exception says."""
+        """Emit the begin of a step, and its end with the outcome of its report or of its exception."""
         self.latest = step
         self._emit(StepStarted(target=self._target, step=step, detail=detail))
         report = StepReport(detail)
@@ -71,7 +68,7 @@ class StepEvents:
             self._emit(StepFinished(target=self._target, step=step, outcome=report.outcome, detail=report.detail))
 
     def worsen(self, report: StepReport, outcome: Outcome) -> None:
-        """Let a step, and with it the target, end no better than with `outcome`."""
+        """Let a step, and with it the target, end with `outcome` or worse."""
         report.outcome = min(report.outcome, outcome, key=WORST_FIRST.index)
         self.worst = min(self.worst, outcome, key=WORST_FIRST.index)
 
@@ -79,7 +76,7 @@ class StepEvents:
         self._emit(StepSkipped(target=self._target, step=step, reason=reason))
 
     def output_handler(self, party: str, step: Step) -> Callable[[Line], None]:
-        """Return what a borg's lines are given to."""
+        """Return a function that turns the lines of a borg into events."""
 
         def on_output(line: Line) -> None:
             match line:
@@ -94,19 +91,15 @@ class StepEvents:
 
         return on_output
 
-    def warn_without_links(self) -> None:
-        """Tell what is lost where B's file system has no hard links."""
-        self._emit(Warned(target=self._target, text=NO_LINKS, hint=NO_LINKS_HINT))
-
     def said(self, party: str, text: str) -> None:
         self._emit(Said(target=self._target, party=party, text=text))
 
-    def settle(
+    def report_result(
         self, report: StepReport, ended: BorgResult, command: str, *, party: str, warn_on_change: bool = True
     ) -> None:
-        """Tell the warnings of a borg that has ended. Raises Failure, naming `party`, when it failed.
+        """Emit the warnings of a borg that has ended. Raises Failure, naming `party`, when it failed.
 
-        That files changed while they were read is a warning only with `warn_on_change`, or beside another one.
+        That files changed while they were read is a warning only with `warn_on_change`, or beside another warning.
         """
         ended.or_raise(party, command, warned=True)
         changed = ended.said.changed
@@ -117,7 +110,7 @@ class StepEvents:
             self.warn(ended.said.warnings, ended.said.warned, of=command)
 
     def warn(self, warnings: list[Message], count: int, *, of: str) -> None:
-        """Pass on the first warnings of borg, and how many more there were."""
+        """Emit the first warnings of borg, and how many more there were."""
         for message in warnings[:MOST_WARNINGS]:
             self._emit(Warned(target=self._target, text=f"borg {of}: {message.text}"))
         if count > MOST_WARNINGS:
@@ -133,7 +126,7 @@ def outcome_of(error: BaseException) -> Outcome:
 
 
 def failure_of(error: Exception) -> Failure:
-    """Return `error` as a Failure; one that is not is a defect of borgpull, named by its kind and place alone."""
+    """Return `error` as a Failure; any other exception is a defect of borgpull, named by its type and line alone."""
     if isinstance(error, Failure):
         return error
     if isinstance(error, ExceptionGroup):

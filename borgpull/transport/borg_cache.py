@@ -67,11 +67,8 @@ def _open(cache: Path) -> int:
     try:
         return os.open(cache, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
-        raise Failure(
-            CONTROLLER,
-            f"could not open the folder of the borg cache {cache}: {error.strerror}",
-            hint="make it, or give another --cache-dir",
-        ) from None
+        cause = f"could not open the folder of the borg cache {cache}: {error.strerror}"
+        raise Failure(CONTROLLER, cause, hint="make it, or give another --cache-dir") from None
 
 
 def _remove_locks(cache: Path) -> None:

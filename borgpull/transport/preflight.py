@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
 
 from plumbum.commands.base import BaseCommand
 
@@ -83,7 +82,19 @@ class Preflight:
 
     @property
     def sources(self) -> tuple[Source, ...]:
-        return tuple(self._sources())
+        paths = self.command.sources
+        found = [match for value in self.facts.every("source") if (match := _SOURCE.fullmatch(value))]
+        return tuple(
+            Source(
+                path=paths[int(match[1])],
+                kind=match[2],
+                holds=_KNOWN[match[3]],
+                mount=_KNOWN[match[4]],
+                leads=clean(match[5] or "", longest=_LONGEST_LINK),
+            )
+            for match in found
+            if int(match[1]) < len(paths)
+        )
 
     @property
     def clock_off(self) -> float | None:
@@ -104,17 +115,12 @@ class Preflight:
 
     def require_sources(self) -> None:
         if self.facts.has("patterns"):
-            raise Failure(
-                self.party,
-                f"the file of patterns is missing, or this user cannot read it: {clean(self.target.patterns_from)}",
-                hint="PatternsFrom names a file on the target: put it there, or correct PatternsFrom",
-            )
+            cause = f"the file of patterns is missing, or this user cannot read it: {clean(self.target.patterns_from)}"
+            hint = "PatternsFrom names a file on the target: put it there, or correct PatternsFrom"
+            raise Failure(self.party, cause, hint=hint)
         if paths := self.facts.chosen("missing", self.command.sources):
-            raise Failure(
-                self.party,
-                f"missing, or hidden from this user: {some_of(paths)}",
-                hint=f"{_not_expanded(paths)}mount or restore it, or remove it from SourcePaths",
-            )
+            hint = f"{_not_expanded(paths)}mount or restore it, or remove it from SourcePaths"
+            raise Failure(self.party, f"missing, or hidden from this user: {some_of(paths)}", hint=hint)
 
     def require_clock(self) -> None:
         """Borg dates an archive by the target's clock: with a wrong one it looks like a back-dated archive."""
@@ -127,18 +133,6 @@ class Preflight:
         self.require_socat()
         self.require_sources()
         self.require_clock()
-
-    def _sources(self) -> Iterator[Source]:
-        paths = self.command.sources
-        for value in self.facts.every("source"):
-            if (found := _SOURCE.fullmatch(value)) and int(found[1]) < len(paths):
-                yield Source(
-                    path=paths[int(found[1])],
-                    kind=found[2],
-                    holds=_KNOWN[found[3]],
-                    mount=_KNOWN[found[4]],
-                    leads=clean(found[5] or "", longest=_LONGEST_LINK),
-                )
 
 
 def refuse_too_long(party: str, line: BaseCommand) -> None:

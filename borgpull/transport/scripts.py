@@ -8,37 +8,34 @@ from __future__ import annotations
 from .. import ssh
 from . import sudo
 
-# Sets $base, below which a session on the target has its folder. Only what a session of ours made is removed there.
-_BASE = r"""
-base=${TMPDIR:-/tmp}
-case $base in *[!A-Za-z0-9._/-]*) base=/tmp ;; esac
-[ "${#base}" -le 70 ] || base=/tmp
-clear_away() {
-  read -r socat 2>/dev/null <"$1/socat" && { [ ! -e "/proc/$socat" ] || grep -q "$1" "/proc/$socat/cmdline"; } &&
-    kill "$socat" 2>/dev/null
-  rm -f "$1/borg" "$1/pid" "$1/socat" "$1/life" "$1/command"
-  rmdir "$1"
+# Defines `borg_home`, which sets $cache and $security to where borg keeps its cache and its memory of repositories, by
+# its own rules (1.2.4, 1.4.5).
+BORG_HOME = r"""
+borg_home() {
+  home=${BORG_BASE_DIR:-$HOME}
+  if [ -n "$BORG_BASE_DIR" ]; then cache=$home/.cache config=$home/.config
+  else cache=${XDG_CACHE_HOME:-$home/.cache} config=${XDG_CONFIG_HOME:-$home/.config}; fi
+  cache=${BORG_CACHE_DIR:-$cache/borg} security=${BORG_SECURITY_DIR:-${BORG_CONFIG_DIR:-$config/borg}/security}
 }
 """
 
-# Makes $dir below $base, which is removed when the session ends; standard input is descriptor 3. A folder of another
-# name than the one asked for is neither written to nor removed.
-_FOLDER = r"""
-say_dir() { printf '\n%s %s\n' "$mark" "$dir"; }
-dir=$(mktemp -d "$base/borgpull.XXXXXXXXXX" 2>/dev/null ||
-  mktemp -d /tmp/borgpull.XXXXXXXXXX) || exit 91
-case $dir in "$base"/borgpull.?????????? | /tmp/borgpull.??????????) ;; *) say_dir; exit 91 ;; esac
-trap 'kill $life 2>/dev/null; clear_away "$dir"' EXIT
-trap 'exit 143' HUP INT TERM PIPE
-echo $$ >"$dir/pid"
-{ lifeline true; } >/dev/null 2>&1 3<&- &
-life=$!
+# Defines `processor`: prints what the processor can do, which decides about the cipher.
+PROCESSOR = r"""
+processor() { echo "processor $(grep -m 1 -E '^(flags|Features)' /proc/cpuinfo 2>/dev/null)"; }
 """
 
-# Defines `source_path NUMBER PATH`: prints what a source path is (folder, file, link, other, or unknown where this user
-# cannot see it), whether anything is in it, whether it is a mount point, and where a link leads; - is not known. A line
-# before it says if the path is missing, hidden from this user, or closed to it.
-_SOURCE_PATH = r"""
+# Arguments: borg, sudo ("" for none), anything but "" for the versions of borg and socat (which starts them), the file
+# of patterns ("" for none), the location of the repository, and the source paths. A framed script, whose part `facts`
+# has a word and a value in each line.
+# `source_path NUMBER PATH` prints what a source path is (folder, file, link, other, or unknown where this user cannot
+# see it), whether anything is in it, whether it is a mount point, and where a link leads; - is not known. A line before
+# it says if the path is missing, hidden from this user, or closed to it. `seen_at LOCATION` prints the id of a
+# repository that borg here has seen there.
+PREFLIGHT = (
+    sudo.CHECKS
+    + BORG_HOME
+    + PROCESSOR
+    + r"""
 source_path() {
   if ! there "$2"; then echo "missing $1"
   elif [ ! -e "$2" ] && [ ! -L "$2" ]; then echo "hidden $1"
@@ -61,23 +58,6 @@ source_path() {
   [ "$#" -ne 3 ] || if [ "$2" = "$3" ]; then mount=0; else mount=1; fi
   echo "source $1 $is $holds $mount $(readlink -- "$path")"
 }
-"""
-
-# Defines `borg_home`, which sets $cache and $security to where borg keeps its cache and its memory of repositories, by
-# its own rules (1.2.4, 1.4.5).
-BORG_HOME = r"""
-borg_home() {
-  home=${BORG_BASE_DIR:-$HOME}
-  if [ -n "$BORG_BASE_DIR" ]; then cache=$home/.cache config=$home/.config
-  else cache=${XDG_CACHE_HOME:-$home/.cache} config=${XDG_CONFIG_HOME:-$home/.config}; fi
-  cache=${BORG_CACHE_DIR:-$cache/borg} security=${BORG_SECURITY_DIR:-${BORG_CONFIG_DIR:-$config/borg}/security}
-}
-"""
-
-# Defines `seen_at LOCATION`: prints the id of a repository that borg here has seen there, if any.
-_SEEN_AT = (
-    BORG_HOME
-    + r"""
 seen_at() {
   borg_home
   for file in "$security"/*/location; do
@@ -86,23 +66,6 @@ seen_at() {
     [ "$seen" != "$1" ] || { file=${file%/*}; echo "${file##*/}"; break; }
   done
 }
-"""
-)
-
-# Defines `processor`: prints what the processor can do, which decides about the cipher.
-PROCESSOR = r"""
-processor() { echo "processor $(grep -m 1 -E '^(flags|Features)' /proc/cpuinfo 2>/dev/null)"; }
-"""
-
-# Arguments: borg, sudo ("" for none), anything but "" for the versions of borg and socat (which starts them), the file
-# of patterns ("" for none), the location of the repository, and the source paths. A framed script, whose part `facts`
-# has a word and a value in each line.
-PREFLIGHT = (
-    sudo.CHECKS
-    + _SOURCE_PATH
-    + _SEEN_AT
-    + PROCESSOR
-    + r"""
 preflight() {
   borg=$1 sudo=$2 versions=$3 patterns=$4 location=$5
   shift 5
@@ -135,7 +98,8 @@ part facts preflight "$@"
 # "" for the home), whether it reads what a command prints ("" for no), and the arguments of borg.
 # Standard input has the passphrase, then nothing; when it ends, borg is interrupted, and killed when it does not end.
 # `read` takes its input byte by byte, and it and `printf` are built in: no secret gets into an argv.
-# A folder whose session has ended was left behind by a kill or a crash.
+# Its folder $dir is removed when it ends, and so is one that a killed session left behind: only what a session of ours
+# made. A folder of another name than the one asked for is neither written to nor removed.
 # Borg cuts the next chunk, of about 2 MiB, when the last one is written (1.2.4, 1.4.5): a socket that takes a whole one
 # lets it go on meanwhile, which makes `create` a tenth faster. The kernel may grant less (wmem_max).
 # For a stream, its size in bytes and its command with the mark follow the passphrase. A pipe in the folder passes them
@@ -153,16 +117,28 @@ shift 6
 exec 3<&0 </dev/null
 # sudoers knows borg by its whole path.
 [ -z "$sudo" ] || borg=$(command -v "$borg")
-"""
-    + _BASE
-    + r"""
+base=${TMPDIR:-/tmp}
+case $base in *[!A-Za-z0-9._/-]*) base=/tmp ;; esac
+[ "${#base}" -le 70 ] || base=/tmp
+clear_away() {
+  read -r socat 2>/dev/null <"$1/socat" && { [ ! -e "/proc/$socat" ] || grep -q "$1" "/proc/$socat/cmdline"; } &&
+    kill "$socat" 2>/dev/null
+  rm -f "$1/borg" "$1/pid" "$1/socat" "$1/life" "$1/command"
+  rmdir "$1"
+}
 for old in "$base"/borgpull.??????????; do
   [ -O "$old" ] && [ ! -L "$old" ] && read -r p 2>/dev/null <"$old/pid" || continue
   kill -0 "$p" 2>/dev/null && { [ ! -e "/proc/$p" ] || grep -q borgpull "/proc/$p/cmdline"; } || clear_away "$old"
 done
-"""
-    + _FOLDER
-    + r"""
+say_dir() { printf '\n%s %s\n' "$mark" "$dir"; }
+dir=$(mktemp -d "$base/borgpull.XXXXXXXXXX" 2>/dev/null ||
+  mktemp -d /tmp/borgpull.XXXXXXXXXX) || exit 91
+case $dir in "$base"/borgpull.?????????? | /tmp/borgpull.??????????) ;; *) say_dir; exit 91 ;; esac
+trap 'kill $life 2>/dev/null; clear_away "$dir"' EXIT
+trap 'exit 143' HUP INT TERM PIPE
+echo $$ >"$dir/pid"
+{ lifeline true; } >/dev/null 2>&1 3<&- &
+life=$!
 say_dir
 IFS= read -r borgpull_secret <&3 || exit 90
 all=

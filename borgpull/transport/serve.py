@@ -115,11 +115,9 @@ async def serve(request: ServeRequest, accept: Accept) -> AsyncIterator[ServeRes
         if result.came:
             await asyncio.wait({task}, timeout=END_SECONDS)
             if not task.done():
-                raise Failure(
-                    request.server.master.party,
-                    "borg serve did not end when its client had gone",
-                    hint="check there whether the disk hangs; the next run waits for that borg serve, or stop it",
-                )
+                hint = "check there whether the disk hangs; the next run waits for that borg serve, or stop it"
+                party = request.server.master.party
+                raise Failure(party, "borg serve did not end when its client had gone", hint=hint)
             await task
     except BaseException:
         if result.came:
@@ -233,8 +231,5 @@ async def _raise_unless_ran(server: BackupServer, result: ServeResult) -> None:
     if result.status == _SHELL_NOT_FOUND:
         raise missing_borg(master.party, server.borg)
     if result.gate.broken:
-        raise Failure(
-            master.party,
-            f"borg serve does not say which objects the repository holds: {result.gate.broken}",
-            hint="run `borg check` on it there; only the gate (Gate = true) asks this",
-        )
+        cause = f"borg serve does not say which objects the repository holds: {result.gate.broken}"
+        raise Failure(master.party, cause, hint="run `borg check` on it there; only the gate (Gate = true) asks this")

@@ -94,11 +94,8 @@ def refusal(party: str, login: str, borg: str, said: str) -> Failure:
     found, _, why = said.partition(" ")
     line = f"Defaults:{login} !requiretty" if _WITHOUT_TERMINAL in why else sudoers_line(login, borg, found)
     first = "apt install sudo, and then " if why == _NOT_THERE else ""
-    return Failure(
-        party,
-        f"sudo does not let {login} run borg as root there: {clean(why) or 'it does not say why'}",
-        hint=f"{first}put this line into {_FILE} there, with `visudo -f {_FILE}`: {line}",
-    )
+    cause = f"sudo does not let {login} run borg as root there: {clean(why) or 'it does not say why'}"
+    return Failure(party, cause, hint=f"{first}put this line into {_FILE} there, with `visudo -f {_FILE}`: {line}")
 
 
 def sudoers_line(login: str, borg: str, found: str) -> str:

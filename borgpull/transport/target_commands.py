@@ -5,9 +5,7 @@ What may hold a password is in no command line: the session reads it after the p
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import ClassVar, Protocol
 
 from plumbum.commands.base import BaseCommand
@@ -65,13 +63,7 @@ class TargetCommand:
         return self._line(mark)
 
     def _line(
-        self,
-        mark: str,
-        *,
-        folder: str = "",
-        nice: int | None = None,
-        stream: str = "",
-        extra: Mapping[str, str] = MappingProxyType({}),
+        self, mark: str, *, folder: str = "", nice: int | None = None, stream: str = "", **extra: str
     ) -> BaseCommand:
         environment = {**borg_command.environment(self.context.repository.url), **extra}
         settings = [f"{name}={value}" for name, value in environment.items()]
@@ -125,7 +117,7 @@ class CreateFromCommand(TargetCommand):
     def line(self, mark: str) -> BaseCommand:
         target = self.context.target
         extra = {"BORGPULL_TARGET": target.name, "BORGPULL_ARCHIVE": self.archive}
-        return self._line(mark, nice=target.nice, stream="stream", extra=extra)
+        return self._line(mark, nice=target.nice, stream="stream", **extra)
 
     def after_passphrase(self, mark: str) -> bytes:
         command = self.stream.command.encode() + mark.encode()

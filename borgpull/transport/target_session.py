@@ -78,11 +78,8 @@ class OpenSession:
                 finally:
                     watch.cancel()
         except TimeoutError:
-            raise Failure(
-                self.party,
-                "its session did not end after borg serve on the backup server had ended",
-                hint="look there for a borg or an ssh session that hangs",
-            ) from None
+            cause = "its session did not end after borg serve on the backup server had ended"
+            raise Failure(self.party, cause, hint="look there for a borg or an ssh session that hangs") from None
 
     async def _limit_after(self, served: ServeResult, limit: asyncio.Timeout) -> None:
         await served.over.wait()
@@ -175,17 +172,11 @@ async def read_folder(master: ssh.Master, session: OpenSession, mark: str) -> st
                 raise failure or _no_folder(master.party, status, said)
     except TimeoutError:
         session.end_input(patience=0)
-        raise Failure(
-            master.party,
-            f"its shell did not begin within {_BEGIN_SECONDS:.0f} s",
-            hint="log in there and look for what is slow: the host, or a ~/.bashrc that waits",
-        ) from None
+        hint = "log in there and look for what is slow: the host, or a ~/.bashrc that waits"
+        raise Failure(master.party, f"its shell did not begin within {_BEGIN_SECONDS:.0f} s", hint=hint) from None
     if not _FOLDER.fullmatch(folder) or len(folder) > _LONGEST_FOLDER:
-        raise Failure(
-            master.party,
-            f"it named a folder that our script does not make: {clean(folder)}",
-            hint="check the shell and the mktemp of that target: they are not what they should be",
-        )
+        hint = "check the shell and the mktemp of that target: they are not what they should be"
+        raise Failure(master.party, f"it named a folder that our script does not make: {clean(folder)}", hint=hint)
     return folder
 
 

@@ -69,7 +69,7 @@ def test_it_is_said_and_a_rollback_does_what_it_can(without_links, tmp_path):
     plant(target.source, files=3)
     first = world.run()
     assert first.returncode in (0, 1), first.stderr
-    assert "B's file system has no hard links" in first.stderr
+    assert "the backup server's file system has no hard links" in first.stderr
     (archive,) = world.lab.archives(target)
     kept = tmp_path / "kept"
     shutil.copytree(target.source, kept, symlinks=True)
