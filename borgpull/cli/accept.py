@@ -10,8 +10,8 @@ from ..config import Config, Target
 from ..errors import UsageError
 from ..repository import Case, Recovery, TargetContext, follow_moved
 from ..ui.console import message_note
+from .base import DecidingCommand, SelectingCommand
 from .exit_codes import DONE, TAMPERED
-from .targets import DecidingCommand, SelectingCommand
 
 
 class Accept(DecidingCommand, SelectingCommand):

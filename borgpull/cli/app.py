@@ -65,7 +65,7 @@ def main(argv: list[str]) -> int:
         _, code = BorgPull.run([program, *words], exit=False)
         return int(code)
     except Failure as failure:
-        return exit_codes.tell(failure)
+        return exit_codes.print_failure(failure)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
 

@@ -19,7 +19,7 @@ from ..results import Closed
 from ..ui import archives, console
 from ..ui.console import message_note, message_warning, problem_lines
 from . import exit_codes
-from .targets import ReadingCommand
+from .base import ReadingCommand
 
 
 class Borg(ReadingCommand):

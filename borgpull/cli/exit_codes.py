@@ -89,8 +89,8 @@ def error_code(error: BaseException) -> int:
     return TAMPERED if isinstance(error, TamperedError) else FAILED
 
 
-def tell(failure: Failure) -> int:
-    """Tell people of a failure; return its exit code."""
+def print_failure(failure: Failure) -> int:
+    """Print a failure; return its exit code."""
     from ..ui.console import message_error  # noqa: PLC0415 - rich takes a while
 
     for problem in failure.problems if isinstance(failure, ConfigError) else [failure.problem]:

@@ -11,8 +11,8 @@ from ..config import units
 from ..errors import UsageError
 from ..repository import TargetContext
 from ..ui.console import message_note
+from .base import OneTargetCommand, point_in_time
 from .exit_codes import DONE
-from .targets import OneTargetCommand, point_in_time
 
 _HINT = "write how long, such as `--until 12h`, or a time, such as `--until 2026-12-01T06:00`"
 
@@ -42,11 +42,7 @@ def _moment(text: str) -> float:
     try:
         until = now + units.seconds(text)
     except ValueError:
-        try:
-            until = point_in_time("--until", text)
-        except UsageError as error:
-            error.hint = _HINT
-            raise
+        until = point_in_time("--until", text, _HINT)
     if not now < until < now + 366 * 86400:
         raise UsageError(f"--until {text}: is over, or more than a year ahead", hint=_HINT)
     return until

@@ -14,12 +14,12 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, SupportsIndex
 
 from plumbum import cli
-from plumbum.cli.switches import PositionalArgumentsError, SwitchError
+from plumbum.cli.application import ShowHelp, ShowVersion
+from plumbum.cli.switches import MissingArgument, SwitchError, UnknownSwitch
 
 from ..errors import UsageError
 
@@ -28,7 +28,6 @@ _WIDEST = 100
 _INDENT = "  "
 _WIDEST_TERM = 26
 _COMMAND = re.compile(r"`[^`]*`")
-_HELP_EXITS = {"ShowHelp", "ShowVersion"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,22 +82,16 @@ class Page:
         return " ".join([self.command, *words, *(parameter.shown for parameter in self.parameters)])
 
 
-# plumbum's words (2.0.2), and ours. They show no word that was typed but names of options.
-_WORDS = (
-    (r"Unknown switch (.*)", r"there is no option \1"),
-    (r"Switch (.*) requires an argument", r"\1 needs a value"),
-    (r"Given -*(.*), the following are invalid \['-*(.*)'\]", r"--\1 does not go with --\2"),
-    (r"Given -*(.*), the following are missing \['-*(.*)'\]", r"--\1 needs --\2 too"),
-)
+class _Words(list[str]):
+    """The words of a command line; `option` is the last one taken off that begins with a dash."""
 
+    option = ""
 
-def _in_our_words(error: SwitchError, command: Command) -> str:
-    if isinstance(error, PositionalArgumentsError):
-        return f"too few words or too many: `{page_of(type(command), str(command.PROGNAME)).usage}`"
-    for theirs, ours in _WORDS:
-        if found := re.fullmatch(theirs, str(error)):
-            return re.sub(r"--(\w)(?= |$)", r"-\1", found.expand(ours))
-    return str(error)
+    def pop(self, index: SupportsIndex = -1) -> str:
+        word = super().pop(index)
+        if word.startswith("-"):
+            self.option = word.partition("=")[0] if word.startswith("--") else word[:2]
+        return word
 
 
 class Command(cli.Application):
@@ -134,22 +127,40 @@ class Command(cli.Application):
     def see(self) -> str:
         return f"see `{self.PROGNAME} --help`"
 
-    @contextmanager
-    def _usage(self) -> Iterator[None]:
-        try:
-            yield
-        except SwitchError as error:
-            if type(error).__name__ in _HELP_EXITS:
-                raise
-            raise UsageError(_in_our_words(error, self), hint=self.see) from None
-
     def _parse_args(self, argv: list[str]) -> Any:  # noqa: ANN401 - plumbum's own shape
-        with self._usage():
-            return super()._parse_args(argv)
+        words = _Words(argv)
+        try:
+            return super()._parse_args(words)
+        except UnknownSwitch:
+            cause = f"there is no option {words.option}"
+        except MissingArgument:
+            cause = f"{words.option} needs a value"
+        except SwitchError:
+            cause = f"{words.option} is given twice, or with a value that it does not take"
+        raise UsageError(cause, hint=self.see)
 
     def _validate_args(self, swfuncs: Any, tailargs: Sequence[str]) -> Any:  # noqa: ANN401
-        with self._usage():
+        try:
             return super()._validate_args(swfuncs, tailargs)
+        except (ShowHelp, ShowVersion):
+            raise
+        except SwitchError:
+            raise UsageError(self._misfit(swfuncs), hint=self.see) from None
+
+    def _misfit(self, given: Mapping[Any, Any]) -> str:
+        """Say which of the `given` options, by their functions, do not fit together, or that the words do not."""
+        for info in self._switches_by_func.values():
+            if info.mandatory and info.func not in given:
+                return f"{_dashed(info.names[-1])} is missing"
+        for func, used in given.items():
+            info = self._switches_by_func[func]
+            for name in info.excludes:
+                if other := given.get(self.options[name].func):
+                    return f"{used.swname} does not go with {other.swname}"
+            for name in info.requires:
+                if self.options[name].func not in given:
+                    return f"{used.swname} needs {_dashed(name)} too"
+        return f"too few words or too many: `{page_of(type(self), str(self.PROGNAME)).usage}`"
 
 
 class Group(Command):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from .. import backup
 from ..repository import TargetContext
 from ..ui.console import message_note
+from .base import OneTargetCommand
 from .exit_codes import DONE
-from .targets import OneTargetCommand
 
 
 class Keep(OneTargetCommand):

@@ -10,8 +10,8 @@ from .. import repository
 from ..errors import CONTROLLER, Failure, UsageError
 from ..repository import TargetContext
 from ..ui.console import data
+from .base import OneTargetCommand
 from .exit_codes import DONE
-from .targets import OneTargetCommand
 
 
 class Key(OneTargetCommand):

@@ -13,8 +13,8 @@ from ..repository import TargetContext, VerifiedArchives
 from ..results import ArchiveList, Item, ListedArchive, dumps
 from ..ui import archives as ui
 from ..ui import console
+from .base import ReadingCommand
 from .exit_codes import DONE
-from .targets import ReadingCommand
 
 
 class List(ReadingCommand):
@@ -49,7 +49,7 @@ class List(ReadingCommand):
     ) -> int:
         archive = archives.chosen(wanted)
         listing = _Listing(archives, archives.entry(archive), as_json=self.json)
-        await repository.each_item(context, archive, patterns, listing.take)
+        await repository.each_item(context, archive, patterns, listing.add)
         if not listing.items and patterns:
             raise repository.no_such_path(context, archive, list(patterns))
         listing.end()
@@ -65,7 +65,7 @@ class _Listing:
         self._head = ui.files_head(archives.target, archive, archives.closed)
         self._output = console.Output(for_programs=as_json)
 
-    async def take(self, item: Item) -> None:
+    async def add(self, item: Item) -> None:
         if self._as_json:
             self._output.write(f"{',' if self.items else self._head}\n    {dumps(item)}")
         else:

@@ -8,8 +8,8 @@ from .. import repository
 from ..repository import TargetContext
 from ..ui.console import message_note
 from . import prompts
+from .base import OneTargetCommand
 from .exit_codes import DONE
-from .targets import OneTargetCommand
 
 _OTHERWISE = "add --good if the archives hold what they should, --set-aside if they do not"
 

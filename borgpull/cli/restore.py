@@ -14,8 +14,8 @@ from ..restore import Wanted
 from ..ui import console
 from ..ui import restore as ui
 from ..ui.restore import Percentage
+from .base import ReadingCommand
 from .exit_codes import DONE, FAILED, WARNINGS
-from .targets import ReadingCommand
 
 
 class Restore(ReadingCommand):

@@ -5,14 +5,13 @@ from __future__ import annotations
 from plumbum import cli
 
 from .. import repository
-from ..errors import UsageError
+from ..errors import UsageError, plural
 from ..repository import Case, Recovery, TargetContext
 from ..ui import console
 from ..ui.console import message_note
-from ..ui.format import plural
 from ..untrusted import clean
+from .base import DecidingCommand, point_in_time
 from .exit_codes import DONE, TAMPERED
-from .targets import DecidingCommand, point_in_time
 
 _MOST_NAMED = 5
 

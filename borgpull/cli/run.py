@@ -23,8 +23,7 @@ from ..ui.board import Board
 from ..ui.console import message_warning
 from ..ui.report import event_line
 from . import exit_codes
-from .base import awaited, private_directory
-from .targets import SelectingCommand
+from .base import SelectingCommand, awaited
 
 _TEXTFILE_HINT = "name a file in a folder that exists and that this user may write to"
 
@@ -34,7 +33,7 @@ class Run(SelectingCommand):
 
     EXIT_CODES = exit_codes.OF_RUN
     quiet = cli.Flag(["-q", "--quiet"], help="print only what went wrong")
-    verbose = cli.Flag(["-v", "--verbose"], excludes=["--quiet"], help="print what borg and ssh said")
+    verbose = cli.Flag(["-v", "--verbose"], excludes=["--quiet"], help="print the output of borg and ssh")
     check = cli.Flag(["--check"], excludes=["--no-check"], help="check every repository, due or not (CheckEvery)")
     no_check = cli.Flag(["--no-check"], help="check no repository in this run")
     json = cli.Flag(["--json"], help="print one JSON report on stdout when all is done")
@@ -42,16 +41,13 @@ class Run(SelectingCommand):
     metrics_file = cli.SwitchAttr(
         ["--metrics"], str, argname="FILE", help="write a textfile for Prometheus' node_exporter to FILE at the end"
     )
-    no_notify = cli.Flag(["--no-notify"], help="tell neither Ping nor OnFinish of [Notify], e.g. in a run by hand")
+    no_notify = cli.Flag(["--no-notify"], help="skip Ping and OnFinish of [Notify], e.g. in a manual run")
 
     def main(self) -> int:
         textfile = Textfile(self.metrics_file) if self.metrics_file else None
-        with contextlib.ExitStack() as told:
-            with private_directory() as directory:
-                config = self.config(directory)
-                if self.check or self.no_check:
-                    config = dataclasses.replace(config, check_every=0.0 if self.check else math.inf)
-                end = told.enter_context(_pinging(self._ping(config)))
+        with contextlib.ExitStack() as stack:
+            with self.prepared() as (directory, config):
+                end = stack.enter_context(_pinging(self._ping(config)))
                 board, code = self._back_up(config, directory)
             if textfile:
                 self._write_metrics(textfile, board, code, config)
@@ -59,6 +55,12 @@ class Run(SelectingCommand):
             end.code, end.line = code, summary.in_one_line(board, board.run.finished or 0.0)
             end.held = any(row.outcome is Outcome.HELD for row in board.rows.values())
         return code
+
+    def config(self, directory: Path) -> Config:
+        config = super().config(directory)
+        if self.check or self.no_check:
+            return config.model_copy(update={"check_every": 0.0 if self.check else math.inf})
+        return config
 
     def _ping(self, config: Config) -> str:
         if self.no_notify or config.notify.ping is None:
@@ -136,10 +138,9 @@ def _writer(file: IO[bytes]) -> Callable[[Event], Warned | None]:
 async def _run(
     config: Config, targets: tuple[Target, ...], directory: Path, cache: Path, emit: Emit
 ) -> tuple[Outcome, Interrupt]:
-
     interrupt = fleet.Interrupt()
     hint = "a second signal, such as Ctrl-C, stops it at once"
-    interrupt.attach(lambda: emit(Warned(text="it stops: each borg writes a checkpoint first", hint=hint)))
+    interrupt.attach(lambda: emit(Warned(text="stopping: each borg writes a checkpoint first", hint=hint)))
     return await fleet.run(config, targets, directory=directory, cache=cache, emit=emit), interrupt
 
 
@@ -154,12 +155,11 @@ class _End:
 
 @contextlib.contextmanager
 def _pinging(url: str) -> Iterator[_End]:
-    """Tell the monitor at `url`, if any, that a run begins, and on leaving what `_End` says, or the error that left."""
+    """Ping the monitor at `url`, if any, when the run begins and when it ends: with `_End`, or with the error."""
     end = _End()
     if not url:
         yield end
         return
-
     ping = Ping(url)
     ping.start()
     try:
@@ -168,14 +168,14 @@ def _pinging(url: str) -> Iterator[_End]:
         end.code, end.line = exit_codes.error_code(error), "the run could not begin, or was cut short"
         raise
     finally:
-        # To a monitor a held target is no success: somebody has to look.
+        # To a monitor a held target is no success: an operator has to look at it.
         well = end.code in {exit_codes.DONE, exit_codes.WARNINGS} and not end.held
         if problem := ping.finish(end.code, f"exit code {end.code}: {end.line}\n", well=well):
-            _warn(f"the monitor of [Notify] Ping was not told how the run ended: {problem}")
+            _warn(f"the ping of [Notify] Ping that reports the end of the run failed: {problem}")
 
 
 def _warn(text: str) -> None:
-    message_warning(text, "the run and its exit code are as they were without it")
+    message_warning(text, "this does not affect the backups or the exit code")
 
 
 class Textfile:
@@ -188,7 +188,7 @@ class Textfile:
         if self._path.exists() and not self._path.is_file():
             raise UsageError(f"--metrics {name}: is not a file", hint=_TEXTFILE_HINT)
         if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-            raise UsageError(f"--metrics {name}: a file cannot be made in {folder}", hint=_TEXTFILE_HINT)
+            raise UsageError(f"--metrics {name}: cannot create a file in {folder}", hint=_TEXTFILE_HINT)
 
     def read(self) -> str:
         """Return what the file holds; nothing, where there is none or it cannot be read."""

@@ -1,6 +1,6 @@
-"""`doctor` over a fleet: B and every target side by side, at most `Jobs` targets at a time. Changes nothing.
+"""`doctor` over a fleet: the backup server and every target side by side, at most `Jobs` targets at a time.
 
-Each party is looked at for itself: what is wrong with one hides nothing of another.
+It changes nothing. Each party is checked by itself: what is wrong with one hides nothing of another.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ OnOutput = Callable[[str, str], None]
 class _Examination:
     config: Config
     directory: Path
-    on_event: OnOutput
+    on_output: OnOutput
     server: Checks
     targets: dict[str, Checks]
 
 
 async def examine(
-    config: Config, targets: tuple[Target, ...], *, directory: Path, on_event: OnOutput
+    config: Config, targets: tuple[Target, ...], *, directory: Path, on_output: OnOutput
 ) -> tuple[Finding, ...]:
-    """Look at B and at these targets; return what was found, what concerns C first, then B.
+    """Check the backup server and these targets; return the findings, those of the controller first, then the server's.
 
-    `directory` is private and on a tmpfs; `heard` is given a party and a line that its ssh said.
+    `directory` is private and on a tmpfs; `on_output` is given a party and a line of its ssh.
     """
     sheets = {target.name: Checks(target_party(target.name), TARGET_ROWS) for target in targets}
     rows = SOCKET_ROWS if config.sockets else SERVER_ROWS
-    whole = _Examination(config, directory, on_event, Checks(BACKUP_SERVER, rows), sheets)
+    whole = _Examination(config, directory, on_output, Checks(BACKUP_SERVER, rows), sheets)
     here = Checks(CONTROLLER, STATE_ROWS if config.sockets else ())
     if config.sockets:
         check_local_state(here, Path(config.state_dir))
@@ -59,7 +59,7 @@ async def examine(
 
 
 async def _server(whole: _Examination, targets: tuple[Target, ...]) -> None:
-    with _told(whole.server):
+    with _crossing(whole.server):
         async with _connected(whole, whole.server, whole.config.server) as master:
             if whole.config.sockets:
                 await check_socket_activation(whole.server, master, whole.config, targets, whole.directory)
@@ -80,7 +80,7 @@ async def _repository(whole: _Examination, master: Master, target: Target) -> No
 async def _target(whole: _Examination, target: Target, slots: asyncio.Semaphore) -> None:
     checks = whole.targets[target.name]
     async with slots:
-        with _told(checks):
+        with _crossing(checks):
             async with _connected(whole, checks, target.connection) as master:
                 await check_target(checks, master, whole.config, target, whole.directory)
 
@@ -91,7 +91,7 @@ async def _connected(whole: _Examination, checks: Checks, connection: Connection
         connection,
         party=checks.party,
         directory=whole.directory,
-        on_output=lambda line: whole.on_event(program_party("ssh", checks.party), line),
+        on_output=lambda line: whole.on_output(program_party("ssh", checks.party), line),
     ) as master:
         host = connection.host
         way = "".join(f" through {jump.host.name}" for jump in connection.jumps)
@@ -100,8 +100,8 @@ async def _connected(whole: _Examination, checks: Checks, connection: Connection
 
 
 @contextlib.contextmanager
-def _told(checks: Checks) -> Iterator[None]:
-    # Whatever it was, the others are looked at all the same.
+def _crossing(checks: Checks) -> Iterator[None]:
+    # Whatever it was, the others are checked all the same.
     try:
         yield
     except Exception as error:

@@ -26,14 +26,14 @@ async def drill(
 ) -> tuple[Drilled, ...]:
     """Read some files of each of these targets back: at most `files`, of `size` bytes together, picked by `seed`.
 
-    What is wrong with one target is told in its answer, and hides nothing of another. Raises Failure when B cannot be
-    reached.
+    What is wrong with one target is in its answer, and hides nothing of another. Raises Failure when the backup server
+    cannot be reached.
     """
 
     async def one(run_context: RunContext, target: Target) -> Drilled:
         context = TargetContext(run_context, target)
         try:
-            # Nobody may replace an archive between the look at it and its extraction, or put the repository back.
+            # No run may replace an archive between its choice and its extraction, or put the repository back.
             async with context.vault.held():
                 return await restore.drill(context, seed=seed, size=size, files=files)
         except Exception as error:  # whatever it was, the others are drilled all the same

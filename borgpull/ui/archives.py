@@ -13,11 +13,11 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..errors import target_party
+from ..errors import plural, target_party
 from ..results import Closed, FileList, Item, ListedArchive, stamp
 from ..untrusted import shown
 from .console import STYLES, problem_lines
-from .format import plural, size, span
+from .format import size, span
 
 _LINKS = {"l": "->", "h": "link to"}
 _VERIFIED = {True: "verified", False: "not verified", None: "no run yet"}

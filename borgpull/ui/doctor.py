@@ -11,11 +11,10 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..errors import BACKUP_SERVER, CONTROLLER, Party, Problem, the
+from ..errors import BACKUP_SERVER, CONTROLLER, Party, Problem, plural, the
 from ..results import Finding, Mark
 from ..untrusted import shown
 from .console import STYLES, labelled, problem_lines
-from .format import plural
 
 _MARKS = {
     Mark.OK: ("✓ ok", STYLES["done"]),

@@ -13,10 +13,11 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.segment import Segment
 from rich.style import Style
 
+from ..errors import plural
 from . import pace
 from .board import BAD, RUNNING, WAITING, Board, Row
 from .console import STYLES
-from .format import UNKNOWN, counts, number, percent, plural, rate, size, span
+from .format import UNKNOWN, counts, number, percent, rate, size, span
 
 Line = tuple[Segment, ...]
 

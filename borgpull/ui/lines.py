@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from rich.text import Text
 
+from ..errors import plural
 from ..events import (
     CommandFinished,
     Event,
@@ -26,7 +27,7 @@ from ..untrusted import shown
 from . import pace
 from .board import BAD, RUNNING, Board, Row, Sizes
 from .console import STYLES, problem_lines, warning_lines
-from .format import counts, percent, plural, size, span
+from .format import counts, percent, size, span
 
 # A heartbeat is one line of a log: with more targets than these at work, the others are counted.
 _NAMED = 8

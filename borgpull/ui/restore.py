@@ -12,13 +12,13 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..errors import Problem, target_party
+from ..errors import Problem, plural, target_party
 from ..events import Event, PercentProgress, Step
 from ..results import Compared, Drilled, Restored
 from ..untrusted import shown
 from .archives import closed_lines
 from .console import STYLES, labelled, people, problem_lines, repaints, terminal_size, warning_lines
-from .format import percent, plural, size
+from .format import percent, size
 
 _CLEAR = "\r\x1b[2K"
 _REPAINT_SECONDS = 0.2

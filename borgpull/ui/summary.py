@@ -11,11 +11,12 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ..errors import plural
 from ..events import WORST_FIRST, Step
 from . import pace
 from .board import WAITING, Board, Row, closed
 from .console import STYLES, problem_lines, warning_lines
-from .format import counts, number, plural, size, span
+from .format import counts, number, size, span
 from .lines import stamped, what_it_did
 
 NOT_STARTED = "not started"

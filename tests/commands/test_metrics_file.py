@@ -45,7 +45,9 @@ def test_a_real_run_and_one_that_fails_after_it(world, tmp_path):
     assert [*tmp_path.iterdir()] == [file], "nothing is left beside it"
 
 
-@pytest.mark.parametrize(("place", "words"), [("nowhere/a.prom", "cannot be made in"), ("folder", "is not a file")])
+@pytest.mark.parametrize(
+    ("place", "words"), [("nowhere/a.prom", "cannot create a file in"), ("folder", "is not a file")]
+)
 def test_a_file_that_cannot_be_written_is_told_before_anything_is_contacted(shared_world, tmp_path, place, words):
     (tmp_path / "folder").mkdir()
     result = shared_world.run("--metrics", str(tmp_path / place))
