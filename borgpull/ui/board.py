@@ -6,7 +6,8 @@ is an error.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -47,6 +48,12 @@ LARGEST = 2**63 - 1
 WINDOW = 10.0
 SAMPLE_EVERY = 0.5
 
+# An estimate never says that all is read: only borg knows when it is.
+ESTIMATE_CAP = 0.99
+
+# Seconds without any event after which a running target is called out.
+SILENT = 60.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class StepRecord:
@@ -71,6 +78,14 @@ class Sizes:
     original: int = 0
     new: int = 0
     files: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far a step is, 0 to 1; `estimated` when its total is a guess from the last archive."""
+
+    fraction: float
+    estimated: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +128,52 @@ class Row:
             return worst([Outcome.FAILED, *(step.outcome for step in self.steps if step.outcome)]).value
         return RUNNING if self.started is not None else WAITING
 
+    @property
+    def progress(self) -> Progress | None:
+        """How far the current step is, None where that is unknown."""
+        step = self.current
+        if step is None or self.outcome is not None:
+            return None
+        if self.percent and self.percent.step is step.step:
+            return Progress(fraction=self.percent.current / self.percent.total, estimated=False)
+        if step.step is Step.CREATE and self.sizes and self.estimate:
+            return Progress(fraction=min(ESTIMATE_CAP, self.sizes.original / self.estimate), estimated=True)
+        return None
+
+    def speed(self, now: float) -> float | None:
+        """Return what `borg create` reads, in bytes a second over the last `WINDOW`; 0 when it stalls."""
+        step = self.current
+        if self.state != RUNNING or step is None or step.step is not Step.CREATE or not self.samples:
+            return None
+        since = now - WINDOW
+        start = next((sample for sample in reversed(self.samples) if sample[0] <= since), self.samples[0])
+        newest = self.samples[-1]
+        elapsed = max(now, newest[0]) - start[0]
+        return max(0, newest[1] - start[1]) / elapsed if elapsed > 0 else None
+
+    def left(self, now: float) -> float | None:
+        """Return the seconds that the current step may still take, always an estimate; None where unknown."""
+        step, done = self.current, self.progress
+        if step is None or done is None:
+            return None
+        if not done.estimated:
+            spent = now - step.started
+            return max(0.0, spent * (1 - done.fraction) / done.fraction) if done.fraction > 0 else None
+        speed = self.speed(now)
+        if not speed or self.sizes is None or self.sizes.original >= self.estimate:
+            return None
+        return (self.estimate - self.sizes.original) / speed
+
+    def elapsed(self, now: float) -> float | None:
+        if self.started is None:
+            return None
+        return max(0.0, (now if self.finished is None else self.finished) - self.started)
+
+    def silence(self, now: float) -> float | None:
+        """Return the seconds since the last event of a running row, None when that is not worth a word."""
+        quiet = now - self.seen if self.seen is not None else 0.0
+        return quiet if self.state == RUNNING and quiet >= SILENT else None
+
 
 @dataclass(frozen=True, kw_only=True)
 class Board:
@@ -121,6 +182,36 @@ class Board:
     rows: dict[str, Row] = field(default_factory=dict)
     run: Row = field(default_factory=lambda: Row(name=""))
     jobs: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Totals:
+    """All rows together; `states` counts the rows by their state."""
+
+    states: Counter[str]
+    sizes: Sizes
+    speed: float | None
+    warnings: int
+
+    @property
+    def targets(self) -> int:
+        return self.states.total()
+
+
+def totals(rows: Iterable[Row], now: float) -> Totals:
+    kept = list(rows)
+    speeds = [speed for row in kept if (speed := row.speed(now)) is not None]
+    sizes = [row.sizes for row in kept if row.sizes]
+    return Totals(
+        states=Counter(row.state for row in kept),
+        sizes=Sizes(
+            original=sum(each.original for each in sizes),
+            new=sum(each.new for each in sizes),
+            files=sum(each.files for each in sizes),
+        ),
+        speed=sum(speeds) if speeds else None,
+        warnings=sum(row.warning_count for row in kept),
+    )
 
 
 def cleaned(event: Event) -> Event:

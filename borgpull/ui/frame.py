@@ -14,8 +14,7 @@ from rich.segment import Segment
 from rich.style import Style
 
 from ..errors import plural
-from . import pace
-from .board import BAD, RUNNING, WAITING, Board, Row
+from .board import BAD, RUNNING, WAITING, Board, Row, totals
 from .console import STYLES
 from .format import UNKNOWN, counts, number, percent, rate, size, span
 
@@ -97,9 +96,9 @@ def _row_line(row: Row, columns: Sequence[Column], now: float, width: int) -> Li
 
 
 def _totals_line(board: Board, columns: Sequence[Column], now: float, width: int) -> Line:
-    every = pace.totals(board.rows.values(), now)
+    every = totals(board.rows.values(), now)
     ended = every.targets - every.states[RUNNING] - every.states[WAITING]
-    spent = pace.elapsed(board.run, now)
+    spent = board.run.elapsed(now)
     cells = {
         "target": "total",
         "step": f"{ended}/{every.targets}",
@@ -149,14 +148,14 @@ def _step(row: Row, _now: float) -> str:
 
 
 def _progress(row: Row, _now: float) -> str:
-    done = pace.progress(row)
+    done = row.progress
     if done:
         return percent(done.fraction, estimated=done.estimated)
     return UNKNOWN if row.state == RUNNING else ""
 
 
 def _left(row: Row, now: float) -> str:
-    seconds = pace.left(row, now)
+    seconds = row.left(now)
     if seconds is not None:
         return f"~{span(seconds)}"
     return UNKNOWN if row.state == RUNNING else ""
@@ -167,7 +166,7 @@ def _known(figure: float | None, words: Callable[[float], str]) -> str:
 
 
 def _note(row: Row, now: float) -> str:
-    silent = pace.silence(row, now)
+    silent = row.silence(now)
     if silent is not None:
         return f"no news for {span(silent)}"
     if row.warning_count:
@@ -181,8 +180,8 @@ _COLUMNS = (
     Column("files", 7, 20, lambda row, _now: number(row.sizes.files) if row.sizes else ""),
     Column("read", 7, 80, lambda row, _now: size(row.sizes.original) if row.sizes else ""),
     Column("new", 7, 70, lambda row, _now: size(row.sizes.new) if row.sizes else ""),
-    Column("speed", 9, 30, lambda row, now: _known(pace.speed(row, now), rate)),
-    Column("time", 6, 60, lambda row, now: _known(pace.elapsed(row, now), span)),
+    Column("speed", 9, 30, lambda row, now: _known(row.speed(now), rate)),
+    Column("time", 6, 60, lambda row, now: _known(row.elapsed(now), span)),
     Column("left", 7, 50, _left),
     Column("note", 16, 10, _note, right=False),
 )

@@ -24,8 +24,7 @@ from ..events import (
 )
 from ..results import stamp
 from ..untrusted import shown
-from . import pace
-from .board import BAD, RUNNING, Board, Row, Sizes
+from .board import BAD, RUNNING, Board, Row, Sizes, totals
 from .console import STYLES, problem_lines, warning_lines
 from .format import counts, percent, size, span
 
@@ -53,7 +52,7 @@ def heartbeat(board: Board, now: float) -> Text | None:
         return None
     named = [_at_work(row, now) for row in running[:_NAMED]]
     more = [f"and {len(running) - _NAMED} more"] if len(running) > _NAMED else []
-    states = pace.totals(board.rows.values(), now).states
+    states = totals(board.rows.values(), now).states
     others = counts({state: count for state, count in states.items() if state != RUNNING})
     return stamped(now, "", Text("; ".join(["running: " + ", ".join(named + more), *([others] if others else [])])))
 
@@ -70,7 +69,7 @@ def what_it_did(row: Row, outcome: str, now: float) -> Text:
         words.append(f"archive {row.archive.name}")
     if row.streams:
         words.append(plural(len(row.streams), "stream"))
-    spent = pace.elapsed(row, now)
+    spent = row.elapsed(now)
     if spent is not None:
         words.append(f"in {span(spent)}")
     return Text.assemble((outcome, STYLES.get(outcome, "")), "".join(f", {word}" for word in words))
@@ -128,7 +127,7 @@ def _at_work(row: Row, now: float) -> str:
     words = [row.name]
     if row.current:
         words.append(row.current.step.value)
-        done = pace.progress(row)
+        done = row.progress
         if done:
             words.append(percent(done.fraction, estimated=done.estimated))
         if row.current.step is Step.CREATE:
@@ -136,5 +135,5 @@ def _at_work(row: Row, now: float) -> str:
         if row.current.step is Step.STREAM:
             words += [row.current.detail, *([size(row.stream.original)] if row.stream else [])]
         words.append(f"for {span(now - row.current.started)}")
-    silent = pace.silence(row, now)
+    silent = row.silence(now)
     return " ".join(words) + (f" (no news for {span(silent)})" if silent is not None else "")

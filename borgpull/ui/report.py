@@ -15,8 +15,7 @@ from ..errors import party_code
 from ..events import ArchiveCreated, CommandFinished, Event, Outcome, Retried, Step
 from ..results import stamp
 from ..untrusted import shown
-from . import pace
-from .board import LARGEST, Board, Row, StepRecord, cleaned, closed
+from .board import LARGEST, Board, Row, StepRecord, cleaned, closed, totals
 
 SCHEMA = 1
 NOT_STARTED = "not-started"
@@ -133,7 +132,7 @@ def _value(name: str, value: Any) -> Any:  # noqa: ANN401 - of any field
 
 def _totals(board: Board) -> dict[str, Any]:
     # No speed is asked for, so any moment will do.
-    every = pace.totals(board.rows.values(), 0.0)
+    every = totals(board.rows.values(), 0.0)
     ends = Counter(row.outcome or NOT_STARTED for row in board.rows.values())
     return {
         "targets": every.targets,

@@ -13,8 +13,7 @@ from rich.text import Text
 
 from ..errors import plural
 from ..events import WORST_FIRST, Step
-from . import pace
-from .board import WAITING, Board, Row, closed
+from .board import WAITING, Board, Row, closed, totals
 from .console import STYLES, problem_lines, warning_lines
 from .format import counts, number, size, span
 from .lines import stamped, what_it_did
@@ -68,7 +67,7 @@ def _table(board: Board, now: float, *, wide: bool) -> Table:
         table.add_column("archive", overflow="fold")
     for row in board.rows.values():
         sizes = row.sizes
-        spent = pace.elapsed(row, now)
+        spent = row.elapsed(now)
         cells = [
             Text(row.name),
             Text(_outcome(row), style=STYLES.get(_outcome(row), "")),
@@ -103,8 +102,8 @@ def _troubles(row: Row) -> list[Text]:
 
 
 def _last_line(board: Board, now: float) -> Text:
-    every = pace.totals(board.rows.values(), now)
-    spent = pace.elapsed(board.run, now)
+    every = totals(board.rows.values(), now)
+    spent = board.run.elapsed(now)
     words = [f"{plural(every.targets, 'target')}: {_ends(board.rows.values())}"] if every.targets else ["no target"]
     words += [f"{size(every.sizes.original)} read", f"{size(every.sizes.new)} new"]
     if spent is not None:
