@@ -11,7 +11,8 @@ from .. import fleet
 from ..config import Config, Target, units
 from ..events import Event, Said
 from ..results import Drills
-from ..ui import console, restore
+from ..ui import console
+from ..ui.archives import drilled_lines
 from .base import AnsweringCommand, amount, whole_number
 from .exit_codes import DONE, FAILED, OF_DRILL, TAMPERED
 
@@ -62,7 +63,7 @@ class Drill(AnsweringCommand):
             if self.json:
                 console.data(Drills(seed=seed, targets=done).text)
             else:
-                console.answer(restore.drilled_lines(done, seed=seed))
+                console.answer(drilled_lines(done, seed=seed))
             return max(TAMPERED if each.closed else DONE if each.good else FAILED for each in done)
 
         return self.about_selected(names, work)

@@ -11,9 +11,9 @@ from ..errors import UsageError
 from ..events import Event
 from ..repository import TargetContext
 from ..restore import Wanted
+from ..ui import archives as ui
 from ..ui import console
-from ..ui import restore as ui
-from ..ui.restore import Percentage
+from ..ui.archives import Percentage
 from .base import ReadingCommand
 from .exit_codes import DONE, FAILED, WARNINGS
 

@@ -7,20 +7,21 @@
 - Colour repeats what a word already says. Nothing is said by colour alone.
 - An error is two lines: "error: PARTY: CAUSE", then "hint: WHAT TO DO" where something useful can be said.
   Lines "found: WHAT" between them name the traces of tampering.
-- Text is never read as rich markup, and passes through `figures.shown`, whoever said it.
+- Text is never read as rich markup, and is cleaned here (`labelled`, `table`) or by the board, whoever said it.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from pathlib import Path
 from typing import IO, TextIO, cast
 
-from rich.console import Console, RenderableType
+from rich.console import Console, JustifyMethod, RenderableType
+from rich.table import Table
 from rich.text import Text
 
 from ..errors import CONTROLLER, Failure, Problem
@@ -151,8 +152,27 @@ class Output:
             ) from None
 
 
+def table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str | Text]],
+    *,
+    fold: Sequence[str] = (),
+    right: Sequence[str] = (),
+    gap: int = 2,
+) -> Table:
+    """Return a table; the columns to `fold` are broken where there is no room. Cells that are no Text are cleaned."""
+    made = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="bold")
+    for title in columns:
+        folds = title in fold
+        justify: JustifyMethod = "right" if title in right else "left"
+        made.add_column(title, justify=justify, no_wrap=not folds, overflow="fold" if folds else "ellipsis")
+    for row in rows:
+        made.add_row(*(cell if isinstance(cell, Text) else Text(shown(cell)) for cell in row))
+    return made
+
+
 def answer(parts: Iterable[RenderableType]) -> None:
-    """Print tables and lines on stdout: what somebody asked for."""
+    """Print tables and lines on stdout: the answer of a command."""
     console = console_on(sys.stdout or Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
     # A table in a pipe is as wide as it is: a program cuts it, or nobody does.
     console.width = terminal_size(console.file)[0] if console.file.isatty() else _WIDE

@@ -1,6 +1,6 @@
 """What `doctor` and `config check` found, for people: pure, returns a table and lines.
 
-C and B have a line for each thing that was looked at, targets a row each, side by side. Every mark is a word too.
+The controller and the backup server have a line for each check, targets a row each. Every mark is a word too.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from rich.text import Text
 from ..errors import BACKUP_SERVER, CONTROLLER, Party, Problem, plural, the
 from ..results import Finding, Mark
 from ..untrusted import shown
-from .console import STYLES, labelled, problem_lines
+from .console import STYLES, labelled, problem_lines, table
 
 _MARKS = {
     Mark.OK: ("✓ ok", STYLES["done"]),
@@ -41,7 +41,7 @@ def doctor_lines(findings: Sequence[Finding]) -> list[RenderableType]:
     if sheets:
         parts += [_side_by_side(sheets), Text("")]
     for checks in sheets.values():
-        parts += _troubles(checks)
+        parts += _problems(checks)
     return [*parts, _last_line(findings, sheets)]
 
 
@@ -54,15 +54,13 @@ def _listed(checks: Iterable[Finding]) -> Iterator[Text]:
 
 
 def _side_by_side(sheets: _Sheets) -> Table:
+    columns = ["target", *(finding.what for finding in next(iter(sheets.values())))]
+    rows: list[list[str | Text]] = [
+        [party.name if isinstance(party, Party) else party, *(_cell(finding) for finding in checks)]
+        for party, checks in sheets.items()
+    ]
     # One space between the columns: with nine of them, a name has room on a screen of 80.
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    table.add_column("target", overflow="fold")
-    for finding in next(iter(sheets.values())):
-        table.add_column(finding.what, no_wrap=True)
-    for party, checks in sheets.items():
-        name = party.name if isinstance(party, Party) else party
-        table.add_row(Text(shown(name)), *(_cell(finding) for finding in checks))
-    return table
+    return table(columns, rows, fold=["target"], gap=1)
 
 
 def _cell(finding: Finding) -> Text:
@@ -74,7 +72,7 @@ def _cell(finding: Finding) -> Text:
     return Text(word, style=style)
 
 
-def _troubles(checks: Iterable[Finding]) -> Iterator[Text]:
+def _problems(checks: Iterable[Finding]) -> Iterator[Text]:
     for finding in checks:
         match finding.mark:
             case Mark.FAILED:

@@ -1,4 +1,4 @@
-"""Events as lines for people: what is worth a line, and its words. Pure; `display` and `live` print them.
+"""Events as lines for people: what is worth a line, and its words. Pure; `display` prints them.
 
 Each line opens with the time and the target, so that one line out of a long journal still says enough.
 """
@@ -23,8 +23,7 @@ from ..events import (
     Warned,
 )
 from ..results import stamp
-from ..untrusted import shown
-from .board import BAD, RUNNING, Board, Row, Sizes, totals
+from .board import BAD, RUNNING, Board, Row, Sizes, cleaned, totals
 from .console import STYLES, problem_lines, warning_lines
 from .format import counts, percent, size, span
 
@@ -34,14 +33,14 @@ _NAMED = 8
 
 def event_lines(board: Board, event: Event, *, verbose: bool = False) -> list[Text]:
     """Return the lines of `event`, most often one or none; `board` has it folded in already."""
+    event = cleaned(event)
     return [stamped(event.at, event.target, line) for line in _bodies(board, event, verbose=verbose)]
 
 
 def is_wrong(board: Board, event: Event) -> bool:
     """Tell whether `event` says that something went wrong: all that is left with --quiet."""
     if isinstance(event, TargetFinished):
-        row = board.rows[shown(event.target)] if event.target else board.run
-        return event.outcome in BAD and not row.failures
+        return event.outcome in BAD and not _row(board, cleaned(event)).failures
     return isinstance(event, Warned | Failed)
 
 
@@ -77,7 +76,7 @@ def what_it_did(row: Row, outcome: str, now: float) -> Text:
 
 def stamped(at: float, target: str, body: Text) -> Text:
     """Return `body` as a line that can stand alone: when, and which target; "run" where it concerns none."""
-    return Text.assemble(f"{stamp(at)} {shown(target) or 'run'}: ", body)
+    return Text.assemble(f"{stamp(at)} {target or 'run'}: ", body)
 
 
 def _bodies(board: Board, event: Event, *, verbose: bool) -> list[Text]:
@@ -86,11 +85,11 @@ def _bodies(board: Board, event: Event, *, verbose: bool) -> list[Text]:
         case RunStarted():
             bodies = [Text(f"{plural(len(event.targets), 'target')}, {event.jobs} at a time")]
         case StepStarted() if verbose:
-            bodies = [Text(f"{event.step}: started{f', {shown(event.detail)}' if event.detail else ''}")]
+            bodies = [Text(f"{event.step}: started{f', {event.detail}' if event.detail else ''}")]
         case StepFinished():
             bodies = [Text(_step_words(_row(board, event), event))]
         case StepSkipped():
-            bodies = [Text(f"{event.step}: skipped, {shown(event.reason)}")]
+            bodies = [Text(f"{event.step}: skipped, {event.reason}")]
         case TargetFinished():
             bodies = [what_it_did(_row(board, event), event.outcome, event.at)]
         case Warned():
@@ -98,24 +97,24 @@ def _bodies(board: Board, event: Event, *, verbose: bool) -> list[Text]:
         case Retried():
             when = f"in {span(event.seconds)}" if event.seconds else "at the end of the run"
             again = f"attempt {event.attempt} of {event.attempts} {when}"
-            bodies = [Text(f"{shown(event.party)}: {shown(event.cause)}; {again}")]
+            bodies = [Text(f"{event.party}: {event.cause}; {again}")]
         case Failed():
             bodies = problem_lines(event)
         case CommandFinished() if verbose:
-            bodies = [Text(f"{shown(event.command)} said: {shown(line)}") for line in event.output]
+            bodies = [Text(f"{event.command} said: {line}") for line in event.output]
         case Said() if verbose:
-            bodies = [Text(f"{shown(event.party)} said: {shown(event.text)}")]
+            bodies = [Text(f"{event.party} said: {event.text}")]
     return bodies
 
 
 def _row(board: Board, event: Event) -> Row:
-    return board.rows[shown(event.target)] if event.target else board.run
+    return board.rows[event.target] if event.target else board.run
 
 
 def _step_words(row: Row, event: StepFinished) -> str:
     words = [f"{event.step}: {event.outcome}"]
     if event.detail:
-        words.append(shown(event.detail))
+        words.append(event.detail)
     elif event.step is Step.CREATE:
         words += read_and_new(row.sizes)
     if event.step is Step.STREAM:

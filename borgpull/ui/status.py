@@ -14,7 +14,7 @@ from rich.text import Text
 from ..errors import Problem, plural, target_party
 from ..results import Level, State, StatusReport, TargetStatus, worst_level
 from ..untrusted import shown
-from .console import STYLES, problem_lines
+from .console import STYLES, problem_lines, table
 from .format import size, span
 
 _WORDS = {State.NEVER: "never backed up"}
@@ -55,20 +55,15 @@ def _group(state: State, names: Sequence[str]) -> str:
 
 
 def _table(targets: Sequence[TargetStatus], now: float) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("target", overflow="fold")
-    table.add_column("state", no_wrap=True)
-    for title in ("last good", "archives", "size", "growth", "free", "checked"):
-        table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("ledger", no_wrap=True)
-    for target in targets:
-        state = Text(target.state, style=STYLES[target.state])
-        table.add_row(Text(shown(target.target)), state, *map(Text, _cells(target, now)))
-    return table
+    figures = ["last good", "archives", "size", "growth", "free", "checked"]
+    rows = [_cells(target, now) for target in targets]
+    return table(["target", "state", *figures, "ledger"], rows, fold=["target"], right=figures)
 
 
-def _cells(target: TargetStatus, now: float) -> list[str]:
+def _cells(target: TargetStatus, now: float) -> list[str | Text]:
     return [
+        target.target,
+        Text(target.state, style=STYLES[target.state]),
         f"{span(target.last.age)} ago" if target.last else "never",
         "" if target.archives is None else str(target.archives),
         "" if target.size is None else size(target.size),

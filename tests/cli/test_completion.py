@@ -27,7 +27,7 @@ def whole():
 @pytest.fixture
 def complete(whole):
     def complete(*words):
-        kind, *lines = answer(whole, ["borgpull", *words]).lines()
+        kind, *lines = answer(whole, ["borgpull", *words])
         assert all(line.count("\t") == 1 for line in lines)
         return kind if kind != ":words" else [line.partition("\t")[0] for line in lines]
 
