@@ -7,7 +7,7 @@ is an error.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -264,52 +264,64 @@ def _worst(run: Row, rows: dict[str, Row]) -> Outcome:
 
 
 def _change(row: Row, event: Event) -> Row:
-    change = _CHANGES.get(type(event))
-    return change(row, event) if change else row
+    changes: dict[str, Any] = {}
+    match event:
+        case StepStarted() | StepFinished() | StepSkipped():
+            return _step(row, event)
+        case Estimated():
+            changes = {"estimate": _count(event.original_size)}
+        case ArchiveProgress():
+            changes = _progress(row, event)
+        case PercentProgress() if event.total > 0:
+            done = replace(event, current=min(_count(event.current), event.total))
+            changes = {"percent": done, "note": event.message}
+        case ArchiveCreated() if event.stream:
+            # A second attempt reads every stream again.
+            others = (each for each in row.streams if each.stream != event.stream)
+            changes = {"streams": (*others, event)[:KEPT]}
+        case ArchiveCreated():
+            changes = {"archive": event, "sizes": _sizes(event)}
+        case CommandFinished():
+            changes = {"commands": (*row.commands, replace(event, output=event.output[:KEPT]))[:KEPT]}
+        case Warned():
+            changes = {"warnings": (*row.warnings, event)[:KEPT], "warning_count": row.warning_count + 1}
+        case Failed():
+            changes = {"failures": (*row.failures, replace(event, findings=event.findings[:KEPT]))[:KEPT]}
+        case Retried():
+            when = f"in {round(event.seconds)} s" if event.seconds else "at the end of the run"
+            note = f"again {when}: {event.cause}"
+            changes = {"retries": (*row.retries, event)[:KEPT], "percent": None, "note": note}
+        case TargetFinished():
+            changes = {"finished": event.at, "outcome": event.outcome, "percent": None}
+    return replace(row, **changes)
 
 
-def _step_started(row: Row, event: StepStarted) -> Row:
-    opened = StepRecord(step=event.step, started=event.at, detail=event.detail)
-    row = replace(row, steps=(*row.steps, opened), percent=None, note=opened.detail)
+def _step(row: Row, event: StepStarted | StepFinished | StepSkipped) -> Row:
+    record = StepRecord(step=event.step, started=event.at)
+    if isinstance(event, StepSkipped):
+        record = replace(record, finished=event.at, detail=event.reason, skipped=True)
+        return replace(row, steps=(*row.steps, record), percent=None, note=f"{event.step} skipped: {event.reason}")
+    if isinstance(event, StepFinished):
+        places = (n for n in reversed(range(len(row.steps))) if row.steps[n].step is event.step and row.steps[n].open)
+        place = next(places, len(row.steps))
+        begun = row.steps[place] if place < len(row.steps) else record
+        ended = replace(begun, finished=event.at, outcome=event.outcome, detail=event.detail)
+        steps = (*row.steps[:place], ended, *row.steps[place + 1 :])
+        return replace(row, steps=steps, percent=None, note=ended.detail)
+    row = replace(row, steps=(*row.steps, replace(record, detail=event.detail)), percent=None, note=event.detail)
     if event.step is Step.STREAM:
         return replace(row, stream=None)
     # A second attempt reads everything again: numbers of the first one would look like progress.
     return replace(row, sizes=None, samples=()) if event.step is Step.CREATE else row
 
 
-def _step_finished(row: Row, event: StepFinished) -> Row:
-    place = _open_place(row.steps, event.step)
-    begun = row.steps[place] if place is not None else StepRecord(step=event.step, started=event.at)
-    ended = replace(begun, finished=event.at, outcome=event.outcome, detail=event.detail)
-    steps = (*row.steps, ended) if place is None else (*row.steps[:place], ended, *row.steps[place + 1 :])
-    return replace(row, steps=steps, percent=None, note=ended.detail)
-
-
-def _step_skipped(row: Row, event: StepSkipped) -> Row:
-    skipped = StepRecord(step=event.step, started=event.at, finished=event.at, detail=event.reason, skipped=True)
-    return replace(row, steps=(*row.steps, skipped), percent=None, note=f"{event.step} skipped: {event.reason}")
-
-
-def _open_place(steps: tuple[StepRecord, ...], step: Step) -> int | None:
-    places = (n for n in reversed(range(len(steps))) if steps[n].step is step and steps[n].open)
-    return next(places, None)
-
-
-def _estimated(row: Row, event: Estimated) -> Row:
-    return replace(row, estimate=_count(event.original_size))
-
-
-def _archive_progress(row: Row, event: ArchiveProgress) -> Row:
-    sizes = Sizes(original=_count(event.original_size), new=_count(event.deduplicated_size), files=_count(event.files))
+def _progress(row: Row, event: ArchiveProgress) -> dict[str, Any]:
+    sizes = _sizes(event)
     if row.current and row.current.step is Step.STREAM:
-        return replace(row, stream=sizes, percent=None, note=f"{row.current.detail}: {size(sizes.original)} read")
+        return {"stream": sizes, "percent": None, "note": f"{row.current.detail}: {size(sizes.original)} read"}
     samples = _sampled(row.samples, event.at, sizes.original)
-    return replace(row, sizes=sizes, samples=samples, percent=None, note=_place(event.path))
-
-
-def _place(path: str) -> str:
     # The end of a path says more than its beginning, and there is room for little.
-    return "/".join(path.split("/")[-2:])
+    return {"sizes": sizes, "samples": samples, "percent": None, "note": "/".join(event.path.split("/")[-2:])}
 
 
 def _sampled(samples: tuple[tuple[float, int], ...], at: float, count: int) -> tuple[tuple[float, int], ...]:
@@ -323,60 +335,10 @@ def _sampled(samples: tuple[tuple[float, int], ...], at: float, count: int) -> t
     return (*kept, (at, count))
 
 
-def _percent_progress(row: Row, event: PercentProgress) -> Row:
-    if event.total <= 0:
-        return row
-    done = replace(event, current=min(_count(event.current), event.total))
-    return replace(row, percent=done, note=event.message)
-
-
-def _archive_created(row: Row, event: ArchiveCreated) -> Row:
-    if event.stream:
-        # A second attempt reads every stream again.
-        others = (each for each in row.streams if each.stream != event.stream)
-        return replace(row, streams=(*others, event)[:KEPT])
-    sizes = Sizes(original=_count(event.original_size), new=_count(event.deduplicated_size), files=_count(event.files))
-    return replace(row, archive=event, sizes=sizes)
-
-
-def _command_finished(row: Row, event: CommandFinished) -> Row:
-    return replace(row, commands=(*row.commands, replace(event, output=event.output[:KEPT]))[:KEPT])
-
-
-def _warned(row: Row, event: Warned) -> Row:
-    return replace(row, warnings=(*row.warnings, event)[:KEPT], warning_count=row.warning_count + 1)
-
-
-def _failed(row: Row, event: Failed) -> Row:
-    return replace(row, failures=(*row.failures, replace(event, findings=event.findings[:KEPT]))[:KEPT])
-
-
-def _retried(row: Row, event: Retried) -> Row:
-    when = f"in {round(event.seconds)} s" if event.seconds else "at the end of the run"
-    note = f"again {when}: {event.cause}"
-    return replace(row, retries=(*row.retries, event)[:KEPT], percent=None, note=note)
-
-
-def _target_finished(row: Row, event: TargetFinished) -> Row:
-    return replace(row, finished=event.at, outcome=event.outcome, percent=None)
+def _sizes(event: ArchiveProgress | ArchiveCreated) -> Sizes:
+    return Sizes(original=_count(event.original_size), new=_count(event.deduplicated_size), files=_count(event.files))
 
 
 def _count(number: int) -> int:
-    """Return a number that T's borg said, made fit for arithmetic and for a JSON reader."""
+    """Return a number from the target's borg, made fit for arithmetic and for a JSON reader."""
     return max(0, min(number, LARGEST))
-
-
-_CHANGES: dict[type[Event], Callable[[Row, Any], Row]] = {
-    StepStarted: _step_started,
-    StepFinished: _step_finished,
-    StepSkipped: _step_skipped,
-    Estimated: _estimated,
-    ArchiveProgress: _archive_progress,
-    PercentProgress: _percent_progress,
-    ArchiveCreated: _archive_created,
-    CommandFinished: _command_finished,
-    Warned: _warned,
-    Failed: _failed,
-    Retried: _retried,
-    TargetFinished: _target_finished,
-}
