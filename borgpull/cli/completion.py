@@ -17,7 +17,7 @@ from ..errors import UsageError
 from ..ui import console
 from .app import BorgPull
 from .exit_codes import DONE
-from .help import Command, Option, Page, page_of
+from .help import Command, Option, Page
 
 WORDS, FILES, DIRECTORIES = ":words", ":files", ":directories"
 _MOST_CONFIG = 16 * 1024 * 1024
@@ -33,7 +33,7 @@ class Completion(Command):
 
     def main(self, shell: str, *words: str) -> int:
         if shell == "words":
-            console.data("\n".join(answer(page_of(BorgPull, "borgpull"), words)) + "\n")
+            console.data("\n".join(answer(Page(BorgPull, "borgpull"), words)) + "\n")
         elif shell in SHELLS and not words:
             console.data(
                 resources.files(__package__).joinpath("scripts", f"completion.{shell}").read_text(encoding="utf-8")

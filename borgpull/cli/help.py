@@ -1,4 +1,4 @@
-"""What every command is, and says of itself: a plumbum application with errors and help of our own.
+"""The base of every command: a plumbum application with errors and help of our own.
 
 plumbum would print errors on stdout and exit 2, which here means that a target failed; its help names types, and lists
 switches that nobody needs. Help and shell completion are read from the applications, so neither can know another option
@@ -13,7 +13,7 @@ import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, SupportsIndex
 
@@ -38,20 +38,14 @@ class Option:
     argument: str
     text: str
 
-    @property
-    def shown(self) -> str:
-        """Return it as it is written: `-c, --config FILE`."""
-        names = ", ".join(self.names)
-        return f"{names} {self.argument}" if self.argument else names
-
 
 @dataclass(frozen=True, kw_only=True)
 class Parameter:
     """A word that a command takes, such as NAME."""
 
     name: str
-    optional: bool = False
-    repeated: bool = False
+    optional: bool
+    repeated: bool
 
     @property
     def shown(self) -> str:
@@ -59,27 +53,29 @@ class Parameter:
         return (f"[{self.name}]" if self.optional else self.name) + ("..." if self.repeated else "")
 
 
-@dataclass(frozen=True, kw_only=True)
 class Page:
-    """A command as the operator types it; `commands` are those that it is made of, each with its summary.
+    """A command as the operator types it, `name`; `commands` are those that it is made of, each with its summary."""
 
-    `inner` returns the page of one of them.
-    """
-
-    command: str
-    summary: str
-    paragraph: str
-    exit_codes: Mapping[str, str]
-    parameters: tuple[Parameter, ...]
-    options: tuple[Option, ...]
-    commands: Mapping[str, str]
-    inner: Callable[[str], Page]
+    def __init__(self, command: type[Command], name: str, summary: str = "") -> None:
+        self.name = name
+        self.summary = summary
+        self.paragraph = " ".join((command.__doc__ or "").split())
+        self.exit_codes = command.EXIT_CODES
+        self.commands = command.COMMANDS
+        self.parameters = [] if self.commands else list(_parameters(command))
+        self._application = command(name)
+        self.options = list(_options(self._application))
 
     @property
     def usage(self) -> str:
         words = ["COMMAND"] if self.commands else []
         words += ["[OPTION]..."] if self.options else []
-        return " ".join([self.command, *words, *(parameter.shown for parameter in self.parameters)])
+        return " ".join([self.name, *words, *(parameter.shown for parameter in self.parameters)])
+
+    def inner(self, word: str) -> Page:
+        """Return the page of one of `commands`."""
+        loaded: Any = self._application._subcommands[word].get()
+        return Page(loaded, f"{self.name} {word}", self.commands[word])
 
 
 class _Words(list[str]):
@@ -121,7 +117,7 @@ class Command(cli.Application):
     def help(self) -> None:
         name = str(self.PROGNAME)
         summary = self.parent.COMMANDS[name.rpartition(" ")[2]] if self.parent else ""
-        sys.stdout.write(help_text(page_of(type(self), name, summary)))
+        sys.stdout.write(help_text(Page(type(self), name, summary)))
 
     @property
     def see(self) -> str:
@@ -160,7 +156,7 @@ class Command(cli.Application):
             for name in info.requires:
                 if self.options[name].func not in given:
                     return f"{used.swname} needs {_dashed(name)} too"
-        return f"too few words or too many: `{page_of(type(self), str(self.PROGNAME)).usage}`"
+        return f"too few words or too many: `{Page(type(self), str(self.PROGNAME)).usage}`"
 
 
 class Group(Command):
@@ -178,25 +174,6 @@ class Group(Command):
         nearest = difflib.get_close_matches(words[0], names, n=1)
         hint = f"did you mean `{self.PROGNAME} {nearest[0]}`?" if nearest else self.see
         raise UsageError(f"there is no command `{self.PROGNAME} {words[0]}`", hint=hint)
-
-
-def page_of(command: type[Command], name: str, summary: str = "") -> Page:
-    application = command(name)
-
-    def inner(word: str) -> Page:
-        loaded: Any = application._subcommands[word].get()
-        return page_of(loaded, f"{name} {word}", command.COMMANDS[word])
-
-    return Page(
-        command=name,
-        summary=summary,
-        paragraph=" ".join((command.__doc__ or "").split()),
-        exit_codes=command.EXIT_CODES,
-        parameters=() if command.COMMANDS else tuple(_parameters(command)),
-        options=tuple(_options(application)),
-        commands=command.COMMANDS,
-        inner=inner,
-    )
 
 
 def _options(application: Command) -> Iterator[Option]:
@@ -243,12 +220,17 @@ def help_text(page: Page) -> str:
     parts += ["\n".join(_wrapped(text, width)) for text in (page.summary, page.paragraph) if text]
     if page.commands:
         parts.append(_listed("Commands:", page.commands.items(), width))
-    parts.append(_listed("Options:", ((option.shown, option.text) for option in page.options), width))
+    parts.append(_listed("Options:", ((_written(option), option.text) for option in page.options), width))
     if page.exit_codes:
         parts.append(_listed("Exit codes:", page.exit_codes.items(), width))
     if page.commands:
-        parts.append(f"`{page.command} COMMAND --help` tells more about each.")
+        parts.append(f"Run `{page.name} COMMAND --help` for more about each.")
     return "\n\n".join(parts) + "\n"
+
+
+def _written(option: Option) -> str:
+    """Return an option as it is written: `-c, --config FILE`."""
+    return f"{', '.join(option.names)} {option.argument}".rstrip()
 
 
 def _listed(title: str, entries: Iterable[tuple[str, str]], width: int) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from borgpull.cli.app import BorgPull
 from borgpull.cli.completion import answer
-from borgpull.cli.help import page_of
+from borgpull.cli.help import Page
 
 CONFIG = """
 [borg]
@@ -21,7 +21,7 @@ Name = "\\u001b[2Jevil"
 
 @pytest.fixture(scope="module")
 def whole():
-    return page_of(BorgPull, "borgpull")
+    return Page(BorgPull, "borgpull")
 
 
 @pytest.fixture
