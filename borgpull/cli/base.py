@@ -321,6 +321,7 @@ class DecidingCommand(OneTargetCommand):
 
     async def confirm(self, question: str) -> bool:
         """Ask on the terminal, for standard input may hold the config. Raises UsageError without a terminal."""
-        if self.yes:
-            return True
-        return await prompts.confirm(question, hint="add --yes if you know what it will do")
+        confirmed = self.yes or await prompts.confirm(question, hint="add --yes if you know what it will do")
+        if not confirmed:
+            message_note("nothing was changed")
+        return confirmed
