@@ -23,12 +23,12 @@ class List(ReadingCommand):
     contacts no target, and changes nothing.
     """
 
-    why = cli.Flag(["--why"], help="tell of each archive which rule keeps it, or that the next run would remove it")
-    json = cli.Flag(["--json"], help="print JSON, docs/list.schema.json; names are as they are, not cleaned")
+    why = cli.Flag(["--why"], help="show for each archive the rule that keeps it, or that the next run would remove it")
+    json = cli.Flag(["--json"], help="print JSON (docs/list.schema.json); names are as they are, not cleaned")
 
     def main(self, name: str, archive: str = "", *patterns: str) -> int:
         if self.why and archive:
-            raise UsageError("--why is about all archives of a target, and takes no ARCHIVE", hint=self.see)
+            raise UsageError("--why is about all archives of a target: leave ARCHIVE out", hint=self.see)
         return self.about(name, lambda context: self._list(context, archive, patterns), alone=False)
 
     async def _list(self, context: TargetContext, archive: str, patterns: tuple[str, ...]) -> int:
@@ -73,11 +73,11 @@ class _Listing:
         self.items += 1
 
     def end(self) -> None:
-        """Print what comes after the last one. Raises Failure when stdout did not take all of the JSON."""
+        """Print the end after the last one. Raises Failure when stdout did not take all of the JSON."""
         if self._as_json:
             self._output.write(ui.FILES_END if self.items else self._head + ui.FILES_END)
             self._output.close()
         else:
-            # People may have had enough of it, in `less` or `head`.
+            # A reader such as `less` or `head` may stop early.
             with contextlib.suppress(Failure):
                 self._output.close()

@@ -29,22 +29,20 @@ class Restore(ReadingCommand):
     to = cli.SwitchAttr(["--to"], str, argname="DIR", help="the folder; with --onto-target a folder on the target")
     onto_target = cli.Flag(
         ["--onto-target"],
-        help="extract on the target, through a session that cannot change what is in the repository unnoticed",
+        help="extract on the target; any change to the repository by its session is detected",
     )
-    overwrite = cli.Flag(["--overwrite"], help="replace files that are there already; others stay")
-    numeric_ids = cli.Flag(
-        ["--numeric-ids"], help="give files to the user and group ids, not the names, of the archive"
-    )
-    dry_run = cli.Flag(["-n", "--dry-run"], help="say what would be restored and what is in the way; write nothing")
-    verify = cli.Flag(["--verify"], help="read all of it again, and compare it with the archive's own record")
-    json = cli.Flag(["--json"], help="print a report as JSON, docs/restore.schema.json")
+    overwrite = cli.Flag(["--overwrite"], help="replace existing files; others stay")
+    numeric_ids = cli.Flag(["--numeric-ids"], help="set owners by the user and group ids of the archive, not the names")
+    dry_run = cli.Flag(["-n", "--dry-run"], help="show what would be restored and what is in the way; write nothing")
+    verify = cli.Flag(["--verify"], help="read all of it again, and compare it with the archive")
+    json = cli.Flag(["--json"], help="print a report as JSON (docs/restore.schema.json)")
     _percentage: Percentage | None = None
 
     def main(self, name: str, archive: str = "latest", *paths: str) -> int:
         folder = self._folder()
         if self.at and self.onto_target:
             hint = "restore it here with `--to DIR`, or put the whole state back with `borgpull rollback --to TIME`"
-            raise UsageError("--at reads on this machine alone, and takes no --onto-target", hint=hint)
+            raise UsageError("--at does not go with --onto-target: it reads on this machine alone", hint=hint)
 
         async def work(context: TargetContext) -> int:
             wanted = Wanted(
@@ -66,13 +64,13 @@ class Restore(ReadingCommand):
             if self.onto_target:
                 return ""
             raise UsageError(
-                "it is not said where to restore to",
-                hint="add `--to DIR` for a folder here, or --onto-target to put it back where it was",
+                "no destination",
+                hint="add `--to DIR` for a folder here, or --onto-target for the original place",
             )
         if not self.onto_target:
             return str(Path(self.to).absolute())
         if not self.to.startswith("/"):
-            raise UsageError(f"--to {self.to}: a folder on the target is named by its whole path, from / on")
+            raise UsageError(f"--to {self.to}: a folder on the target needs an absolute path")
         return str(self.to)
 
     async def _restore(self, context: TargetContext, wanted: Wanted) -> int:
@@ -84,7 +82,7 @@ class Restore(ReadingCommand):
         finally:
             self._percentage.end()
         if done.archive.verified is False:
-            console.message_warning("this archive was not verified by any run: do not rely on it")
+            console.message_warning("no run has verified this archive: do not rely on it")
         if self.json:
             console.data(done.text)
         else:
