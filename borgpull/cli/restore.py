@@ -39,25 +39,20 @@ class Restore(ReadingCommand):
     _percentage: Percentage | None = None
 
     def main(self, name: str, archive: str = "latest", *paths: str) -> int:
-        folder = self._folder()
         if self.at and self.onto_target:
             hint = "restore it here with `--to DIR`, or put the whole state back with `borgpull rollback --to TIME`"
             raise UsageError("--at does not go with --onto-target: it reads on this machine alone", hint=hint)
-
-        async def work(context: TargetContext) -> int:
-            wanted = Wanted(
-                archive=archive,
-                patterns=paths,
-                folder=folder,
-                onto_target=bool(self.onto_target),
-                overwrite=bool(self.overwrite),
-                numeric_ids=bool(self.numeric_ids),
-                dry_run=bool(self.dry_run),
-                verify=bool(self.verify),
-            )
-            return await self._restore(context, wanted)
-
-        return self.about(name, work)
+        wanted = Wanted(
+            archive=archive,
+            patterns=paths,
+            folder=self._folder(),
+            onto_target=bool(self.onto_target),
+            overwrite=bool(self.overwrite),
+            numeric_ids=bool(self.numeric_ids),
+            dry_run=bool(self.dry_run),
+            verify=bool(self.verify),
+        )
+        return self.about(name, lambda context: self._restore(context, wanted))
 
     def _folder(self) -> str:
         if not self.to:

@@ -22,7 +22,7 @@ from ..transport import BackupServer, Root
 
 # What the controller itself must have installed.
 PROGRAMS = ("ssh", "borg", "socat")
-# For so long the failure of one attempt to connect is the answer to all who ask.
+# For so long the failure of one attempt to connect is the answer to every job.
 _REST_SECONDS = 10.0
 # What one job needs at a time.
 _PLACES = 2

@@ -1,4 +1,4 @@
-"""One run: the connections to B, a job for each target, the outcome of each, and what a signal does to it.
+"""One run: the connections to the backup server, a job for each target, its outcome, and what a signal does.
 
 The worst outcome of a target is the run's. Nothing here knows how any of it is shown.
 """
@@ -170,7 +170,7 @@ class _Run:
     async def _attempts(
         self, target: str, work: Callable[[_IsLast], Awaitable[_Result]], *, deadline: float = math.inf
     ) -> _Result:
-        """Do `work`, and repeat it after a transient failure, until `deadline`. It is given what tells the last one."""
+        """Do `work`, and repeat it after a transient failure, until `deadline`."""
         attempts = self.config.retries + 1
         for attempt in range(1, attempts + 1):
             pause = _pause(attempt)
@@ -208,7 +208,7 @@ def _is_last(failure: Failure, *, tries_left: int, before: float) -> bool:
     """Tell whether a failure is the one to report: there will be no other attempt, or no time left for one.
 
     Another attempt may succeed after a connection that was refused, lost or not made in time, a lock, and an answer
-    that is incomplete or did not come. Never where somebody has to fix something, and never after a verdict.
+    that is incomplete or did not come. Never where an operator has to fix something, and never after a verdict.
     """
     if _is_for_share(failure):
         return False

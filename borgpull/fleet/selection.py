@@ -102,12 +102,11 @@ def read_shard(text: str) -> Shard:
     """Return the shard that "I/N" names. Raises UsageError when it names none."""
     found = _FORM.fullmatch(text)
     shard = Shard(int(found[1]), int(found[2])) if found else Shard(0, 0)
-    if not 1 <= shard.count <= MOST_SHARDS:
-        hint = f"write I/N, such as 0/3: shard I of N, at most {MOST_SHARDS}, counted from 0"
-        raise UsageError(f"--shard {text!r} names no shard", hint=hint)
-    if shard.index >= shard.count:
+    hint = f"write I/N, such as 0/3: shard I of N, at most {MOST_SHARDS}, counted from 0"
+    if 0 < shard.count <= shard.index:
         hint = f"shards are counted from 0: the last of {shard.count} is {shard.count - 1}/{shard.count}"
-        raise UsageError(f"--shard {shard}: there is no such shard", hint=hint)
+    if not shard.index < shard.count <= MOST_SHARDS:
+        raise UsageError(f"--shard {text!r}: there is no such shard", hint=hint)
     return shard
 
 

@@ -11,27 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from ..events import (
-    WORST_FIRST,
-    ArchiveCreated,
-    ArchiveProgress,
-    CommandFinished,
-    Estimated,
-    Event,
-    Failed,
-    Outcome,
-    PercentProgress,
-    Retried,
-    RunFinished,
-    RunStarted,
-    Step,
-    StepFinished,
-    StepSkipped,
-    StepStarted,
-    TargetFinished,
-    Warned,
-    worst,
-)
+from .. import events
+from ..events import WORST_FIRST, Event, Outcome, Step, worst
 from ..untrusted import shown
 from .format import size
 
@@ -102,17 +83,17 @@ class Row:
     outcome: Outcome | None = None
     steps: tuple[StepRecord, ...] = ()
     estimate: int = 0
-    percent: PercentProgress | None = None
+    percent: events.PercentProgress | None = None
     sizes: Sizes | None = None
     samples: tuple[tuple[float, int], ...] = ()
-    archive: ArchiveCreated | None = None
+    archive: events.ArchiveCreated | None = None
     stream: Sizes | None = None
-    streams: tuple[ArchiveCreated, ...] = ()
-    warnings: tuple[Warned, ...] = ()
+    streams: tuple[events.ArchiveCreated, ...] = ()
+    warnings: tuple[events.Warned, ...] = ()
     warning_count: int = 0
-    failures: tuple[Failed, ...] = ()
-    retries: tuple[Retried, ...] = ()
-    commands: tuple[CommandFinished, ...] = ()
+    failures: tuple[events.Failed, ...] = ()
+    retries: tuple[events.Retried, ...] = ()
+    commands: tuple[events.CommandFinished, ...] = ()
     note: str = ""
 
     @property
@@ -229,11 +210,11 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - of any field
 
 def fold(board: Board, event: Event) -> Board:
     event = cleaned(event)
-    if isinstance(event, RunStarted):
+    if isinstance(event, events.RunStarted):
         rows = {name: board.rows.get(name, Row(name=name)) for name in event.targets} | board.rows
         run = replace(board.run, started=event.at, finished=None, outcome=None)
         return replace(board, rows=rows, run=run, jobs=event.jobs)
-    if isinstance(event, RunFinished):
+    if isinstance(event, events.RunFinished):
         return replace(board, run=replace(board.run, finished=event.at, outcome=event.outcome))
     if not event.target:
         return replace(board, run=_change(board.run, event))
@@ -266,42 +247,42 @@ def _worst(run: Row, rows: dict[str, Row]) -> Outcome:
 def _change(row: Row, event: Event) -> Row:
     changes: dict[str, Any] = {}
     match event:
-        case StepStarted() | StepFinished() | StepSkipped():
+        case events.StepStarted() | events.StepFinished() | events.StepSkipped():
             return _step(row, event)
-        case Estimated():
+        case events.Estimated():
             changes = {"estimate": _count(event.original_size)}
-        case ArchiveProgress():
+        case events.ArchiveProgress():
             changes = _progress(row, event)
-        case PercentProgress() if event.total > 0:
+        case events.PercentProgress() if event.total > 0:
             done = replace(event, current=min(_count(event.current), event.total))
             changes = {"percent": done, "note": event.message}
-        case ArchiveCreated() if event.stream:
+        case events.ArchiveCreated() if event.stream:
             # A second attempt reads every stream again.
             others = (each for each in row.streams if each.stream != event.stream)
             changes = {"streams": (*others, event)[:KEPT]}
-        case ArchiveCreated():
+        case events.ArchiveCreated():
             changes = {"archive": event, "sizes": _sizes(event)}
-        case CommandFinished():
+        case events.CommandFinished():
             changes = {"commands": (*row.commands, replace(event, output=event.output[:KEPT]))[:KEPT]}
-        case Warned():
+        case events.Warned():
             changes = {"warnings": (*row.warnings, event)[:KEPT], "warning_count": row.warning_count + 1}
-        case Failed():
+        case events.Failed():
             changes = {"failures": (*row.failures, replace(event, findings=event.findings[:KEPT]))[:KEPT]}
-        case Retried():
+        case events.Retried():
             when = f"in {round(event.seconds)} s" if event.seconds else "at the end of the run"
             note = f"again {when}: {event.cause}"
             changes = {"retries": (*row.retries, event)[:KEPT], "percent": None, "note": note}
-        case TargetFinished():
+        case events.TargetFinished():
             changes = {"finished": event.at, "outcome": event.outcome, "percent": None}
     return replace(row, **changes)
 
 
-def _step(row: Row, event: StepStarted | StepFinished | StepSkipped) -> Row:
+def _step(row: Row, event: events.StepStarted | events.StepFinished | events.StepSkipped) -> Row:
     record = StepRecord(step=event.step, started=event.at)
-    if isinstance(event, StepSkipped):
+    if isinstance(event, events.StepSkipped):
         record = replace(record, finished=event.at, detail=event.reason, skipped=True)
         return replace(row, steps=(*row.steps, record), percent=None, note=f"{event.step} skipped: {event.reason}")
-    if isinstance(event, StepFinished):
+    if isinstance(event, events.StepFinished):
         places = (n for n in reversed(range(len(row.steps))) if row.steps[n].step is event.step and row.steps[n].open)
         place = next(places, len(row.steps))
         begun = row.steps[place] if place < len(row.steps) else record
@@ -315,7 +296,7 @@ def _step(row: Row, event: StepStarted | StepFinished | StepSkipped) -> Row:
     return replace(row, sizes=None, samples=()) if event.step is Step.CREATE else row
 
 
-def _progress(row: Row, event: ArchiveProgress) -> dict[str, Any]:
+def _progress(row: Row, event: events.ArchiveProgress) -> dict[str, Any]:
     sizes = _sizes(event)
     if row.current and row.current.step is Step.STREAM:
         return {"stream": sizes, "percent": None, "note": f"{row.current.detail}: {size(sizes.original)} read"}
@@ -335,7 +316,7 @@ def _sampled(samples: tuple[tuple[float, int], ...], at: float, count: int) -> t
     return (*kept, (at, count))
 
 
-def _sizes(event: ArchiveProgress | ArchiveCreated) -> Sizes:
+def _sizes(event: events.ArchiveProgress | events.ArchiveCreated) -> Sizes:
     return Sizes(original=_count(event.original_size), new=_count(event.deduplicated_size), files=_count(event.files))
 
 

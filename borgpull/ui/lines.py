@@ -7,21 +7,9 @@ from __future__ import annotations
 
 from rich.text import Text
 
+from .. import events
 from ..errors import plural
-from ..events import (
-    CommandFinished,
-    Event,
-    Failed,
-    Retried,
-    RunStarted,
-    Said,
-    Step,
-    StepFinished,
-    StepSkipped,
-    StepStarted,
-    TargetFinished,
-    Warned,
-)
+from ..events import Event, Step
 from ..results import stamp
 from .board import BAD, RUNNING, Board, Row, Sizes, cleaned, totals
 from .console import STYLES, problem_lines, warning_lines
@@ -39,9 +27,9 @@ def event_lines(board: Board, event: Event, *, verbose: bool = False) -> list[Te
 
 def is_wrong(board: Board, event: Event) -> bool:
     """Tell whether `event` says that something went wrong: all that is left with --quiet."""
-    if isinstance(event, TargetFinished):
+    if isinstance(event, events.TargetFinished):
         return event.outcome in BAD and not _row(board, cleaned(event)).failures
-    return isinstance(event, Warned | Failed)
+    return isinstance(event, events.Warned | events.Failed)
 
 
 def heartbeat(board: Board, now: float) -> Text | None:
@@ -82,27 +70,27 @@ def stamped(at: float, target: str, body: Text) -> Text:
 def _bodies(board: Board, event: Event, *, verbose: bool) -> list[Text]:
     bodies: list[Text] = []
     match event:
-        case RunStarted():
+        case events.RunStarted():
             bodies = [Text(f"{plural(len(event.targets), 'target')}, {event.jobs} at a time")]
-        case StepStarted() if verbose:
+        case events.StepStarted() if verbose:
             bodies = [Text(f"{event.step}: started{f', {event.detail}' if event.detail else ''}")]
-        case StepFinished():
+        case events.StepFinished():
             bodies = [Text(_step_words(_row(board, event), event))]
-        case StepSkipped():
+        case events.StepSkipped():
             bodies = [Text(f"{event.step}: skipped, {event.reason}")]
-        case TargetFinished():
+        case events.TargetFinished():
             bodies = [what_it_did(_row(board, event), event.outcome, event.at)]
-        case Warned():
+        case events.Warned():
             bodies = warning_lines(event.text, event.hint)
-        case Retried():
+        case events.Retried():
             when = f"in {span(event.seconds)}" if event.seconds else "at the end of the run"
             again = f"attempt {event.attempt} of {event.attempts} {when}"
             bodies = [Text(f"{event.party}: {event.cause}; {again}")]
-        case Failed():
+        case events.Failed():
             bodies = problem_lines(event)
-        case CommandFinished() if verbose:
+        case events.CommandFinished() if verbose:
             bodies = [Text(f"{event.command} said: {line}") for line in event.output]
-        case Said() if verbose:
+        case events.Said() if verbose:
             bodies = [Text(f"{event.party} said: {event.text}")]
     return bodies
 
@@ -111,7 +99,7 @@ def _row(board: Board, event: Event) -> Row:
     return board.rows[event.target] if event.target else board.run
 
 
-def _step_words(row: Row, event: StepFinished) -> str:
+def _step_words(row: Row, event: events.StepFinished) -> str:
     words = [f"{event.step}: {event.outcome}"]
     if event.detail:
         words.append(event.detail)
