@@ -76,7 +76,7 @@ class Problem:
 class Failure(Exception):
     """A problem that ends what was attempted.
 
-    `detail` is what the failing program printed and nobody has seen yet, for `-v`.
+    `detail` is what the failing program printed and no event has passed on yet, for `-v`.
     `transient` says that the same attempt may succeed later, without a fix.
     """
 

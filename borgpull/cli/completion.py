@@ -101,7 +101,7 @@ def _parameter(page: Page, number: int) -> str:
 
 
 def _values(name: str, last: str, words: Sequence[str], config: str) -> list[str]:
-    """Return what can be a NAME, FILE, DIR or SHELL; nobody knows anything else."""
+    """Return what can be a NAME, FILE, DIR or SHELL; nothing is known of other words."""
     match name:
         case "FILE":
             return [FILES]

@@ -50,16 +50,9 @@ class Drill(AnsweringCommand):
         async def work(directory: Path, config: Config, targets: tuple[Target, ...]) -> int:
             if not targets:
                 return DONE
-            done = await fleet.drill(
-                config,
-                targets,
-                directory=directory,
-                cache=self.cache(),
-                emit=self._on_event,
-                seed=seed,
-                size=size,
-                files=self.files,
-            )
+            cache, sample = self.cache(), {"seed": seed, "size": size, "files": self.files}
+            async with fleet.connected(config, directory=directory, cache=cache, emit=self._on_event) as run_context:
+                done = tuple([await fleet.drill(run_context, target, **sample) for target in targets])
             if self.json:
                 console.data(Drills(seed=seed, targets=done).text)
             else:

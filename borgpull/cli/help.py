@@ -1,7 +1,7 @@
 """The base of every command: a plumbum application with errors and help of our own.
 
 plumbum would print errors on stdout and exit 2, which here means that a target failed; its help names types, and lists
-switches that nobody needs. Help and shell completion are read from the applications, so neither can know another option
+switches without a use. Help and shell completion are read from the applications, so neither can know another option
 than the parser does.
 """
 
@@ -91,10 +91,9 @@ class _Words(list[str]):
 
 
 class Command(cli.Application):
-    """A command whose wrong command lines are errors of ours, and whose docstring is what its help has to add.
+    """A command with errors of ours for a wrong command line; its docstring is part of its help.
 
-    Its summary stands in the COMMANDS of the group that it is of. It has EXIT_CODES where they are other ones than
-    those of a run.
+    Its summary is in the COMMANDS of its group. EXIT_CODES are listed in its help.
     """
 
     COMMANDS: ClassVar[Mapping[str, str]] = {}
@@ -250,6 +249,6 @@ def _entry(term: str, text: str, room: int, width: int) -> Iterator[str]:
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    """Return the lines of a text; what is in backticks is a command that somebody copies, and stays in one line."""
+    """Return the lines of a text; a command in backticks is for copying, and stays in one line."""
     kept = _COMMAND.sub(lambda found: found[0].replace(" ", "\0"), text)
     return [line.replace("\0", " ") for line in textwrap.wrap(kept, width, break_on_hyphens=False)]

@@ -10,7 +10,7 @@ from plumbum import cli
 from .. import repository
 from ..errors import Failure, UsageError
 from ..repository import TargetContext, VerifiedArchives
-from ..results import ArchiveList, Item, ListedArchive, dumps
+from ..results import ArchiveList, Item, dumps
 from ..ui import archives as ui
 from ..ui import console
 from .base import ReadingCommand
@@ -48,36 +48,24 @@ class List(ReadingCommand):
         self, context: TargetContext, archives: VerifiedArchives, wanted: str, patterns: tuple[str, ...]
     ) -> int:
         archive = archives.chosen(wanted)
-        listing = _Listing(archives, archives.entry(archive), as_json=self.json)
-        await repository.each_item(context, archive, patterns, listing.add)
-        if not listing.items and patterns:
+        output = console.Output(for_programs=self.json)
+        before = ui.files_head(archives.target, archives.entry(archive), archives.closed)
+        items = 0
+
+        async def print_item(item: Item) -> None:
+            # Each as soon as it is read: there may be millions.
+            nonlocal items
+            items += 1
+            output.write(
+                f"{before if items == 1 else ','}\n    {dumps(item)}" if self.json else f"{ui.file_line(item)}\n"
+            )
+
+        await repository.each_item(context, archive, patterns, print_item)
+        if not items and patterns:
             raise repository.no_such_path(context, archive, list(patterns))
-        listing.end()
+        if self.json:
+            output.write(ui.FILES_END if items else before + ui.FILES_END)
+        # A reader such as `less` or `head` may stop early.
+        with contextlib.nullcontext() if self.json else contextlib.suppress(Failure):
+            output.close()
         return DONE
-
-
-class _Listing:
-    """The files of an archive on stdout, each as soon as it is read: there may be millions. `items` counts them."""
-
-    def __init__(self, archives: VerifiedArchives, archive: ListedArchive, *, as_json: bool) -> None:
-        self.items = 0
-        self._as_json = as_json
-        self._head = ui.files_head(archives.target, archive, archives.closed)
-        self._output = console.Output(for_programs=as_json)
-
-    async def add(self, item: Item) -> None:
-        if self._as_json:
-            self._output.write(f"{',' if self.items else self._head}\n    {dumps(item)}")
-        else:
-            self._output.write(f"{ui.file_line(item)}\n")
-        self.items += 1
-
-    def end(self) -> None:
-        """Print the end after the last one. Raises Failure when stdout did not take all of the JSON."""
-        if self._as_json:
-            self._output.write(ui.FILES_END if self.items else self._head + ui.FILES_END)
-            self._output.close()
-        else:
-            # A reader such as `less` or `head` may stop early.
-            with contextlib.suppress(Failure):
-                self._output.close()

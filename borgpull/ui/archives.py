@@ -29,7 +29,7 @@ _HINT = "check the disk of the backup server, and run `borg check --verify-data`
 
 
 def closed_lines(closed: Closed) -> list[Text]:
-    """Return the warning for everybody who reads from a closed repository."""
+    """Return the warning before anything is read from a closed repository."""
     cause = f"{closed.cause}: what is read from its repository may be what an attacker left there"
     return problem_lines(replace(closed, cause=cause), "warning")
 

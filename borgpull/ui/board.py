@@ -21,7 +21,7 @@ RUNNING = "running"
 
 BAD = WORST_FIRST[:4]
 
-# T can make borg warn about each of a million files: the first ones are kept, the others counted.
+# A target can make borg warn about each of a million files: the first ones are kept, the others counted.
 KEPT = 100
 LARGEST = 2**63 - 1
 
@@ -54,7 +54,7 @@ class StepRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes:
-    """What borg create has read, in bytes, and what of it was new to B."""
+    """What borg create has read, in bytes, and what of it was new to the repository."""
 
     original: int = 0
     new: int = 0
@@ -196,7 +196,7 @@ def totals(rows: Iterable[Row], now: float) -> Totals:
 
 
 def cleaned(event: Event) -> Event:
-    """Return an event with text that can be shown, and numbers that a JSON reader takes, whoever said them."""
+    """Return an event with text that can be shown, and numbers that a JSON reader takes, wherever they come from."""
     return replace(event, **{each.name: _plain(getattr(event, each.name)) for each in fields(event)})
 
 
@@ -224,7 +224,7 @@ def fold(board: Board, event: Event) -> Board:
 
 
 def closed(board: Board) -> Board:
-    """Return `board` as it stands when nothing more will come: what still ran was interrupted."""
+    """Return `board` when no more events will come: what still ran was interrupted."""
     rows = {
         name: replace(row, outcome=Outcome(row.state) if row.failures else Outcome.INTERRUPTED)
         if row.outcome is None and row.started is not None

@@ -7,7 +7,7 @@
 - Colour repeats what a word already says. Nothing is said by colour alone.
 - An error is two lines: "error: PARTY: CAUSE", then "hint: WHAT TO DO" where something useful can be said.
   Lines "found: WHAT" between them name the traces of tampering.
-- Text is never read as rich markup, and is cleaned here (`labelled`, `table`) or by the board, whoever said it.
+- Text is never read as rich markup, and is cleaned here (`labelled`, `table`) or by the board, wherever it comes from.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def console_on(stream: TextIO, environ: Mapping[str, str] = os.environ) -> Conso
     """Return a rich console on `stream` that obeys the rules of this room, whatever rich would choose."""
     colour = coloured(stream, environ)
     terminal = repaints(stream, environ)
-    # rich sends no escape codes when it is told that there is no terminal: colour in a pipe needs the word.
+    # rich sends no escape codes where there is no terminal: colour in a pipe has to be forced.
     console = Console(
         file=cast("TextIO", Lasting(stream)),
         force_terminal=terminal or colour,
@@ -87,7 +87,7 @@ def console_on(stream: TextIO, environ: Mapping[str, str] = os.environ) -> Conso
         markup=False,
         emoji=False,
         highlight=False,
-        # Lines are never broken by us: a hint is a command that somebody copies.
+        # We never break lines: a hint is a command to copy.
         soft_wrap=True,
         legacy_windows=False,
     )
@@ -147,8 +147,8 @@ class Output:
             give_up(sys.stdout)
             raise Failure(
                 CONTROLLER,
-                f"standard output did not take it: {error.strerror}",
-                hint="all else is done; see to what reads it, or to the disk that it goes to",
+                f"could not write to standard output: {error.strerror}",
+                hint="everything else completed; check the reading program, or the disk it is redirected to",
             ) from None
 
 
@@ -174,7 +174,7 @@ def table(
 def answer(parts: Iterable[RenderableType]) -> None:
     """Print tables and lines on stdout: the answer of a command."""
     console = console_on(sys.stdout or Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
-    # A table in a pipe is as wide as it is: a program cuts it, or nobody does.
+    # A table in a pipe has its full width.
     console.width = terminal_size(console.file)[0] if console.file.isatty() else _WIDE
     for part in parts:
         console.print(part)
@@ -215,9 +215,9 @@ def message_lines(lines: Iterable[Text]) -> None:
 
 
 class Lasting:
-    """A stream for people that cannot fail: when its reader goes away, what would be said is dropped.
+    """A stream for people that cannot fail: when its reader goes away, output is dropped.
 
-    A backup must not end because somebody closed a terminal or `head` had enough. Without this, rich keeps what it
+    A backup must not end because a terminal was closed or `head` had enough. Without this, rich keeps what it
     could not write for ever, and on a broken pipe it ends the process (rich 15.0, `Console.on_broken_pipe`).
     """
 

@@ -45,7 +45,7 @@ def open_display(
         return
     lines = Plain(console, clock=clock, quiet=quiet, verbose=verbose)
     try:
-        # A few seconds late for a minute's beat is early enough, and wakes nobody often.
+        # A few seconds late is early enough for a heartbeat each minute.
         with Ticker(lines.tick, interval=5.0):
             yield lines
     finally:
@@ -173,7 +173,7 @@ class Live:
     def handle(self, event: Event) -> None:
         """Take in `event`; it is seen at the next redraw."""
         self.board = fold(self.board, event)
-        # A target's problems stand in its row and in the summary; those of the run have no row.
+        # A target's problems are in its row and in the summary; those of the run have no row.
         if isinstance(event, Said) or (not event.target and is_wrong(self.board, event)):
             self._above.extend(event_lines(self.board, event, verbose=self._verbose))
 
@@ -184,7 +184,7 @@ class Live:
         resized = self._size is not None and size != self._size
         self._size = self._console.size = size
         if resized:
-            # A narrower terminal has wrapped the old lines, nobody can tell onto how many rows: begin afresh.
+            # A narrower terminal has wrapped the old lines onto an unknown number of rows: begin afresh.
             self._console.control(Control.clear(), Control.home())
         above = [self._above.popleft() for _ in range(len(self._above))]
         if above:

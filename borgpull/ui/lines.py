@@ -63,7 +63,7 @@ def what_it_did(row: Row, outcome: str, now: float) -> Text:
 
 
 def stamped(at: float, target: str, body: Text) -> Text:
-    """Return `body` as a line that can stand alone: when, and which target; "run" where it concerns none."""
+    """Return `body` as a complete line of a log: with the time, and the target or "run"."""
     return Text.assemble(f"{stamp(at)} {target or 'run'}: ", body)
 
 

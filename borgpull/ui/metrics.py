@@ -1,7 +1,7 @@
 """The run for Prometheus: a textfile as node_exporter's collector reads it. Pure: made of the board and the last file.
 
 What describes the last success stays until the next one, and what a run does not touch stays as it was: so the last
-file is read again. Names of targets stand in it, and nothing else that a host said. docs/monitoring.md is the promise.
+file is read again. It has names of targets, and no other text of a host. docs/monitoring.md is the promise.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _OF_ALL = {
 }
 _SUCCESS = "borgpull_target_last_success_timestamp_seconds"
 
-# A line of ours about a target; of a file that somebody damaged, other lines are left out.
+# A line of ours about a target; other lines, of a damaged file, are left out.
 _SERIES = r'(borgpull_target_[a-z_]+)\{target="((?:[^"\\]|\\[\\"n])*)"(?:,(?:outcome|verdict)="[a-z-]+")?\}'
 _LINE = re.compile(rf"({_SERIES}) [0-9]+(?:\.[0-9]+)?")
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n"}
@@ -89,7 +89,7 @@ def _fresh(name: str, row: Row, *, succeeded: bool) -> _Lines:
     ended = row.finished if row.finished is not None else row.seen
     numbers: dict[str, float | None] = {
         "borgpull_target_last_run_timestamp_seconds": ended,
-        "borgpull_target_duration_seconds": _between(row.started, ended),
+        "borgpull_target_duration_seconds": row.elapsed(ended or 0.0),
         "borgpull_target_warnings": row.warning_count,
     }
     if succeeded:
@@ -110,7 +110,7 @@ def _run_lines(board: Board, exit_code: int) -> _Lines:
     run = board.run
     numbers: dict[str, float | None] = {
         "borgpull_run_last_timestamp_seconds": run.finished,
-        "borgpull_run_duration_seconds": _between(run.started, run.finished),
+        "borgpull_run_duration_seconds": run.elapsed(run.finished) if run.finished else None,
         "borgpull_run_exit_code": exit_code,
         "borgpull_run_targets": len(board.rows),
     }
@@ -122,7 +122,3 @@ def _line(name: str, number: float, **labels: str) -> str:
     pairs = ",".join(f'{label}="{"".join(_ESCAPES.get(c, c) for c in value)}"' for label, value in labels.items())
     figure = str(number) if isinstance(number, int) else f"{number:.3f}"
     return f"{name}{{{pairs}}} {figure}" if pairs else f"{name} {figure}"
-
-
-def _between(started: float | None, ended: float | None) -> float | None:
-    return None if started is None or ended is None else max(0.0, ended - started)

@@ -231,8 +231,8 @@ def test_a_report_that_nobody_takes_is_an_error_in_words(manned):
         done = subprocess.run(argv, env=bare(manned), stdin=stdin, stdout=full, stderr=subprocess.PIPE, check=False)
     assert done.returncode == 2
     assert done.stderr.decode().splitlines()[-2:] == [
-        "error: controller: standard output did not take it: No space left on device",
-        "hint: all else is done; see to what reads it, or to the disk that it goes to",
+        "error: controller: could not write to standard output: No space left on device",
+        "hint: everything else completed; check the reading program, or the disk it is redirected to",
     ]
 
 
