@@ -154,7 +154,7 @@ def test_a_service_writes_the_same_into_the_journal_and_v_adds_what_borg_and_ssh
     assert_each_failure_has_its_hint(lines)
     said = [(who, *what.split(" said: ")) for who, what in lines if " said: " in what]
     assert (GOOD, "borg on the backup server", "env: '/nowhere/borg': No such file or directory") in said
-    assert (GOOD, "borg C", "Connection closed by remote host. Is borg working on the server?") in said
+    assert (GOOD, "borg on the controller", "Connection closed by remote host. Is borg working on the server?") in said
     assert [(party, text[-18:]) for who, party, text in said if who == "nobody"] == [
         ("ssh to target nobody", "Connection refused")
     ], "once, and not once more when it fails"
