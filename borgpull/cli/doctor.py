@@ -47,8 +47,5 @@ class Doctor(AnsweringCommand):
 
     def _print(self, findings: tuple[Finding, ...]) -> int:
         found = Examined(findings=findings)
-        if self.json:
-            console.data(found.text)
-        else:
-            console.answer(doctor_lines(findings))
+        console.print_result(found, doctor_lines(findings), as_json=self.json)
         return exit_codes.MARKS[found.outcome]

@@ -53,10 +53,8 @@ class Drill(AnsweringCommand):
             cache, sample = self.cache(), {"seed": seed, "size": size, "files": self.files}
             async with fleet.connected(config, directory=directory, cache=cache, emit=self._on_event) as run_context:
                 done = tuple([await fleet.drill(run_context, target, **sample) for target in targets])
-            if self.json:
-                console.data(Drills(seed=seed, targets=done).text)
-            else:
-                console.answer(drilled_lines(done, seed=seed))
+            report = Drills(seed=seed, targets=done)
+            console.print_result(report, drilled_lines(report), as_json=self.json)
             return max(TAMPERED if each.closed else DONE if each.good else FAILED for each in done)
 
         return self.about_selected(names, work)

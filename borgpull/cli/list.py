@@ -37,11 +37,9 @@ class List(ReadingCommand):
         if archive:
             return await self._files(context, archives, archive, patterns)
         listed = repository.explained(context, archives) if self.why else archives.listed
-        if self.json:
-            console.data(ArchiveList(target=archives.target, closed=archives.closed, archives=listed).text)
-        else:
-            lines = ui.archive_lines(archives.target, listed, foreign=archives.foreign, now=time.time(), why=self.why)
-            console.answer(lines)
+        report = ArchiveList(target=archives.target, closed=archives.closed, archives=listed)
+        lines = ui.archive_lines(archives.target, listed, foreign=archives.foreign, now=time.time(), why=self.why)
+        console.print_result(report, lines, as_json=self.json)
         return DONE
 
     async def _files(

@@ -54,8 +54,5 @@ class Status(AnsweringCommand):
         return self.about_selected(names, work)
 
     def _print(self, report: StatusReport) -> int:
-        if self.json:
-            console.data(report.text)
-        else:
-            console.answer(status_lines(report))
+        console.print_result(report, status_lines(report), as_json=self.json)
         return exit_codes.LEVELS[report.level]

@@ -71,16 +71,15 @@ def target_named(config: Config, name: str) -> Target:
 
 
 def _fitting(config: Config, words: tuple[str, ...]) -> set[str]:
-    return {name for word in words for name in _names_of(config, word)}
-
-
-def _names_of(config: Config, word: str) -> list[str]:
-    names = [target.name for target in config.targets]
-    # A name may have the letters of a glob in it: then it means itself alone.
-    found = [name for name in names if _folded(name) == _folded(word)]
-    found = found or [name for name in names if fnmatch.fnmatchcase(_folded(name), _folded(word))]
-    if not found:
-        raise _unknown(config, word)
+    found: set[str] = set()
+    names = [(target.name, _folded(target.name)) for target in config.targets]
+    for word in words:
+        # A name may have the letters of a glob in it: then it means itself alone.
+        fitting = {name for name, folded in names if folded == _folded(word)}
+        fitting = fitting or {name for name, folded in names if fnmatch.fnmatchcase(folded, _folded(word))}
+        if not fitting:
+            raise _unknown(config, word)
+        found |= fitting
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from ..config import Config, Target
@@ -32,12 +33,8 @@ async def status(
     if config.sockets:
         # Their ledgers lie here.
         return tuple([await _one(local_vault(config, target), target, max_age) for target in targets]), ()
-    async with open_master(
-        config.server,
-        party=BACKUP_SERVER,
-        directory=directory,
-        on_output=lambda line: on_output(program_party("ssh", BACKUP_SERVER), line),
-    ) as master:
+    on_line = partial(on_output, program_party("ssh", BACKUP_SERVER))
+    async with open_master(config.server, party=BACKUP_SERVER, directory=directory, on_output=on_line) as master:
         is_new = not await check_root(master, config)
         vaults = [ServerVault(master, place_of(config, target)) for target in targets]
         asked = [

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from ..errors import Problem, plural, target_party, the
 from ..events import Event, PercentProgress, Step
-from ..results import Closed, Compared, Drilled, FileList, Item, ListedArchive, Restored, stamp
+from ..results import Closed, Compared, Drilled, Drills, FileList, Item, ListedArchive, Restored, stamp
 from ..untrusted import shown
 from .console import STYLES, labelled, people, problem_lines, repaints, table, terminal_size, warning_lines
 from .format import percent, size, span
@@ -130,7 +130,8 @@ def _comparison(compared: Compared) -> Iterator[Text]:
     yield Text(", ".join(words))
 
 
-def drilled_lines(drilled: Sequence[Drilled], *, seed: int) -> list[RenderableType]:
+def drilled_lines(report: Drills) -> list[RenderableType]:
+    drilled = report.targets
     columns = ["target", "result", "archive", "read back", "of"]
     parts: list[RenderableType] = [table(columns, map(_cells, drilled), fold=["target", "archive", "read back", "of"])]
     for each in drilled:
@@ -138,7 +139,7 @@ def drilled_lines(drilled: Sequence[Drilled], *, seed: int) -> list[RenderableTy
         for problem in _problems(each):
             parts += problem_lines(problem)
     good = sum(each.good for each in drilled)
-    return [*parts, Text(f"{good} of {plural(len(drilled), 'target')} can be read back, by --seed {seed}")]
+    return [*parts, Text(f"{good} of {plural(len(drilled), 'target')} can be read back, by --seed {report.seed}")]
 
 
 def _cells(drilled: Drilled) -> list[str | Text]:

@@ -172,11 +172,6 @@ class Totals:
     states: Counter[str]
     sizes: Sizes
     speed: float | None
-    warnings: int
-
-    @property
-    def targets(self) -> int:
-        return self.states.total()
 
 
 def totals(rows: Iterable[Row], now: float) -> Totals:
@@ -191,7 +186,6 @@ def totals(rows: Iterable[Row], now: float) -> Totals:
             files=sum(each.files for each in sizes),
         ),
         speed=sum(speeds) if speeds else None,
-        warnings=sum(row.warning_count for row in kept),
     )
 
 

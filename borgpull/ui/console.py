@@ -25,6 +25,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..errors import CONTROLLER, Failure, Problem
+from ..results import Report
 from ..untrusted import shown
 
 _WIDE = 10_000
@@ -169,6 +170,14 @@ def table(
     for row in rows:
         made.add_row(*(cell if isinstance(cell, Text) else Text(shown(cell)) for cell in row))
     return made
+
+
+def print_result(report: Report, parts: Iterable[RenderableType], *, as_json: bool) -> None:
+    """Print the answer of a command on stdout: `report` as JSON, or `parts` for people."""
+    if as_json:
+        data(report.text)
+    else:
+        answer(parts)
 
 
 def answer(parts: Iterable[RenderableType]) -> None:

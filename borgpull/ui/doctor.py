@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..errors import BACKUP_SERVER, CONTROLLER, Party, Problem, plural, the
-from ..results import Finding, Mark
+from ..results import Checked, Finding, Mark
 from ..untrusted import shown
 from .console import STYLES, labelled, problem_lines, table
 
@@ -93,6 +93,6 @@ def _last_line(findings: Sequence[Finding], sheets: _Sheets) -> Text:
     return Text(f"{going} of {plural(len(sheets), 'target')} would be backed up{aside}", style="bold")
 
 
-def right_lines(targets: Sequence[str], *, server: str) -> list[Text]:
-    first = Text.assemble(("ok", STYLES["done"]), f": {plural(len(targets), 'target')}, backed up to {shown(server)}")
-    return [first, *(Text(f"  {shown(name)}") for name in targets)]
+def right_lines(report: Checked) -> list[Text]:
+    words = f": {plural(len(report.targets), 'target')}, backed up to {shown(report.server)}"
+    return [Text.assemble(("ok", STYLES["done"]), words), *(Text(f"  {shown(name)}") for name in report.targets)]

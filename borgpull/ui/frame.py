@@ -97,11 +97,11 @@ def _row_line(row: Row, columns: Sequence[Column], now: float, width: int) -> Li
 
 def _totals_line(board: Board, columns: Sequence[Column], now: float, width: int) -> Line:
     every = totals(board.rows.values(), now)
-    ended = every.targets - every.states[RUNNING] - every.states[WAITING]
+    ended = len(board.rows) - every.states[RUNNING] - every.states[WAITING]
     spent = board.run.elapsed(now)
     cells = {
         "target": "total",
-        "step": f"{ended}/{every.targets}",
+        "step": f"{ended}/{len(board.rows)}",
         "files": number(every.sizes.files),
         "read": size(every.sizes.original),
         "new": size(every.sizes.new),

@@ -127,10 +127,10 @@ def _totals(board: Board) -> dict[str, Any]:
     every = totals(board.rows.values(), 0.0)
     ends = Counter(row.outcome or NOT_STARTED for row in board.rows.values())
     return {
-        "targets": every.targets,
+        "targets": len(board.rows),
         "outcomes": {end: ends[end] for end in [*Outcome, NOT_STARTED]},
         **_sizes(every.sizes),
-        "warnings": every.warnings + board.run.warning_count,
+        "warnings": sum(row.warning_count for row in (*board.rows.values(), board.run)),
     }
 
 

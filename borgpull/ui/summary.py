@@ -100,7 +100,7 @@ def _problems(row: Row) -> list[Text]:
 def _last_line(board: Board, now: float) -> Text:
     every = totals(board.rows.values(), now)
     spent = board.run.elapsed(now)
-    words = [f"{plural(every.targets, 'target')}: {_ends(board.rows.values())}"] if every.targets else ["no target"]
+    words = [f"{plural(len(board.rows), 'target')}: {_ends(board.rows.values())}"] if board.rows else ["no target"]
     words += [f"{size(every.sizes.original)} read", f"{size(every.sizes.new)} new"]
     if spent is not None:
         words.append(f"in {span(spent)}")

@@ -136,11 +136,12 @@ def test_a_failed_target_that_never_got_its_end_still_counts_as_failed():
 
 
 def test_totals_add_up_what_all_targets_did():
-    every = totals(board_of(small_run()).rows.values(), START + 200)
-    assert every.targets == 3
+    board = board_of(small_run())
+    every = totals(board.rows.values(), START + 200)
+    assert every.states.total() == 3
     assert every.states == {"done": 1, "warning": 1, "failed": 1}
     assert (every.sizes.original, every.sizes.new, every.sizes.files) == (2_400_000_000, 6_800_000, 8642)
-    assert every.warnings == 1
+    assert sum(row.warning_count for row in board.rows.values()) == 1
     assert every.speed is None
 
 
@@ -159,7 +160,7 @@ def test_any_order_of_events_adds_up(events):
     now = START + 500
     rows = list(board.rows.values())
     every = totals(rows, now)
-    assert every.targets == len(rows)
+    assert every.states.total() == len(rows)
     assert every.sizes.original == sum(row.sizes.original for row in rows if row.sizes)
     for row in rows:
         so_far = row.progress

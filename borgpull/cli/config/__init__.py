@@ -57,14 +57,9 @@ class Check(ConfiguredCommand):
                     raise
                 console.data(Checked(problems=tuple(problem.cause for problem in error.problems)).text)
                 return WRONG
-        self._print([target.name for target in config.targets], _shown(config.server))
+        report = Checked(targets=tuple(target.name for target in config.targets), server=_shown(config.server))
+        console.print_result(report, doctor.right_lines(report), as_json=self.json)
         return DONE
-
-    def _print(self, targets: list[str], server: str) -> None:
-        if self.json:
-            console.data(Checked(targets=tuple(targets), server=server).text)
-        else:
-            console.answer(doctor.right_lines(targets, server=server))
 
 
 def _shown(server: Connection) -> str:
