@@ -82,9 +82,7 @@ class Restore(ReadingCommand):
             console.data(done.text)
         else:
             console.message_lines(ui.restored_lines(done))
-        if done.compared and done.compared.different:
-            return FAILED
-        return DONE if done.good else WARNINGS
+        return FAILED if done.compared and done.compared.different else DONE if done.good else WARNINGS
 
     def on_event(self, event: Event) -> None:
         super().on_event(event)

@@ -72,15 +72,13 @@ class Servers(contextlib.AsyncExitStack):
         now = asyncio.get_running_loop().time()
         if self._failure is not None and (not self._failure.transient or now < self._failed_at + _REST_SECONDS):
             raise self._failure
+
+        def on_output(line: str) -> None:
+            self._emit(Said(party=program_party("ssh", BACKUP_SERVER), text=line))
+
+        opening = open_master(self._config.server, party=BACKUP_SERVER, directory=self._directory, on_output=on_output)
         try:
-            master = await self.enter_async_context(
-                open_master(
-                    self._config.server,
-                    party=BACKUP_SERVER,
-                    directory=self._directory,
-                    on_output=lambda line: self._emit(Said(party=program_party("ssh", BACKUP_SERVER), text=line)),
-                )
-            )
+            master = await self.enter_async_context(opening)
         except Failure as failure:
             self._failure, self._failed_at = failure, asyncio.get_running_loop().time()
             raise
@@ -90,13 +88,9 @@ class Servers(contextlib.AsyncExitStack):
     def _learn(self, master: Master) -> None:
         if master.limit < self._limit:
             self._limit = master.limit
-            sessions = plural(self._limit, "session")
-            self._emit(
-                Warned(
-                    text=f"the backup server allows only {sessions} per connection (MaxSessions): opening more",
-                    hint="raise MaxSessions in the sshd_config of the backup server to 10, its default",
-                )
-            )
+            allowed = f"{plural(self._limit, 'session')} per connection (MaxSessions)"
+            hint = "raise MaxSessions in the sshd_config of the backup server to 10, its default"
+            self._emit(Warned(text=f"the backup server allows only {allowed}: opening more", hint=hint))
 
 
 @contextlib.asynccontextmanager

@@ -30,9 +30,6 @@ class Shard:
     index: int
     count: int
 
-    def __str__(self) -> str:
-        return f"{self.index}/{self.count}"
-
     def has(self, name: str) -> bool:
         return shard_of(name, self.count) == self.index
 

@@ -74,12 +74,11 @@ def _cell(finding: Finding) -> Text:
 
 def _problems(checks: Iterable[Finding]) -> Iterator[Text]:
     for finding in checks:
-        match finding.mark:
-            case Mark.FAILED:
-                yield from problem_lines(Problem(finding.party, finding.detail, finding.hint))
-            case Mark.WARNING | Mark.NOTE:
-                problem = Problem(finding.party, f"{finding.what}: {finding.detail}", finding.hint)
-                yield from problem_lines(problem, finding.mark)
+        if finding.mark not in (Mark.OK, Mark.UNSEEN):
+            failed = finding.mark is Mark.FAILED
+            cause = finding.detail if failed else f"{finding.what}: {finding.detail}"
+            problem = Problem(finding.party, cause, finding.hint)
+            yield from problem_lines(problem, "error" if failed else finding.mark)
 
 
 def _last_line(findings: Sequence[Finding], sheets: _Sheets) -> Text:
