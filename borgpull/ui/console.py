@@ -265,9 +265,5 @@ class Lasting:
 
 def give_up(stream: TextIO) -> None:
     """Lead `stream` nowhere: what Python holds for it would fail again at exit, and turn the exit code into 120."""
-    with suppress(OSError, ValueError):
-        null = os.open(os.devnull, os.O_WRONLY)
-        try:
-            os.dup2(null, stream.fileno())
-        finally:
-            os.close(null)
+    with suppress(OSError, ValueError), Path(os.devnull).open("wb") as null:
+        os.dup2(null.fileno(), stream.fileno())

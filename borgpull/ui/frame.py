@@ -149,15 +149,15 @@ def _step(row: Row, _now: float) -> str:
 
 def _progress(row: Row, _now: float) -> str:
     done = row.progress
-    if done:
-        return percent(done.fraction, estimated=done.estimated)
-    return UNKNOWN if row.state == RUNNING else ""
+    return percent(done.fraction, estimated=done.estimated) if done else _unknown(row)
 
 
 def _left(row: Row, now: float) -> str:
     seconds = row.left(now)
-    if seconds is not None:
-        return f"~{span(seconds)}"
+    return f"~{span(seconds)}" if seconds is not None else _unknown(row)
+
+
+def _unknown(row: Row) -> str:
     return UNKNOWN if row.state == RUNNING else ""
 
 
