@@ -67,7 +67,7 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True)
 class RunStarted(Event):
-    """The run begins with these targets, in the order of the config, `jobs` of them at a time."""
+    """The run begins with these targets, in the order of the config, at most `jobs` of them at a time."""
 
     targets: tuple[str, ...]
     jobs: int
@@ -100,7 +100,7 @@ class StepSkipped(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Estimated(Event):
-    """What the last archive of this target held: the only honest guess at how much there is to read."""
+    """What the last archive of this target held: the only honest estimate of how much there is to read."""
 
     original_size: int
     files: int
@@ -108,7 +108,7 @@ class Estimated(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ArchiveProgress(Event):
-    """`borg create` on T has come this far. Its total is unknown."""
+    """How far `borg create` on the target is. Its total is unknown."""
 
     original_size: int
     deduplicated_size: int
@@ -118,7 +118,7 @@ class ArchiveProgress(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class PercentProgress(Event):
-    """A step with a known total has come this far; `total` is above zero."""
+    """How far a step with a known total is; `total` is above zero."""
 
     step: Step
     current: int
@@ -128,7 +128,7 @@ class PercentProgress(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ArchiveCreated(Event):
-    """T's borg says that it wrote this archive; `stream` is the name of the stream that it is of, empty without one."""
+    """The target's borg reports this archive; `stream` is the name of its stream, empty for the source paths."""
 
     name: str
     archive_id: str
@@ -140,9 +140,9 @@ class ArchiveCreated(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class CommandFinished(Event):
-    """A command of the operator on T ended, `command` by its place in the config, such as "Before[0]".
+    """An operator's command on the target ended, `command` by its place in the config, such as "Before[0]".
 
-    `status` is its exit status, -1 where it did not come to an end by itself; `output` are its last lines.
+    `status` is its exit status, -1 when it did not end by itself; `output` are its last lines.
     """
 
     command: str
@@ -152,7 +152,7 @@ class CommandFinished(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Said(Event):
-    """A line that borg or ssh said; only for those who ask with -v. `party` is who said it."""
+    """A line that borg or ssh printed, for -v. `party` is the program."""
 
     party: str
     text: str
@@ -185,14 +185,14 @@ class Retried(Event, Problem):
 
 @dataclass(frozen=True, kw_only=True)
 class TargetFinished(Event):
-    """A target is through all that it will see of this run."""
+    """The run is done with a target."""
 
     outcome: Outcome
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunFinished(Event):
-    """All targets are through."""
+    """The run is done with all targets."""
 
     outcome: Outcome
 

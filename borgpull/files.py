@@ -1,4 +1,4 @@
-"""Replacing a file whole: who reads it finds the old one or the new one, and never half of one."""
+"""Replaces a file as a whole: a reader finds the old one or the new one, and never half of one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def replace(file: Path, content: bytes, *, mode: int | None = None) -> None:
     OSError, and the old one stays.
     """
     found = file.stat() if mode is None else None
-    # Beside it, or it could not be renamed; not called as it is, or somebody would read it before it is whole.
+    # Beside it, or it could not be renamed; under another name, or a program would read it before it is whole.
     handle, name = tempfile.mkstemp(prefix=f".{file.name}.", suffix=".new", dir=file.parent)
     try:
         with os.fdopen(handle, "wb") as new:
@@ -35,7 +35,7 @@ def replace(file: Path, content: bytes, *, mode: int | None = None) -> None:
 
 
 def _sync(folder: Path) -> None:
-    """Have the disk keep the new name too, where this user may read the folder."""
+    """Write the new name to the disk too, where this user can read the folder."""
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except PermissionError:

@@ -1,4 +1,4 @@
-"""What commands answer, as frozen records. Who finds them out does not know how they are shown.
+"""What commands answer, as frozen records. The rooms that make them do not know how they are printed.
 
 Their JSON is made of them, and so are docs/*.schema.json (`make docs`): a promise. A change that breaks a reader raises
 `schema`. Times are unix seconds (UTC), in JSON RFC 3339; sizes are bytes, durations seconds; what is unknown is None,
@@ -43,8 +43,8 @@ _ROWS: JsonDict = {
 }
 _PHASES: JsonDict = {"enum": ["clean", "open", "own", "closed", "none", "unreadable"]}
 _ABOUT_LEDGER = (
-    "open: a session of the target is or was under way; own: C's own prune and compact; closed: the repository is "
-    "closed until the operator acts."
+    "open: a session of the target is or was under way; own: the controller's own prune and compact; closed: the "
+    "repository is closed until the operator acts."
 )
 _ABOUT_OTHERS = (
     "The first thousand repositories below RootDir that belong to no target of the config; none where only some "
@@ -74,10 +74,10 @@ class Report:
 
 
 class Mark(StrEnum):
-    """How something that was looked at is.
+    """The result of a check.
 
-    note: it stops nothing, or it cannot be told. failed: a backup would not get past this. unseen: something else stood
-    in the way of looking.
+    note: it stops nothing, or the result is unknown. failed: it would stop a backup. unseen: something else prevented
+    the check.
     """
 
     OK = "ok"
@@ -89,10 +89,10 @@ class Mark(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     party: Annotated[_Party, Field(description='Whose it is: "C", "B", "T NAME".')]
-    what: Annotated[str, Field(description="What was looked at; the same for each target.", json_schema_extra=_ROWS)]
+    what: Annotated[str, Field(description="What was checked; the same for each target.", json_schema_extra=_ROWS)]
     mark: Mark
     detail: Annotated[Clean, Field(description="What was found, or the cause.")] = ""
     hint: Annotated[Clean, Field(description="The line to change or the command to type; empty without one.")] = ""
@@ -102,8 +102,8 @@ class Finding:
 class Examined(Report):
     """What `borgpull doctor --json` prints on stdout.
 
-    The findings are of C first, then B, then the targets in the order of the config; of C alone when it lacks what it
-    needs to go on.
+    The findings are those of the controller first, then of the backup server, then of the targets in the order of the
+    config; only the controller's when it lacks what it needs to go on.
     """
 
     findings: tuple[Finding, ...]
@@ -130,13 +130,13 @@ class Checked(Report):
 
 
 class State(StrEnum):
-    """How the backups of a target stand; of several the one that is worst.
+    """The state of a target's backups; of several the worst.
 
     stale: the last good archive is too old. interrupted: a run ended in the middle, and the next one verifies what it
     left. held: an archive is odd, and nothing is pruned until `release`, or until what was missing is there again.
     failing: the last run failed. changed: the repository is not in the state that was verified, and the next run judges
-    it. These are warnings. never (there is no good archive) and unknown (B did not say) are unknown, tampered and
-    unverifiable are critical.
+    it. These are warnings. never (there is no good archive) and unknown (the backup server did not answer) are unknown,
+    tampered and unverifiable are critical.
     """
 
     OK = "ok"
@@ -178,7 +178,7 @@ class GoodArchive:
 
 @dataclass(frozen=True, kw_only=True)
 class PastEvent:
-    """What became of a run, or what an operator decided, and from which controller."""
+    """The outcome of a run, or an operator's decision, and from which controller."""
 
     at: Time
     what: Annotated[Clean, Field(description="`run`, or the command by which an operator decided.")]
@@ -190,23 +190,23 @@ class PastEvent:
 
 @dataclass(frozen=True, kw_only=True)
 class TargetStatus:
-    """How the backups of one target stand, by the ledger on B."""
+    """The state of the backups of one target, by the ledger on the backup server."""
 
     target: Annotated[Clean, Field(serialization_alias="name")]
     state: State
     ledger: Annotated[str, Field(description=_ABOUT_LEDGER, json_schema_extra=_PHASES)] = "none"
-    at_work: Annotated[Clean, Field(description="Who holds the repository now; empty when nobody does.")] = ""
+    at_work: Annotated[Clean, Field(description="Who holds the repository now; empty when it is free.")] = ""
     last: Annotated[
         GoodArchive | None, Field(serialization_alias="last_archive", description="The newest good one.")
     ] = None
     archives: Annotated[Count | None, Field(description="How many archives are good.")] = None
-    size: Annotated[Count | None, Field(description="The space that the repository takes on B now.")] = None
+    size: Annotated[Count | None, Field(description="The space that the repository takes now.")] = None
     grace: Annotated[Count | None, Field(description="How many older states of it are kept (Grace).")] = None
     grace_size: Annotated[Count | None, Field(description="The space that they take besides.")] = None
     growth: Annotated[int | None, Field(description="That, less what it was before the target's last session.")] = None
     free: Annotated[Count | None, Field(description="What is free of the file system that it is on.")] = None
     checked: Annotated[Time | None, Field(description="When borg check last passed; null for never.")] = None
-    expected: Annotated[Time | None, Field(description="Until when what is odd is told, not held: `expect`.")] = None
+    expected: Annotated[Time | None, Field(description="Until then nothing odd is held: `expect`.")] = None
     cause: Clean = ""
     findings: Annotated[
         tuple[Clean, ...],
@@ -229,7 +229,7 @@ class TargetStatus:
 
 @dataclass(frozen=True, kw_only=True)
 class Trouble(Problem):
-    """Why B could not be asked."""
+    """Why the backup server could not be reached."""
 
     party: _Party
     cause: Clean
@@ -241,7 +241,7 @@ class Trouble(Problem):
 class StatusReport(Report):
     """What `borgpull status --json` prints on stdout. Sizes are bytes, ages seconds. What is unknown is null.
 
-    The targets are in the order of the config; there are none when B could not be asked.
+    The targets are in the order of the config; none when the backup server could not be reached.
     """
 
     at: Time
@@ -250,7 +250,7 @@ class StatusReport(Report):
     others: Annotated[tuple[Clean, ...], Field(description=_ABOUT_OTHERS)] = ()
     error: Trouble | None = None
 
-    @computed_field(description="The worst of all targets; unknown when B could not be asked.")
+    @computed_field(description="The worst of all targets; unknown when the backup server could not be reached.")
     @property
     def level(self) -> Level:
         return Level.UNKNOWN if self.error else worst_level(self.targets)
@@ -258,7 +258,7 @@ class StatusReport(Report):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Item:
-    """A file, folder, link or device in an archive, its text as it is: who compares or looks for it needs it so.
+    """A file, folder, link or device in an archive, its text as it is: to compare it, or to look for it.
 
     `kind` is its letter as `ls -l` has it. `sha256` is of plain files alone, and empty where it was not asked for.
     """
@@ -333,7 +333,7 @@ class Compared:
 
     same: Count = 0
     different: Count = 0
-    unsure: Annotated[Count, Field(description="Of these it cannot be told.")] = 0
+    unsure: Annotated[Count, Field(description="How many could not be compared.")] = 0
     differences: Annotated[tuple[Clean, ...], Field(description="The first of them, in words.")] = ()
 
 
@@ -343,7 +343,10 @@ class Restored(Report):
 
     target: str
     archive: ListedArchive
-    party: Annotated[_Party, Field(serialization_alias="on", description="Where: C, or T with its name.")]
+    party: Annotated[
+        _Party,
+        Field(serialization_alias="on", description="Where: C (the controller), or T NAME."),
+    ]
     folder: str
     items: Annotated[Count, Field(description="Files, folders, links and devices that match.")]
     size: Count
@@ -355,7 +358,7 @@ class Restored(Report):
 
     @property
     def good(self) -> bool:
-        """Tell whether all of it is there, as far as was looked."""
+        """True when all of it is there, as far as was checked."""
         return not self.warned and (self.compared is None or not self.compared.different)
 
 

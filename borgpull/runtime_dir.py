@@ -1,6 +1,6 @@
-"""The private directory of one run, on a tmpfs, and the hardening of C's own process.
+"""The private directory of one run, on a tmpfs, and the hardening of the controller's own process.
 
-Keys, known_hosts and sockets live here and nowhere else; nothing in here ever reaches a disk.
+Keys, known_hosts and sockets are here and nowhere else; nothing in here ever reaches a disk.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _PR_SET_DUMPABLE = 4
 
 
 def harden() -> None:
-    """Make C's own process private: umask 077, no core dumps, memory closed to other processes of this user."""
+    """Make this process private: umask 077, no core dumps, memory closed to other processes of this user."""
     os.umask(0o077)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
@@ -40,10 +40,9 @@ def is_hardened() -> bool:
 
 @contextlib.contextmanager
 def private_directory() -> Iterator[Path]:
-    """Make a 0700 directory on a tmpfs, and remove it with all that is in it.
+    """Make a 0700 directory on a tmpfs, and remove it with everything in it.
 
-    What a killed run left behind there is removed first. Raises Failure when this machine has no tmpfs that this user
-    can write to.
+    First remove what a killed run left there. Raises Failure when this user can write to no tmpfs of this machine.
     """
     folder = _memory_folder()
     _remove_abandoned(folder)

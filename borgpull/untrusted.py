@@ -1,6 +1,6 @@
-"""Text from T or B is hostile: bounded in length and stripped of everything that could move a cursor.
+"""Text from a target or the backup server is untrusted: it is bounded in length and cannot move a cursor.
 
-Whatever was said by another machine passes through `clean` before it is stored, logged, shown or reported.
+It passes through `clean` before it is stored, logged, shown or reported.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def clean(text: str | bytes, *, longest: int = LONGEST) -> str:
     """
     head = text[: longest * 4] if isinstance(text, bytes) else text[: longest + 1]
     words = head.decode("utf-8", "replace") if isinstance(head, bytes) else head
-    # Nearly always it is; letter by letter, a flood of long lines would keep C from everything else.
+    # Nearly always it is; letter by letter, a flood of long lines would keep the controller from everything else.
     shown = (words if words.isprintable() else "".join(map(_printable, words))).strip()
     return shown if len(shown) <= longest else shown[: longest - 1] + "…"
 
@@ -32,7 +32,7 @@ def shown(text: str, *, longest: int = LONGEST) -> str:
 
 
 def last_lines(text: str | bytes) -> str:
-    """Return the last MOST_LINES lines of `text` that are not empty, each clean: why something failed stands there."""
+    """Return the last MOST_LINES lines of `text` that are not empty, each clean: they say why something failed."""
     tail = text[-MOST_LINES * LONGEST * 4 :]
     words = tail.decode("utf-8", "replace") if isinstance(tail, bytes) else tail
     lines = [line for line in words.splitlines() if line.strip()]

@@ -1,6 +1,6 @@
-"""The borgpull application: its subcommands, and how errors end.
+"""The borgpull application: its subcommands, and the end of every error.
 
-Every error ends here as `error:` and `hint:` lines, never as a traceback.
+An error ends here as `error:` and `hint:` lines, never as a traceback.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ class BorgPull(Group):
     UNWANTED = ("completions", "help-all", "v")
     EXIT_CODES = exit_codes.OF_RUN
     COMMANDS: ClassVar = {
-        "run": "Back up the targets of the config, all or those that are chosen.",
-        "doctor": "See what would stop a backup: on this machine, the backup server and the targets NAME... (or all).",
-        "status": "Ask the backup server how the backups of the targets NAME... (or all) stand.",
+        "run": "Back up the targets of the config, or those that you choose.",
+        "doctor": "Check this machine, the backup server and the targets NAME... (or all) before a backup.",
+        "status": "Show the state of the backups of the targets NAME... (or all).",
         "list": "List the archives of the target NAME, or the files of its ARCHIVE that match the PATTERNs.",
         "restore": "Restore ARCHIVE of the target NAME, or the PATHs in it, to a folder here or onto the target.",
         "borg": "Run a borg COMMAND here against the repository of the target NAME.",
-        "drill": "Read files of the latest archive of the targets NAME... (or all) back.",
+        "drill": "Read back some files of the latest archive of the targets NAME... (or all).",
         "rollback": "Put the repository of the target NAME back to the last verified state, or to an older one.",
-        "accept": "Take the present state of the repository of the target NAME as the truth.",
-        "release": "Let the targets NAME... go on that are held, after showing why they are.",
+        "accept": "Accept the present state of the repository of the target NAME as verified.",
+        "release": "Release the held targets NAME..., after showing why they are held.",
         "expect": "Announce a planned change of the targets NAME...",
-        "keep": "Let an ARCHIVE of the target NAME count as good again.",
+        "keep": "Count an ARCHIVE of the target NAME as good again.",
         "key": "Export the repository key of the target NAME, as it was last verified.",
-        "config": "Write a config, add to it, and see whether it is right.",
-        "completion": "Print the script by which SHELL (bash, zsh or fish) completes command lines.",
+        "config": "Write a config, add to it, and check it.",
+        "completion": "Print the script that completes command lines in SHELL (bash, zsh or fish).",
     }
 
     @cli.switch(["--version"], overridable=True, group=META, help="print the version")
@@ -65,7 +65,7 @@ def main(argv: list[str]) -> int:
         _, code = BorgPull.run([program, *words], exit=False)
         return int(code)
     except Failure as failure:
-        return exit_codes.tell(failure)
+        return exit_codes.print_failure(failure)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
 

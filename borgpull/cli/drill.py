@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import secrets
+from pathlib import Path
 
 from plumbum import cli
 
 from .. import fleet
-from ..config import units
+from ..config import Config, Target, units
 from ..events import Event, Said
 from ..results import Drills
-from ..ui import console, restore
-from .base import private_directory
+from ..ui import console
+from ..ui.archives import drilled_lines
+from .base import AnsweringCommand, amount, whole_number
 from .exit_codes import DONE, FAILED, OF_DRILL, TAMPERED
-from .targets import AnsweringCommand, amount
 
 _SEEDS = 1 << 32
 _MOST_FILES = 1000
@@ -28,40 +29,36 @@ class Drill(AnsweringCommand):
 
     EXIT_CODES = OF_DRILL
     seed = cli.SwitchAttr(
-        ["--seed"], cli.Range(0, _SEEDS), argname="N", help="pick the same files as a drill that told this seed"
+        ["--seed"],
+        whole_number("--seed", 0, _SEEDS),
+        argname="N",
+        help="pick the same files as the drill that printed this seed",
     )
-    size = cli.SwitchAttr(["--size"], str, default="64M", argname="SIZE", help="how many bytes at most for each target")
+    size = cli.SwitchAttr(["--size"], str, default="64M", argname="SIZE", help="how many bytes per target at most")
     files = cli.SwitchAttr(
-        ["--files"], cli.Range(1, _MOST_FILES), default=20, argname="N", help="how many files at most for each target"
+        ["--files"],
+        whole_number("--files", 1, _MOST_FILES),
+        default=20,
+        argname="N",
+        help="how many files per target at most",
     )
 
     def main(self, *names: str) -> int:
         size = amount("--size", units.size, str(self.size))
         seed = secrets.randbelow(_SEEDS) if self.seed is None else self.seed
-        with private_directory() as directory:
-            config = self.config(directory)
-            targets = self.selected(config, names)
-            cache = self.cache()
 
-            async def work() -> int:
-                done = await fleet.drill(
-                    config,
-                    targets,
-                    directory=directory,
-                    cache=cache,
-                    emit=self._take,
-                    seed=seed,
-                    size=size,
-                    files=self.files,
-                )
-                if self.json:
-                    console.data(Drills(seed=seed, targets=done).text)
-                else:
-                    console.answer(restore.drilled_lines(done, seed=seed))
-                return max(TAMPERED if each.closed else DONE if each.good else FAILED for each in done)
+        async def work(directory: Path, config: Config, targets: tuple[Target, ...]) -> int:
+            if not targets:
+                return DONE
+            cache, sample = self.cache(), {"seed": seed, "size": size, "files": self.files}
+            async with fleet.connected(config, directory=directory, cache=cache, emit=self._on_event) as run_context:
+                done = tuple([await fleet.drill(run_context, target, **sample) for target in targets])
+            report = Drills(seed=seed, targets=done)
+            console.print_result(report, drilled_lines(report), as_json=self.json)
+            return max(TAMPERED if each.closed else DONE if each.good else FAILED for each in done)
 
-            return self.answering(work) if targets else DONE
+        return self.about_selected(names, work)
 
-    def _take(self, event: Event) -> None:
+    def _on_event(self, event: Event) -> None:
         if isinstance(event, Said):
-            self.on_event(event.party, event.text)
+            self.on_output(event.party, event.text)

@@ -24,24 +24,24 @@ OF_RUN = {
 }
 
 OF_DOCTOR = {
-    "0": "a backup would go",
-    "1": "it would, but there are warnings",
-    "2": "something would stop one",
+    "0": "a backup would succeed",
+    "1": "it would, with warnings",
+    "2": "something would stop it",
     **_OF_ALL,
 }
 
-# As Nagios and its like read them. 3 is UNKNOWN to them, and tampering has to wake somebody up: there it is 2.
+# As Nagios and its like read them. 3 is UNKNOWN to them, and tampering has to wake an operator: there it is 2.
 OF_STATUS = {
     "0": "OK",
     "1": "WARNING: the last good archive is older than --max-age, the last run failed or was interrupted, the "
     "target is held, or the repository is not as it was verified",
     "2": "CRITICAL: a repository was tampered with, is gone, or could not be verified",
-    "3": "UNKNOWN: a target was never backed up, or B could not be asked",
+    "3": "UNKNOWN: a target was never backed up, or the backup server could not be reached",
     **_OF_ALL,
 }
 
 OF_DRILL = {
-    "0": "all that was picked came out as it went in",
+    "0": "every sampled file was read back",
     "2": "a backup could not be read back",
     "3": "a repository is closed, because it was tampered with or could not be verified",
     **_OF_ALL,
@@ -57,13 +57,13 @@ OF_BORG = {
 
 OF_CHECK = {
     "0": "the config is right",
-    "2": "this machine cannot tell",
-    "4": "it is wrong, or the command line is",
+    "2": "this machine cannot check it",
+    "4": "the config or the command line is wrong",
 }
 
 OF_ADD = {
     "0": "the new config was written",
-    "2": "the host could not be asked, or its key was not confirmed",
+    "2": "the host could not be reached, or its key was not confirmed",
     "4": "the config or the command line is wrong",
 }
 
@@ -79,18 +79,24 @@ MARKS = {"ok": DONE, "warning": WARNINGS, "failed": FAILED}
 LEVELS = {"ok": 0, "warning": 1, "critical": 2, "unknown": 3}
 
 
+# The first that fits.
+_ERRORS = {
+    KeyboardInterrupt: 128 + signal.SIGINT,
+    ConfigError: WRONG,
+    UsageError: WRONG,
+    TamperedError: TAMPERED,
+    BaseException: FAILED,
+}
+
+
 def error_code(error: BaseException) -> int:
     if isinstance(error, SystemExit) and isinstance(error.code, int):
         return error.code
-    if isinstance(error, KeyboardInterrupt):
-        return 128 + signal.SIGINT
-    if isinstance(error, ConfigError | UsageError):
-        return WRONG
-    return TAMPERED if isinstance(error, TamperedError) else FAILED
+    return next(code for kind, code in _ERRORS.items() if isinstance(error, kind))
 
 
-def tell(failure: Failure) -> int:
-    """Tell people of a failure; return its exit code."""
+def print_failure(failure: Failure) -> int:
+    """Print a failure; return its exit code."""
     from ..ui.console import message_error  # noqa: PLC0415 - rich takes a while
 
     for problem in failure.problems if isinstance(failure, ConfigError) else [failure.problem]:
@@ -99,7 +105,7 @@ def tell(failure: Failure) -> int:
 
 
 def borg_code(status: int, *, settled: bool) -> int:
-    """Return the exit code of a borg of the operator's that ended with `status`, and left a state that is settled."""
+    """Return the exit code for a borg that ended with `status`, and left a state that is `settled` or not."""
     number = -status if status < 0 else status - 128
     if number in {signal.SIGINT, signal.SIGTERM}:
         return 128 + number

@@ -1,7 +1,7 @@
-"""What every command is, and says of itself: a plumbum application with errors and help of our own.
+"""The base of every command: a plumbum application with errors and help of our own.
 
 plumbum would print errors on stdout and exit 2, which here means that a target failed; its help names types, and lists
-switches that nobody needs. Help and shell completion are read from the applications, so neither can know another option
+switches without a use. Help and shell completion are read from the applications, so neither can know another option
 than the parser does.
 """
 
@@ -13,13 +13,13 @@ import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, SupportsIndex
 
 from plumbum import cli
-from plumbum.cli.switches import PositionalArgumentsError, SwitchError
+from plumbum.cli.application import ShowHelp, ShowVersion
+from plumbum.cli.switches import MissingArgument, SwitchError, UnknownSwitch
 
 from ..errors import UsageError
 
@@ -28,7 +28,6 @@ _WIDEST = 100
 _INDENT = "  "
 _WIDEST_TERM = 26
 _COMMAND = re.compile(r"`[^`]*`")
-_HELP_EXITS = {"ShowHelp", "ShowVersion"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,20 +38,14 @@ class Option:
     argument: str
     text: str
 
-    @property
-    def shown(self) -> str:
-        """Return it as it is written: `-c, --config FILE`."""
-        names = ", ".join(self.names)
-        return f"{names} {self.argument}" if self.argument else names
-
 
 @dataclass(frozen=True, kw_only=True)
 class Parameter:
     """A word that a command takes, such as NAME."""
 
     name: str
-    optional: bool = False
-    repeated: bool = False
+    optional: bool
+    repeated: bool
 
     @property
     def shown(self) -> str:
@@ -60,52 +53,47 @@ class Parameter:
         return (f"[{self.name}]" if self.optional else self.name) + ("..." if self.repeated else "")
 
 
-@dataclass(frozen=True, kw_only=True)
 class Page:
-    """A command as the operator types it; `commands` are those that it is made of, each with its summary.
+    """A command as the operator types it, `name`; `commands` are those that it is made of, each with its summary."""
 
-    `inner` returns the page of one of them.
-    """
-
-    command: str
-    summary: str
-    paragraph: str
-    exit_codes: Mapping[str, str]
-    parameters: tuple[Parameter, ...]
-    options: tuple[Option, ...]
-    commands: Mapping[str, str]
-    inner: Callable[[str], Page]
+    def __init__(self, command: type[Command], name: str, summary: str = "") -> None:
+        self.name = name
+        self.summary = summary
+        self.paragraph = " ".join((command.__doc__ or "").split())
+        self.exit_codes = command.EXIT_CODES
+        self.commands = command.COMMANDS
+        self.parameters = [] if self.commands else list(_parameters(command))
+        self._application = command(name)
+        self.options = list(_options(self._application))
 
     @property
     def usage(self) -> str:
         words = ["COMMAND"] if self.commands else []
         words += ["[OPTION]..."] if self.options else []
-        return " ".join([self.command, *words, *(parameter.shown for parameter in self.parameters)])
+        return " ".join([self.name, *words, *(parameter.shown for parameter in self.parameters)])
+
+    def inner(self, word: str) -> Page:
+        """Return the page of one of `commands`."""
+        loaded: Any = self._application._subcommands[word].get()
+        return Page(loaded, f"{self.name} {word}", self.commands[word])
 
 
-# plumbum's words (2.0.2), and ours. They show no word that was typed but names of options.
-_WORDS = (
-    (r"Unknown switch (.*)", r"there is no option \1"),
-    (r"Switch (.*) requires an argument", r"\1 needs a value"),
-    (r"Given -*(.*), the following are invalid \['-*(.*)'\]", r"--\1 does not go with --\2"),
-    (r"Given -*(.*), the following are missing \['-*(.*)'\]", r"--\1 needs --\2 too"),
-)
+class _Words(list[str]):
+    """The words of a command line; `option` is the last one taken off that begins with a dash."""
 
+    option = ""
 
-def _in_our_words(error: SwitchError, command: Command) -> str:
-    if isinstance(error, PositionalArgumentsError):
-        return f"too few words or too many: `{page_of(type(command), str(command.PROGNAME)).usage}`"
-    for theirs, ours in _WORDS:
-        if found := re.fullmatch(theirs, str(error)):
-            return re.sub(r"--(\w)(?= |$)", r"-\1", found.expand(ours))
-    return str(error)
+    def pop(self, index: SupportsIndex = -1) -> str:
+        word = super().pop(index)
+        if word.startswith("-"):
+            self.option = word.partition("=")[0] if word.startswith("--") else word[:2]
+        return word
 
 
 class Command(cli.Application):
-    """A command whose wrong command lines are errors of ours, and whose docstring is what its help has to add.
+    """A command with errors of ours for a wrong command line; its docstring is part of its help.
 
-    Its summary stands in the COMMANDS of the group that it is of. It has EXIT_CODES where they are other ones than
-    those of a run.
+    Its summary is in the COMMANDS of its group. EXIT_CODES are listed in its help.
     """
 
     COMMANDS: ClassVar[Mapping[str, str]] = {}
@@ -128,28 +116,46 @@ class Command(cli.Application):
     def help(self) -> None:
         name = str(self.PROGNAME)
         summary = self.parent.COMMANDS[name.rpartition(" ")[2]] if self.parent else ""
-        sys.stdout.write(help_text(page_of(type(self), name, summary)))
+        sys.stdout.write(help_text(Page(type(self), name, summary)))
 
     @property
     def see(self) -> str:
         return f"see `{self.PROGNAME} --help`"
 
-    @contextmanager
-    def _usage(self) -> Iterator[None]:
-        try:
-            yield
-        except SwitchError as error:
-            if type(error).__name__ in _HELP_EXITS:
-                raise
-            raise UsageError(_in_our_words(error, self), hint=self.see) from None
-
     def _parse_args(self, argv: list[str]) -> Any:  # noqa: ANN401 - plumbum's own shape
-        with self._usage():
-            return super()._parse_args(argv)
+        words = _Words(argv)
+        try:
+            return super()._parse_args(words)
+        except UnknownSwitch:
+            cause = f"there is no option {words.option}"
+        except MissingArgument:
+            cause = f"{words.option} needs a value"
+        except SwitchError:
+            cause = f"{words.option} is given twice, or with a value that it does not take"
+        raise UsageError(cause, hint=self.see)
 
     def _validate_args(self, swfuncs: Any, tailargs: Sequence[str]) -> Any:  # noqa: ANN401
-        with self._usage():
+        try:
             return super()._validate_args(swfuncs, tailargs)
+        except (ShowHelp, ShowVersion):
+            raise
+        except SwitchError:
+            raise UsageError(self._misfit(swfuncs), hint=self.see) from None
+
+    def _misfit(self, given: Mapping[Any, Any]) -> str:
+        """Say which of the `given` options, by their functions, do not fit together, or that the words do not."""
+        for info in self._switches_by_func.values():
+            if info.mandatory and info.func not in given:
+                return f"{_dashed(info.names[-1])} is missing"
+        for func, used in given.items():
+            info = self._switches_by_func[func]
+            for name in info.excludes:
+                if other := given.get(self.options[name].func):
+                    return f"{used.swname} does not go with {other.swname}"
+            for name in info.requires:
+                if self.options[name].func not in given:
+                    return f"{used.swname} needs {_dashed(name)} too"
+        return f"too few words or too many: `{Page(type(self), str(self.PROGNAME)).usage}`"
 
 
 class Group(Command):
@@ -167,25 +173,6 @@ class Group(Command):
         nearest = difflib.get_close_matches(words[0], names, n=1)
         hint = f"did you mean `{self.PROGNAME} {nearest[0]}`?" if nearest else self.see
         raise UsageError(f"there is no command `{self.PROGNAME} {words[0]}`", hint=hint)
-
-
-def page_of(command: type[Command], name: str, summary: str = "") -> Page:
-    application = command(name)
-
-    def inner(word: str) -> Page:
-        loaded: Any = application._subcommands[word].get()
-        return page_of(loaded, f"{name} {word}", command.COMMANDS[word])
-
-    return Page(
-        command=name,
-        summary=summary,
-        paragraph=" ".join((command.__doc__ or "").split()),
-        exit_codes=command.EXIT_CODES,
-        parameters=() if command.COMMANDS else tuple(_parameters(command)),
-        options=tuple(_options(application)),
-        commands=command.COMMANDS,
-        inner=inner,
-    )
 
 
 def _options(application: Command) -> Iterator[Option]:
@@ -232,12 +219,17 @@ def help_text(page: Page) -> str:
     parts += ["\n".join(_wrapped(text, width)) for text in (page.summary, page.paragraph) if text]
     if page.commands:
         parts.append(_listed("Commands:", page.commands.items(), width))
-    parts.append(_listed("Options:", ((option.shown, option.text) for option in page.options), width))
+    parts.append(_listed("Options:", ((_written(option), option.text) for option in page.options), width))
     if page.exit_codes:
         parts.append(_listed("Exit codes:", page.exit_codes.items(), width))
     if page.commands:
-        parts.append(f"`{page.command} COMMAND --help` tells more about each.")
+        parts.append(f"Run `{page.name} COMMAND --help` for more about each.")
     return "\n\n".join(parts) + "\n"
+
+
+def _written(option: Option) -> str:
+    """Return an option as it is written: `-c, --config FILE`."""
+    return f"{', '.join(option.names)} {option.argument}".rstrip()
 
 
 def _listed(title: str, entries: Iterable[tuple[str, str]], width: int) -> str:
@@ -257,6 +249,6 @@ def _entry(term: str, text: str, room: int, width: int) -> Iterator[str]:
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    """Return the lines of a text; what is in backticks is a command that somebody copies, and stays in one line."""
+    """Return the lines of a text; a command in backticks is for copying, and stays in one line."""
     kept = _COMMAND.sub(lambda found: found[0].replace(" ", "\0"), text)
     return [line.replace("\0", " ") for line in textwrap.wrap(kept, width, break_on_hyphens=False)]

@@ -1,4 +1,4 @@
-"""`borgpull key NAME`: export the repository key as it was last verified, so that a replaced key is never the end."""
+"""`borgpull key NAME`: export the repository key as it was last verified, in case it is replaced."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from .. import repository
 from ..errors import CONTROLLER, Failure, UsageError
 from ..repository import TargetContext
 from ..ui.console import data
+from .base import OneTargetCommand
 from .exit_codes import DONE
-from .targets import OneTargetCommand
 
 
 class Key(OneTargetCommand):
@@ -35,7 +35,7 @@ class Key(OneTargetCommand):
             with Path(self.output).open("x", encoding="utf-8") as file:  # noqa: ASYNC230 - nothing else runs
                 file.write(text)
         except FileExistsError:
-            raise UsageError(f"{self.output} exists already", hint="name a new file") from None
+            raise UsageError(f"{self.output} already exists", hint="name a new file") from None
         except OSError as error:
             raise Failure(CONTROLLER, f"{self.output}: {error.strerror}", hint="name another file") from None
         return DONE

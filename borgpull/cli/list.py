@@ -10,11 +10,11 @@ from plumbum import cli
 from .. import repository
 from ..errors import Failure, UsageError
 from ..repository import TargetContext, VerifiedArchives
-from ..results import ArchiveList, Item, ListedArchive, dumps
+from ..results import ArchiveList, Item, dumps
 from ..ui import archives as ui
 from ..ui import console
+from .base import ReadingCommand
 from .exit_codes import DONE
-from .targets import ReadingCommand
 
 
 class List(ReadingCommand):
@@ -23,12 +23,12 @@ class List(ReadingCommand):
     contacts no target, and changes nothing.
     """
 
-    why = cli.Flag(["--why"], help="tell of each archive which rule keeps it, or that the next run would remove it")
-    json = cli.Flag(["--json"], help="print JSON, docs/list.schema.json; names are as they are, not cleaned")
+    why = cli.Flag(["--why"], help="show for each archive the rule that keeps it, or that the next run would remove it")
+    json = cli.Flag(["--json"], help="print JSON (docs/list.schema.json); names are as they are, not cleaned")
 
     def main(self, name: str, archive: str = "", *patterns: str) -> int:
         if self.why and archive:
-            raise UsageError("--why is about all archives of a target, and takes no ARCHIVE", hint=self.see)
+            raise UsageError("--why is about all archives of a target: leave ARCHIVE out", hint=self.see)
         return self.about(name, lambda context: self._list(context, archive, patterns), alone=False)
 
     async def _list(self, context: TargetContext, archive: str, patterns: tuple[str, ...]) -> int:
@@ -37,47 +37,33 @@ class List(ReadingCommand):
         if archive:
             return await self._files(context, archives, archive, patterns)
         listed = repository.explained(context, archives) if self.why else archives.listed
-        if self.json:
-            console.data(ArchiveList(target=archives.target, closed=archives.closed, archives=listed).text)
-        else:
-            lines = ui.archive_lines(archives.target, listed, foreign=archives.foreign, now=time.time(), why=self.why)
-            console.answer(lines)
+        report = ArchiveList(target=archives.target, closed=archives.closed, archives=listed)
+        lines = ui.archive_lines(archives.target, listed, foreign=archives.foreign, now=time.time(), why=self.why)
+        console.print_result(report, lines, as_json=self.json)
         return DONE
 
     async def _files(
         self, context: TargetContext, archives: VerifiedArchives, wanted: str, patterns: tuple[str, ...]
     ) -> int:
         archive = archives.chosen(wanted)
-        listing = _Listing(archives, archives.entry(archive), as_json=self.json)
-        await repository.each_item(context, archive, patterns, listing.take)
-        if not listing.items and patterns:
+        output = console.Output(for_programs=self.json)
+        before = ui.files_head(archives.target, archives.entry(archive), archives.closed)
+        items = 0
+
+        async def print_item(item: Item) -> None:
+            # Each as soon as it is read: there may be millions.
+            nonlocal items
+            items += 1
+            output.write(
+                f"{before if items == 1 else ','}\n    {dumps(item)}" if self.json else f"{ui.file_line(item)}\n"
+            )
+
+        await repository.each_item(context, archive, patterns, print_item)
+        if not items and patterns:
             raise repository.no_such_path(context, archive, list(patterns))
-        listing.end()
+        if self.json:
+            output.write(ui.FILES_END if items else before + ui.FILES_END)
+        # A reader such as `less` or `head` may stop early.
+        with contextlib.nullcontext() if self.json else contextlib.suppress(Failure):
+            output.close()
         return DONE
-
-
-class _Listing:
-    """The files of an archive on stdout, each as soon as it is read: there may be millions. `items` counts them."""
-
-    def __init__(self, archives: VerifiedArchives, archive: ListedArchive, *, as_json: bool) -> None:
-        self.items = 0
-        self._as_json = as_json
-        self._head = ui.files_head(archives.target, archive, archives.closed)
-        self._output = console.Output(for_programs=as_json)
-
-    async def take(self, item: Item) -> None:
-        if self._as_json:
-            self._output.write(f"{',' if self.items else self._head}\n    {dumps(item)}")
-        else:
-            self._output.write(f"{ui.file_line(item)}\n")
-        self.items += 1
-
-    def end(self) -> None:
-        """Print what comes after the last one. Raises Failure when stdout did not take all of the JSON."""
-        if self._as_json:
-            self._output.write(ui.FILES_END if self.items else self._head + ui.FILES_END)
-            self._output.close()
-        else:
-            # People may have had enough of it, in `less` or `head`.
-            with contextlib.suppress(Failure):
-                self._output.close()

@@ -1,6 +1,6 @@
-"""Questions on the terminal. Standard input is not asked: it holds the config.
+"""Questions on the terminal, never on standard input: it may hold the config.
 
-All else goes on while somebody thinks: the backup server has to hear that this controller lives.
+Everything else goes on meanwhile: the backup server has to hear that this controller lives.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ Rule = Callable[[str], str | None]
 
 
 async def confirm(question: str, *, hint: str) -> bool:
-    """Ask for a yes. Raises UsageError without a terminal; `otherwise` is the hint."""
+    """Ask for a yes. Raises UsageError without a terminal; `hint` is its hint."""
     return (await _typed(f"{question} [y/N] ", hint)).strip().lower() in {"y", "yes"}
 
 
 async def answer(question: str, *, default: str = "", rule: Rule, hint: str) -> str:
     """Ask for a text, again and again until `rule` finds nothing wrong with it; nothing typed is `default`.
 
-    Raises UsageError without a terminal; `otherwise` is the hint.
+    Raises UsageError without a terminal; `hint` is its hint.
     """
     asked = f"{question}{f' [{default}]' if default else ''}: "
     problem: str | None = ""

@@ -1,4 +1,4 @@
-"""`borgpull release NAME...`: let held targets go on, and say what becomes of their odd archives."""
+"""`borgpull release NAME...`: release held targets, and decide about their odd archives."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from .. import repository
 from ..repository import TargetContext
 from ..ui.console import message_note
 from . import prompts
+from .base import OneTargetCommand
 from .exit_codes import DONE
-from .targets import OneTargetCommand
 
-_OTHERWISE = "add --good if the archives hold what they should, --set-aside if they do not"
+_HINT = "add --good if the archives hold what they should, --set-aside if they do not"
 
 
 class Release(OneTargetCommand):
-    """Their odd archives become good, and may push out older ones, or are set aside. A repository that is closed is not
-    released: see `borgpull accept` and `borgpull rollback`.
+    """Their odd archives become good, and may push out older ones, or are set aside. It does not open a closed
+    repository: see `borgpull accept` and `borgpull rollback`.
     """
 
-    good = cli.Flag(["--good"], excludes=["--set-aside"], help="the odd archives count as good, without asking")
-    aside = cli.Flag(["--set-aside"], help="the odd archives are set aside, without asking")
+    good = cli.Flag(["--good"], excludes=["--set-aside"], help="count the odd archives as good, without asking")
+    aside = cli.Flag(["--set-aside"], help="set the odd archives aside, without asking")
 
     def main(self, name: str, *names: str) -> int:
         return self.about_each((name, *names), self._release)
@@ -39,7 +39,7 @@ class Release(OneTargetCommand):
             return bool(self.good)
         whole = "Does the odd archive hold what it" if odd == 1 else f"Do the {odd} odd archives hold what they"
         question = f"{whole} should? yes: good, no: set aside"
-        return await prompts.answer(question, rule=_yes_or_no, hint=_OTHERWISE) == "yes"
+        return await prompts.answer(question, rule=_yes_or_no, hint=_HINT) == "yes"
 
 
 def _yes_or_no(text: str) -> str | None:

@@ -11,11 +11,11 @@ from ..errors import UsageError
 from ..events import Event
 from ..repository import TargetContext
 from ..restore import Wanted
+from ..ui import archives as ui
 from ..ui import console
-from ..ui import restore as ui
-from ..ui.restore import Percentage
+from ..ui.archives import Percentage
+from .base import ReadingCommand
 from .exit_codes import DONE, FAILED, WARNINGS
-from .targets import ReadingCommand
 
 
 class Restore(ReadingCommand):
@@ -29,50 +29,43 @@ class Restore(ReadingCommand):
     to = cli.SwitchAttr(["--to"], str, argname="DIR", help="the folder; with --onto-target a folder on the target")
     onto_target = cli.Flag(
         ["--onto-target"],
-        help="extract on the target, through a session that cannot change what is in the repository unnoticed",
+        help="extract on the target; any change to the repository by its session is detected",
     )
-    overwrite = cli.Flag(["--overwrite"], help="replace files that are there already; others stay")
-    numeric_ids = cli.Flag(
-        ["--numeric-ids"], help="give files to the user and group ids, not the names, of the archive"
-    )
-    dry_run = cli.Flag(["-n", "--dry-run"], help="say what would be restored and what is in the way; write nothing")
-    verify = cli.Flag(["--verify"], help="read all of it again, and compare it with the archive's own record")
-    json = cli.Flag(["--json"], help="print a report as JSON, docs/restore.schema.json")
+    overwrite = cli.Flag(["--overwrite"], help="replace existing files; others stay")
+    numeric_ids = cli.Flag(["--numeric-ids"], help="set owners by the user and group ids of the archive, not the names")
+    dry_run = cli.Flag(["-n", "--dry-run"], help="show what would be restored and what is in the way; write nothing")
+    verify = cli.Flag(["--verify"], help="read all of it again, and compare it with the archive")
+    json = cli.Flag(["--json"], help="print a report as JSON (docs/restore.schema.json)")
     _percentage: Percentage | None = None
 
     def main(self, name: str, archive: str = "latest", *paths: str) -> int:
-        folder = self._folder()
         if self.at and self.onto_target:
             hint = "restore it here with `--to DIR`, or put the whole state back with `borgpull rollback --to TIME`"
-            raise UsageError("--at reads on this machine alone, and takes no --onto-target", hint=hint)
-
-        async def work(context: TargetContext) -> int:
-            wanted = Wanted(
-                archive=archive,
-                patterns=paths,
-                folder=folder,
-                onto_target=bool(self.onto_target),
-                overwrite=bool(self.overwrite),
-                numeric_ids=bool(self.numeric_ids),
-                dry_run=bool(self.dry_run),
-                verify=bool(self.verify),
-            )
-            return await self._restore(context, wanted)
-
-        return self.about(name, work)
+            raise UsageError("--at does not go with --onto-target: it reads on this machine alone", hint=hint)
+        wanted = Wanted(
+            archive=archive,
+            patterns=paths,
+            folder=self._folder(),
+            onto_target=bool(self.onto_target),
+            overwrite=bool(self.overwrite),
+            numeric_ids=bool(self.numeric_ids),
+            dry_run=bool(self.dry_run),
+            verify=bool(self.verify),
+        )
+        return self.about(name, lambda context: self._restore(context, wanted))
 
     def _folder(self) -> str:
         if not self.to:
             if self.onto_target:
                 return ""
             raise UsageError(
-                "it is not said where to restore to",
-                hint="add `--to DIR` for a folder here, or --onto-target to put it back where it was",
+                "no destination",
+                hint="add `--to DIR` for a folder here, or --onto-target for the original place",
             )
         if not self.onto_target:
             return str(Path(self.to).absolute())
         if not self.to.startswith("/"):
-            raise UsageError(f"--to {self.to}: a folder on the target is named by its whole path, from / on")
+            raise UsageError(f"--to {self.to}: a folder on the target needs an absolute path")
         return str(self.to)
 
     async def _restore(self, context: TargetContext, wanted: Wanted) -> int:
@@ -84,14 +77,12 @@ class Restore(ReadingCommand):
         finally:
             self._percentage.end()
         if done.archive.verified is False:
-            console.message_warning("this archive was not verified by any run: do not rely on it")
+            console.message_warning("no run has verified this archive: do not rely on it")
         if self.json:
             console.data(done.text)
         else:
             console.message_lines(ui.restored_lines(done))
-        if done.compared and done.compared.different:
-            return FAILED
-        return DONE if done.good else WARNINGS
+        return FAILED if done.compared and done.compared.different else DONE if done.good else WARNINGS
 
     def on_event(self, event: Event) -> None:
         super().on_event(event)

@@ -5,36 +5,34 @@ from __future__ import annotations
 from plumbum import cli
 
 from .. import repository
-from ..errors import UsageError
+from ..errors import command_line, plural
 from ..repository import Case, Recovery, TargetContext
 from ..ui import console
 from ..ui.console import message_note
-from ..ui.format import plural
 from ..untrusted import clean
+from .base import DecidingCommand, point_in_time
 from .exit_codes import DONE, TAMPERED
-from .targets import DecidingCommand, point_in_time
 
 _MOST_NAMED = 5
 
 
 class Rollback(DecidingCommand):
-    """Evidence and borg check prove that.
+    """Evidence and borg check prove the result.
 
-    The state found is kept beside the ledger on B, in `.borgpull/SUBDIR/tampered`, until the next rollback. With --to
-    it is an older state that becomes the present one: what each prune and compaction removed is kept for a while
-    (Grace). The state that it replaces is kept so too.
+    The state that it replaces is kept beside the ledger on the backup server, in `.borgpull/SUBDIR/tampered`, until the
+    next rollback. --to brings back an older state: what each prune and compaction removed is kept for a while (Grace),
+    and so is the state that --to replaces.
     """
 
-    list = cli.Flag(["--list"], help="list the older states that are kept, and change nothing")
+    list = cli.Flag(["--list"], excludes=["--to"], help="list the older states that are kept, and change nothing")
     to = cli.SwitchAttr(["--to"], str, argname="TIME", help="put the state back that --list shows with this time")
-    drop = cli.Flag(["--drop-grace"], help="drop all older states that are kept, for data that must be gone")
+    drop = cli.Flag(
+        ["--drop-grace"],
+        excludes=["--list", "--to"],
+        help="drop all older states that are kept, for data that must be gone",
+    )
 
     def main(self, name: str) -> int:
-        chosen = [
-            word for word, given in (("--list", self.list), ("--to", self.to), ("--drop-grace", self.drop)) if given
-        ]
-        if len(chosen) > 1:
-            raise UsageError(f"{chosen[0]} and {chosen[1]} do not go together", hint=self.see)
         if self.list:
             return self.about(name, self._list, alone=False)
         return self.about(name, self._drop if self.drop else self._to if self.to else self._rollback)
@@ -57,14 +55,14 @@ class Rollback(DecidingCommand):
         new = {archive.id for archive in known.evidence.archives} if known else set()
         lost = len(new - {archive.id for archive in kept.ledger.evidence.archives})
         back = len(kept.gone_since(known)) if known else 0
-        what = f"with {plural(back, 'archive')} that it had more, without {plural(lost, 'newer one')}"
-        message_note(f"this will put the state of {kept.name} back, {what}")
+        what = f"with {plural(back, 'archive')} that it had then, without {plural(lost, 'newer one')}"
+        message_note(f"this puts the state of {kept.name} back, {what}")
+        listed = command_line("rollback", "--list", context.target.name)
         message_note(
-            "the state that it replaces is kept as long, and `borgpull rollback --list` shows it; that of a closed "
-            f"repository is in {context.place.ledger}/tampered until the next rollback"
+            f"the state that it replaces is kept as long, see {listed}; that of a closed repository is in "
+            f"{context.place.ledger}/tampered until the next rollback"
         )
         if not await self.confirm("Put it back?"):
-            message_note("nothing was changed")
             return DONE
         is_kept = await repository.begin_return(context, kept)
         recovery = Recovery(context)
@@ -74,11 +72,11 @@ class Rollback(DecidingCommand):
 
     async def _drop(self, context: TargetContext) -> int:
         if not await self.confirm("Drop all older states that are kept?"):
-            message_note("nothing was changed")
             return DONE
-        message_note(f"{context.party}: {await repository.drop_grace(context)} older states were dropped")
+        dropped = await repository.drop_grace(context)
+        message_note(f"{context.party}: dropped {plural(dropped, 'older state')}")
         message_note(
-            "what still holds data: the archives in the repository, and what was deleted there until a compaction; "
+            "these still hold data: the archives in the repository, and what was deleted there until a compaction; "
             f"{context.place.ledger}/tampered after a rollback; borg's caches on the target, without contents"
         )
         return DONE
@@ -86,21 +84,22 @@ class Rollback(DecidingCommand):
     async def _rollback(self, context: TargetContext) -> int:
         recovery = Recovery(context)
         case = await recovery.case()
-        if case.known is not None and not self._worth_it(context, case):
+        if case.known is not None and not self._is_needed(context, case):
             return DONE
-        if case.known is not None and not await self.confirm(f"Put {len(case.known.evidence.archives)} archives back?"):
-            message_note("nothing was changed")
+        if case.known is not None and not await self.confirm(
+            f"Put {plural(len(case.known.evidence.archives), 'archive')} back?"
+        ):
             return TAMPERED
         await recovery.rollback(case)
         message_note(f"{context.party}: its repository is in the last verified state again; borg check agrees")
         return DONE
 
-    def _worth_it(self, context: TargetContext, case: Case) -> bool:
+    def _is_needed(self, context: TargetContext, case: Case) -> bool:
         if not case.differences and case.now is not None:
             message_note(f"{context.party}: its repository is in the last verified state: nothing to put back")
             return False
         for difference in case.differences:
             message_note(f"{context.party}: {difference}")
         kept = f"{context.place.ledger}/tampered"
-        message_note(f"this will put {context.place.repository} back, and keep what is there now in {kept}")
+        message_note(f"this puts {context.place.repository} back, and keeps what is there now in {kept}")
         return True

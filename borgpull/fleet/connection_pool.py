@@ -1,7 +1,7 @@
-"""The connections to B: each bears a few sessions at a time, another one is opened when all places are taken.
+"""The connections to the backup server: each has places for a few sessions; when all are taken, another one is opened.
 
-A connection that broke is replaced when the next job asks. B never sees more than one attempt to connect at a time, nor
-one soon after another that failed, however many targets wait for it.
+A connection that broke is replaced when the next job asks. The backup server never sees more than one attempt to
+connect at a time, nor one soon after another that failed, however many targets wait for it.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from pathlib import Path
 
 from ..config import Config
 from ..doctor import require
-from ..errors import BACKUP_SERVER, Failure, program_party
+from ..errors import BACKUP_SERVER, Failure, plural, program_party
 from ..events import Emit, Said, Warned
 from ..repository import RunContext
 from ..ssh import SESSIONS, Master, open_master
 from ..transport import BackupServer, Root
 
-# What C itself must have installed.
+# What the controller itself must have installed.
 PROGRAMS = ("ssh", "borg", "socat")
-# For so long the failure of one attempt to connect is the answer to all who ask.
+# For so long the failure of one attempt to connect is the answer to every job.
 _REST_SECONDS = 10.0
 # What one job needs at a time.
 _PLACES = 2
 
 
 class Servers(contextlib.AsyncExitStack):
-    """B, as often as it is needed. On leaving all connections end."""
+    """The backup server, as often as it is needed. On leaving all connections end."""
 
     def __init__(self, config: Config, *, directory: Path, emit: Emit) -> None:
         super().__init__()
@@ -45,9 +45,9 @@ class Servers(contextlib.AsyncExitStack):
 
     @contextlib.asynccontextmanager
     async def lease(self) -> AsyncIterator[BackupServer]:
-        """Return B for one job: a place for its lasting session, and one for a serve, both or none.
+        """Return the backup server for one job: a place for its lasting session, and one for a serve, both or none.
 
-        So no job that has one waits for the other while others do the same. Raises Failure when B cannot be reached.
+        So no job that has one waits for the other while others do the same. Raises Failure when it cannot be reached.
         """
         async with self._one_at_a_time:
             while len(places := self._free()) < _PLACES:
@@ -72,15 +72,13 @@ class Servers(contextlib.AsyncExitStack):
         now = asyncio.get_running_loop().time()
         if self._failure is not None and (not self._failure.transient or now < self._failed_at + _REST_SECONDS):
             raise self._failure
+
+        def on_output(line: str) -> None:
+            self._emit(Said(party=program_party("ssh", BACKUP_SERVER), text=line))
+
+        opening = open_master(self._config.server, party=BACKUP_SERVER, directory=self._directory, on_output=on_output)
         try:
-            master = await self.enter_async_context(
-                open_master(
-                    self._config.server,
-                    party=BACKUP_SERVER,
-                    directory=self._directory,
-                    on_output=lambda line: self._emit(Said(party=program_party("ssh", BACKUP_SERVER), text=line)),
-                )
-            )
+            master = await self.enter_async_context(opening)
         except Failure as failure:
             self._failure, self._failed_at = failure, asyncio.get_running_loop().time()
             raise
@@ -90,17 +88,14 @@ class Servers(contextlib.AsyncExitStack):
     def _learn(self, master: Master) -> None:
         if master.limit < self._limit:
             self._limit = master.limit
-            self._emit(
-                Warned(
-                    text=f"B allows {self._limit} sessions in a connection (MaxSessions): more connections are opened",
-                    hint="raise MaxSessions in the sshd_config of B to 10, its default",
-                )
-            )
+            allowed = f"{plural(self._limit, 'session')} per connection (MaxSessions)"
+            hint = "raise MaxSessions in the sshd_config of the backup server to 10, its default"
+            self._emit(Warned(text=f"the backup server allows only {allowed}: opening more", hint=hint))
 
 
 @contextlib.asynccontextmanager
 async def connected(config: Config, *, directory: Path, cache: Path, emit: Emit) -> AsyncIterator[RunContext]:
-    """Connect to B for as long as the context lasts; yields what a job needs. Raises Failure."""
+    """Connect to the backup server for as long as the context lasts; yields what a job needs. Raises Failure."""
     require(*PROGRAMS)
     async with Servers(config, directory=directory, emit=emit) as servers, servers.lease() as server:
         yield RunContext(config, server, cache, emit)

@@ -1,6 +1,6 @@
-"""`doctor` over a fleet: B and every target side by side, at most `Jobs` targets at a time. Changes nothing.
+"""`doctor` over a fleet: the backup server and every target side by side, at most `Jobs` targets at a time.
 
-Each party is looked at for itself: what is wrong with one hides nothing of another.
+It changes nothing. Each party is checked by itself: what is wrong with one hides nothing of another.
 """
 
 from __future__ import annotations
@@ -26,83 +26,74 @@ from ..results import Finding
 from ..retention import series_of
 from ..ssh import Master, open_master
 
-OnOutput = Callable[[str, str], None]
+
+async def examine(
+    config: Config, targets: tuple[Target, ...], *, directory: Path, on_output: Callable[[str, str], None]
+) -> tuple[Finding, ...]:
+    """Check the backup server and these targets; return the findings of the controller, the backup server, the targets.
+
+    `directory` is private and on a tmpfs; `on_output` is given a party and a line of its ssh.
+    """
+    here = Checks(CONTROLLER, STATE_ROWS if config.sockets else ())
+    if config.sockets:
+        check_state_dir(here, Path(config.state_dir))
+    server = Checks(BACKUP_SERVER, SOCKET_ROWS if config.sockets else SERVER_ROWS)
+    sheets = {target.name: Checks(target_party(target.name), TARGET_ROWS) for target in targets}
+    whole = _Examination(config, directory, on_output, server, sheets)
+    slots = asyncio.Semaphore(config.jobs)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(whole.check_server(targets))
+        for target in targets:
+            tasks.create_task(whole.check_target(target, slots))
+    return tuple(finding for checks in (here, server, *sheets.values()) for finding in checks.findings)
 
 
 @dataclass(frozen=True)
 class _Examination:
     config: Config
     directory: Path
-    on_event: OnOutput
+    on_output: Callable[[str, str], None]
     server: Checks
     targets: dict[str, Checks]
 
+    async def check_server(self, targets: tuple[Target, ...]) -> None:
+        with _catching_all(self.server):
+            async with self._connected(self.server, self.config.server) as master:
+                if self.config.sockets:
+                    await check_socket_activation(self.server, master, self.config, targets, self.directory)
+                else:
+                    await check_server(self.server, master, self.config)
+                async with asyncio.TaskGroup() as tasks:
+                    for target in targets:
+                        tasks.create_task(self._check_repository(master, target))
 
-async def examine(
-    config: Config, targets: tuple[Target, ...], *, directory: Path, on_event: OnOutput
-) -> tuple[Finding, ...]:
-    """Look at B and at these targets; return what was found, what concerns C first, then B.
+    async def _check_repository(self, master: Master, target: Target) -> None:
+        vault = vault_of(self.config, target, master)
+        streams = [stream.name for stream in target.streams]
+        is_ours = functools.partial(series_of, streams=streams, also=self.config.prune_also)
+        await check_repository(self.targets[target.name], self.server, vault, now=time.time(), is_ours=is_ours)
 
-    `directory` is private and on a tmpfs; `heard` is given a party and a line that its ssh said.
-    """
-    sheets = {target.name: Checks(target_party(target.name), TARGET_ROWS) for target in targets}
-    rows = SOCKET_ROWS if config.sockets else SERVER_ROWS
-    whole = _Examination(config, directory, on_event, Checks(BACKUP_SERVER, rows), sheets)
-    here = Checks(CONTROLLER, STATE_ROWS if config.sockets else ())
-    if config.sockets:
-        check_state_dir(here, Path(config.state_dir))
-    slots = asyncio.Semaphore(config.jobs)
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(_server(whole, targets))
-        for target in targets:
-            tasks.create_task(_target(whole, target, slots))
-    return tuple(finding for checks in (here, whole.server, *sheets.values()) for finding in checks.findings)
+    async def check_target(self, target: Target, slots: asyncio.Semaphore) -> None:
+        checks = self.targets[target.name]
+        async with slots:
+            with _catching_all(checks):
+                async with self._connected(checks, target.connection) as master:
+                    await check_target(checks, master, self.config, target, self.directory)
 
-
-async def _server(whole: _Examination, targets: tuple[Target, ...]) -> None:
-    with _told(whole.server):
-        async with _connected(whole, whole.server, whole.config.server) as master:
-            if whole.config.sockets:
-                await check_socket_activation(whole.server, master, whole.config, targets, whole.directory)
-            else:
-                await check_server(whole.server, master, whole.config)
-            async with asyncio.TaskGroup() as tasks:
-                for target in targets:
-                    tasks.create_task(_repository(whole, master, target))
-
-
-async def _repository(whole: _Examination, master: Master, target: Target) -> None:
-    vault = vault_of(whole.config, target, master)
-    streams = [stream.name for stream in target.streams]
-    is_ours = functools.partial(series_of, streams=streams, also=whole.config.prune_also)
-    await check_repository(whole.targets[target.name], whole.server, vault, now=time.time(), is_ours=is_ours)
-
-
-async def _target(whole: _Examination, target: Target, slots: asyncio.Semaphore) -> None:
-    checks = whole.targets[target.name]
-    async with slots:
-        with _told(checks):
-            async with _connected(whole, checks, target.connection) as master:
-                await check_target(checks, master, whole.config, target, whole.directory)
-
-
-@contextlib.asynccontextmanager
-async def _connected(whole: _Examination, checks: Checks, connection: Connection) -> AsyncIterator[Master]:
-    async with open_master(
-        connection,
-        party=checks.party,
-        directory=whole.directory,
-        on_output=lambda line: whole.on_event(program_party("ssh", checks.party), line),
-    ) as master:
-        host = connection.host
-        way = "".join(f" through {jump.host.name}" for jump in connection.jumps)
-        checks.ok("connect", f"{host.name} port {host.port}{way}, host key as in KnownHost")
-        yield master
+    @contextlib.asynccontextmanager
+    async def _connected(self, checks: Checks, connection: Connection) -> AsyncIterator[Master]:
+        program = program_party("ssh", checks.party)
+        on_output = functools.partial(self.on_output, program)
+        async with open_master(connection, party=checks.party, directory=self.directory, on_output=on_output) as master:
+            host = connection.host
+            way = "".join(f" through {jump.host.name}" for jump in connection.jumps)
+            checks.ok("connect", f"{host.name} port {host.port}{way}, host key as in KnownHost")
+            yield master
 
 
 @contextlib.contextmanager
-def _told(checks: Checks) -> Iterator[None]:
-    # Whatever it was, the others are looked at all the same.
+def _catching_all(checks: Checks) -> Iterator[None]:
+    # Whatever it was, the others are checked all the same.
     try:
         yield
     except Exception as error:

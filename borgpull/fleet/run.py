@@ -1,4 +1,4 @@
-"""One run: the connections to B, a job for each target, the outcome of each, and what a signal does to it.
+"""One run: the connections to the backup server, a job for each target, its outcome, and what a signal does.
 
 The worst outcome of a target is the run's. Nothing here knows how any of it is shown.
 """
@@ -8,11 +8,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import math
 import random
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from ..backup import back_up
 from ..config import Config, Target
@@ -25,6 +27,8 @@ from ..repository.status import RUN
 from ..repository.step_events import failure_of, outcome_of
 from .connection_pool import PROGRAMS, Servers
 
+_Result = TypeVar("_Result")
+_IsLast = Callable[[Failure], bool]
 _HURRY_SECONDS = 0.1
 _SECONDS_TO_REMEMBER, _SECONDS_WHEN_STOPPED = 30.0, 5.0
 # Before the second attempt, how many times longer before each further one, and at the most.
@@ -37,12 +41,12 @@ class Interrupt:
     def __init__(self) -> None:
         self.number: int | None = None
         self._task: asyncio.Task[object] | None = None
-        self._told: Callable[[], None] = lambda: None
+        self._on_first: Callable[[], None] = lambda: None
 
-    def attach(self, told: Callable[[], None] = lambda: None) -> None:
-        """Have the signals of this process cancel the task that calls this; `told` is called at the first one."""
+    def attach(self, on_first: Callable[[], None] = lambda: None) -> None:
+        """Have the signals of this process cancel the task that calls this; the first one calls `on_first`."""
         self._task = asyncio.current_task()
-        self._told = told
+        self._on_first = on_first
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._arrived, number)
@@ -61,13 +65,13 @@ class Interrupt:
         if self.number is None and self._task is not None:
             self.number = number
             self._task.cancel()
-            self._told()
+            self._on_first()
         else:
             self._hurry()
 
     def _hurry(self) -> None:
-        # Whatever still waits for a calm end stops waiting, step by step outwards, and kills instead. A task group
-        # that already waits for its tasks would not pass a second cancellation on to them.
+        # What still waits for a calm end stops waiting, step by step outwards, and kills instead. A task group that
+        # already waits for its tasks would not pass a second cancellation on to them.
         loop = asyncio.get_running_loop()
         for task in asyncio.all_tasks(loop):
             task.cancel()
@@ -75,100 +79,122 @@ class Interrupt:
 
 
 async def run(config: Config, targets: tuple[Target, ...], *, directory: Path, cache: Path, emit: Emit) -> Outcome:
-    """Back up these targets of `config`; return the worst outcome. Without any, nobody is contacted.
+    """Back up these targets of `config`; return the worst outcome. Without any, nothing is contacted.
 
-    `directory` is private and on a tmpfs, `cache` is kept between runs. Failures are told as events, not raised;
+    `directory` is private and on a tmpfs, `cache` is kept between runs. Failures become events and are not raised;
     cancelled, it lets every target stop calmly and returns INTERRUPTED, or that a repository was tampered with.
     """
     emit(RunStarted(targets=tuple(target.name for target in targets), jobs=config.jobs))
     outcomes: dict[str, Outcome] = {}
     try:
         if targets:
-            await _all(config, targets, directory=directory, cache=cache, emit=emit, outcomes=outcomes)
+            require(*PROGRAMS)
+            async with Servers(config, directory=directory, emit=emit) as servers:
+                await _Run(config, servers, cache, emit, outcomes).back_up(targets)
     except asyncio.CancelledError:
         outcomes[""] = Outcome.INTERRUPTED
     except Exception as error:  # whatever it was, every target gets its row and the run its end
-        _tell(emit, "", error)
+        _emit_failure(emit, "", failure_of(error))
         outcomes[""] = outcome_of(failure_of(error))
     for target in targets:
         if target.name not in outcomes:
-            _finish(emit, outcomes, target, outcomes.get("", Outcome.FAILED))
+            outcomes[target.name] = outcomes.get("", Outcome.FAILED)
+            emit(TargetFinished(target=target.name, outcome=outcomes[target.name]))
     outcome = worst(outcomes.values())
     emit(RunFinished(outcome=outcome))
     return outcome
 
 
-async def _all(
-    config: Config,
-    targets: tuple[Target, ...],
-    *,
-    directory: Path,
-    cache: Path,
-    emit: Emit,
-    outcomes: dict[str, Outcome],
-) -> None:
-    require(*PROGRAMS)
-    async with Servers(config, directory=directory, emit=emit) as servers:
-        await _reach(servers, config, emit)
-        fleet = _Fleet(config, servers, cache, emit)
-        slots = asyncio.Semaphore(config.jobs)
-        async with asyncio.TaskGroup() as tasks:
-            for target in targets:
-                tasks.create_task(_one(fleet, target, slots, outcomes))
-        # One after the other: each has all that is free.
-        for target in fleet.short:
-            await _one(fleet, target, slots, outcomes)
-
-
-async def _reach(servers: Servers, config: Config, emit: Emit) -> None:
-    """Connect to B before anything else, and look at RootDir: what fails there is told once, not for each target."""
-    retries = config.retries
-    for attempt in range(1, retries + 2):
-        try:
-            async with servers.lease() as server:
-                if not config.sockets:
-                    servers.root.is_new = not await check_root(server.lasting, config)
-                return
-        except Failure as failure:
-            if attempt > retries or not _worth_trying_again(failure):
-                raise
-            await _rest(emit, "", failure, attempt=attempt, retries=retries, seconds=_pause(attempt))
-
-
 @dataclass(frozen=True)
-class _Fleet:
+class _Run:
+    """The targets of one run side by side; `outcomes` has those that have ended."""
+
     config: Config
     servers: Servers
     cache: Path
     emit: Emit
+    outcomes: dict[str, Outcome]
     room: Room = field(default_factory=Room)
     # Targets whose session failed for its share of the free space.
     short: list[Target] = field(default_factory=list)
 
+    async def back_up(self, targets: tuple[Target, ...]) -> None:
+        # Before anything else: what fails at the backup server itself is one error, not one for each target.
+        await self._attempts("", self._reach)
+        slots = asyncio.Semaphore(self.config.jobs)
+        async with asyncio.TaskGroup() as tasks:
+            for target in targets:
+                tasks.create_task(self._one(target, slots))
+        # One after the other: each has all that is free.
+        for target in self.short:
+            await self._one(target, slots)
 
-async def _one(fleet: _Fleet, target: Target, slots: asyncio.Semaphore, outcomes: dict[str, Outcome]) -> None:
-    async with slots:
-        failure, stopped = None, None
+    async def _reach(self, _: _IsLast) -> None:
+        """Connect to the backup server, and check RootDir."""
+        async with self.servers.lease() as server:
+            if not self.config.sockets:
+                self.servers.root.is_new = not await check_root(server.lasting, self.config)
+
+    async def _one(self, target: Target, slots: asyncio.Semaphore) -> None:
+        async with slots:
+            failure, stopped = None, None
+            try:
+                with self.room.reported() as claim:
+                    deadline = asyncio.get_running_loop().time() + target.timeout
+                    work = functools.partial(self._back_up, target, claim, deadline)
+                    outcome = await self._attempts(target.name, work, deadline=deadline)
+            except asyncio.CancelledError as error:
+                outcome, stopped = Outcome.INTERRUPTED, error
+            except Exception as error:  # one target's failure never touches another
+                failure = failure_of(error)
+                if _is_for_share(failure) and target not in self.short:
+                    self.short.append(target)
+                    self.emit(Retried(target=target.name, **vars(failure.problem), attempt=2, attempts=2, seconds=0))
+                    return
+                _emit_failure(self.emit, target.name, failure)
+                outcome = outcome_of(failure)
+            try:
+                seconds = _SECONDS_WHEN_STOPPED if stopped else _SECONDS_TO_REMEMBER
+                await self._remember(target, _entry(target, outcome, failure), seconds=seconds)
+            finally:
+                self.outcomes[target.name] = outcome
+                self.emit(TargetFinished(target=target.name, outcome=outcome))
+            if stopped:
+                raise stopped
+
+    async def _back_up(self, target: Target, claim: Claim, deadline: float, is_last: _IsLast) -> Outcome:
+        async with self.servers.lease() as server:
+            run_context = RunContext(self.config, server, self.cache, self.emit, claim)
+            return await back_up(run_context, target, deadline=deadline, is_last=is_last)
+
+    async def _attempts(
+        self, target: str, work: Callable[[_IsLast], Awaitable[_Result]], *, deadline: float = math.inf
+    ) -> _Result:
+        """Do `work`, and repeat it after a transient failure, until `deadline`."""
+        attempts = self.config.retries + 1
+        for attempt in range(1, attempts + 1):
+            pause = _pause(attempt)
+            is_last = functools.partial(_is_last, tries_left=attempts - attempt, before=deadline - pause)
+            try:
+                return await work(is_last)
+            except Exception as error:
+                failure = failure_of(error)
+                if is_last(failure) or _is_for_share(failure):
+                    raise
+                problem = vars(failure.problem)
+                self.emit(Retried(target=target, **problem, attempt=attempt + 1, attempts=attempts, seconds=pause))
+                await asyncio.sleep(pause)
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _remember(self, target: Target, entry: Entry, *, seconds: float) -> None:
+        """Write the history entry of a run; when that fails, the outcome is the same."""
         try:
-            with fleet.room.reported() as claim:
-                outcome = await _tried(fleet, target, claim)
-        except asyncio.CancelledError as error:
-            outcome, stopped = Outcome.INTERRUPTED, error
-        except Exception as error:  # one target's failure never touches another
-            failure = failure_of(error)
-            if _is_for_share(failure) and target not in fleet.short:
-                fleet.short.append(target)
-                _tell_again(fleet.emit, target.name, failure, attempt=1, retries=1, seconds=0)
-                return
-            _tell(fleet.emit, target.name, error)
-            outcome = outcome_of(failure)
-        try:
-            seconds = _SECONDS_WHEN_STOPPED if stopped else _SECONDS_TO_REMEMBER
-            await _remember(fleet, target, _entry(target, outcome, failure), seconds=seconds)
-        finally:
-            _finish(fleet.emit, outcomes, target, outcome)
-        if stopped:
-            raise stopped
+            async with asyncio.timeout(seconds), self.servers.lease() as server:
+                run_context = RunContext(self.config, server, self.cache, self.emit)
+                await TargetContext(run_context, target).vault.remember(entry)
+        except Exception as error:  # whatever it was
+            text = f"the history was not written: {failure_of(error)}"
+            self.emit(Said(target=target.name, party=BACKUP_SERVER, text=text))
 
 
 def _entry(target: Target, outcome: Outcome, failure: Failure | None) -> Entry:
@@ -178,50 +204,16 @@ def _entry(target: Target, outcome: Outcome, failure: Failure | None) -> Entry:
     return Entry(what=RUN, outcome=outcome, cause=failure.cause if own else str(failure), hint=failure.hint)
 
 
-async def _remember(fleet: _Fleet, target: Target, entry: Entry, *, seconds: float) -> None:
-    """Write down what became of a run; that this fails changes nothing of what became of it."""
-    try:
-        async with asyncio.timeout(seconds), fleet.servers.lease() as server:
-            run_context = RunContext(fleet.config, server, fleet.cache, fleet.emit)
-            await TargetContext(run_context, target).vault.remember(entry)
-    except Exception as error:  # whatever it was
-        text = f"the history was not written: {failure_of(error)}"
-        fleet.emit(Said(target=target.name, party=BACKUP_SERVER, text=text))
-
-
-async def _tried(fleet: _Fleet, target: Target, claim: Claim) -> Outcome:
-    deadline = asyncio.get_running_loop().time() + target.timeout
-    retries = fleet.config.retries
-    for attempt in range(1, retries + 2):
-        seconds = _pause(attempt)
-        is_last = functools.partial(_is_last, tries_left=retries + 1 - attempt, before=deadline - seconds)
-        try:
-            async with fleet.servers.lease() as server:
-                run_context = RunContext(fleet.config, server, fleet.cache, fleet.emit, claim)
-                return await back_up(run_context, target, deadline=deadline, is_last=is_last)
-        except Exception as error:
-            failure = failure_of(error)
-            if is_last(failure) or _is_for_share(failure):
-                raise
-            await _rest(fleet.emit, target.name, failure, attempt=attempt, retries=retries, seconds=seconds)
-    raise AssertionError("the last attempt returns or raises")
-
-
 def _is_last(failure: Failure, *, tries_left: int, before: float) -> bool:
-    """Tell whether a failure is the one to tell: there will be no other attempt, or no time left for one."""
+    """Tell whether a failure is the one to report: there will be no other attempt, or no time left for one.
+
+    Another attempt may succeed after a connection that was refused, lost or not made in time, a lock, and an answer
+    that is incomplete or did not come. Never where an operator has to fix something, and never after a verdict.
+    """
     if _is_for_share(failure):
         return False
-    return not tries_left or asyncio.get_running_loop().time() > before or not _worth_trying_again(failure)
-
-
-def _worth_trying_again(failure: Failure) -> bool:
-    """Tell whether the same attempt may succeed later.
-
-    It may after a connection that was refused, lost or not made in time, a lock, and an answer that is not complete or
-    did not come. Never where somebody has to mend something: authentication, host keys, passphrases; and never after a
-    verdict.
-    """
-    return failure.transient and not isinstance(failure, TamperedError)
+    may_pass = failure.transient and not isinstance(failure, TamperedError)
+    return not tries_left or asyncio.get_running_loop().time() > before or not may_pass
 
 
 def _pause(attempt: int) -> float:
@@ -233,27 +225,11 @@ def _pause(attempt: int) -> float:
 
 
 def _is_for_share(failure: Failure) -> bool:
-    """Tell whether there may be more room at the end of the run, when nobody else adds anything."""
+    """Tell whether there may be more room at the end of the run, when no other target adds anything."""
     return isinstance(failure, NoSpace) and failure.limit == "share"
 
 
-async def _rest(emit: Emit, target: str, failure: Failure, *, attempt: int, retries: int, seconds: float) -> None:
-    _tell_again(emit, target, failure, attempt=attempt, retries=retries, seconds=seconds)
-    await asyncio.sleep(seconds)
-
-
-def _tell_again(emit: Emit, target: str, failure: Failure, *, attempt: int, retries: int, seconds: float) -> None:
-    attempts = retries + 1
-    emit(Retried(target=target, **vars(failure.problem), attempt=attempt + 1, attempts=attempts, seconds=seconds))
-
-
-def _finish(emit: Emit, outcomes: dict[str, Outcome], target: Target, outcome: Outcome) -> None:
-    outcomes[target.name] = outcome
-    emit(TargetFinished(target=target.name, outcome=outcome))
-
-
-def _tell(emit: Emit, target: str, error: Exception) -> None:
-    failure = failure_of(error)
+def _emit_failure(emit: Emit, target: str, failure: Failure) -> None:
     for line in failure.detail.splitlines():
         emit(Said(target=target, party=failure.party, text=line))
     emit(Failed(target=target, **vars(failure.problem)))

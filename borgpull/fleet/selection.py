@@ -30,9 +30,6 @@ class Shard:
     index: int
     count: int
 
-    def __str__(self) -> str:
-        return f"{self.index}/{self.count}"
-
     def has(self, name: str) -> bool:
         return shard_of(name, self.count) == self.index
 
@@ -71,16 +68,15 @@ def target_named(config: Config, name: str) -> Target:
 
 
 def _fitting(config: Config, words: tuple[str, ...]) -> set[str]:
-    return {name for word in words for name in _names_of(config, word)}
-
-
-def _names_of(config: Config, word: str) -> list[str]:
-    names = [target.name for target in config.targets]
-    # A name may have the letters of a glob in it: then it means itself alone.
-    found = [name for name in names if _folded(name) == _folded(word)]
-    found = found or [name for name in names if fnmatch.fnmatchcase(_folded(name), _folded(word))]
-    if not found:
-        raise _unknown(config, word)
+    found: set[str] = set()
+    names = [(target.name, _folded(target.name)) for target in config.targets]
+    for word in words:
+        # A name may have the letters of a glob in it: then it means itself alone.
+        fitting = {name for name, folded in names if folded == _folded(word)}
+        fitting = fitting or {name for name, folded in names if fnmatch.fnmatchcase(folded, _folded(word))}
+        if not fitting:
+            raise _unknown(config, word)
+        found |= fitting
     return found
 
 
@@ -102,12 +98,11 @@ def read_shard(text: str) -> Shard:
     """Return the shard that "I/N" names. Raises UsageError when it names none."""
     found = _FORM.fullmatch(text)
     shard = Shard(int(found[1]), int(found[2])) if found else Shard(0, 0)
-    if not 1 <= shard.count <= MOST_SHARDS:
-        hint = f"write I/N, such as 0/3: shard I of N, at most {MOST_SHARDS}, counted from 0"
-        raise UsageError(f"--shard {text!r} names no shard", hint=hint)
-    if shard.index >= shard.count:
+    hint = f"write I/N, such as 0/3: shard I of N, at most {MOST_SHARDS}, counted from 0"
+    if 0 < shard.count <= shard.index:
         hint = f"shards are counted from 0: the last of {shard.count} is {shard.count - 1}/{shard.count}"
-        raise UsageError(f"--shard {shard}: there is no such shard", hint=hint)
+    if not shard.index < shard.count <= MOST_SHARDS:
+        raise UsageError(f"--shard {text!r}: there is no such shard", hint=hint)
     return shard
 
 

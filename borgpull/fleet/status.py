@@ -1,10 +1,11 @@
-"""`status` over a fleet: what the ledgers on B say. No target is contacted, and no borg is run."""
+"""`status` over a fleet, by the ledgers on the backup server. It contacts no target, and runs no borg."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from ..config import Config, Target
@@ -22,22 +23,18 @@ async def status(
     *,
     directory: Path,
     max_age: float,
-    on_event: Callable[[str, str], None],
+    on_output: Callable[[str, str], None],
 ) -> tuple[tuple[TargetStatus, ...], tuple[str, ...]]:
-    """Ask B how the backups of these targets stand; an archive older than `max_age` seconds is too old.
+    """Return the status of these targets; an archive older than `max_age` seconds is too old.
 
     Returns also the repositories below RootDir that belong to no target of the config. `directory` is private and on a
-    tmpfs; `heard` is given a party and a line that its ssh said. Raises Failure when B cannot be reached.
+    tmpfs; `on_output` is given a party and a line of its ssh. Raises Failure when the backup server cannot be reached.
     """
     if config.sockets:
-        # Their ledgers lie here: nobody needs to be asked.
+        # Their ledgers lie here.
         return tuple([await _one(local_vault(config, target), target, max_age) for target in targets]), ()
-    async with open_master(
-        config.server,
-        party=BACKUP_SERVER,
-        directory=directory,
-        on_output=lambda line: on_event(program_party("ssh", BACKUP_SERVER), line),
-    ) as master:
+    on_line = partial(on_output, program_party("ssh", BACKUP_SERVER))
+    async with open_master(config.server, party=BACKUP_SERVER, directory=directory, on_output=on_line) as master:
         is_new = not await check_root(master, config)
         vaults = [ServerVault(master, place_of(config, target)) for target in targets]
         asked = [
@@ -51,8 +48,6 @@ async def _one(vault: Vault, target: Target, max_age: float, *, root_is_new: boo
     try:
         seen = await vault.survey()
     except Failure as failure:
-        return TargetStatus(
-            target=target.name, state=State.UNKNOWN, cause=f"{failure.party}: {failure.cause}", hint=failure.hint
-        )
+        return TargetStatus(target=target.name, state=State.UNKNOWN, cause=str(failure), hint=failure.hint)
     streams, now = tuple(stream.name for stream in target.streams), time.time()
     return status_of(target.name, seen, now=now, max_age=max_age, streams=streams, root_is_new=root_is_new)

@@ -31,17 +31,14 @@ async def open_master(
 ) -> AsyncIterator[Master]:
     """Connect, and stay connected for as long as the context lasts; each host on the way has a master of its own.
 
-    `directory` is the run's private one, on a tmpfs; `heard` is given each line that a master says.
+    `directory` is the run's private one, on a tmpfs; `on_output` is given each line that a master says.
     Raises Failure, named after `party`, when the connection cannot be made; a host on the way is named in it.
     """
     async with contextlib.AsyncExitStack() as way:
         hop: Hop | None = None
         for jump in connection.jumps:
             opened = _opened(jump, hop, party=party, directory=directory, on_output=on_output)
-            try:
-                hop = Hop(jump, await way.enter_async_context(opened))
-            except Failure as failure:
-                raise of_jump(failure, jump) from None
+            hop = Hop(jump, await way.enter_async_context(opened))
         yield await way.enter_async_context(
             _opened(connection, hop, party=party, directory=directory, on_output=on_output)
         )
@@ -64,7 +61,8 @@ async def _opened(
         async with process.started(command, absent=absent) as child:
             listener = asyncio.create_task(_listen(child, said, on_output))
             try:
-                master = Master(party, own / "ctl", child, said, hop)
+                jump = where if isinstance(where, Jump) else None
+                master = Master(party, own / "ctl", child, said, jump=jump, hop=hop)
                 await _until_ready(master, child, listener)
                 for path in (files.key, files.known_hosts):
                     path.unlink()
@@ -106,7 +104,7 @@ async def _until_ready(master: Master, child: process.Child, listener: asyncio.T
     except TimeoutError:
         raise Failure(
             master.party,
-            f"it did not finish connecting within {START_SECONDS:.0f} s",
+            of_jump(master.jump, f"it did not finish connecting within {START_SECONDS:.0f} s"),
             hint="check how busy it is, and what sshd's log there says",
             transient=True,
         ) from None

@@ -6,7 +6,6 @@ The one place where ssh's text is read. Texts are those of OpenSSH 8.4 to 10.5 (
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import NamedTuple
 
 from ..config import Jump
@@ -15,6 +14,8 @@ from ..untrusted import last_lines
 
 
 class _Sign(NamedTuple):
+    """A text of ssh, and what it means. `{jump}` is the host on the way, `{key}` what its keys begin with there."""
+
     pattern: str
     cause: str
     hint: str
@@ -26,27 +27,27 @@ _SIGNS = (
     _Sign(
         r"REVOKED HOST KEY|was revoked and you have requested",
         "its host key is marked as revoked in KnownHost",
-        "scan the new key with ssh-keyscan, compare its fingerprint on the host, and put it into KnownHost",
+        "scan the new key with ssh-keyscan, compare its fingerprint on the host, and put it into {key}KnownHost",
     ),
     _Sign(
         r"HOST IDENTIFICATION HAS CHANGED|Host key for .* has changed",
         "its host key is not the one in KnownHost: the host was set up anew, or somebody else answers",
-        "find out why before you change KnownHost; on the host: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub",
+        "find out why before you change {key}KnownHost; on the host: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub",
     ),
     _Sign(
         r"No .* host key is known for|Host key verification failed",
         "its host key is not in KnownHost",
-        "add what `ssh-keyscan -t ed25519 -p PORT HOST` prints to KnownHost, after comparing the fingerprint",
+        "add what `ssh-keyscan -t ed25519 -p PORT HOST` prints to {key}KnownHost, after comparing the fingerprint",
     ),
     _Sign(
         r"Permission denied|Too many authentication failures",
         "it refused the key",
-        "check Username and PrivateKey, and that the public key stands in ~/.ssh/authorized_keys of that user",
+        "check {key}Username and {key}PrivateKey, and that ~/.ssh/authorized_keys of that user has the public key",
     ),
     _Sign(
         r"connect failed: (Name or service not known|Temporary failure in name resolution|No address associated)",
-        "its jump host cannot resolve its name",
-        "check Host, and the DNS of the jump host: it is there that the name is looked up",
+        "{jump} cannot resolve its name",
+        "check {key}Host, and the DNS of the jump host: it is there that the name is looked up",
     ),
     _Sign(
         r"Temporary failure in name resolution",
@@ -57,18 +58,18 @@ _SIGNS = (
     _Sign(
         r"Could not resolve hostname|Name or service not known",
         "its name cannot be resolved",
-        "check Host and the DNS of this machine",
+        "check {key}Host and the DNS of this machine",
     ),
     _Sign(
         r"administratively prohibited",
-        "its jump host refuses to lead on to it",
+        "{jump} refuses to lead on to it",
         "in the jump host's sshd_config set `AllowTcpForwarding yes` (or `local`), no `DisableForwarding`; in "
         "authorized_keys there no `restrict` without `port-forwarding`, no `permitopen` of other hosts alone",
     ),
     _Sign(
         r"Connection refused",
         "the connection was refused: no sshd listens on that port",
-        "check Host and its port, and that sshd runs there",
+        "check {key}Host and its port, and that sshd runs there",
         transient=True,
     ),
     _Sign(
@@ -114,18 +115,23 @@ _SIGNS = (
 )
 
 
-def diagnose(party: str, said: str, *, doing: str = "connect") -> Failure:
+def diagnose(
+    party: str, said: str, *, doing: str = "connect", jump: Jump | None = None, through: Jump | None = None
+) -> Failure:
     """Turn what ssh said about `party` into a Failure; `doing` names what was tried, when no text is known.
 
-    Only the last lines are read: a peer can print a megabyte that takes hours to search.
+    It may be about a `jump` host of the party, or of what connects `through` one. Only the last lines are read: a peer
+    can print a megabyte that takes hours to search.
     """
     detail = last_lines(said)
     for sign in _SIGNS:
         if re.search(sign.pattern, detail):
-            return Failure(party, sign.cause, hint=sign.hint, detail=detail, transient=sign.transient)
+            cause = sign.cause.format(jump=_named(through) if through else "its jump host")
+            hint = sign.hint.format(key=jump.prefix if jump else "")
+            return Failure(party, of_jump(jump, cause), hint=hint, detail=detail, transient=sign.transient)
     last = detail.rpartition("\n")[2]
     cause = f"ssh could not {doing}" + (f": {last}" if last else " and did not say why")
-    return Failure(party, cause, hint="run again with -v to see all that ssh said", detail=detail)
+    return Failure(party, of_jump(jump, cause), hint="run again with -v to see all that ssh said", detail=detail)
 
 
 def killed(party: str, status: int) -> Failure | None:
@@ -140,22 +146,9 @@ def killed(party: str, status: int) -> Failure | None:
     )
 
 
-def through_jump(failure: Failure, jump: Jump) -> Failure:
-    """Return a failure to be led on by `jump`, with its name where it is the one at fault."""
-    cause = failure.cause.replace("its jump host", _named(jump), 1)
-    failure.problem = replace(failure.problem, cause=cause)
-    return failure
-
-
-def of_jump(failure: Failure, jump: Jump) -> Failure:
-    """Return a failure of a connection to a host on the way, as one of whom that way leads to."""
-    return Failure(
-        failure.party,
-        f"{_named(jump)}: {failure.cause}",
-        hint=re.sub(r"\b(Host|KnownHost|Username|PrivateKey)\b", rf"{jump.prefix}\1", failure.hint),
-        detail=failure.detail,
-        transient=failure.transient,
-    )
+def of_jump(jump: Jump | None, cause: str) -> str:
+    """Return a cause at a jump host in the words of the party that it leads to; without one, the cause as it is."""
+    return f"{_named(jump)}: {cause}" if jump else cause
 
 
 def _named(jump: Jump) -> str:

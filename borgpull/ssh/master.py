@@ -15,7 +15,7 @@ from ..config import Jump
 from ..errors import Failure
 from ..untrusted import last_lines
 from . import argv
-from .diagnose import diagnose, killed, of_jump, through_jump
+from .diagnose import diagnose, killed, of_jump
 
 # sshd's MaxSessions is 10 by default; two are left for short commands.
 SESSIONS = 8
@@ -44,11 +44,16 @@ class ForwardRefused(Failure):
 class Master:
     """A connection that is up. `party` is whose it is, `pid` the pid of the master process.
 
+    `jump` is the host that it leads to where that is one on the way to the party, `hop` the one that it leads through.
+
     `limit` is how many sessions at a time it is known to bear: fewer than SESSIONS once one was refused.
     """
 
-    def __init__(self, party: str, control: Path, child: process.Child, said: process.Tail, hop: Hop | None) -> None:
+    def __init__(
+        self, party: str, control: Path, child: process.Child, said: process.Tail, *, jump: Jump | None, hop: Hop | None
+    ) -> None:
         self.party = party
+        self.jump = jump
         self.control = control
         self.pid = child.pid
         self._slots = asyncio.Semaphore(SESSIONS)
@@ -83,9 +88,10 @@ class Master:
         if self.alive and not said.strip():
             # So it ends when sshd cannot fork (OpenSSH 9.2).
             hint = "look there for limits on processes (TasksMax, nproc)"
-            return Failure(self.party, f"it could not {doing} and did not say why", hint=hint, transient=True)
+            cause = of_jump(self.jump, f"it could not {doing} and did not say why")
+            return Failure(self.party, cause, hint=hint, transient=True)
         text = said if self.alive else f"{said}\n{self._said.text}"
-        return self._unheard(diagnose(self.party, text, doing=doing), said)
+        return self._unheard(diagnose(self.party, text, doing=doing, jump=self.jump), said)
 
     async def watch(self) -> None:
         """Ask the master from time to time whether it answers; one that does not is killed, and its sessions end."""
@@ -111,14 +117,14 @@ class Master:
         if known := self._killed() or self._cut_off():
             return known
         if self._hop is not None and _NOT_LED_ON in self._said.text:
-            led_on = diagnose(self.party, self._hop.master._said.text)
-            return self._unheard(through_jump(led_on, self._hop.jump), "")
-        return self._unheard(diagnose(self.party, self._said.text), "")
+            led_on = diagnose(self.party, self._hop.master._said.text, jump=self.jump, through=self._hop.jump)
+            return self._unheard(led_on, "")
+        return self._unheard(diagnose(self.party, self._said.text, jump=self.jump), "")
 
     def _cut_off(self) -> Failure | None:
         if self.alive or self._hop is None or self._hop.master.alive:
             return None
-        return of_jump(self._hop.master.failure("", doing="keep the connection"), self._hop.jump)
+        return self._hop.master.failure("", doing="keep the connection")
 
     def _killed(self) -> Failure | None:
         return killed(self.party, self._child.returncode or 0)
@@ -185,7 +191,7 @@ class Master:
         except TimeoutError:
             raise Failure(
                 self.party,
-                f"our ssh connection does not answer (ssh -O {operation})",
+                of_jump(self.jump, f"our ssh connection does not answer (ssh -O {operation})"),
                 hint="the next run connects anew; check the network, and how busy this machine is",
                 transient=True,
             ) from None

@@ -3,4 +3,4 @@
 Knows no target, job or connection: only what they said happened.
 """
 
-from .display import Display, open_display
+from .display import open_display

@@ -6,31 +6,13 @@ is an error.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from ..events import (
-    WORST_FIRST,
-    ArchiveCreated,
-    ArchiveProgress,
-    CommandFinished,
-    Estimated,
-    Event,
-    Failed,
-    Outcome,
-    PercentProgress,
-    Retried,
-    RunFinished,
-    RunStarted,
-    Step,
-    StepFinished,
-    StepSkipped,
-    StepStarted,
-    TargetFinished,
-    Warned,
-    worst,
-)
+from .. import events
+from ..events import WORST_FIRST, Event, Outcome, Step, worst
 from ..untrusted import shown
 from .format import size
 
@@ -39,13 +21,19 @@ RUNNING = "running"
 
 BAD = WORST_FIRST[:4]
 
-# T can make borg warn about each of a million files: the first ones are kept, the others counted.
+# A target can make borg warn about each of a million files: the first ones are kept, the others counted.
 KEPT = 100
 LARGEST = 2**63 - 1
 
 # Seconds that a speed is averaged over, and how close together samples are worth keeping.
 WINDOW = 10.0
 SAMPLE_EVERY = 0.5
+
+# An estimate never says that all is read: only borg knows when it is.
+ESTIMATE_CAP = 0.99
+
+# Seconds without any event after which a running target is called out.
+SILENT = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,11 +54,19 @@ class StepRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes:
-    """What borg create has read, in bytes, and what of it was new to B."""
+    """What borg create has read, in bytes, and what of it was new to the repository."""
 
     original: int = 0
     new: int = 0
     files: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far a step is, 0 to 1; `estimated` when its total is a guess from the last archive."""
+
+    fraction: float
+    estimated: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,17 +83,17 @@ class Row:
     outcome: Outcome | None = None
     steps: tuple[StepRecord, ...] = ()
     estimate: int = 0
-    percent: PercentProgress | None = None
+    percent: events.PercentProgress | None = None
     sizes: Sizes | None = None
     samples: tuple[tuple[float, int], ...] = ()
-    archive: ArchiveCreated | None = None
+    archive: events.ArchiveCreated | None = None
     stream: Sizes | None = None
-    streams: tuple[ArchiveCreated, ...] = ()
-    warnings: tuple[Warned, ...] = ()
+    streams: tuple[events.ArchiveCreated, ...] = ()
+    warnings: tuple[events.Warned, ...] = ()
     warning_count: int = 0
-    failures: tuple[Failed, ...] = ()
-    retries: tuple[Retried, ...] = ()
-    commands: tuple[CommandFinished, ...] = ()
+    failures: tuple[events.Failed, ...] = ()
+    retries: tuple[events.Retried, ...] = ()
+    commands: tuple[events.CommandFinished, ...] = ()
     note: str = ""
 
     @property
@@ -113,6 +109,52 @@ class Row:
             return worst([Outcome.FAILED, *(step.outcome for step in self.steps if step.outcome)]).value
         return RUNNING if self.started is not None else WAITING
 
+    @property
+    def progress(self) -> Progress | None:
+        """How far the current step is, None where that is unknown."""
+        step = self.current
+        if step is None or self.outcome is not None:
+            return None
+        if self.percent and self.percent.step is step.step:
+            return Progress(fraction=self.percent.current / self.percent.total, estimated=False)
+        if step.step is Step.CREATE and self.sizes and self.estimate:
+            return Progress(fraction=min(ESTIMATE_CAP, self.sizes.original / self.estimate), estimated=True)
+        return None
+
+    def speed(self, now: float) -> float | None:
+        """Return what `borg create` reads, in bytes a second over the last `WINDOW`; 0 when it stalls."""
+        step = self.current
+        if self.state != RUNNING or step is None or step.step is not Step.CREATE or not self.samples:
+            return None
+        since = now - WINDOW
+        start = next((sample for sample in reversed(self.samples) if sample[0] <= since), self.samples[0])
+        newest = self.samples[-1]
+        elapsed = max(now, newest[0]) - start[0]
+        return max(0, newest[1] - start[1]) / elapsed if elapsed > 0 else None
+
+    def left(self, now: float) -> float | None:
+        """Return the seconds that the current step may still take, always an estimate; None where unknown."""
+        step, done = self.current, self.progress
+        if step is None or done is None:
+            return None
+        if not done.estimated:
+            spent = now - step.started
+            return max(0.0, spent * (1 - done.fraction) / done.fraction) if done.fraction > 0 else None
+        speed = self.speed(now)
+        if not speed or self.sizes is None or self.sizes.original >= self.estimate:
+            return None
+        return (self.estimate - self.sizes.original) / speed
+
+    def elapsed(self, now: float) -> float | None:
+        if self.started is None:
+            return None
+        return max(0.0, (now if self.finished is None else self.finished) - self.started)
+
+    def silence(self, now: float) -> float | None:
+        """Return the seconds since the last event of a running row, None when that is not worth a word."""
+        quiet = now - self.seen if self.seen is not None else 0.0
+        return quiet if self.state == RUNNING and quiet >= SILENT else None
+
 
 @dataclass(frozen=True, kw_only=True)
 class Board:
@@ -123,8 +165,32 @@ class Board:
     jobs: int = 0
 
 
+@dataclass(frozen=True, kw_only=True)
+class Totals:
+    """All rows together; `states` counts the rows by their state."""
+
+    states: Counter[str]
+    sizes: Sizes
+    speed: float | None
+
+
+def totals(rows: Iterable[Row], now: float) -> Totals:
+    kept = list(rows)
+    speeds = [speed for row in kept if (speed := row.speed(now)) is not None]
+    sizes = [row.sizes for row in kept if row.sizes]
+    return Totals(
+        states=Counter(row.state for row in kept),
+        sizes=Sizes(
+            original=sum(each.original for each in sizes),
+            new=sum(each.new for each in sizes),
+            files=sum(each.files for each in sizes),
+        ),
+        speed=sum(speeds) if speeds else None,
+    )
+
+
 def cleaned(event: Event) -> Event:
-    """Return an event with text that can be shown, and numbers that a JSON reader takes, whoever said them."""
+    """Return an event with text that can be shown, and numbers that a JSON reader takes, wherever they come from."""
     return replace(event, **{each.name: _plain(getattr(event, each.name)) for each in fields(event)})
 
 
@@ -138,11 +204,11 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - of any field
 
 def fold(board: Board, event: Event) -> Board:
     event = cleaned(event)
-    if isinstance(event, RunStarted):
+    if isinstance(event, events.RunStarted):
         rows = {name: board.rows.get(name, Row(name=name)) for name in event.targets} | board.rows
         run = replace(board.run, started=event.at, finished=None, outcome=None)
         return replace(board, rows=rows, run=run, jobs=event.jobs)
-    if isinstance(event, RunFinished):
+    if isinstance(event, events.RunFinished):
         return replace(board, run=replace(board.run, finished=event.at, outcome=event.outcome))
     if not event.target:
         return replace(board, run=_change(board.run, event))
@@ -152,7 +218,7 @@ def fold(board: Board, event: Event) -> Board:
 
 
 def closed(board: Board) -> Board:
-    """Return `board` as it stands when nothing more will come: what still ran was interrupted."""
+    """Return `board` when no more events will come: what still ran was interrupted."""
     rows = {
         name: replace(row, outcome=Outcome(row.state) if row.failures else Outcome.INTERRUPTED)
         if row.outcome is None and row.started is not None
@@ -173,52 +239,64 @@ def _worst(run: Row, rows: dict[str, Row]) -> Outcome:
 
 
 def _change(row: Row, event: Event) -> Row:
-    change = _CHANGES.get(type(event))
-    return change(row, event) if change else row
+    changes: dict[str, Any] = {}
+    match event:
+        case events.StepStarted() | events.StepFinished() | events.StepSkipped():
+            return _step(row, event)
+        case events.Estimated():
+            changes = {"estimate": _count(event.original_size)}
+        case events.ArchiveProgress():
+            changes = _progress(row, event)
+        case events.PercentProgress() if event.total > 0:
+            done = replace(event, current=min(_count(event.current), event.total))
+            changes = {"percent": done, "note": event.message}
+        case events.ArchiveCreated() if event.stream:
+            # A second attempt reads every stream again.
+            others = (each for each in row.streams if each.stream != event.stream)
+            changes = {"streams": (*others, event)[:KEPT]}
+        case events.ArchiveCreated():
+            changes = {"archive": event, "sizes": _sizes(event)}
+        case events.CommandFinished():
+            changes = {"commands": (*row.commands, replace(event, output=event.output[:KEPT]))[:KEPT]}
+        case events.Warned():
+            changes = {"warnings": (*row.warnings, event)[:KEPT], "warning_count": row.warning_count + 1}
+        case events.Failed():
+            changes = {"failures": (*row.failures, replace(event, findings=event.findings[:KEPT]))[:KEPT]}
+        case events.Retried():
+            when = f"in {round(event.seconds)} s" if event.seconds else "at the end of the run"
+            note = f"again {when}: {event.cause}"
+            changes = {"retries": (*row.retries, event)[:KEPT], "percent": None, "note": note}
+        case events.TargetFinished():
+            changes = {"finished": event.at, "outcome": event.outcome, "percent": None}
+    return replace(row, **changes)
 
 
-def _step_started(row: Row, event: StepStarted) -> Row:
-    opened = StepRecord(step=event.step, started=event.at, detail=event.detail)
-    row = replace(row, steps=(*row.steps, opened), percent=None, note=opened.detail)
+def _step(row: Row, event: events.StepStarted | events.StepFinished | events.StepSkipped) -> Row:
+    record = StepRecord(step=event.step, started=event.at)
+    if isinstance(event, events.StepSkipped):
+        record = replace(record, finished=event.at, detail=event.reason, skipped=True)
+        return replace(row, steps=(*row.steps, record), percent=None, note=f"{event.step} skipped: {event.reason}")
+    if isinstance(event, events.StepFinished):
+        places = (n for n in reversed(range(len(row.steps))) if row.steps[n].step is event.step and row.steps[n].open)
+        place = next(places, len(row.steps))
+        begun = row.steps[place] if place < len(row.steps) else record
+        ended = replace(begun, finished=event.at, outcome=event.outcome, detail=event.detail)
+        steps = (*row.steps[:place], ended, *row.steps[place + 1 :])
+        return replace(row, steps=steps, percent=None, note=ended.detail)
+    row = replace(row, steps=(*row.steps, replace(record, detail=event.detail)), percent=None, note=event.detail)
     if event.step is Step.STREAM:
         return replace(row, stream=None)
     # A second attempt reads everything again: numbers of the first one would look like progress.
     return replace(row, sizes=None, samples=()) if event.step is Step.CREATE else row
 
 
-def _step_finished(row: Row, event: StepFinished) -> Row:
-    place = _open_place(row.steps, event.step)
-    begun = row.steps[place] if place is not None else StepRecord(step=event.step, started=event.at)
-    ended = replace(begun, finished=event.at, outcome=event.outcome, detail=event.detail)
-    steps = (*row.steps, ended) if place is None else (*row.steps[:place], ended, *row.steps[place + 1 :])
-    return replace(row, steps=steps, percent=None, note=ended.detail)
-
-
-def _step_skipped(row: Row, event: StepSkipped) -> Row:
-    skipped = StepRecord(step=event.step, started=event.at, finished=event.at, detail=event.reason, skipped=True)
-    return replace(row, steps=(*row.steps, skipped), percent=None, note=f"{event.step} skipped: {event.reason}")
-
-
-def _open_place(steps: tuple[StepRecord, ...], step: Step) -> int | None:
-    places = (n for n in reversed(range(len(steps))) if steps[n].step is step and steps[n].open)
-    return next(places, None)
-
-
-def _estimated(row: Row, event: Estimated) -> Row:
-    return replace(row, estimate=_count(event.original_size))
-
-
-def _archive_progress(row: Row, event: ArchiveProgress) -> Row:
-    sizes = Sizes(original=_count(event.original_size), new=_count(event.deduplicated_size), files=_count(event.files))
+def _progress(row: Row, event: events.ArchiveProgress) -> dict[str, Any]:
+    sizes = _sizes(event)
     if row.current and row.current.step is Step.STREAM:
-        return replace(row, stream=sizes, percent=None, note=f"{row.current.detail}: {size(sizes.original)} read")
+        return {"stream": sizes, "percent": None, "note": f"{row.current.detail}: {size(sizes.original)} read"}
     samples = _sampled(row.samples, event.at, sizes.original)
-    return replace(row, sizes=sizes, samples=samples, percent=None, note=_place(event.path))
-
-
-def _place(path: str) -> str:
     # The end of a path says more than its beginning, and there is room for little.
-    return "/".join(path.split("/")[-2:])
+    return {"sizes": sizes, "samples": samples, "percent": None, "note": "/".join(event.path.split("/")[-2:])}
 
 
 def _sampled(samples: tuple[tuple[float, int], ...], at: float, count: int) -> tuple[tuple[float, int], ...]:
@@ -232,60 +310,10 @@ def _sampled(samples: tuple[tuple[float, int], ...], at: float, count: int) -> t
     return (*kept, (at, count))
 
 
-def _percent_progress(row: Row, event: PercentProgress) -> Row:
-    if event.total <= 0:
-        return row
-    done = replace(event, current=min(_count(event.current), event.total))
-    return replace(row, percent=done, note=event.message)
-
-
-def _archive_created(row: Row, event: ArchiveCreated) -> Row:
-    if event.stream:
-        # A second attempt reads every stream again.
-        others = (each for each in row.streams if each.stream != event.stream)
-        return replace(row, streams=(*others, event)[:KEPT])
-    sizes = Sizes(original=_count(event.original_size), new=_count(event.deduplicated_size), files=_count(event.files))
-    return replace(row, archive=event, sizes=sizes)
-
-
-def _command_finished(row: Row, event: CommandFinished) -> Row:
-    return replace(row, commands=(*row.commands, replace(event, output=event.output[:KEPT]))[:KEPT])
-
-
-def _warned(row: Row, event: Warned) -> Row:
-    return replace(row, warnings=(*row.warnings, event)[:KEPT], warning_count=row.warning_count + 1)
-
-
-def _failed(row: Row, event: Failed) -> Row:
-    return replace(row, failures=(*row.failures, replace(event, findings=event.findings[:KEPT]))[:KEPT])
-
-
-def _retried(row: Row, event: Retried) -> Row:
-    when = f"in {round(event.seconds)} s" if event.seconds else "at the end of the run"
-    note = f"again {when}: {event.cause}"
-    return replace(row, retries=(*row.retries, event)[:KEPT], percent=None, note=note)
-
-
-def _target_finished(row: Row, event: TargetFinished) -> Row:
-    return replace(row, finished=event.at, outcome=event.outcome, percent=None)
+def _sizes(event: events.ArchiveProgress | events.ArchiveCreated) -> Sizes:
+    return Sizes(original=_count(event.original_size), new=_count(event.deduplicated_size), files=_count(event.files))
 
 
 def _count(number: int) -> int:
-    """Return a number that T's borg said, made fit for arithmetic and for a JSON reader."""
+    """Return a number from the target's borg, made fit for arithmetic and for a JSON reader."""
     return max(0, min(number, LARGEST))
-
-
-_CHANGES: dict[type[Event], Callable[[Row, Any], Row]] = {
-    StepStarted: _step_started,
-    StepFinished: _step_finished,
-    StepSkipped: _step_skipped,
-    Estimated: _estimated,
-    ArchiveProgress: _archive_progress,
-    PercentProgress: _percent_progress,
-    ArchiveCreated: _archive_created,
-    CommandFinished: _command_finished,
-    Warned: _warned,
-    Failed: _failed,
-    Retried: _retried,
-    TargetFinished: _target_finished,
-}

@@ -7,23 +7,25 @@
 - Colour repeats what a word already says. Nothing is said by colour alone.
 - An error is two lines: "error: PARTY: CAUSE", then "hint: WHAT TO DO" where something useful can be said.
   Lines "found: WHAT" between them name the traces of tampering.
-- Text is never read as rich markup, and passes through `figures.shown`, whoever said it.
+- Text is never read as rich markup, and is cleaned here (`labelled`, `table`) or by the board, wherever it comes from.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from pathlib import Path
 from typing import IO, TextIO, cast
 
-from rich.console import Console, RenderableType
+from rich.console import Console, JustifyMethod, RenderableType
+from rich.table import Table
 from rich.text import Text
 
 from ..errors import CONTROLLER, Failure, Problem
+from ..results import Report
 from ..untrusted import shown
 
 _WIDE = 10_000
@@ -76,7 +78,7 @@ def console_on(stream: TextIO, environ: Mapping[str, str] = os.environ) -> Conso
     """Return a rich console on `stream` that obeys the rules of this room, whatever rich would choose."""
     colour = coloured(stream, environ)
     terminal = repaints(stream, environ)
-    # rich sends no escape codes when it is told that there is no terminal: colour in a pipe needs the word.
+    # rich sends no escape codes where there is no terminal: colour in a pipe has to be forced.
     console = Console(
         file=cast("TextIO", Lasting(stream)),
         force_terminal=terminal or colour,
@@ -86,7 +88,7 @@ def console_on(stream: TextIO, environ: Mapping[str, str] = os.environ) -> Conso
         markup=False,
         emoji=False,
         highlight=False,
-        # Lines are never broken by us: a hint is a command that somebody copies.
+        # We never break lines: a hint is a command to copy.
         soft_wrap=True,
         legacy_windows=False,
     )
@@ -146,15 +148,42 @@ class Output:
             give_up(sys.stdout)
             raise Failure(
                 CONTROLLER,
-                f"standard output did not take it: {error.strerror}",
-                hint="all else is done; see to what reads it, or to the disk that it goes to",
+                f"could not write to standard output: {error.strerror}",
+                hint="everything else completed; check the reading program, or the disk it is redirected to",
             ) from None
 
 
+def table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str | Text]],
+    *,
+    fold: Sequence[str] = (),
+    right: Sequence[str] = (),
+    gap: int = 2,
+) -> Table:
+    """Return a table; the columns to `fold` are broken where there is no room. Cells that are no Text are cleaned."""
+    made = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="bold")
+    for title in columns:
+        folds = title in fold
+        justify: JustifyMethod = "right" if title in right else "left"
+        made.add_column(title, justify=justify, no_wrap=not folds, overflow="fold" if folds else "ellipsis")
+    for row in rows:
+        made.add_row(*(cell if isinstance(cell, Text) else Text(shown(cell)) for cell in row))
+    return made
+
+
+def print_result(report: Report, parts: Iterable[RenderableType], *, as_json: bool) -> None:
+    """Print the answer of a command on stdout: `report` as JSON, or `parts` for people."""
+    if as_json:
+        data(report.text)
+    else:
+        answer(parts)
+
+
 def answer(parts: Iterable[RenderableType]) -> None:
-    """Print tables and lines on stdout: what somebody asked for."""
+    """Print tables and lines on stdout: the answer of a command."""
     console = console_on(sys.stdout or Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
-    # A table in a pipe is as wide as it is: a program cuts it, or nobody does.
+    # A table in a pipe has its full width.
     console.width = terminal_size(console.file)[0] if console.file.isatty() else _WIDE
     for part in parts:
         console.print(part)
@@ -195,9 +224,9 @@ def message_lines(lines: Iterable[Text]) -> None:
 
 
 class Lasting:
-    """A stream for people that cannot fail: when its reader goes away, what would be said is dropped.
+    """A stream for people that cannot fail: when its reader goes away, output is dropped.
 
-    A backup must not end because somebody closed a terminal or `head` had enough. Without this, rich keeps what it
+    A backup must not end because a terminal was closed or `head` had enough. Without this, rich keeps what it
     could not write for ever, and on a broken pipe it ends the process (rich 15.0, `Console.on_broken_pipe`).
     """
 
@@ -236,9 +265,5 @@ class Lasting:
 
 def give_up(stream: TextIO) -> None:
     """Lead `stream` nowhere: what Python holds for it would fail again at exit, and turn the exit code into 120."""
-    with suppress(OSError, ValueError):
-        null = os.open(os.devnull, os.O_WRONLY)
-        try:
-            os.dup2(null, stream.fileno())
-        finally:
-            os.close(null)
+    with suppress(OSError, ValueError), Path(os.devnull).open("wb") as null:
+        os.dup2(null.fileno(), stream.fileno())

@@ -1,6 +1,6 @@
 """What `doctor` and `config check` found, for people: pure, returns a table and lines.
 
-C and B have a line for each thing that was looked at, targets a row each, side by side. Every mark is a word too.
+The controller and the backup server have a line for each check, targets a row each. Every mark is a word too.
 """
 
 from __future__ import annotations
@@ -11,11 +11,10 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..errors import BACKUP_SERVER, CONTROLLER, Party, Problem, the
-from ..results import Finding, Mark
+from ..errors import BACKUP_SERVER, CONTROLLER, Party, Problem, plural, the
+from ..results import Checked, Finding, Mark
 from ..untrusted import shown
-from .console import STYLES, labelled, problem_lines
-from .format import plural
+from .console import STYLES, labelled, problem_lines, table
 
 _MARKS = {
     Mark.OK: ("✓ ok", STYLES["done"]),
@@ -42,7 +41,7 @@ def doctor_lines(findings: Sequence[Finding]) -> list[RenderableType]:
     if sheets:
         parts += [_side_by_side(sheets), Text("")]
     for checks in sheets.values():
-        parts += _troubles(checks)
+        parts += _problems(checks)
     return [*parts, _last_line(findings, sheets)]
 
 
@@ -55,15 +54,13 @@ def _listed(checks: Iterable[Finding]) -> Iterator[Text]:
 
 
 def _side_by_side(sheets: _Sheets) -> Table:
+    columns = ["target", *(finding.what for finding in next(iter(sheets.values())))]
+    rows: list[list[str | Text]] = [
+        [party.name if isinstance(party, Party) else party, *(_cell(finding) for finding in checks)]
+        for party, checks in sheets.items()
+    ]
     # One space between the columns: with nine of them, a name has room on a screen of 80.
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    table.add_column("target", overflow="fold")
-    for finding in next(iter(sheets.values())):
-        table.add_column(finding.what, no_wrap=True)
-    for party, checks in sheets.items():
-        name = party.name if isinstance(party, Party) else party
-        table.add_row(Text(shown(name)), *(_cell(finding) for finding in checks))
-    return table
+    return table(columns, rows, fold=["target"], gap=1)
 
 
 def _cell(finding: Finding) -> Text:
@@ -75,14 +72,13 @@ def _cell(finding: Finding) -> Text:
     return Text(word, style=style)
 
 
-def _troubles(checks: Iterable[Finding]) -> Iterator[Text]:
+def _problems(checks: Iterable[Finding]) -> Iterator[Text]:
     for finding in checks:
-        match finding.mark:
-            case Mark.FAILED:
-                yield from problem_lines(Problem(finding.party, finding.detail, finding.hint))
-            case Mark.WARNING | Mark.NOTE:
-                problem = Problem(finding.party, f"{finding.what}: {finding.detail}", finding.hint)
-                yield from problem_lines(problem, finding.mark)
+        if finding.mark not in (Mark.OK, Mark.UNSEEN):
+            failed = finding.mark is Mark.FAILED
+            cause = finding.detail if failed else f"{finding.what}: {finding.detail}"
+            problem = Problem(finding.party, cause, finding.hint)
+            yield from problem_lines(problem, "error" if failed else finding.mark)
 
 
 def _last_line(findings: Sequence[Finding], sheets: _Sheets) -> Text:
@@ -96,6 +92,6 @@ def _last_line(findings: Sequence[Finding], sheets: _Sheets) -> Text:
     return Text(f"{going} of {plural(len(sheets), 'target')} would be backed up{aside}", style="bold")
 
 
-def right_lines(targets: Sequence[str], *, server: str) -> list[Text]:
-    first = Text.assemble(("ok", STYLES["done"]), f": {plural(len(targets), 'target')}, backed up to {shown(server)}")
-    return [first, *(Text(f"  {shown(name)}") for name in targets)]
+def right_lines(report: Checked) -> list[Text]:
+    words = f": {plural(len(report.targets), 'target')}, backed up to {shown(report.server)}"
+    return [Text.assemble(("ok", STYLES["done"]), words), *(Text(f"  {shown(name)}") for name in report.targets)]

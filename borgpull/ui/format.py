@@ -48,11 +48,6 @@ def span(seconds: float) -> str:
     return f"{whole // 86400}d{whole % 86400 // 3600:02d}h"
 
 
-def plural(count: int, word: str) -> str:
-    """Return "1 target", "2 targets"."""
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"
-
-
 def counts(states: Mapping[str, int]) -> str:
     """Return states and how often each occurs: "180 waiting, 12 done"."""
     named = {"warning": "with warnings"}

@@ -13,10 +13,10 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.segment import Segment
 from rich.style import Style
 
-from . import pace
-from .board import BAD, RUNNING, WAITING, Board, Row
+from ..errors import plural
+from .board import BAD, RUNNING, WAITING, Board, Row, totals
 from .console import STYLES
-from .format import UNKNOWN, counts, number, percent, plural, rate, size, span
+from .format import UNKNOWN, counts, number, percent, rate, size, span
 
 Line = tuple[Segment, ...]
 
@@ -96,12 +96,12 @@ def _row_line(row: Row, columns: Sequence[Column], now: float, width: int) -> Li
 
 
 def _totals_line(board: Board, columns: Sequence[Column], now: float, width: int) -> Line:
-    every = pace.totals(board.rows.values(), now)
-    ended = every.targets - every.states[RUNNING] - every.states[WAITING]
-    spent = pace.elapsed(board.run, now)
+    every = totals(board.rows.values(), now)
+    ended = len(board.rows) - every.states[RUNNING] - every.states[WAITING]
+    spent = board.run.elapsed(now)
     cells = {
         "target": "total",
-        "step": f"{ended}/{every.targets}",
+        "step": f"{ended}/{len(board.rows)}",
         "files": number(every.sizes.files),
         "read": size(every.sizes.original),
         "new": size(every.sizes.new),
@@ -148,16 +148,16 @@ def _step(row: Row, _now: float) -> str:
 
 
 def _progress(row: Row, _now: float) -> str:
-    done = pace.progress(row)
-    if done:
-        return percent(done.fraction, estimated=done.estimated)
-    return UNKNOWN if row.state == RUNNING else ""
+    done = row.progress
+    return percent(done.fraction, estimated=done.estimated) if done else _unknown(row)
 
 
 def _left(row: Row, now: float) -> str:
-    seconds = pace.left(row, now)
-    if seconds is not None:
-        return f"~{span(seconds)}"
+    seconds = row.left(now)
+    return f"~{span(seconds)}" if seconds is not None else _unknown(row)
+
+
+def _unknown(row: Row) -> str:
     return UNKNOWN if row.state == RUNNING else ""
 
 
@@ -166,7 +166,7 @@ def _known(figure: float | None, words: Callable[[float], str]) -> str:
 
 
 def _note(row: Row, now: float) -> str:
-    silent = pace.silence(row, now)
+    silent = row.silence(now)
     if silent is not None:
         return f"no news for {span(silent)}"
     if row.warning_count:
@@ -180,8 +180,8 @@ _COLUMNS = (
     Column("files", 7, 20, lambda row, _now: number(row.sizes.files) if row.sizes else ""),
     Column("read", 7, 80, lambda row, _now: size(row.sizes.original) if row.sizes else ""),
     Column("new", 7, 70, lambda row, _now: size(row.sizes.new) if row.sizes else ""),
-    Column("speed", 9, 30, lambda row, now: _known(pace.speed(row, now), rate)),
-    Column("time", 6, 60, lambda row, now: _known(pace.elapsed(row, now), span)),
+    Column("speed", 9, 30, lambda row, now: _known(row.speed(now), rate)),
+    Column("time", 6, 60, lambda row, now: _known(row.elapsed(now), span)),
     Column("left", 7, 50, _left),
     Column("note", 16, 10, _note, right=False),
 )

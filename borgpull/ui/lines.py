@@ -1,4 +1,4 @@
-"""Events as lines for people: what is worth a line, and its words. Pure; `display` and `live` print them.
+"""Events as lines for people: what is worth a line, and its words. Pure; `display` prints them.
 
 Each line opens with the time and the target, so that one line out of a long journal still says enough.
 """
@@ -7,26 +7,13 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from ..events import (
-    CommandFinished,
-    Event,
-    Failed,
-    Retried,
-    RunStarted,
-    Said,
-    Step,
-    StepFinished,
-    StepSkipped,
-    StepStarted,
-    TargetFinished,
-    Warned,
-)
+from .. import events
+from ..errors import plural
+from ..events import Event, Step
 from ..results import stamp
-from ..untrusted import shown
-from . import pace
-from .board import BAD, RUNNING, Board, Row, Sizes
+from .board import BAD, RUNNING, Board, Row, Sizes, cleaned, totals
 from .console import STYLES, problem_lines, warning_lines
-from .format import counts, percent, plural, size, span
+from .format import counts, percent, size, span
 
 # A heartbeat is one line of a log: with more targets than these at work, the others are counted.
 _NAMED = 8
@@ -34,15 +21,15 @@ _NAMED = 8
 
 def event_lines(board: Board, event: Event, *, verbose: bool = False) -> list[Text]:
     """Return the lines of `event`, most often one or none; `board` has it folded in already."""
+    event = cleaned(event)
     return [stamped(event.at, event.target, line) for line in _bodies(board, event, verbose=verbose)]
 
 
 def is_wrong(board: Board, event: Event) -> bool:
     """Tell whether `event` says that something went wrong: all that is left with --quiet."""
-    if isinstance(event, TargetFinished):
-        row = board.rows[shown(event.target)] if event.target else board.run
-        return event.outcome in BAD and not row.failures
-    return isinstance(event, Warned | Failed)
+    if isinstance(event, events.TargetFinished):
+        return event.outcome in BAD and not _row(board, cleaned(event)).failures
+    return isinstance(event, events.Warned | events.Failed)
 
 
 def heartbeat(board: Board, now: float) -> Text | None:
@@ -52,7 +39,7 @@ def heartbeat(board: Board, now: float) -> Text | None:
         return None
     named = [_at_work(row, now) for row in running[:_NAMED]]
     more = [f"and {len(running) - _NAMED} more"] if len(running) > _NAMED else []
-    states = pace.totals(board.rows.values(), now).states
+    states = totals(board.rows.values(), now).states
     others = counts({state: count for state, count in states.items() if state != RUNNING})
     return stamped(now, "", Text("; ".join(["running: " + ", ".join(named + more), *([others] if others else [])])))
 
@@ -69,53 +56,53 @@ def what_it_did(row: Row, outcome: str, now: float) -> Text:
         words.append(f"archive {row.archive.name}")
     if row.streams:
         words.append(plural(len(row.streams), "stream"))
-    spent = pace.elapsed(row, now)
+    spent = row.elapsed(now)
     if spent is not None:
         words.append(f"in {span(spent)}")
     return Text.assemble((outcome, STYLES.get(outcome, "")), "".join(f", {word}" for word in words))
 
 
 def stamped(at: float, target: str, body: Text) -> Text:
-    """Return `body` as a line that can stand alone: when, and which target; "run" where it concerns none."""
-    return Text.assemble(f"{stamp(at)} {shown(target) or 'run'}: ", body)
+    """Return `body` as a complete line of a log: with the time, and the target or "run"."""
+    return Text.assemble(f"{stamp(at)} {target or 'run'}: ", body)
 
 
 def _bodies(board: Board, event: Event, *, verbose: bool) -> list[Text]:
     bodies: list[Text] = []
     match event:
-        case RunStarted():
+        case events.RunStarted():
             bodies = [Text(f"{plural(len(event.targets), 'target')}, {event.jobs} at a time")]
-        case StepStarted() if verbose:
-            bodies = [Text(f"{event.step}: started{f', {shown(event.detail)}' if event.detail else ''}")]
-        case StepFinished():
+        case events.StepStarted() if verbose:
+            bodies = [Text(f"{event.step}: started{f', {event.detail}' if event.detail else ''}")]
+        case events.StepFinished():
             bodies = [Text(_step_words(_row(board, event), event))]
-        case StepSkipped():
-            bodies = [Text(f"{event.step}: skipped, {shown(event.reason)}")]
-        case TargetFinished():
+        case events.StepSkipped():
+            bodies = [Text(f"{event.step}: skipped, {event.reason}")]
+        case events.TargetFinished():
             bodies = [what_it_did(_row(board, event), event.outcome, event.at)]
-        case Warned():
+        case events.Warned():
             bodies = warning_lines(event.text, event.hint)
-        case Retried():
+        case events.Retried():
             when = f"in {span(event.seconds)}" if event.seconds else "at the end of the run"
             again = f"attempt {event.attempt} of {event.attempts} {when}"
-            bodies = [Text(f"{shown(event.party)}: {shown(event.cause)}; {again}")]
-        case Failed():
+            bodies = [Text(f"{event.party}: {event.cause}; {again}")]
+        case events.Failed():
             bodies = problem_lines(event)
-        case CommandFinished() if verbose:
-            bodies = [Text(f"{shown(event.command)} said: {shown(line)}") for line in event.output]
-        case Said() if verbose:
-            bodies = [Text(f"{shown(event.party)} said: {shown(event.text)}")]
+        case events.CommandFinished() if verbose:
+            bodies = [Text(f"{event.command} said: {line}") for line in event.output]
+        case events.Said() if verbose:
+            bodies = [Text(f"{event.party} said: {event.text}")]
     return bodies
 
 
 def _row(board: Board, event: Event) -> Row:
-    return board.rows[shown(event.target)] if event.target else board.run
+    return board.rows[event.target] if event.target else board.run
 
 
-def _step_words(row: Row, event: StepFinished) -> str:
+def _step_words(row: Row, event: events.StepFinished) -> str:
     words = [f"{event.step}: {event.outcome}"]
     if event.detail:
-        words.append(shown(event.detail))
+        words.append(event.detail)
     elif event.step is Step.CREATE:
         words += read_and_new(row.sizes)
     if event.step is Step.STREAM:
@@ -127,7 +114,7 @@ def _at_work(row: Row, now: float) -> str:
     words = [row.name]
     if row.current:
         words.append(row.current.step.value)
-        done = pace.progress(row)
+        done = row.progress
         if done:
             words.append(percent(done.fraction, estimated=done.estimated))
         if row.current.step is Step.CREATE:
@@ -135,5 +122,5 @@ def _at_work(row: Row, now: float) -> str:
         if row.current.step is Step.STREAM:
             words += [row.current.detail, *([size(row.stream.original)] if row.stream else [])]
         words.append(f"for {span(now - row.current.started)}")
-    silent = pace.silence(row, now)
+    silent = row.silence(now)
     return " ".join(words) + (f" (no news for {span(silent)})" if silent is not None else "")

@@ -1,13 +1,13 @@
 """The run for Prometheus: a textfile as node_exporter's collector reads it. Pure: made of the board and the last file.
 
 What describes the last success stays until the next one, and what a run does not touch stays as it was: so the last
-file is read again. Names of targets stand in it, and nothing else that a host said. docs/monitoring.md is the promise.
+file is read again. It has names of targets, and no other text of a host. docs/monitoring.md is the promise.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from .. import __version__
 from ..events import Outcome
@@ -40,59 +40,56 @@ _OF_ALL = {
 }
 _SUCCESS = "borgpull_target_last_success_timestamp_seconds"
 
-# A line of ours about a target; of a file that somebody damaged, other lines are left out.
+# A line of ours about a target; other lines, of a damaged file, are left out.
 _SERIES = r'(borgpull_target_[a-z_]+)\{target="((?:[^"\\]|\\[\\"n])*)"(?:,(?:outcome|verdict)="[a-z-]+")?\}'
 _LINE = re.compile(rf"({_SERIES}) [0-9]+(?:\.[0-9]+)?")
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n"}
 _MEANT = {escaped: letter for letter, escaped in _ESCAPES.items()}
 
-_Lines = dict[tuple[str, str], list[str]]
+# The lines of each family.
+_Lines = dict[str, list[str]]
 
 
 def text(board: Board, *, targets: Iterable[str], exit_code: int, previous: str = "") -> str:
     """Return the textfile after a run.
 
-    `targets` are all that this file is about, those too that the run did not choose; `previous` is the file as it was.
+    `targets` are all that this file is about, also those that the run did not choose; `previous` is the file as it was.
     """
     board = closed(board)
     kept = _read(previous)
-    lines: _Lines = {}
-    for name in targets:
-        lines |= _about(name, board.rows.get(name), kept)
-    whole = _run_lines(board, exit_code)
-    return "".join(
-        line
-        for family, meaning in (_OF_SUCCESS | _OF_RUN | _OF_ALL).items()
-        for line in _family(family, meaning, whole.get(family) or _of_family(lines, family))
-    )
+    series = [_run_lines(board, exit_code)]
+    series += [_about(name, board.rows.get(name), kept.get(name, {})) for name in targets]
+    found = ""
+    for family, meaning in (_OF_SUCCESS | _OF_RUN | _OF_ALL).items():
+        if lines := [line for each in series for line in each.get(family, ())]:
+            found += f"# HELP {family} {meaning}\n# TYPE {family} gauge\n" + "".join(f"{line}\n" for line in lines)
+    return found
 
 
-def _read(previous: str) -> _Lines:
-    series: dict[tuple[str, str], dict[str, str]] = {}
+def _read(previous: str) -> dict[str, _Lines]:
+    """Return the lines of each target in a file, each series once."""
+    kept: dict[str, dict[str, dict[str, str]]] = {}
     for line in previous.split("\n"):
         if (found := _LINE.fullmatch(line)) and found[2] in _OF_SUCCESS | _OF_RUN:
             name = re.sub(r"\\.", lambda escape: _MEANT[escape[0]], found[3])
-            series.setdefault((found[2], name), {})[found[1]] = line
-    return {key: list(lines.values()) for key, lines in series.items()}
+            kept.setdefault(name, {}).setdefault(found[2], {})[found[1]] = line
+    return {name: {family: [*lines.values()] for family, lines in each.items()} for name, each in kept.items()}
 
 
 def _about(name: str, row: Row | None, kept: _Lines) -> _Lines:
-    succeeded = row is not None and row.outcome in _SUCCEEDED
-    old = {
-        (family, name): kept[family, name]
-        for family in _OF_SUCCESS | _OF_RUN
-        if (family, name) in kept and (row is None or (family in _OF_SUCCESS and not succeeded))
-    }
-    never = {(_SUCCESS, name): [_line(_SUCCESS, 0, target=name)]}
-    new = {} if row is None else _fresh(name, row, succeeded=succeeded)
-    return never | old | new
+    never = {_SUCCESS: [_line(_SUCCESS, 0, target=name)]}
+    if row is None:
+        return never | kept
+    succeeded = row.outcome in _SUCCEEDED
+    old = {family: lines for family, lines in kept.items() if family in _OF_SUCCESS and not succeeded}
+    return never | old | _fresh(name, row, succeeded=succeeded)
 
 
 def _fresh(name: str, row: Row, *, succeeded: bool) -> _Lines:
     ended = row.finished if row.finished is not None else row.seen
     numbers: dict[str, float | None] = {
         "borgpull_target_last_run_timestamp_seconds": ended,
-        "borgpull_target_duration_seconds": _between(row.started, ended),
+        "borgpull_target_duration_seconds": row.elapsed(ended or 0.0),
         "borgpull_target_warnings": row.warning_count,
     }
     if succeeded:
@@ -101,19 +98,19 @@ def _fresh(name: str, row: Row, *, succeeded: bool) -> _Lines:
         numbers["borgpull_target_original_size_bytes"] = row.sizes.original
         numbers["borgpull_target_deduplicated_size_bytes"] = row.sizes.new
         numbers["borgpull_target_files"] = row.sizes.files
-    lines = {(family, name): [_line(family, n, target=name)] for family, n in numbers.items() if n is not None}
+    lines = {family: [_line(family, n, target=name)] for family, n in numbers.items() if n is not None}
     states = {"outcome": (_OUTCOMES, row.outcome or NOT_STARTED), "verdict": (_VERDICTS, verdict(row) or "none")}
     for label, (every, current) in states.items():
         family = f"borgpull_target_{label}"
-        lines[family, name] = [_line(family, int(state == current), target=name, **{label: state}) for state in every]
+        lines[family] = [_line(family, int(state == current), target=name, **{label: state}) for state in every]
     return lines
 
 
-def _run_lines(board: Board, exit_code: int) -> dict[str, list[str]]:
+def _run_lines(board: Board, exit_code: int) -> _Lines:
     run = board.run
     numbers: dict[str, float | None] = {
         "borgpull_run_last_timestamp_seconds": run.finished,
-        "borgpull_run_duration_seconds": _between(run.started, run.finished),
+        "borgpull_run_duration_seconds": run.elapsed(run.finished) if run.finished else None,
         "borgpull_run_exit_code": exit_code,
         "borgpull_run_targets": len(board.rows),
     }
@@ -121,21 +118,7 @@ def _run_lines(board: Board, exit_code: int) -> dict[str, list[str]]:
     return lines | {"borgpull_build_info": [_line("borgpull_build_info", 1, version=__version__)]}
 
 
-def _of_family(lines: _Lines, family: str) -> list[str]:
-    return [line for (of, _), group in lines.items() if of == family for line in group]
-
-
-def _family(name: str, meaning: str, lines: list[str]) -> Iterator[str]:
-    if lines:
-        yield f"# HELP {name} {meaning}\n# TYPE {name} gauge\n"
-        yield from (f"{line}\n" for line in lines)
-
-
 def _line(name: str, number: float, **labels: str) -> str:
-    said = ",".join(f'{label}="{"".join(_ESCAPES.get(c, c) for c in value)}"' for label, value in labels.items())
+    pairs = ",".join(f'{label}="{"".join(_ESCAPES.get(c, c) for c in value)}"' for label, value in labels.items())
     figure = str(number) if isinstance(number, int) else f"{number:.3f}"
-    return f"{name}{{{said}}} {figure}" if said else f"{name} {figure}"
-
-
-def _between(started: float | None, ended: float | None) -> float | None:
-    return None if started is None or ended is None else max(0.0, ended - started)
+    return f"{name}{{{pairs}}} {figure}" if pairs else f"{name} {figure}"

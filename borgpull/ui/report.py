@@ -15,8 +15,7 @@ from ..errors import party_code
 from ..events import ArchiveCreated, CommandFinished, Event, Outcome, Retried, Step
 from ..results import stamp
 from ..untrusted import shown
-from . import pace
-from .board import LARGEST, Board, Row, StepRecord, cleaned, closed
+from .board import LARGEST, Board, Row, Sizes, StepRecord, cleaned, closed, totals
 
 SCHEMA = 1
 NOT_STARTED = "not-started"
@@ -31,9 +30,7 @@ def build(board: Board) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "outcome": run.outcome,
-        "started": _time(run.started),
-        "finished": _time(run.finished),
-        "duration": _duration(run.started, run.finished),
+        **_times(run.started, run.finished),
         "jobs": board.jobs,
         "targets": [_target(row) for row in board.rows.values()],
         "totals": _totals(board),
@@ -60,14 +57,10 @@ def _target(row: Row) -> dict[str, Any]:
     return {
         "name": row.name,
         "outcome": row.outcome or NOT_STARTED,
-        "started": _time(row.started),
-        "finished": _time(row.finished),
-        "duration": _duration(row.started, row.finished),
+        **_times(row.started, row.finished),
         "verdict": verdict(row),
         "archive": {"name": row.archive.name, "id": row.archive.archive_id} if row.archive else None,
-        "original_size": row.sizes.original if row.sizes else None,
-        "deduplicated_size": row.sizes.new if row.sizes else None,
-        "files": row.sizes.files if row.sizes else None,
+        **_sizes(row.sizes),
         "streams": [_stream(each) for each in row.streams],
         "steps": [_step(step) for step in row.steps],
         "warnings": [_at(each, *_WARNING) for each in row.warnings],
@@ -79,7 +72,7 @@ def _target(row: Row) -> dict[str, Any]:
 
 
 def verdict(row: Row) -> str | None:
-    """Return what the look at B's records found, None where nobody looked."""
+    """Return what the backup server's records showed, None where no run read them."""
     ends = {step.outcome for step in row.steps} | {row.outcome}
     for bad in (Outcome.TAMPERED, Outcome.UNVERIFIABLE):
         if bad in ends:
@@ -91,11 +84,13 @@ def verdict(row: Row) -> str | None:
 
 
 def _step(step: StepRecord) -> dict[str, Any]:
+    times = _times(step.started, step.finished)
+    outcome = SKIPPED if step.skipped else step.outcome or Outcome.INTERRUPTED
     return {
         "step": step.step,
-        "started": _time(step.started),
-        "duration": _duration(step.started, step.finished),
-        "outcome": SKIPPED if step.skipped else step.outcome or Outcome.INTERRUPTED,
+        "started": times["started"],
+        "duration": times["duration"],
+        "outcome": outcome,
         "detail": step.detail,
     }
 
@@ -120,34 +115,36 @@ def _at(event: Event, *names: str) -> dict[str, Any]:
 
 
 def _json(event: Event, *names: str) -> dict[str, Any]:
-    """Return these fields of `event` as JSON has them: the names of parties and of findings are older than ours."""
-    values = {name: getattr(event, name) for name in names}
-    return {"rules" if name == "findings" else name: _value(name, value) for name, value in values.items()}
-
-
-def _value(name: str, value: Any) -> Any:  # noqa: ANN401 - of any field
-    if name == "party":
-        return party_code(value)
-    return list(value) if isinstance(value, tuple) else value
+    """Return these fields of `event` as JSON has them: its names for parties and findings are older than ours."""
+    fields = {name: getattr(event, name) for name in names}
+    if "party" in fields:
+        fields["party"] = party_code(fields["party"])
+    return {"rules" if name == "findings" else name: value for name, value in fields.items()}
 
 
 def _totals(board: Board) -> dict[str, Any]:
     # No speed is asked for, so any moment will do.
-    every = pace.totals(board.rows.values(), 0.0)
+    every = totals(board.rows.values(), 0.0)
     ends = Counter(row.outcome or NOT_STARTED for row in board.rows.values())
     return {
-        "targets": every.targets,
+        "targets": len(board.rows),
         "outcomes": {end: ends[end] for end in [*Outcome, NOT_STARTED]},
-        "original_size": every.sizes.original,
-        "deduplicated_size": every.sizes.new,
-        "files": every.sizes.files,
-        "warnings": every.warnings + board.run.warning_count,
+        **_sizes(every.sizes),
+        "warnings": sum(row.warning_count for row in (*board.rows.values(), board.run)),
     }
+
+
+def _sizes(sizes: Sizes | None) -> dict[str, int | None]:
+    if sizes is None:
+        return dict.fromkeys(("original_size", "deduplicated_size", "files"))
+    return {"original_size": sizes.original, "deduplicated_size": sizes.new, "files": sizes.files}
+
+
+def _times(started: float | None, finished: float | None) -> dict[str, Any]:
+    known = started is not None and finished is not None
+    duration = round(max(0.0, (finished or 0.0) - (started or 0.0)), 3) if known else None
+    return {"started": _time(started), "finished": _time(finished), "duration": duration}
 
 
 def _time(at: float | None) -> str | None:
     return None if at is None else stamp(at, millis=True)
-
-
-def _duration(started: float | None, finished: float | None) -> float | None:
-    return None if started is None or finished is None else round(max(0.0, finished - started), 3)

@@ -1,4 +1,4 @@
-"""What `status` answers, for people: pure, returns a table and lines.
+"""What `status` prints for people: pure, returns a table and lines.
 
 The first line sums it up, for a monitor shows no other.
 """
@@ -11,11 +11,11 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..errors import Problem, target_party
-from ..results import Level, State, TargetStatus, worst_level
+from ..errors import Problem, plural, target_party
+from ..results import Level, State, StatusReport, TargetStatus, worst_level
 from ..untrusted import shown
-from .console import STYLES, problem_lines
-from .format import plural, size, span
+from .console import STYLES, problem_lines, table
+from .format import size, span
 
 _WORDS = {State.NEVER: "never backed up"}
 _WORST_FIRST = (
@@ -27,21 +27,21 @@ _MOST_NAMED = 5
 _MOST_OTHERS = 20
 
 
-def status_lines(
-    standings: Sequence[TargetStatus], *, now: float, max_age: float, others: Sequence[str] = ()
-) -> list[RenderableType]:
-    parts: list[RenderableType] = [_first_line(standings), _table(standings, now)]
-    for standing in standings:
-        parts += _trouble(standing, max_age)
-    parts += [Text(f"of no target of the config: {shown(other)}") for other in others[:_MOST_OTHERS]]
-    if more := len(others[_MOST_OTHERS:]):
-        parts.append(Text(f"and {more} more of none"))
+def status_lines(report: StatusReport) -> list[RenderableType]:
+    if report.error:
+        return [*problem_lines(report.error, "UNKNOWN")]
+    parts: list[RenderableType] = [_first_line(report.targets), _table(report.targets, report.at)]
+    for target in report.targets:
+        parts += _problem(target, report.max_age)
+    parts += [Text(f"of no target of the config: {shown(other)}") for other in report.others[:_MOST_OTHERS]]
+    if more := len(report.others[_MOST_OTHERS:]):
+        parts.append(Text(f"and {more} more of no target"))
     return parts
 
 
-def _first_line(standings: Sequence[TargetStatus]) -> Text:
-    level = worst_level(standings)
-    groups = {state: [each.target for each in standings if each.state is state] for state in _WORST_FIRST}
+def _first_line(targets: Sequence[TargetStatus]) -> Text:
+    level = worst_level(targets)
+    groups = {state: [each.target for each in targets if each.state is state] for state in _WORST_FIRST}
     words = [_group(state, names) for state, names in groups.items() if names]
     return Text.assemble((level.upper(), STYLES[level]), ": ", ", ".join(words) or "no target")
 
@@ -54,46 +54,41 @@ def _group(state: State, names: Sequence[str]) -> str:
     return f"{len(names)} {_WORDS.get(state, state)} ({named}{more})"
 
 
-def _table(standings: Sequence[TargetStatus], now: float) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("target", overflow="fold")
-    table.add_column("state", no_wrap=True)
-    for title in ("last good", "archives", "size", "growth", "free", "checked"):
-        table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("ledger", no_wrap=True)
-    for standing in standings:
-        state = Text(standing.state, style=STYLES[standing.state])
-        table.add_row(Text(shown(standing.target)), state, *map(Text, _cells(standing, now)))
-    return table
+def _table(targets: Sequence[TargetStatus], now: float) -> Table:
+    figures = ["last good", "archives", "size", "growth", "free", "checked"]
+    rows = [_cells(target, now) for target in targets]
+    return table(["target", "state", *figures, "ledger"], rows, fold=["target"], right=figures)
 
 
-def _cells(standing: TargetStatus, now: float) -> list[str]:
+def _cells(target: TargetStatus, now: float) -> list[str | Text]:
     return [
-        f"{span(standing.last.age)} ago" if standing.last else "never",
-        "" if standing.archives is None else str(standing.archives),
-        "" if standing.size is None else size(standing.size),
-        "" if standing.growth is None else f"{'-' if standing.growth < 0 else '+'}{size(abs(standing.growth))}",
-        "" if standing.free is None else size(standing.free),
-        "never" if standing.checked is None else f"{span(max(0.0, now - standing.checked))} ago",
-        ", ".join(_ledger_words(standing)),
+        target.target,
+        Text(target.state, style=STYLES[target.state]),
+        f"{span(target.last.age)} ago" if target.last else "never",
+        "" if target.archives is None else str(target.archives),
+        "" if target.size is None else size(target.size),
+        "" if target.growth is None else f"{'-' if target.growth < 0 else '+'}{size(abs(target.growth))}",
+        "" if target.free is None else size(target.free),
+        "never" if target.checked is None else f"{span(max(0.0, now - target.checked))} ago",
+        ", ".join(_ledger_words(target)),
     ]
 
 
-def _ledger_words(standing: TargetStatus) -> Iterator[str]:
-    yield standing.ledger
-    if standing.at_work:
+def _ledger_words(target: TargetStatus) -> Iterator[str]:
+    yield target.ledger
+    if target.at_work:
         yield "at work"
-    if standing.grace:
-        yield f"grace {standing.grace}" + (f" ({size(standing.grace_size)})" if standing.grace_size else "")
-    if standing.expected is not None:
+    if target.grace:
+        yield f"grace {target.grace}" + (f" ({size(target.grace_size)})" if target.grace_size else "")
+    if target.expected is not None:
         yield "change expected"
 
 
-def _trouble(standing: TargetStatus, max_age: float) -> Iterator[Text]:
-    if standing.level is Level.OK:
-        return
-    party, cause = target_party(standing.target), standing.cause
-    if standing.state is State.STALE and standing.last and standing.last.age > max_age:
-        cause += f": {span(standing.last.age)} old, more than {span(max_age)}"
-    problem = Problem(party, cause, standing.hint, standing.findings)
-    yield from problem_lines(problem, "warning" if standing.level is Level.WARNING else "error")
+def _problem(target: TargetStatus, max_age: float) -> list[Text]:
+    if target.level is Level.OK:
+        return []
+    cause = target.cause
+    if target.state is State.STALE and target.last and target.last.age > max_age:
+        cause += f": {span(target.last.age)} old, more than {span(max_age)}"
+    problem = Problem(target_party(target.target), cause, target.hint, target.findings)
+    return problem_lines(problem, "warning" if target.level is Level.WARNING else "error")

@@ -1,6 +1,6 @@
 """The end of a run in words: what each target did, then every warning, failure and trace of tampering.
 
-Pure: returns lines, or a table and lines; `display` and `live` print them. It stays when the table is gone.
+Pure: returns lines, or a table and lines; `display` prints them. It stays when the live table is gone.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ..errors import plural
 from ..events import WORST_FIRST, Step
-from . import pace
-from .board import WAITING, Board, Row, closed
-from .console import STYLES, problem_lines, warning_lines
-from .format import counts, number, plural, size, span
+from .board import WAITING, Board, Row, closed, totals
+from .console import STYLES, problem_lines, table, warning_lines
+from .format import counts, number, size, span
 from .lines import stamped, what_it_did
 
 NOT_STARTED = "not started"
@@ -25,19 +25,19 @@ _WIDE = 110
 
 
 def summary_lines(board: Board, now: float) -> list[Text]:
-    """Return the summary as lines of a log: whoever did not end well, with warnings and failures, and the totals.
+    """Return the summary as lines of a log: targets that did not end well, with warnings and failures, and the totals.
 
-    A target that ended without any has said so in a line of its own.
+    A target that ended without any has a line of its own already.
     """
     ended = {name for name, row in board.rows.items() if row.finished is not None}
     board = closed(board)
     lines = [
         stamped(now, row.name, line)
         for row in board.rows.values()
-        if row.name not in ended or _troubles(row)
-        for line in (what_it_did(row, _outcome(row), now), *_troubles(row))
+        if row.name not in ended or _problems(row)
+        for line in (what_it_did(row, _outcome(row), now), *_problems(row))
     ]
-    return lines + [stamped(now, "", line) for line in (*_troubles(board.run), _last_line(board, now))]
+    return lines + [stamped(now, "", line) for line in (*_problems(board.run), _last_line(board, now))]
 
 
 def summary_table(board: Board, now: float, width: int) -> list[RenderableType]:
@@ -45,10 +45,10 @@ def summary_table(board: Board, now: float, width: int) -> list[RenderableType]:
     board = closed(board)
     parts: list[RenderableType] = [_table(board, now, wide=width >= _WIDE)] if board.rows else []
     for row in board.rows.values():
-        troubles = _troubles(row)
-        if troubles:
-            parts += [Text(""), Text.assemble(f"{row.name}: ", what_it_did(row, _outcome(row), now)), *troubles]
-    parts += [Text(""), *_troubles(board.run)]
+        problems = _problems(row)
+        if problems:
+            parts += [Text(""), Text.assemble(f"{row.name}: ", what_it_did(row, _outcome(row), now)), *problems]
+    parts += [Text(""), *_problems(board.run)]
     return [*parts, _last_line(board, now)]
 
 
@@ -58,28 +58,24 @@ def in_one_line(board: Board, now: float) -> str:
 
 
 def _table(board: Board, now: float, *, wide: bool) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("target", overflow="fold")
-    table.add_column("outcome", no_wrap=True)
-    for title in ("files", "read", "new", "check", "time"):
-        table.add_column(title, justify="right", no_wrap=True)
-    if wide:
-        table.add_column("archive", overflow="fold")
-    for row in board.rows.values():
-        sizes = row.sizes
-        spent = pace.elapsed(row, now)
-        cells = [
-            Text(row.name),
-            Text(_outcome(row), style=STYLES.get(_outcome(row), "")),
-            Text(number(sizes.files) if sizes else ""),
-            Text(size(sizes.original) if sizes else ""),
-            Text(size(sizes.new) if sizes else ""),
-            Text(_checked(row)),
-            Text(span(spent) if spent is not None else ""),
-            *([Text(row.archive.name if row.archive else "")] if wide else []),
-        ]
-        table.add_row(*cells)
-    return table
+    figures = ["files", "read", "new", "check", "time"]
+    columns = ["target", "outcome", *figures, *(["archive"] if wide else [])]
+    rows = [_cells(row, now)[: len(columns)] for row in board.rows.values()]
+    return table(columns, rows, fold=["target", "archive"], right=figures)
+
+
+def _cells(row: Row, now: float) -> list[str | Text]:
+    spent, outcome = row.elapsed(now), _outcome(row)
+    return [
+        row.name,
+        Text(outcome, style=STYLES.get(outcome, "")),
+        number(row.sizes.files) if row.sizes else "",
+        size(row.sizes.original) if row.sizes else "",
+        size(row.sizes.new) if row.sizes else "",
+        _checked(row),
+        span(spent) if spent is not None else "",
+        row.archive.name if row.archive else "",
+    ]
 
 
 def _checked(row: Row) -> str:
@@ -90,7 +86,7 @@ def _checked(row: Row) -> str:
     return "skipped" if checks[-1].skipped else str(checks[-1].outcome)
 
 
-def _troubles(row: Row) -> list[Text]:
+def _problems(row: Row) -> list[Text]:
     lines: list[Text] = []
     for warning in row.warnings:
         lines += warning_lines(warning.text, warning.hint)
@@ -102,9 +98,9 @@ def _troubles(row: Row) -> list[Text]:
 
 
 def _last_line(board: Board, now: float) -> Text:
-    every = pace.totals(board.rows.values(), now)
-    spent = pace.elapsed(board.run, now)
-    words = [f"{plural(every.targets, 'target')}: {_ends(board.rows.values())}"] if every.targets else ["no target"]
+    every = totals(board.rows.values(), now)
+    spent = board.run.elapsed(now)
+    words = [f"{plural(len(board.rows), 'target')}: {_ends(board.rows.values())}"] if board.rows else ["no target"]
     words += [f"{size(every.sizes.original)} read", f"{size(every.sizes.new)} new"]
     if spent is not None:
         words.append(f"in {span(spent)}")

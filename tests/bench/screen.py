@@ -5,7 +5,7 @@ import time
 
 from rich.console import Console
 
-from borgpull.ui import live as live_room
+from borgpull.ui import display as display_room
 from borgpull.ui.frame import frame
 from ui.scenes import START, big_run, board_of
 
@@ -17,7 +17,7 @@ def share_of_a_core(*, running: int) -> float:
     """Return which share of a core the table takes while `running` targets are at work."""
     board = board_of(big_run(targets=running + 10, running=running, through=5, broken=5))
     console = Console(file=io.StringIO(), force_terminal=True, color_system="256", width=_WIDTH, height=_HEIGHT)
-    table = live_room.RichLive(console=console, auto_refresh=False, transient=True, redirect_stderr=False)
+    table = display_room.RichLive(console=console, auto_refresh=False, transient=True, redirect_stderr=False)
     table.start()
     try:
         # The processor time of this thread: other work on the machine does not count.
@@ -27,4 +27,4 @@ def share_of_a_core(*, running: int) -> float:
         cost = (time.thread_time() - began) / _DRAWS
     finally:
         table.stop()
-    return cost * live_room.RATE
+    return cost * display_room.RATE

@@ -6,7 +6,7 @@ import pytest
 
 from borgpull.cli.app import BorgPull
 from borgpull.cli.completion import answer
-from borgpull.cli.help import page_of
+from borgpull.cli.help import Page
 
 CONFIG = """
 [borg]
@@ -21,13 +21,13 @@ Name = "\\u001b[2Jevil"
 
 @pytest.fixture(scope="module")
 def whole():
-    return page_of(BorgPull, "borgpull")
+    return Page(BorgPull, "borgpull")
 
 
 @pytest.fixture
 def complete(whole):
     def complete(*words):
-        kind, *lines = answer(whole, ["borgpull", *words]).lines()
+        kind, *lines = answer(whole, ["borgpull", *words])
         assert all(line.count("\t") == 1 for line in lines)
         return kind if kind != ":words" else [line.partition("\t")[0] for line in lines]
 

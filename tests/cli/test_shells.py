@@ -100,7 +100,7 @@ def test_fish_shows_commands_names_and_files_with_what_they_are_for(folder):
         ["config.toml"],
         ["web1", "Büro 3"],
     ]
-    assert "Ask the backup server" in shown[0][0]
+    assert "Show the state" in shown[0][0]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -153,10 +153,10 @@ def test_a_service_writes_the_same_into_the_journal_and_v_adds_what_borg_and_ssh
     lines = told(serviced(manned, config, "-v"))
     assert_each_failure_has_its_hint(lines)
     said = [(who, *what.split(" said: ")) for who, what in lines if " said: " in what]
-    assert (GOOD, "borg B", "env: '/nowhere/borg': No such file or directory") in said
-    assert (GOOD, "borg C", "Connection closed by remote host. Is borg working on the server?") in said
+    assert (GOOD, "borg on the backup server", "env: '/nowhere/borg': No such file or directory") in said
+    assert (GOOD, "borg on the controller", "Connection closed by remote host. Is borg working on the server?") in said
     assert [(party, text[-18:]) for who, party, text in said if who == "nobody"] == [
-        ("ssh T nobody", "Connection refused")
+        ("ssh to target nobody", "Connection refused")
     ], "once, and not once more when it fails"
 
 
@@ -231,8 +231,8 @@ def test_a_report_that_nobody_takes_is_an_error_in_words(manned):
         done = subprocess.run(argv, env=bare(manned), stdin=stdin, stdout=full, stderr=subprocess.PIPE, check=False)
     assert done.returncode == 2
     assert done.stderr.decode().splitlines()[-2:] == [
-        "error: C: standard output did not take it: No space left on device",
-        "hint: all else is done; see to what reads it, or to the disk that it goes to",
+        "error: controller: could not write to standard output: No space left on device",
+        "hint: everything else completed; check the reading program, or the disk it is redirected to",
     ]
 
 

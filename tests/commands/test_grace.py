@@ -85,7 +85,7 @@ def test_an_older_state_is_put_back_and_the_next_run_goes_on(world, nights, vers
     first, second, third = nights
     done = world.run("rollback", "web", "--to", states(world)[0], "--yes", config=rules(world))
     assert done.returncode == 0, done.stderr
-    assert "with 2 archives that it had more, without 1 newer one" in done.stderr
+    assert "with 2 archives that it had then, without 1 newer one" in done.stderr
     assert archives(world) == [first, second]
     shutil.rmtree(world.lab.directory / "onlooker", ignore_errors=True)
     world.lab.borg(world.target("web"), "check", "--verify-data")
@@ -131,7 +131,7 @@ def test_what_has_to_be_gone_is_dropped_at_once(world):
     assert asked.returncode == 4
     done = world.run("rollback", "web", "--drop-grace", "--yes", config=rules(world))
     assert done.returncode == 0, done.stderr
-    assert "2 older states were dropped" in done.stderr
+    assert "dropped 2 older states" in done.stderr
     assert states(world) == []
     assert not kept_of(world).exists()
     late = world.run("list", "web", "--at", "2020-01-01T00:00:00Z", config=rules(world))

@@ -37,7 +37,7 @@ def test_help_loads_nothing_that_is_slow(arguments):
     ("command", "words"),
     [
         ([], "3 a repository was tampered with"),
-        (["doctor"], "2 something would stop one"),
+        (["doctor"], "2 something would stop it"),
         (["status"], "3 UNKNOWN: a target was never backed up"),
     ],
 )

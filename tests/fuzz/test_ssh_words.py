@@ -10,7 +10,7 @@ from borgpull.config import Host, Jump
 from borgpull.errors import Failure
 from borgpull.process import MOST_OUTPUT
 from borgpull.ssh import no_shell
-from borgpull.ssh.diagnose import diagnose, of_jump
+from borgpull.ssh.diagnose import diagnose
 from borgpull.untrusted import MOST_LINES, clean, last_lines
 
 # Of each pattern that is looked for, its beginning and its end; and what such a search stumbles over.
@@ -47,11 +47,10 @@ JUMP = Jump.model_construct(host=Host("jump.example.org"), prefix="ProxyJump")
 
 def failures(said: str) -> list[Failure]:
     found = diagnose("T x", said, doing="keep the connection")
-    return [found, of_jump(found, JUMP), no_shell("T x", said)]
+    return [found, diagnose("T x", said, doing="keep the connection", jump=JUMP, through=JUMP), no_shell("T x", said)]
 
 
 def can_be_shown(failure: Failure) -> None:
-    # Of what is quoted, each "Host" may become "ProxyJumpHost".
     assert 0 < len(failure.cause) < 2000
     assert clean(failure.cause, longest=2000) == failure.cause
     assert is_shown_safely(failure.hint)

@@ -171,7 +171,7 @@ def test_the_key_is_kept_and_opens_a_repository_whose_key_was_replaced(backed_up
     assert kept == world.run("key", "web").stdout
     again = world.run("key", "web", "-o", str(file))
     assert again.returncode == 4
-    assert "exists already" in again.stderr
+    assert "already exists" in again.stderr
     assert file.read_text() == kept
     paper = world.run("key", "web", "--paper").stdout
     assert paper.count("\n") > 20

@@ -9,10 +9,9 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from borgpull.errors import BACKUP_SERVER, CONTROLLER, Problem, target_party
+from borgpull.errors import BACKUP_SERVER, CONTROLLER, target_party
 from borgpull.results import Examined, Finding, GoodArchive, Mark, State, StatusReport, TargetStatus, Trouble
 from borgpull.ui import console
-from borgpull.ui.console import problem_lines
 from borgpull.ui.doctor import doctor_lines
 from borgpull.ui.status import status_lines
 
@@ -66,6 +65,10 @@ def shown(parts, environ=None) -> list[str]:
     return [line.rstrip() for line in out.getvalue().splitlines()]
 
 
+def status(*targets):
+    return StatusReport(at=NOW, max_age=93600, targets=targets)
+
+
 def test_doctor_has_a_list_for_c_and_b_and_a_row_for_each_target():
     lines = shown(doctor_lines(FINDINGS))
     assert lines[:8] == [
@@ -97,7 +100,7 @@ def test_when_c_or_b_is_at_fault_nothing_would_be_backed_up():
 
 
 def test_status_sums_it_up_in_its_first_line_and_says_what_to_do_about_each():
-    lines = shown(status_lines([GOOD, TAMPERED, STALE], now=NOW, max_age=93600))
+    lines = shown(status_lines(status(GOOD, TAMPERED, STALE)))
     assert lines[0] == "CRITICAL: 1 tampered (mail), 1 stale (db), 1 target ok"
     assert [re.split(r"\s{2,}", line.strip()) for line in lines[1:4]] == [
         ["target", "state", "last good", "archives", "size", "growth", "free", "checked", "ledger"],
@@ -112,22 +115,22 @@ def test_status_sums_it_up_in_its_first_line_and_says_what_to_do_about_each():
 
 
 def test_a_late_stream_is_not_told_with_the_age_of_the_source_paths():
-    lines = shown(status_lines([replace(STALE, last=GOOD.last)], now=NOW, max_age=93600))
+    lines = shown(status_lines(status(replace(STALE, last=GOOD.last))))
     assert lines[-1] == "warning: target db: old"
 
 
 def test_many_that_are_wrong_are_named_as_far_as_a_monitor_shows_them():
     many = [TargetStatus(target=f"t{number}", state=State.STALE) for number in range(9)]
-    assert shown(status_lines(many, now=NOW, max_age=60))[0] == "WARNING: 9 stale (t0, t1, t2, t3, t4 and 4 more)"
+    assert shown(status_lines(status(*many)))[0] == "WARNING: 9 stale (t0, t1, t2, t3, t4 and 4 more)"
 
 
 def test_a_backup_server_that_cannot_be_asked_is_one_line_too():
-    problem = Problem(BACKUP_SERVER, "the connection was refused", "check Host")
-    lines = shown(problem_lines(problem, "UNKNOWN"))
+    error = Trouble(party=BACKUP_SERVER, cause="the connection was refused", hint="check Host")
+    lines = shown(status_lines(replace(status(), error=error)))
     assert lines == ["UNKNOWN: backup server: the connection was refused", "hint: check Host"]
 
 
-@pytest.mark.parametrize("parts", [doctor_lines(FINDINGS), status_lines([GOOD, TAMPERED], now=NOW, max_age=60)])
+@pytest.mark.parametrize("parts", [doctor_lines(FINDINGS), status_lines(status(GOOD, TAMPERED))])
 def test_colour_takes_nothing_away_and_nothing_of_others_moves_the_cursor(parts):
     plain = shown(parts, {"FORCE_COLOR": "1", "NO_COLOR": "1"})
     coloured = shown(parts, {"FORCE_COLOR": "1"})

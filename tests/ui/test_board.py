@@ -18,8 +18,7 @@ from borgpull.events import (
     TargetFinished,
     Warned,
 )
-from borgpull.ui import pace
-from borgpull.ui.board import KEPT, RUNNING, WAITING, closed
+from borgpull.ui.board import KEPT, RUNNING, WAITING, Progress, closed, totals
 
 
 def row_of(events, name="web1"):
@@ -34,23 +33,23 @@ def test_targets_stand_in_the_order_of_the_config_whoever_starts_first():
 
 def test_reading_without_a_last_archive_is_unknown_and_not_zero():
     row = row_of(reading("web1", read=4 * GB))
-    assert pace.progress(row) is None
-    assert pace.left(row, START + 8) is None
+    assert row.progress is None
+    assert row.left(START + 8) is None
 
 
 def test_reading_is_measured_against_the_last_archive_and_marked_as_an_estimate():
-    done_so_far = pace.progress(row_of(reading("web1", estimate=10 * GB, read=4 * GB)))
-    assert done_so_far == pace.Progress(fraction=0.4, estimated=True)
+    done_so_far = row_of(reading("web1", estimate=10 * GB, read=4 * GB)).progress
+    assert done_so_far == Progress(fraction=0.4, estimated=True)
 
 
 def test_an_estimate_stays_below_100_however_much_the_target_has_grown():
     row = row_of(reading("web1", estimate=GB, read=50 * GB))
-    assert pace.progress(row).fraction == 0.99
-    assert pace.left(row, START + 8) is None
+    assert row.progress.fraction == 0.99
+    assert row.left(START + 8) is None
 
 
 def test_an_empty_last_archive_estimates_nothing():
-    assert pace.progress(row_of([Estimated(target="web1", original_size=0, files=0), *reading("web1")])) is None
+    assert row_of([Estimated(target="web1", original_size=0, files=0), *reading("web1")]).progress is None
 
 
 def test_a_percentage_is_real_and_belongs_to_its_step_only():
@@ -59,16 +58,16 @@ def test_a_percentage_is_real_and_belongs_to_its_step_only():
         PercentProgress(target="web1", at=START + 8, step=Step.CHECK, current=25, total=100),
     ]
     row = row_of(checking)
-    assert pace.progress(row) == pace.Progress(fraction=0.25, estimated=False)
-    assert pace.left(row, START + 10) == pytest.approx(30)
+    assert row.progress == Progress(fraction=0.25, estimated=False)
+    assert row.left(START + 10) == pytest.approx(30)
     after = row_of([*checking, StepStarted(target="web1", at=START + 9, step=Step.PRUNE)])
-    assert pace.progress(after) is None
+    assert after.progress is None
 
 
 def test_time_left_follows_the_speed():
     row = row_of(reading("web1", estimate=10 * GB, read=4 * GB, seconds=8))
-    assert pace.speed(row, START + 8) == pytest.approx(0.5 * GB)
-    assert pace.left(row, START + 8) == pytest.approx(12)
+    assert row.speed(START + 8) == pytest.approx(0.5 * GB)
+    assert row.left(START + 8) == pytest.approx(12)
 
 
 def test_speed_is_that_of_the_last_seconds_and_falls_to_zero_in_a_stall():
@@ -76,8 +75,8 @@ def test_speed_is_that_of_the_last_seconds_and_falls_to_zero_in_a_stall():
     slow_then_fast += [progress("web1", at=START + n, read=n) for n in range(100)]
     slow_then_fast += [progress("web1", at=START + 100 + n / 5, read=100 + n * GB) for n in range(101)]
     row = row_of(slow_then_fast)
-    assert pace.speed(row, START + 120) == pytest.approx(5 * GB, rel=0.1)
-    assert pace.speed(row, START + 200) == 0
+    assert row.speed(START + 120) == pytest.approx(5 * GB, rel=0.1)
+    assert row.speed(START + 200) == 0
     assert len(row.samples) < 50
 
 
@@ -95,8 +94,8 @@ def test_a_stream_that_is_read_again_in_a_second_attempt_is_one_stream():
 
 def test_a_target_that_says_nothing_for_a_minute_is_called_out():
     row = row_of(reading("web1", read=1, seconds=8))
-    assert pace.silence(row, START + 60) is None
-    assert pace.silence(row, START + 308) == 300
+    assert row.silence(START + 60) is None
+    assert row.silence(START + 308) == 300
 
 
 def test_a_flood_of_warnings_is_counted_and_not_kept():
@@ -137,11 +136,12 @@ def test_a_failed_target_that_never_got_its_end_still_counts_as_failed():
 
 
 def test_totals_add_up_what_all_targets_did():
-    every = pace.totals(board_of(small_run()).rows.values(), START + 200)
-    assert every.targets == 3
+    board = board_of(small_run())
+    every = totals(board.rows.values(), START + 200)
+    assert every.states.total() == 3
     assert every.states == {"done": 1, "warning": 1, "failed": 1}
     assert (every.sizes.original, every.sizes.new, every.sizes.files) == (2_400_000_000, 6_800_000, 8642)
-    assert every.warnings == 1
+    assert sum(row.warning_count for row in board.rows.values()) == 1
     assert every.speed is None
 
 
@@ -159,18 +159,18 @@ def test_any_order_of_events_adds_up(events):
     board = board_of(events)
     now = START + 500
     rows = list(board.rows.values())
-    every = pace.totals(rows, now)
-    assert every.targets == len(rows)
+    every = totals(rows, now)
+    assert every.states.total() == len(rows)
     assert every.sizes.original == sum(row.sizes.original for row in rows if row.sizes)
     for row in rows:
-        so_far = pace.progress(row)
+        so_far = row.progress
         if so_far:
             assert 0 <= so_far.fraction <= 1
             assert row.state == RUNNING or row.failures
             assert not (so_far.estimated and so_far.fraction >= 1)
-        assert (pace.speed(row, now) or 0) >= 0
-        assert (pace.left(row, now) or 0) >= 0
-        assert (pace.elapsed(row, now) or 0) >= 0
+        assert (row.speed(now) or 0) >= 0
+        assert (row.left(now) or 0) >= 0
+        assert (row.elapsed(now) or 0) >= 0
     assert all(row.outcome or row.state == WAITING for row in closed(board).rows.values())
 
 

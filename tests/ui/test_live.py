@@ -4,8 +4,8 @@ import time
 from rich.console import Console
 from scenes import GB, START, progress, reading, small_run
 
-from borgpull.ui import live as live_room
-from borgpull.ui.live import Live
+from borgpull.ui import display as display_room
+from borgpull.ui.display import open_live
 
 
 class CountedScreen(io.StringIO):
@@ -34,7 +34,7 @@ def spin_until(met):
 
 def test_it_redraws_at_most_ten_times_a_second_however_many_events_come():
     stream = CountedScreen()
-    with Live(screen_on(stream), clock=time.time) as display:
+    with open_live(screen_on(stream), clock=time.time) as display:
         display.handle(reading("web1")[0])
         spin_until(lambda: "target" in stream.getvalue())
         writes, began, events = stream.writes, time.monotonic(), 0
@@ -49,7 +49,7 @@ def test_it_redraws_at_most_ten_times_a_second_however_many_events_come():
 def test_a_screen_that_does_not_change_is_not_drawn_again():
     stream = CountedScreen()
     beats = []
-    with Live(screen_on(stream), clock=lambda: beats.append(1) or START) as display:
+    with open_live(screen_on(stream), clock=lambda: beats.append(1) or START) as display:
         for event in small_run():
             display.handle(event)
         spin_until(lambda: "3/3" in stream.getvalue())
@@ -65,9 +65,9 @@ def test_a_drawing_that_fails_is_told_at_the_end_and_never_reaches_the_work(monk
         calls.append(1)
         raise ZeroDivisionError("bad frame")
 
-    monkeypatch.setattr(live_room, "frame", broken)
+    monkeypatch.setattr(display_room, "frame", broken)
     stream = CountedScreen()
-    with Live(screen_on(stream), clock=lambda: START) as display:
+    with open_live(screen_on(stream), clock=lambda: START) as display:
         for event in small_run():
             display.handle(event)
         spin_until(lambda: calls)

@@ -1,4 +1,4 @@
-"""`borgpull config`: what helps to write a config. `add` has a file of its own."""
+"""`borgpull config`: help to write a config. `add` has a file of its own."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from ..help import Command, Group
 
 
 class Config(Group):
-    """No target and no backup server is asked to do anything.
+    """None of these commands changes a target or the backup server.
 
-    Only `add` contacts anybody: the host that it adds, for its host key.
+    Only `add` contacts a host: the new target, for its host key.
     """
 
     COMMANDS: ClassVar = {
-        "example": "Print a commented config to begin with, with every key that there is.",
-        "check": "See whether a config is right, as a run would, and name all of its problems at once.",
+        "example": "Print a commented config to begin with; it has every key.",
+        "check": "Check a config as a run would, and name all of its problems at once.",
         "add": "Print the config with a new target NEW-NAME at its end.",
-        "schema": "Print the JSON schema of configs, by which editors complete keys and explain them.",
+        "schema": "Print the JSON schema of configs, for editors to complete and explain keys.",
     }
 
 
 class Example(Command):
-    """Its keys are no keys and its passphrases are empty: `borgpull config check` refuses it until they are yours."""
+    """It has placeholders for keys and no passphrases: `borgpull config check` refuses it until you replace them."""
 
     def main(self) -> int:
         console.data(config.example())
@@ -40,9 +40,9 @@ class Example(Command):
 
 
 class Check(ConfiguredCommand):
-    """Nobody is contacted.
+    """It contacts no host.
 
-    Whether the hosts can be reached, and the keys open them, is for `borgpull doctor` to say.
+    `borgpull doctor` checks that the hosts can be reached and accept the keys.
     """
 
     EXIT_CODES = OF_CHECK
@@ -57,14 +57,9 @@ class Check(ConfiguredCommand):
                     raise
                 console.data(Checked(problems=tuple(problem.cause for problem in error.problems)).text)
                 return WRONG
-        self._tell([target.name for target in config.targets], _shown(config.server))
+        report = Checked(targets=tuple(target.name for target in config.targets), server=_shown(config.server))
+        console.print_result(report, doctor.right_lines(report), as_json=self.json)
         return DONE
-
-    def _tell(self, targets: list[str], server: str) -> None:
-        if self.json:
-            console.data(Checked(targets=tuple(targets), server=server).text)
-        else:
-            console.answer(doctor.right_lines(targets, server=server))
 
 
 def _shown(server: Connection) -> str:
@@ -73,8 +68,8 @@ def _shown(server: Connection) -> str:
 
 
 class Schema(Command):
-    """Save it beside the config, and let the config's first line be `#:schema ./borgpull.schema.json`: taplo and Even
-    Better TOML read that. Keys may be written in any letter case; the schema spells them as the documentation does.
+    """Save it beside the config, and make `#:schema ./borgpull.schema.json` the config's first line: taplo and Even
+    Better TOML read that. Keys can have any letter case in a config; the schema spells them as the documentation does.
     """
 
     def main(self) -> int:
