@@ -34,7 +34,7 @@ async def drill(
         context = TargetContext(run_context, target)
         try:
             # Nobody may replace an archive between the look at it and its extraction, or put the repository back.
-            async with context.vault.held():
+            async with context.vault.locked():
                 return await restore.drill(context, seed=seed, size=size, files=files)
         except Exception as error:  # whatever it was, the others are drilled all the same
             failure = failure_of(error)

@@ -49,7 +49,7 @@ async def status(
 
 async def _one(vault: Vault, target: Target, max_age: float, *, root_is_new: bool = False) -> TargetStatus:
     try:
-        seen = await vault.survey()
+        seen = await vault.read_status()
     except Failure as failure:
         return TargetStatus(
             target=target.name, state=State.UNKNOWN, cause=f"{failure.party}: {failure.cause}", hint=failure.hint

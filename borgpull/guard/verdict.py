@@ -99,7 +99,7 @@ def differences(before: Evidence, after: Evidence) -> tuple[str, ...]:
     return judge(before, after, None).rules
 
 
-def judge_own(before: Evidence, after: Evidence, *, intent: Collection[str] | None) -> Verdict:
+def judge_maintenance(before: Evidence, after: Evidence, *, intent: Collection[str] | None) -> Verdict:
     """Judge what lies there after C deleted archives or compacted, also when it was interrupted in it.
 
     T has no session then, so the law on objects says nothing. But nothing may have come or been replaced, and only
@@ -119,7 +119,7 @@ def judge_own(before: Evidence, after: Evidence, *, intent: Collection[str] | No
     return Verdict(state=State.TAMPERED if rules else State.CLEAN, rules=rules)
 
 
-def own_changes(before: Evidence, after: Evidence) -> tuple[str, ...]:
+def operator_changes(before: Evidence, after: Evidence) -> tuple[str, ...]:
     """Return in words what a borg of the operator's changed; objects that a compact has moved are the same objects."""
     gone = {archive.name for archive in before.archives - after.archives}
     came = {archive.name for archive in after.archives - before.archives}

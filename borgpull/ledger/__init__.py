@@ -7,4 +7,4 @@ from .history import Entry
 from .local import LocalVault, local_vault, vault_of
 from .record import MOST_COMPARED, Hold, Ledger, Note, Phase
 from .server import FOLDER, Place, ServerVault, check_root, place_in_grace, place_of
-from .vault import Found, Space, Surveyed, Vault, Written
+from .vault import Found, RepositoryStatus, Space, Vault, Written

@@ -107,7 +107,7 @@ def _prolong(limit: asyncio.Timeout, seconds: float) -> None:
 
 
 @contextlib.asynccontextmanager
-async def locked(master: ssh.Master, ledger: str, reserve: str) -> AsyncIterator[LastingSession]:
+async def lasting_session(master: ssh.Master, ledger: str, reserve: str) -> AsyncIterator[LastingSession]:
     """Keep every other run, of this controller or another one, away from the repository whose `ledger` folder this is.
 
     Where the disk is full, the file `reserve` there goes first. On leaving, whatever the run registered has ended, and

@@ -26,7 +26,7 @@ from .history import MOST_KEPT, MOST_READ, Entry, read_history
 from .lasting import LOCK_PATIENCE
 from .record import MOST_LEDGER, Ledger, NewerLedger, load, read
 from .server import HOSTS, IDS, Place, ServerVault, place_of, tag
-from .vault import Found, Surveyed, Vault, Written
+from .vault import Found, RepositoryStatus, Vault, Written
 
 _HINT = "StateDir has to be a folder of its own on this machine, kept between runs, and writable for this user alone"
 _LEDGER, _LOCK, _HISTORY, _GIVEN_UP = "ledger.json", "lock", "history", "given-up"
@@ -46,19 +46,19 @@ class LocalVault:
     ids: Path
 
     @contextlib.asynccontextmanager
-    async def held(self) -> AsyncIterator[None]:
+    async def locked(self) -> AsyncIterator[None]:
         """Take the lock of the folder, which goes with this process. Raises Failure, naming the holder."""
         with self._told("lock the ledger"):
             make_private(self.folder)
             descriptor = os.open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "r+", encoding="utf-8", errors="replace") as lock:
-            await self._locked(lock.fileno())
+            await self._flock(lock.fileno())
             lock.truncate()
             lock.write(f"pid {os.getpid()}, since {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}")
             lock.flush()
             yield
 
-    async def _locked(self, descriptor: int) -> None:
+    async def _flock(self, descriptor: int) -> None:
         deadline = time.monotonic() + LOCK_PATIENCE
         while True:
             with contextlib.suppress(BlockingIOError):
@@ -91,7 +91,7 @@ class LocalVault:
         """Return nothing: B tells nothing of its processes."""
         return ""
 
-    async def look(self) -> Found:
+    async def read_evidence(self) -> Found:
         """Read the ledger; the repository is there as far as is known when there is one."""
         known, damage = self._read()
         given_up = (self.folder / _GIVEN_UP).exists()
@@ -126,12 +126,12 @@ class LocalVault:
             with contextlib.suppress(FileNotFoundError):
                 (self.folder / _LEDGER).replace(self.folder / "ledger.retired.json")
 
-    async def survey(self) -> Surveyed:
+    async def read_status(self) -> RepositoryStatus:
         """Read the ledger; of the repository nothing is known but what stands there."""
         known, damage = self._read()
-        return Surveyed(
+        return RepositoryStatus(
             repository=known is not None,
-            taken=None,
+            size=None,
             transaction=known.evidence.transaction if known else None,
             holder=self._holder(),
             ledger=known,

@@ -42,6 +42,7 @@ _MOST_NUMBER = 1 << 62
 # What is written by the name of its field, in this order. The first ledgers have but these.
 _FIRST = ["phase", "archive", "started", "cause", "rules", "linked", "size", "files"]
 _PLAIN = [*_FIRST, "taken", "checked", "checking", "target", "check_from", "check_began"]
+_FIELDS = {"linked": "has_hard_links", "taken": "size_before"}
 _NUMBERS = ["stream", "started", "files", "size", "new", "seconds"]
 
 # The last second of the year 9999: no clock shows more.
@@ -61,11 +62,11 @@ class Phase(StrEnum):
     CLEAN = "clean"
     """The evidence is the repository's state; nobody of ours is at work."""
     OPEN = "open"
-    """T may be adding the archive named; the evidence is from before."""
-    OWN = "own"
-    """C itself is pruning or compacting; T has no session. The evidence is from before."""
+    """The target may be adding the archive named; the evidence is from before."""
+    MAINTENANCE = "own"
+    """The controller itself prunes or compacts; the target has no session. The evidence is from before."""
     CLOSED = "closed"
-    """The verdict was bad. The evidence is from before T's session; nothing is done until the operator acts."""
+    """The verdict was bad. The evidence is from before the session; nothing is done until the operator acts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,15 +119,15 @@ def _hold(row: object) -> Hold:
 
 @dataclass(frozen=True, kw_only=True)
 class Ledger:
-    """The record. Times are unix seconds by C's clock; `archive` is the name that C chose for T's session.
+    """The record. Times are unix seconds by the controller's clock, which also chose the name `archive`.
 
-    `cause` and the broken `rules` are in words, when the phase is CLOSED. `size` and `files` are what the last archive
-    held, in bytes and number: the one honest guess at what the next will. `linked` is false where B's file system
-    has no hard links. `taken` are the bytes that the repository took on B when T's last session began, 0 where that is
-    not known. `checked` is when borg check last passed, 0 for never; `checking`: one began since, and did not pass.
-    `notes` and `facts` are by archive id. Until `expected` what is odd is not held, for the reason `expected_why`;
-    `released` is when its last hold ended. In the phase OWN `intent` has the ids of the archives that C is about to
-    delete; None where that is not known. `target` is its name, where a run has written it down.
+    `cause` and the broken `rules` are in words, when the phase is CLOSED. `size` and `files` are those of the last
+    archive: the one honest guess at the next. `has_hard_links` is about the backup server's file system. `size_before`
+    is the size of the repository there before the target's last session, 0 if unknown. `checked` is when borg check
+    last passed, 0 for never; `checking`: one began since, and did not pass.
+    `notes` and `facts` are by archive id. Until `expected` nothing odd is held, for the reason `expected_why`;
+    `released` is when its last hold ended. In the phase MAINTENANCE `intent` has the ids of the archives to be deleted;
+    None if unknown. `target` is its name, once a run has written it down.
     `check_from` is the segment from which a check goes on that began at `check_began`; 0 where none did, or it found
     damage.
     """
@@ -137,10 +138,10 @@ class Ledger:
     started: Seconds = 0.0
     cause: Clean = ""
     rules: Annotated[Many[Clean], _FirstRules] = ()
-    linked: StrictBool = True
+    has_hard_links: StrictBool = True
     size: _Number = 0
     files: _Number = 0
-    taken: _Number = 0
+    size_before: _Number = 0
     checked: Seconds = 0.0
     checking: StrictBool = False
     notes: SkipValidation[Mapping[str, Note]] = field(default_factory=lambda: MappingProxyType({}))
@@ -164,7 +165,7 @@ class Ledger:
     def dump(self) -> bytes:
         record = {
             "version": VERSION,
-            **{name: getattr(self, name) for name in _PLAIN},
+            **{key: getattr(self, _FIELDS.get(key, key)) for key in _PLAIN},
             **_dump_notes(self),
             "intent": None if self.intent is None else sorted(self.intent),
             "facts": _dump_facts(self),
@@ -278,7 +279,8 @@ def load(text: bytes) -> Ledger:
         if not record.keys() >= {*_FIRST}:
             raise KeyError
         expected, why = record.get("expected", (0.0, ""))
-        folded = {"notes": _read_notes(record), "facts": _read_facts(record.get("facts"))}
-        return _LEDGER.validate_python(record | folded | {"expected": expected, "expected_why": why})
+        fields = {_FIELDS.get(key, key): value for key, value in record.items()}
+        fields |= {"notes": _read_notes(record), "facts": _read_facts(record.get("facts"))}
+        return _LEDGER.validate_python(fields | {"expected": expected, "expected_why": why})
     except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
         raise Unreadable(f"it is damaged ({type(error).__name__})") from None

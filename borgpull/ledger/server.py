@@ -25,9 +25,9 @@ from ..errors import BACKUP_SERVER, Failure
 from ..guard import Evidence, File
 from . import scripts
 from .history import MOST_KEPT, MOST_READ, Entry, read_history
-from .lasting import LastingSession, locked
+from .lasting import LastingSession, lasting_session
 from .record import Ledger, read
-from .vault import SEGMENT, Found, Space, Surveyed, Written
+from .vault import SEGMENT, Found, RepositoryStatus, Space, Written
 
 FOLDER = ".borgpull"
 # No SubDir begins with this.
@@ -108,10 +108,10 @@ class ServerVault:
         return self._session.folder if self._session else ""
 
     @contextlib.asynccontextmanager
-    async def held(self) -> AsyncIterator[None]:
+    async def locked(self) -> AsyncIterator[None]:
         """Hold the lock. Raises Failure, naming the holder, when another run does not end in time."""
         with _system_named():
-            async with locked(self._master, self.place.ledger, self.place.reserve) as session:
+            async with lasting_session(self._master, self.place.ledger, self.place.reserve) as session:
                 self._session = session
                 try:
                     yield
@@ -136,7 +136,7 @@ class ServerVault:
             return ""
         return answer.text("state")
 
-    async def look(self) -> Found:
+    async def read_evidence(self) -> Found:
         """Look, once no `borg serve` of this run is at work there any more."""
         doing, script = "look at the repository", scripts.LOOK
         if self._session is not None:
@@ -163,8 +163,8 @@ class ServerVault:
         )
         kilobytes = _number(answer.text("kilobytes").split(" ")[0])
         return Written(
-            linked="links" not in answer.parts,
-            taken=(kilobytes or 0) * 1024,
+            has_hard_links="links" not in answer.parts,
+            size=(kilobytes or 0) * 1024,
             clock=float(_number(answer.text("clock")) or 0),
             space=read_space(answer),
         )
@@ -185,11 +185,11 @@ class ServerVault:
             )
         return answer.text("aside")
 
-    async def survey(self) -> Surveyed:
+    async def read_status(self) -> RepositoryStatus:
         place = (self.place.repository, self.place.ledger, str(MOST_READ))
         doing = "look at the ledger"
         answer = await self._ask(scripts.SURVEY, *place, doing=doing, seconds=_SURVEY_SECONDS, most=MOST_EVIDENCE)
-        return self._read(read_surveyed, answer, doing)
+        return self._read(read_status, answer, doing)
 
     async def remember(self, entry: Entry) -> None:
         words = (self.place.ledger, entry.file, str(MOST_KEPT))
@@ -335,18 +335,18 @@ def _file(answer: ssh.Answer, name: str) -> File:
     return File(plain=part.kind == "file", data=part.data)
 
 
-def read_surveyed(answer: ssh.Answer) -> Surveyed:
+def read_status(answer: ssh.Answer) -> RepositoryStatus:
     """Read the answer of the script SURVEY. Raises Incomplete."""
     known, damage = _ledger(answer)
     there = answer["repository"].data
     names = answer["names"].data.decode("ascii", "replace").split() if there == b"folder" else []
     transactions = [number for name in names if name.startswith("hints.") if (number := _number(name[6:])) is not None]
-    taken, beside = (None if kilobytes is None else kilobytes * 1024 for kilobytes in _kilobytes(answer))
-    return Surveyed(
+    size, beside = (None if kilobytes is None else kilobytes * 1024 for kilobytes in _kilobytes(answer))
+    return RepositoryStatus(
         repository=there != b"nothing",
-        taken=taken,
+        size=size,
         grace=_names_in_grace(answer),
-        grace_taken=beside,
+        grace_size=beside,
         transaction=max(transactions, default=None),
         holder=answer.text("held"),
         space=read_space(answer),

@@ -56,17 +56,17 @@ class Space:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Surveyed:
-    """What was seen. `taken` are the repository's bytes on B, `transaction` its last one, None where there is none.
+class RepositoryStatus:
+    """What was seen, `size` in bytes; `transaction` is the last one, None without any.
 
-    `grace` are the names of the states that are kept, the oldest first; they take `grace_taken` bytes more.
+    `grace` are the names of the states that are kept, the oldest first; they take `grace_size` bytes more.
 
     `holder` says who is at work on it now; `space` is None where nobody tells it; `history` has the newest entries, the
     newest last. `unreadable` says why there is a ledger that cannot be read.
     """
 
     repository: bool
-    taken: int | None
+    size: int | None
     transaction: int | None
     holder: str
     ledger: Ledger | None
@@ -74,7 +74,7 @@ class Surveyed:
     space: Space | None = None
     history: tuple[Entry, ...] = ()
     grace: tuple[str, ...] = ()
-    grace_taken: int | None = None
+    grace_size: int | None = None
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,8 @@ class Written:
     `space` is None where nobody tells it.
     """
 
-    linked: bool = True
-    taken: int = 0
+    has_hard_links: bool = True
+    size: int = 0
     clock: float = 0.0
     space: Space | None = None
 
@@ -105,7 +105,7 @@ class Vault(Protocol):
     def registry(self) -> str:
         """Return the folder on B in which each `borg serve` of this run is registered, "" for none."""
 
-    def held(self) -> AbstractAsyncContextManager[None]:
+    def locked(self) -> AbstractAsyncContextManager[None]:
         """Keep every other run away for as long as the context lasts."""
 
     async def await_serve(self) -> None:
@@ -114,7 +114,7 @@ class Vault(Protocol):
     async def serve_state(self) -> str:
         """Return the state of T's `borg serve` as /proc names it ("T" is stopped, "D" waits for a disk), or ""."""
 
-    async def look(self) -> Found:
+    async def read_evidence(self) -> Found:
         """Return the ledger, and what can be seen of the repository."""
 
     async def write(self, ledger: Ledger, *, snapshot: str = "keep", grace: str = "", oldest: str = "") -> Written:
@@ -133,7 +133,7 @@ class Vault(Protocol):
         Raises Failure, too, when it holds anything else.
         """
 
-    async def survey(self) -> Surveyed:
+    async def read_status(self) -> RepositoryStatus:
         """Tell how things stand: takes no lock, waits for nobody, and changes nothing."""
 
     async def remember(self, entry: Entry) -> None:

@@ -129,7 +129,7 @@ class VerifiedArchives:
 
 async def archives_of(context: TargetContext) -> VerifiedArchives:
     """Return the archives of a target. Raises Failure when its repository cannot be read."""
-    seen = await context.vault.survey()
+    seen = await context.vault.read_status()
     listed = await context.reading(Step.INSPECT, borg_command.list_archives())
     if listed.status != 0:
         failure = listed.failure(CONTROLLER, "list")

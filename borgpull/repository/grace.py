@@ -74,13 +74,13 @@ async def kept_states(context: TargetContext) -> list[Kept]:
     """Return the states that are kept, the oldest first; one whose ledger cannot be read is left out."""
     names = await server_of(context).grace()
     there = [TargetContext(context.run, context.target, kept=name) for name in names]
-    return [Kept(context=each, ledger=known) for each in there if (known := (await each.vault.look()).ledger)]
+    return [Kept(context=each, ledger=known) for each in there if (known := (await each.vault.read_evidence()).ledger)]
 
 
 async def kept_at(context: TargetContext, moment: float) -> Kept:
     """Return the state of `state_at` with its ledger. Raises Failure when that cannot be read."""
     there = await state_at(context, moment)
-    found = await there.vault.look()
+    found = await there.vault.read_evidence()
     if found.ledger is None:
         why = found.unreadable or "it is not there"
         hint = f"`borgpull rollback {context.target.name} --list` shows those that can be put back"
@@ -94,7 +94,7 @@ async def begin_return(context: TargetContext, kept: Kept) -> bool:
     The present state goes into Grace, for it holds the archives made since; return whether it did: what was tampered
     with does not. Raises Failure where a run was interrupted, or nothing was ever verified.
     """
-    known = (await context.vault.look()).ledger
+    known = (await context.vault.read_evidence()).ledger
     if known is None or known.phase not in (Phase.CLEAN, Phase.CLOSED):
         raise context.failure(
             "a run of it ended in the middle" if known else "no state of its repository was ever verified",

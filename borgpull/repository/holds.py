@@ -119,7 +119,7 @@ async def held_case(context: TargetContext) -> HeldCase:
 
 
 async def _open_ledger(context: TargetContext) -> Ledger:
-    known = (await context.vault.look()).ledger
+    known = (await context.vault.read_evidence()).ledger
     if known is None or known.phase is Phase.CLOSED:
         raise context.failure(
             f"its repository is closed: {known.cause}" if known else "it was never backed up",
@@ -133,7 +133,7 @@ async def release(context: TargetContext, shown: Ledger, *, good: bool) -> str:
 
     `shown` is what the operator decided about. Raises Failure when there is another hold by now.
     """
-    known = (await context.vault.look()).ledger
+    known = (await context.vault.read_evidence()).ledger
     if known is None or known.holds != shown.holds or known.evidence.archives != shown.evidence.archives:
         raise context.failure(
             "its holds or archives are not those that were shown",

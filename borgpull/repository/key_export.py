@@ -43,11 +43,11 @@ async def paper_key(context: TargetContext) -> str:
 async def _present_key(context: TargetContext) -> str:
     if not context.vault.records:
         return (await exported_key(context)).decode("ascii", "replace").partition("\n")[2].rstrip("\n")
-    return guard.read_records((await context.vault.look()).files, read_hints=read_hints).key
+    return guard.read_records((await context.vault.read_evidence()).files, read_hints=read_hints).key
 
 
 async def _verified(context: TargetContext) -> Evidence:
-    found = await context.vault.look()
+    found = await context.vault.read_evidence()
     if found.ledger is None:
         raise context.failure(
             f"no key of its repository was verified yet{': ' + found.unreadable if found.unreadable else ''}",

@@ -1,7 +1,7 @@
 """What C does to a repository once T's session was found clean: check it when that is due, prune it, compact it.
 
 T has no part in it. Nothing is pruned while a check finds damage, and nothing changes but between the custody's
-`begin_own` and `end_own`.
+`begin_maintenance` and `end_maintenance`.
 
 Time is cut into periods of CheckEvery, for each repository at moments of its own, which its id gives: the first run in
 each period checks. So the checks of a fleet that began on one day do not stay together on one.
@@ -162,7 +162,7 @@ class Maintenance:
                 to_go = self._to_go(short=short)
             to_go = () if held_back else to_go
             self._kept = bool(to_go)
-            await self._verification.begin_own(
+            await self._verification.begin_maintenance(
                 frozenset(archive.id for archive in to_go), keep=self._kept and not self._scarce
             )
             report.detail = held_back or (f"{len(to_go)} removed" if to_go else "")
@@ -215,14 +215,14 @@ class Maintenance:
             # Where it cannot be seen, borg finds out for itself.
             if short or freeable is None or freeable >= _WORTH_COMPACTING:
                 if not self._kept and not self._scarce:
-                    await self._verification.begin_own(frozenset(), keep=True)
+                    await self._verification.begin_maintenance(frozenset(), keep=True)
                 ended = await self._context.borg(Step.COMPACT, borg_command.compact())
                 self._events.report_result(report, ended, "compact", party=CONTROLLER)
                 freed = [found[1] for m in ended.served.said.others if (found := _FREED.search(m.text))]
                 report.detail = f"freed {freed[-1]}" if freed else ""
             else:
                 report.detail = "nothing to free"
-            await self._verification.end_own()
+            await self._verification.end_maintenance()
 
 
 def _first(ended: BorgResult) -> str:

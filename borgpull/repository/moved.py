@@ -43,14 +43,14 @@ async def follow_moved(context: TargetContext, confirm: Callable[[str], Awaitabl
     Nothing was if it is empty. Done again, it does what is still to be done. The caller holds the run lock. Raises
     Failure where there is nothing to go on with, TamperedError where it is another repository than the ledger knows.
     """
-    found = await context.vault.look()
+    found = await context.vault.read_evidence()
     if found.ledger is None and not found.repository:
         return await _nothing_there(context)
     ledger = context.place.ledger if found.ledger else await _ledger_elsewhere(context, found)
     vault = context.vault
     if isinstance(vault, ServerVault):
         vault = vault.at(replace(context.place, ledger=ledger))
-    known = _proven(context, await vault.look())
+    known = _proven(context, await vault.read_evidence())
     if not await confirm(f"its repository is {context.place.repository} now, with the ledger in {ledger}"):
         return ""
     by_hand = await _forget(context, known.evidence.repository_id)
@@ -83,7 +83,7 @@ async def _ledger_elsewhere(context: TargetContext, found: Found) -> str:
             "nothing was changed",
         )
     old = replace(context.place, repository=posixpath.join(below, place), ledger=ledger)
-    if isinstance(context.vault, ServerVault) and (await context.vault.at(old).look()).repository:
+    if isinstance(context.vault, ServerVault) and (await context.vault.at(old).read_evidence()).repository:
         raise context.failure(
             f"its repository was copied, not moved: there still is one in {old.repository}",
             hint="remove one of the two on the backup server; nothing was changed",
@@ -107,7 +107,7 @@ def _proven(context: TargetContext, found: Found) -> Ledger:
         # The next run lists the archives and looks at the key, and judges by this ledger.
         return known
     records = _records(context, found)
-    verdict = guard.judge_unlisted(known.evidence, records, why="", own=known.phase is Phase.OWN)
+    verdict = guard.judge_unlisted(known.evidence, records, why="", own=known.phase is Phase.MAINTENANCE)
     closed = known.phase is Phase.CLOSED and known.evidence.repository_id == records.repository_id
     if verdict.state is State.TAMPERED and not closed:
         raise TamperedError(

@@ -49,7 +49,7 @@ class Passthrough:
         """
         if self._context.kept:
             return None
-        found = await self._context.vault.look()
+        found = await self._context.vault.read_evidence()
         if found.ledger is None and not found.unreadable:
             return None
         verification = Verification(self._context)
@@ -108,7 +108,7 @@ class Passthrough:
         if case.now is None and not case.gone:
             raise self._unreadable(case)
         await recovery.take(case)
-        changes = guard.own_changes(self._known.evidence, case.now) if case.now else (GONE,)
+        changes = guard.operator_changes(self._known.evidence, case.now) if case.now else (GONE,)
         return Changes(changes=changes, settled=True)
 
     def _unreadable(self, case: Case) -> Failure:

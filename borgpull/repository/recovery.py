@@ -44,11 +44,11 @@ class Recovery:
 
     async def case(self) -> Case:
         """Look at the repository and its ledger; changes nothing. Raises Failure when B cannot be asked."""
-        before = await self._vault.look()
+        before = await self._vault.read_evidence()
         if before.ledger and (damage := damage_of(before)):
             return Case(known=before.ledger, now=None, differences=(damage,))
         listed = await self._context.borg(Step.INSPECT, borg_command.list_archives())
-        found = await self._vault.look()
+        found = await self._vault.read_evidence()
         there = is_there(self._context, listed, found)
         if listed.status != 0:
             failure = listed.failure(CONTROLLER, "list")
@@ -118,7 +118,7 @@ class Recovery:
         ended = await self._context.borg(Step.CHECK, borg_command.authenticate_archives())
         ended.or_raise(CONTROLLER, "upgrade")
         listed = await self._context.borg(Step.VERIFY, borg_command.list_archives())
-        now, _ = await self._read(await self._vault.look(), listed)
+        now, _ = await self._read(await self._vault.read_evidence(), listed)
         before = {(archive.name, archive.start): archive.id for archive in known.evidence.archives}
         after = {(archive.name, archive.start): archive.id for archive in now.archives} if now else {}
         if now is None or before.keys() != after.keys():
@@ -187,7 +187,7 @@ class Recovery:
         listed = (await self._context.borg(Step.VERIFY, borg_command.list_archives())).or_raise(CONTROLLER, "list")
         checked = await self._context.borg(Step.CHECK, borg_command.check())
         checked.or_raise(CONTROLLER, "check", warned=True)
-        now, why = await self._read(await self._vault.look(), listed)
+        now, why = await self._read(await self._vault.read_evidence(), listed)
         if now is None:
             raise self._stays_closed(f"the state that was put back cannot be read: {why}")
         verdict = guard.judge(wanted, now, None)
@@ -215,7 +215,7 @@ class Recovery:
             gone = await self._context.borg(Step.VERIFY, borg_command.delete([name]))
             gone.or_raise(CONTROLLER, "delete", warned=True)
         listed = await self._context.borg(Step.VERIFY, borg_command.list_archives())
-        now, why = await self._read(await self._vault.look(), listed)
-        if now is None or (rules := guard.judge_own(proven, now, intent=frozenset()).rules):
+        now, why = await self._read(await self._vault.read_evidence(), listed)
+        if now is None or (rules := guard.judge_maintenance(proven, now, intent=frozenset()).rules):
             raise self._stays_closed(f"what was put back has changed: {why if now is None else '; '.join(rules)}")
         return now

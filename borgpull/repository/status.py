@@ -11,7 +11,7 @@ from ..borg.archive_names import is_main, stream_of
 from ..borg.command import is_checkpoint
 from ..events import Outcome
 from ..guard import Archive
-from ..ledger import Ledger, Phase, Surveyed
+from ..ledger import Ledger, Phase, RepositoryStatus
 from ..results import GoodArchive, PastEvent, State, TargetStatus
 from ..untrusted import clean
 from .verification import (
@@ -38,7 +38,7 @@ _MOUNT = (
 
 def status_of(
     name: str,
-    seen: Surveyed,
+    seen: RepositoryStatus,
     *,
     now: float,
     max_age: float,
@@ -64,11 +64,11 @@ def status_of(
         at_work=seen.holder,
         last=_last(good, now),
         archives=len(good),
-        size=seen.taken,
+        size=seen.size,
         grace=len(seen.grace) if known.evidence.counted else None,
-        grace_size=seen.grace_taken,
+        grace_size=seen.grace_size,
         free=seen.space.free if seen.space else None,
-        growth=seen.taken - known.taken if seen.taken is not None and known.taken else None,
+        growth=seen.size - known.size_before if seen.size is not None and known.size_before else None,
         checked=known.checked or None,
         expected=known.expected if known.expected > now else None,
         history=_past(seen),
@@ -78,7 +78,7 @@ def status_of(
     return _accused(standing, known, seen) or _failing(standing) or _held(standing, known) or unsettled
 
 
-def _past(seen: Surveyed) -> tuple[PastEvent, ...]:
+def _past(seen: RepositoryStatus) -> tuple[PastEvent, ...]:
     return tuple(PastEvent(**asdict(each)) for each in seen.history)
 
 
@@ -103,8 +103,8 @@ def _held(standing: TargetStatus, known: Ledger) -> TargetStatus | None:
     return replace(standing, state=State.HELD, cause=f"held: {words}", hint=release_hint(standing.target))
 
 
-def _without_ledger(name: str, seen: Surveyed, *, never: str) -> TargetStatus:
-    found = TargetStatus(target=name, state=State.NEVER, at_work=seen.holder, size=seen.taken, history=_past(seen))
+def _without_ledger(name: str, seen: RepositoryStatus, *, never: str) -> TargetStatus:
+    found = TargetStatus(target=name, state=State.NEVER, at_work=seen.holder, size=seen.size, history=_past(seen))
     if seen.unreadable:
         return replace(
             found,
@@ -131,7 +131,7 @@ def _last(good: list[Archive], now: float) -> GoodArchive | None:
     return GoodArchive(name=clean(newest.name), started=newest.seconds, age=max(0.0, now - newest.seconds))
 
 
-def _accused(standing: TargetStatus, known: Ledger, seen: Surveyed) -> TargetStatus | None:
+def _accused(standing: TargetStatus, known: Ledger, seen: RepositoryStatus) -> TargetStatus | None:
     gone = not seen.repository or GONE in known.rules
     ways = recovery_hint(standing.target, rollback=known.evidence.counted, gone=gone)
     if known.phase is Phase.CLOSED:
@@ -169,10 +169,10 @@ def _late_stream(standing: TargetStatus, read: dict[str, GoodArchive | None], ma
     )
 
 
-def _unsettled(standing: TargetStatus, known: Ledger, seen: Surveyed) -> TargetStatus:
+def _unsettled(standing: TargetStatus, known: Ledger, seen: RepositoryStatus) -> TargetStatus:
     if seen.holder:
         return standing
-    if known.phase in (Phase.OPEN, Phase.OWN):
+    if known.phase in (Phase.OPEN, Phase.MAINTENANCE):
         return replace(
             standing,
             state=State.INTERRUPTED,

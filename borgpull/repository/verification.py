@@ -1,8 +1,8 @@
 """What is proven about one repository: evidence, verdict, and the phases of its ledger.
 
-Nothing is pruned or compacted but between `begin_own` and `end_own`, which only a clean verdict leads to. A state that
-was not verified never replaces one that was. C sees the archives and B's own records, or archives and key where B gives
-no shell.
+Nothing is pruned or compacted except between `begin_maintenance` and `end_maintenance`, and only a clean verdict leads
+there. A state that was not verified never replaces one that was. The controller sees the archives and the backup
+server's own records, or archives and key where that gives no shell.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Verification:
 
         Returns a few words on what was found. Raises TamperedError, and closes the repository, when it is not.
         """
-        found = await self._vault.look()
+        found = await self._vault.read_evidence()
         if found.unreadable:
             raise self._tampered(UNVERIFIABLE, (unreadable_ledger(found.unreadable),))
         if found.ledger is None:
@@ -114,7 +114,7 @@ class Verification:
 
     async def _adopt_or_create(self, found: Found, seen_there: str | None) -> str:
         # That there is no ledger, or no repository, is believed when it was seen twice.
-        if (again := await self._vault.look()) != found:
+        if (again := await self._vault.read_evidence()) != found:
             raise _unsteady(again)
         listed = await self._context.borg(Step.INSPECT, borg_command.list_archives())
         made = ""
@@ -212,13 +212,13 @@ class Verification:
         """
         name = self._context.target.name
         opened = replace(
-            self.verified, target=name, phase=Phase.OPEN, archive=archive, started=started, rules=(), taken=0
+            self.verified, target=name, phase=Phase.OPEN, archive=archive, started=started, rules=(), size_before=0
         )
         seen = await self._vault.write(opened, snapshot="make")
         self.space = seen.space
         # Growth is counted from the last run that could add something.
-        taken = seen.taken if archive and not further else self.verified.taken
-        self._ledger = replace(opened, linked=seen.linked, taken=taken)
+        before = seen.size if archive and not further else self.verified.size_before
+        self._ledger = replace(opened, has_hard_links=seen.has_hard_links, size_before=before)
 
     async def verify(self) -> Verdict:
         """Judge what T's session left. Returns a clean verdict; raises TamperedError, and closes the repository."""
@@ -270,7 +270,7 @@ class Verification:
         return self.verified.check_from
 
     async def _check_from(self) -> int:
-        found = await self._vault.look()
+        found = await self._vault.read_evidence()
         try:
             return guard.read_records(found.files, read_hints=read_hints).check_from
         except Unreadable as error:
@@ -287,12 +287,12 @@ class Verification:
         floor = self._context.config.min_free
         return self.space is not None and self.space.free < min_free(self.space.index, floor) + more
 
-    async def begin_own(self, intent: frozenset[str], *, keep: bool) -> None:
+    async def begin_maintenance(self, intent: frozenset[str], *, keep: bool) -> None:
         """Write down that C itself will delete the archives with these ids and compact.
 
         `keep` keeps the state before it in Grace; what was kept too long goes.
         """
-        self._ledger = replace(self.verified, phase=Phase.OWN, intent=intent)
+        self._ledger = replace(self.verified, phase=Phase.MAINTENANCE, intent=intent)
         grace = name_of(time.time()) if keep and self._context.target.grace else ""
         await self._vault.write(self._ledger, grace=grace, oldest=oldest_kept(self._context, self._ledger))
 
@@ -302,29 +302,29 @@ class Verification:
         Raises TamperedError when others are gone, or some came.
         """
         known, now = self.verified, await self._evidence()
-        await self._require_clean(guard.judge_own(known.evidence, now, intent=known.intent))
+        await self._require_clean(guard.judge_maintenance(known.evidence, now, intent=known.intent))
         self._ledger = replace(known, evidence=now)
         return sorted(archive.name for archive in now.archives if archive.id in (known.intent or ()))
 
-    async def end_own(self) -> None:
+    async def end_maintenance(self) -> None:
         """Write down the state that C made. Raises TamperedError when something came that C did not make."""
         before = self.verified.evidence
-        records = self._records(await self._vault.look())
+        records = self._records(await self._vault.read_evidence())
         # To list the archives costs a start of borg, and nothing changed: no need.
         now = before if records and guard.still_holds(before, records) else await self._evidence()
-        await self._require_clean(guard.judge_own(before, now, intent=self.verified.intent))
+        await self._require_clean(guard.judge_maintenance(before, now, intent=self.verified.intent))
         await self._store(Phase.CLEAN, now)
 
     async def is_still(self, known: Ledger) -> bool:
         """Tell whether B's records are those that `known` has; where they cannot be seen, they never are."""
-        records = self._records(await self._vault.look())
+        records = self._records(await self._vault.read_evidence())
         return records is not None and guard.still_holds(known.evidence, records)
 
     async def freeable(self) -> int | None:
         """Return how many bytes a compaction could free, by borg's own count; None where that cannot be seen."""
         if not self._vault.records:
             return None
-        records = self._records(await self._vault.look())
+        records = self._records(await self._vault.read_evidence())
         return records.freeable if records else 0
 
     async def _require_clean(self, verdict: Verdict, cause: str = TAMPERED) -> None:
@@ -334,7 +334,7 @@ class Verification:
     async def _evidence(self) -> Evidence:
         # The list comes first: opening a repository makes borg finish what a crash left half recorded.
         listed = await self._context.borg(Step.VERIFY, borg_command.list_archives())
-        found = await self._vault.look()
+        found = await self._vault.read_evidence()
         if not is_there(self._context, listed, found):
             await self._close(TAMPERED, (GONE,))
         try:
@@ -355,7 +355,7 @@ class Verification:
         if not found.files:
             await self._close(TAMPERED, (EMPTY,))
         records = guard.read_records(found.files, read_hints=read_hints, segments=found.segments)
-        own = self._ledger.phase is Phase.OWN
+        own = self._ledger.phase is Phase.MAINTENANCE
         verdict = guard.judge_unlisted(self._ledger.evidence, records, why=failure.cause, own=own)
         if verdict.state is State.TAMPERED or listed.speaks_against_repository:
             await self._require_clean(verdict)
@@ -426,8 +426,8 @@ def _judge_absence(known: Ledger, now: Evidence) -> Verdict:
     match known.phase:
         case Phase.OPEN:
             return guard.judge(known.evidence, now, _expected(known))
-        case Phase.OWN:
-            return guard.judge_own(known.evidence, now, intent=known.intent)
+        case Phase.MAINTENANCE:
+            return guard.judge_maintenance(known.evidence, now, intent=known.intent)
         case _:
             return guard.judge(known.evidence, now, None)
 

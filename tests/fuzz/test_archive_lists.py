@@ -11,7 +11,7 @@ from recorded import FILES, LIST, LIVE, NAMES, evidence
 from borgpull.borg.hints import read_hints
 from borgpull.guard import Evidence, Expected, Unreadable, judge, read_evidence
 from borgpull.guard.evidence import MOST_ARCHIVES, MOST_LIST, MOST_NAME
-from borgpull.guard.verdict import judge_own
+from borgpull.guard.verdict import judge_maintenance
 
 SCRAPS = [*JSON_SCRAPS, b'"archives"', b'"repository"', b'"id"', b'"9999-12-31T23:59:59.999999-23:59"', b"0001-01-01"]
 TIMES = [
@@ -41,7 +41,7 @@ def judged(found: Evidence) -> None:
     for verdict in (
         judge(evidence(), found, EXPECTED),
         judge(found, evidence(), None),
-        judge_own(evidence(), found, intent=None),
+        judge_maintenance(evidence(), found, intent=None),
     ):
         assert all(is_shown_safely(rule, longest=600) for rule in verdict.rules)
 
