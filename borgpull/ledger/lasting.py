@@ -21,7 +21,7 @@ from collections.abc import AsyncIterator
 from .. import process, ssh
 from ..errors import Failure
 from ..untrusted import clean
-from . import scripts
+from . import scripts_lock as scripts
 
 BEAT_SECONDS = 15.0
 # How long a second run waits for the first one.

@@ -22,7 +22,8 @@ from borgpull import ssh
 from borgpull.borg.hints import read_hints
 from borgpull.errors import BACKUP_SERVER, Failure, TamperedError
 from borgpull.guard import read_evidence
-from borgpull.ledger import Ledger, Phase, ServerVault, scripts, server
+from borgpull.ledger import Ledger, Phase, ServerVault, server
+from borgpull.ledger import scripts_lock as scripts
 from borgpull.ledger.record import read
 from borgpull.ledger.server import Place
 from borgpull.ledger.vault import Written

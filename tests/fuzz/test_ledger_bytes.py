@@ -22,7 +22,8 @@ from borgpull.guard import Evidence, Expected, File, Unreadable, differences, ju
 from borgpull.guard.verdict import judge_maintenance
 from borgpull.ledger import Found, Ledger, Phase, RepositoryStatus
 from borgpull.ledger.record import MOST_LEDGER, NewerLedger, load
-from borgpull.ledger.server import config_text, read_found, read_segments, read_status
+from borgpull.ledger.scripts_read import read_found, read_segments, read_status
+from borgpull.ledger.server import config_text
 from borgpull.repository import key_export
 from borgpull.ssh import Answer, Incomplete
 from borgpull.ssh.frame import Part
