@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from ..borg import WARNED
-from ..borg.archive_names import archive_name
 from ..config import Target
 from ..errors import BACKUP_SERVER, Failure, NoSpace, TamperedError, command_line
 from ..events import Estimated, Outcome, Step
@@ -22,6 +21,7 @@ from ..repository.session import TargetSession, connected_target
 from ..repository.space import Allowance
 from ..repository.step_events import NO_LINKS, NO_LINKS_HINT, StepReport
 from ..repository.verification import Verification
+from ..retention import archive_name
 from ..transport import BorgResult, CreateArchive, CreateFromCommand, DeleteCache, Preflight, TargetCommand
 from .hooks import HookContext, Hooks, failed_with
 from .judge import Attempt, judge_attempt, judge_left, show_reported

@@ -6,7 +6,6 @@ import posixpath
 import time
 from dataclasses import dataclass, field, replace
 
-from ..borg import archive_names
 from ..borg.excludes import left_out
 from ..borg.output import Archive, is_change, read_created
 from ..errors import Failure, TamperedError, UsageError, command_line
@@ -21,7 +20,7 @@ from ..repository.maintenance import retention_of
 from ..repository.step_events import StepReport
 from ..repository.verification import Verification
 from ..results import Item
-from ..retention import ArchiveState, Facts, Source
+from ..retention import ArchiveState, Facts, Source, stream_of
 from ..ssh import fingerprints
 from ..transport import BorgResult
 from ..untrusted import clean
@@ -186,7 +185,7 @@ async def judge_left(context: TargetContext, verification: Verification) -> None
 
 
 async def _by_contents(context: TargetContext, archive: RepositoryArchive) -> Note:
-    paths = () if archive_names.stream_of(archive.name) else source_paths(context)
+    paths = () if stream_of(archive.name) else source_paths(context)
     bare = {path.strip("/"): path for path in paths}
     found: set[str] = set()
 

@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from .. import guard, process
-from ..borg import archive_names
 from ..borg import command as borg_command
 from ..borg.items import read_item
 from ..errors import BACKUP_SERVER, CONTROLLER, Failure, UsageError
@@ -20,7 +19,7 @@ from ..events import Step
 from ..guard import Archive, Unreadable
 from ..ledger import Ledger, Phase
 from ..results import Closed, Item, ListedArchive
-from ..retention import ArchiveState, series_of
+from ..retention import ArchiveState, is_checkpoint, is_main, series_of, stream_of
 from ..untrusted import clean
 from .context import TargetContext
 from .verification import recovery_hint
@@ -61,7 +60,7 @@ class VerifiedArchives:
             archive_id=archive.id,
             start=archive.seconds,
             verified=self.verified(archive),
-            unfinished=borg_command.is_checkpoint(archive.name),
+            unfinished=is_checkpoint(archive.name),
             aside=self.aside(archive),
         )
 
@@ -87,7 +86,7 @@ class VerifiedArchives:
         for name in (lambda each: each.name, lambda each: each.id, lambda each: clean(each.name)):
             if found := [archive for archive in self.archives if name(archive) == wanted]:
                 return found[-1]
-        streams = {archive_names.stream_of(archive.name) for archive in self.archives} - {""}
+        streams = {stream_of(archive.name) for archive in self.archives} - {""}
         if wanted in {f"@{stream}" for stream in streams}:
             return self._wanted(wanted[1:])
         names = [clean(archive.name) for archive in self.archives]
@@ -105,7 +104,7 @@ class VerifiedArchives:
 
     def _is_main(self, archive: Archive) -> bool:
         # Of a repository that no run has taken over nobody knows how its archives are named.
-        return archive_names.is_main(archive.name) or (self.known is None and not archive.name.startswith("@"))
+        return is_main(archive.name) or (self.known is None and not archive.name.startswith("@"))
 
     def newest(self, stream: str = "") -> Archive:
         """Return the newest archive of a stream, or the source paths, that was verified, and is no checkpoint.
@@ -115,9 +114,9 @@ class VerifiedArchives:
         whole = [
             archive
             for archive in self.archives
-            if not borg_command.is_checkpoint(archive.name)
+            if not is_checkpoint(archive.name)
             and not self.aside(archive)
-            and (archive_names.stream_of(archive.name) == stream if stream else self._is_main(archive))
+            and (stream_of(archive.name) == stream if stream else self._is_main(archive))
         ]
         good = [archive for archive in whole if self.verified(archive) is not False]
         if not good:

@@ -9,11 +9,10 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 
-from ..borg.archive_names import stream_of
 from ..events import Outcome
 from ..guard import Archive as RepositoryArchive
 from ..ledger import MOST_COMPARED, Entry, Hold, Ledger, Phase
-from ..retention import ArchiveState, Facts, Finding, Limits, ends, oddities
+from ..retention import ArchiveState, Facts, Finding, Limits, ends, oddities, stream_of
 from ..untrusted import clean
 from .context import TargetContext
 from .step_events import StepReport

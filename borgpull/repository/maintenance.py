@@ -18,14 +18,13 @@ from dataclasses import replace
 
 from ..borg import WARNED
 from ..borg import command as borg_command
-from ..borg.command import is_checkpoint as is_unfinished
 from ..borg.failure import UNPROVEN
 from ..borg.output import Message
 from ..errors import BACKUP_SERVER, CONTROLLER, Failure, NoSpace
 from ..events import Outcome, Step
 from ..ledger import Ledger
 from ..results import ListedArchive
-from ..retention import DAYS_SET_ASIDE, Archive, ArchiveState, Retention, Rules, decide
+from ..retention import DAYS_SET_ASIDE, Archive, ArchiveState, Retention, Rules, decide, is_checkpoint
 from ..transport import BorgResult
 from ..untrusted import clean
 from .archives import VerifiedArchives
@@ -138,7 +137,7 @@ class Maintenance:
     def _unfinished(self) -> tuple[Archive, ...]:
         known = self._verification.verified
         kept = () if known.holds else retention_of(self._context, known).decisions
-        return tuple(each.archive for each in kept if each.series is not None and is_unfinished(each.archive.name))
+        return tuple(each.archive for each in kept if each.series is not None and is_checkpoint(each.archive.name))
 
     def _to_go(self, *, short: bool) -> tuple[Archive, ...]:
         known = self._verification.verified

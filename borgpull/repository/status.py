@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 
-from ..borg.archive_names import is_main, stream_of
-from ..borg.command import is_checkpoint
 from ..events import Outcome
 from ..guard import Archive
 from ..ledger import Ledger, Phase, RepositoryStatus
 from ..results import GoodArchive, PastEvent, State, TargetStatus
+from ..retention import is_checkpoint, is_main, stream_of
 from ..untrusted import clean
 from .verification import (
     CHANGED,
