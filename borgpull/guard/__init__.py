@@ -1,6 +1,6 @@
-"""Evidence of a repository before and after a session of T, and the verdict on it.
+"""Evidence of a repository before and after a target's session, and the verdict on it.
 
-Pure: reads bytes, answers with records. It starts nothing, asks nobody, and believes no word of T's.
+Pure: reads bytes, answers with records. It starts nothing, asks nobody, and believes no word of the target's.
 """
 
 from .evidence import Archive, Evidence, from_json, read_archives, read_evidence, read_listed, still_holds, to_json

@@ -40,7 +40,7 @@ class LocalVault:
     Nothing is seen of the repository itself: that it is there is for borg to say.
     """
 
-    records: ClassVar[bool] = False
+    shows_records: ClassVar[bool] = False
     registry: ClassVar[str] = ""
     folder: Path
     ids: Path

@@ -18,10 +18,10 @@ from typing import ClassVar, TypeVar
 
 from .. import process, ssh
 from ..borg.failure import system_of_server
-from ..borg.hints import HEAD
 from ..config import Config, Target
 from ..errors import BACKUP_SERVER, Failure
 from ..guard import Evidence
+from ..guard.hints import HEAD
 from . import scripts_lock, scripts_read, scripts_write
 from .history import MOST_KEPT, MOST_READ, Entry
 from .lasting import LastingSession, lasting_session
@@ -92,7 +92,7 @@ def place_in_grace(place: Place, name: str) -> Place:
 class ServerVault:
     """The ledger of one repository on B, over the connection `master`."""
 
-    records: ClassVar[bool] = True
+    shows_records: ClassVar[bool] = True
 
     def __init__(self, master: ssh.Master, place: Place) -> None:
         self.place = place

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Protocol
 
-from ..borg.hints import MOST_SEGMENTS
 from ..config import Config
-from ..guard import File, Unreadable
+from ..guard import File, Records, Unreadable, read_records
+from ..guard.hints import MOST_SEGMENTS
 from .history import Entry
 from .record import Ledger
 
@@ -44,6 +44,11 @@ class Found:
         if self.numbers.count(b"\n") >= MOST_SEGMENTS:
             raise Unreadable("there are more segment files than Borg makes")
         return frozenset(int(number) for number in SEGMENT.findall(self.numbers))
+
+    @property
+    def records(self) -> Records:
+        """Return Borg's own records of the repository. Raises Unreadable."""
+        return read_records(self.files, segments=self.segments)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +103,7 @@ class Vault(Protocol):
     """
 
     @property
-    def records(self) -> bool:
+    def shows_records(self) -> bool:
         """Tell whether Borg's records can be seen, and a snapshot be made."""
 
     @property

@@ -140,7 +140,7 @@ async def archives_of(context: TargetContext) -> VerifiedArchives:
         raise Failure(
             failure.party,
             failure.cause,
-            hint=f"{failure.hint}; {recovery_hint(context.target.name, rollback=context.vault.records)}",
+            hint=f"{failure.hint}; {recovery_hint(context.target.name, rollback=context.vault.shows_records)}",
         )
     try:
         archives = guard.read_archives(listed.stdout)

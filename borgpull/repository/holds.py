@@ -35,7 +35,12 @@ async def compare(
     expected = known.expected > time.time()
     holds = known.holds if expected else _held(known.holds, facts, found)
     odd = any(hold.stream == facts.stream for hold in holds)
-    verification.compared(archive_id, facts, holds, odd=odd)
+    if odd:
+        words = "; ".join(dict.fromkeys(hold.words for hold in holds))
+        verification.note(archive_id, replace(known.note(archive_id), state=ArchiveState.ODD, reason=words))
+    released = time.time() if known.holds and not holds else known.released
+    facts_of_all = {**known.facts, archive_id: facts}
+    verification.change(replace(verification.verified, facts=facts_of_all, holds=holds, released=released))
     if not odd and facts.keys != before:
         await context.vault.host_keys(facts.keys, record=True)
     if expected:

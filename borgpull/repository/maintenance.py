@@ -1,10 +1,10 @@
-"""What C does to a repository once T's session was found clean: check it when that is due, prune it, compact it.
+"""What the controller does to a repository after a clean verdict: check it when that is due, prune it, compact it.
 
-T has no part in it. Nothing is pruned while a check finds damage, and nothing changes but between the custody's
-`begin_maintenance` and `end_maintenance`.
+The target has no part in it. Nothing is pruned while a check finds damage, and nothing changes except between
+`begin_maintenance` and `end_maintenance` of the verification.
 
 Time is cut into periods of CheckEvery, for each repository at moments of its own, which its id gives: the first run in
-each period checks. So the checks of a fleet that began on one day do not stay together on one.
+each period checks. So the checks of a fleet that began on one day spread.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from ..borg.failure import UNPROVEN
 from ..borg.output import Message
 from ..errors import BACKUP_SERVER, CONTROLLER, Failure, NoSpace
 from ..events import Outcome, Step
+from ..guard import Unreadable
 from ..ledger import Ledger
 from ..results import ListedArchive
 from ..retention import DAYS_SET_ASIDE, Archive, ArchiveState, Retention, Rules, decide, is_checkpoint
@@ -54,8 +55,8 @@ class Maintenance:
         self._verification = verification
         self._kept = self._scarce = False
         self._every = context.config.check_every
-        # Without a shell nobody sees how far one came.
-        self._most = context.config.check_max_duration if context.vault.records else 0
+        # Without a shell on the backup server it is not visible how far a check came.
+        self._most = context.config.check_max_duration if context.vault.shows_records else 0
 
     def check_is_due(self) -> bool:
         return check_due(self._verification.verified, every=self._every, now=time.time())
@@ -65,33 +66,45 @@ class Maintenance:
         return 0 < self._verification.verified.check_began <= time.time() - self._every
 
     async def check(self, *, due: bool) -> None:
-        """Check the repository, or tell why not. Raises Failure when there is damage."""
+        """Check the repository, or report why not. Raises Failure when there is damage."""
         if not due:
             self._events.skip(Step.CHECK, self._reason())
             return
-        if self._most and not await self._read_segments():
+        if self._most and not await self._check_segments():
             return
         with self._events.step(Step.CHECK, "archives" if self._most else ""):
-            await self._checked(borg_command.check_archives() if self._most else borg_command.check())
-            await self._verification.end_check(passed=True)
+            await self._run_check(borg_command.check_archives() if self._most else borg_command.check())
+            known = replace(self._verification.verified, check_from=0, check_began=0.0)
+            await self._verification.store(replace(known, checked=time.time(), checking=False))
 
-    async def _read_segments(self) -> bool:
+    async def _check_segments(self) -> bool:
         """Read segments for CheckMaxDuration, and return whether that was the last of them."""
         with self._events.step(Step.CHECK, "segments") as report:
-            anew = (
-                "begun anew, as the mark in its config is not ours; " if await self._verification.begin_part() else ""
-            )
-            await self._checked(borg_command.check_segments(self._most))
-            done = await self._verification.end_part()
-            last = self._verification.verified.evidence.transaction
+            known, anew = self._verification.verified, ""
+            # A target can set the mark in the config, and what lies before it would not be read.
+            if await self._check_from() != known.check_from:
+                anew = "begun anew, as the mark in its config is not ours; "
+                await self._context.vault.check_anew()
+            await self._run_check(borg_command.check_segments(self._most))
+            done = await self._check_from()
+            await self._verification.store(replace(known, check_from=done))
+            last = known.evidence.transaction
             report.detail = f"{anew}segments below {done} of {last + 1}" if done else f"{anew}all segments"
             return not done
 
-    async def _checked(self, arguments: list[str]) -> None:
+    async def _check_from(self) -> int:
+        """Return the segment from which borg goes on with a check, 0 if it has read them all. Raises Failure."""
+        try:
+            return (await self._context.vault.read_evidence()).records.check_from
+        except Unreadable as error:
+            hint = "look there for errors of its disk; the next run tries again"
+            raise Failure(BACKUP_SERVER, f"could not read how far the check came: {error}", hint=hint) from None
+
+    async def _run_check(self, arguments: list[str]) -> None:
         ended = await self._context.borg(Step.CHECK, arguments)
         # Borg reports damage with the exit status of a warning.
         if ended.status == WARNED and UNPROVEN not in _first(ended):
-            await self._verification.end_check(passed=False)
+            await self._verification.store(replace(self._verification.verified, check_from=0, check_began=0.0))
             raise Failure(
                 BACKUP_SERVER,
                 f"borg check found damage in the repository: {_first(ended)}",
@@ -177,7 +190,7 @@ class Maintenance:
         """Return why nothing is to be deleted now, "" when nothing speaks against it."""
         if self._verification.taken_over:
             return "nothing in the run that takes a repository over"
-        if why := self._verification.clocks.disagreement(time.time()):
+        if why := self._verification.clock_disagreement():
             self._events.worsen(report, Outcome.WARNING)
             hint = "set all of them by NTP; until they agree no archive is deleted"
             self._context.warn(f"nothing was pruned: {why}", hint)

@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from .. import guard, ssh
-from ..borg.hints import read_hints
 from ..errors import TamperedError
 from ..guard import State, Unreadable
 from ..ledger import FOLDER, Entry, Found, Ledger, Phase, ServerVault
@@ -93,7 +92,7 @@ async def _ledger_elsewhere(context: TargetContext, found: Found) -> str:
 
 def _records(context: TargetContext, found: Found) -> guard.Records:
     try:
-        return guard.read_records(found.files, read_hints=read_hints, segments=found.segments)
+        return guard.read_records(found.files, segments=found.segments)
     except Unreadable as error:
         hint = "nothing was changed; put it back where it was, and see what `borgpull run` says of it"
         raise context.failure(f"the repository at its place cannot be read: {error}", hint=hint) from None
@@ -103,11 +102,11 @@ def _proven(context: TargetContext, found: Found) -> Ledger:
     if found.ledger is None:
         raise context.failure(f"its ledger is gone, or damaged: {found.unreadable}", hint="try it again")
     known = found.ledger
-    if not context.vault.records:
+    if not context.vault.shows_records:
         # The next run lists the archives and looks at the key, and judges by this ledger.
         return known
     records = _records(context, found)
-    verdict = guard.judge_unlisted(known.evidence, records, why="", own=known.phase is Phase.MAINTENANCE)
+    verdict = guard.judge_unlisted(known.evidence, records, why="", maintenance=known.phase is Phase.MAINTENANCE)
     closed = known.phase is Phase.CLOSED and known.evidence.repository_id == records.repository_id
     if verdict.state is State.TAMPERED and not closed:
         raise TamperedError(

@@ -17,6 +17,7 @@ from ..events import Said
 from ..ledger import Entry, Ledger
 from .archives import archives_of
 from .context import TargetContext
+from .evidence import is_unchanged
 from .recovery import Case, Recovery
 from .verification import GONE, Verification, recovery_hint
 
@@ -39,7 +40,7 @@ class Passthrough:
 
     @property
     def recovery_hint(self) -> str:
-        return recovery_hint(self._context.target.name, rollback=self._context.vault.records)
+        return recovery_hint(self._context.target.name, rollback=self._context.vault.shows_records)
 
     async def begin(self) -> Failure | None:
         """See that the repository is as it was verified last.
@@ -90,29 +91,25 @@ class Passthrough:
 
         Raises Failure when it cannot be settled: the ledger then stays as it was.
         """
-        left = await self._settled()
+        known = self._known
+        changes: tuple[str, ...] = ()
+        if known and not is_unchanged(await self._context.vault.read_evidence(), known.evidence):
+            recovery = Recovery(self._context)
+            case = await recovery.case()
+            if not self._full_access:
+                changes = () if case.now == known.evidence else case.differences
+            elif case.now != known.evidence:
+                changes = await self._adopt(recovery, case, known)
         if self._full_access:
-            cause = "; ".join(left.changes) or "nothing was changed"
+            cause = "; ".join(changes) or "nothing was changed"
             await self._context.remember(Entry(what="borg --full-access", cause=cause))
-        return left
+        return Changes(changes=changes, settled=self._full_access or not changes)
 
-    async def _settled(self) -> Changes:
-        if self._known is None or await Verification(self._context).is_still(self._known):
-            return Changes(changes=(), settled=True)
-        recovery = Recovery(self._context)
-        case = await recovery.case()
-        if case.now == self._known.evidence:
-            return Changes(changes=(), settled=True)
-        if not self._full_access:
-            return Changes(changes=case.differences, settled=not case.differences)
+    async def _adopt(self, recovery: Recovery, case: Case, known: Ledger) -> tuple[str, ...]:
         if case.now is None and not case.gone:
-            raise self._unreadable(case)
-        await recovery.take(case)
-        changes = guard.operator_changes(self._known.evidence, case.now) if case.now else (GONE,)
-        return Changes(changes=changes, settled=True)
-
-    def _unreadable(self, case: Case) -> Failure:
-        return self._context.failure(
-            f"what it left cannot be read, and is not taken as the truth: {'; '.join(case.differences)}",
-            hint=f"if its passphrase was changed, put the new one into the config; then {self.recovery_hint}",
-        )
+            raise self._context.failure(
+                f"what it left cannot be read, and is not taken as the truth: {'; '.join(case.differences)}",
+                hint=f"if its passphrase was changed, put the new one into the config; then {self.recovery_hint}",
+            )
+        await recovery.adopt(case)
+        return guard.operator_changes(known.evidence, case.now) if case.now else (GONE,)

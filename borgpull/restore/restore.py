@@ -77,7 +77,7 @@ class _Restore:
             raise self._context.failure(
                 f"{self._archives.closed.cause}: nothing is restored onto a target from a closed repository",
                 hint=f"`borgpull restore {self._context.target.name} --to DIR` extracts it here, to be looked at; "
-                f"{recovery_hint(self._context.target.name, rollback=self._context.vault.records)}",
+                f"{recovery_hint(self._context.target.name, rollback=self._context.vault.shows_records)}",
             )
         contents = await self._looked()
         if not self._wanted.onto_target:

@@ -19,7 +19,6 @@ from types import SimpleNamespace
 import pytest
 
 from borgpull import ssh
-from borgpull.borg.hints import read_hints
 from borgpull.errors import BACKUP_SERVER, Failure, TamperedError
 from borgpull.guard import read_evidence
 from borgpull.ledger import Ledger, Phase, ServerVault, server
@@ -123,7 +122,7 @@ def stage(tmp_path_factory):
 
     async def begin():
         found = await made.vault().read_evidence()
-        evidence = read_evidence(files=found.files, archives=listed, read_hints=read_hints, segments=found.segments)
+        evidence = read_evidence(files=found.files, archives=listed, segments=found.segments)
         made.known = Ledger(phase=Phase.OPEN, evidence=evidence, archive="three", started=1.0)
         async with (vault := made.vault()).locked():
             await vault.write(made.known, snapshot="make")

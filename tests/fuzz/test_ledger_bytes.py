@@ -16,15 +16,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from recorded import FILES, LIVE, RECORDS, TRANSACTION, evidence, ledger
 
-from borgpull.borg.hints import MOST_SEGMENTS
 from borgpull.errors import Failure
 from borgpull.guard import Evidence, Expected, File, Unreadable, differences, judge, to_json
+from borgpull.guard.hints import MOST_SEGMENTS
 from borgpull.guard.verdict import judge_maintenance
 from borgpull.ledger import Found, Ledger, Phase, RepositoryStatus
 from borgpull.ledger.record import MOST_LEDGER, NewerLedger, load
 from borgpull.ledger.scripts_read import read_found, read_segments, read_status
 from borgpull.ledger.server import config_text
-from borgpull.repository import key_export
+from borgpull.repository import verified_key
 from borgpull.ssh import Answer, Incomplete
 from borgpull.ssh.frame import Part
 
@@ -139,7 +139,7 @@ def test_a_key_is_printed_only_as_borg_writes_keys(key):
 
     context = SimpleNamespace(party="T x", failure=failure, vault=SimpleNamespace(read_evidence=look))
     try:
-        lines = asyncio.run(key_export.file_key(context)).split("\n")
+        lines = asyncio.run(verified_key(context, paper=False)).split("\n")
     except Failure:
         assert re.search(r"[^A-Za-z0-9+/=\n]", key) or not key
     else:

@@ -34,5 +34,5 @@ def test_only_what_was_to_go_may_be_gone():
     assert judge_maintenance(before, after, intent=None).state is State.CLEAN, "nobody wrote down what was to go"
     verdict = judge_maintenance(before, after, intent={a2.id})
     assert verdict.state is State.TAMPERED
-    assert verdict.rules == (f"archives are gone that C did not delete: {a1.name}",)
+    assert verdict.rules == (f"archives are gone that the controller did not delete: {a1.name}",)
     assert judge_maintenance(after, before, intent={a1.id}).state is State.TAMPERED, "nothing may come"
