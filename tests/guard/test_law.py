@@ -11,6 +11,7 @@ from samples import archive, evidence
 from borgpull.guard import Evidence, Expected, Records, State, differences, judge, judge_unlisted, unverifiable
 
 STARTED = 1_772_600_000.0  # 2026-03-04T04:53:20Z
+UNASKED = "came that the controller did not ask for"
 EXPECTED = Expected(archive_name="new", started=STARTED, ended=STARTED + 60, skew=10)
 NEW = archive("new", 3, "2026-03-04T04:53:30.000000")
 ONE, OTHER = archive("a1"), archive("a2", 7)
@@ -42,9 +43,6 @@ def test_nothing_written_is_clean_and_added_nothing():
     assert judge(BEFORE, BEFORE, EXPECTED).added == ()
 
 
-UNASKED = "came that the controller did not ask for"
-
-
 @pytest.mark.parametrize("name", ["new.checkpoint", "new.checkpoint.1"])
 def test_half_an_archive_is_clean(name):
     half = replace(NEW, name=name)
@@ -74,7 +72,7 @@ def test_an_archive_may_come_in_the_second_of_the_last_change():
         ({"archives": frozenset({ONE, OTHER, NEW})}, "1 archive was replaced by another of its name"),
         ({"archives": HONEST.archives | {archive("x"), archive("y")}}, f"2 archives {UNASKED}: x, y"),
         ({"archives": HONEST.archives | {archive("newer", 8)}}, f"1 archive {UNASKED}: newer"),
-        ({"archives": HONEST.archives | {replace(NEW, name="new.checkpoint")}}, "2 archives came where"),
+        ({"archives": HONEST.archives | {replace(NEW, name="new.checkpoint")}}, "2 archives came where the controller asked"),
         ({"archives": BEFORE.archives | {archive("new", 3)}}, "the new archive is dated 2026-03-01T00:00:00.000000"),
         ({"archives": BEFORE.archives}, "the list of archives was rewritten, though none came or went"),
         ({"last_modified": "9999-12-31T23:59:59.000000"}, "the list of archives is dated in the future"),
