@@ -72,7 +72,10 @@ def test_an_archive_may_come_in_the_second_of_the_last_change():
         ({"archives": frozenset({ONE, OTHER, NEW})}, "1 archive was replaced by another of its name"),
         ({"archives": HONEST.archives | {archive("x"), archive("y")}}, f"2 archives {UNASKED}: x, y"),
         ({"archives": HONEST.archives | {archive("newer", 8)}}, f"1 archive {UNASKED}: newer"),
-        ({"archives": HONEST.archives | {replace(NEW, name="new.checkpoint")}}, "2 archives came where the controller asked"),
+        (
+            {"archives": HONEST.archives | {replace(NEW, name="new.checkpoint")}},
+            "2 archives came where the controller asked",
+        ),
         ({"archives": BEFORE.archives | {archive("new", 3)}}, "the new archive is dated 2026-03-01T00:00:00.000000"),
         ({"archives": BEFORE.archives}, "the list of archives was rewritten, though none came or went"),
         ({"last_modified": "9999-12-31T23:59:59.000000"}, "the list of archives is dated in the future"),
