@@ -27,7 +27,7 @@ from .history import MOST_KEPT, MOST_READ, Entry
 from .lasting import LastingSession, lasting_session
 from .record import Ledger
 from .scripts_read import lines_of, names_in_grace, number_of, read_found, read_segments, read_space, read_status
-from .vault import Found, RepositoryStatus, Written
+from .vault import Found, RepositoryStatus, Vault, Written
 
 FOLDER = ".borgpull"
 # No SubDir begins with this.
@@ -89,7 +89,7 @@ def place_in_grace(place: Place, name: str) -> Place:
     return Place(folder, folder, place.ids)
 
 
-class ServerVault:
+class ServerVault(Vault):
     """The ledger of one repository on B, over the connection `master`."""
 
     shows_records: ClassVar[bool] = True
@@ -166,7 +166,6 @@ class ServerVault:
         )
 
     async def give_up(self) -> None:
-        """Keep the ledger as `ledger.retired.json`."""
         await self._ask(scripts_write.GIVE_UP, self.place.ledger, doing="put the ledger aside")
 
     async def set_aside(self) -> str:

@@ -29,7 +29,6 @@ from .contents import UNSURE
 
 _MOST_DIFFERENCES = 20
 _KINDS = {"d": stat.S_ISDIR, "l": stat.S_ISLNK, "p": stat.S_ISFIFO, "c": stat.S_ISCHR, "b": stat.S_ISBLK}
-_BITS = {"r": 1, "w": 1, "x": 1, "s": 1, "t": 1, "-": 0, "S": 0, "T": 0}
 # $1 is the folder; standard input has the paths of plain files. Prints the hash and the path of each, with a NUL, and
 # for a last word how xargs ended: it may be too much for a part of an answer.
 _HASH = 'cd "${1:-/}" || exit 1; xargs -0 sha256sum --zero; echo "end $?"'
@@ -143,23 +142,17 @@ class ControllerComparison(Comparison):
             return "it is of another kind"
         if item.kind == "l":
             return "" if _listed(str(place.readlink())) == item.link else "it leads elsewhere"
-        return self._attributes(item, seen) or (self._content(item, place, seen) if item.kind == "-" else "")
+        return self._attributes(item, seen) or (_content(item, place, seen) if item.kind == "-" else "")
 
     def _attributes(self, item: Item, seen: os.stat_result) -> str:
-        if stat.S_IMODE(seen.st_mode) != _mode(item.mode):
-            return f"its mode is {stat.filemode(seen.st_mode)}, not {item.mode}"
+        mode = stat.filemode(seen.st_mode)
+        if mode[1:] != item.mode[1:]:
+            return f"its mode is {mode}, not {item.mode}"
         if os.geteuid() == 0 and (seen.st_uid, seen.st_gid) != self._owner(item):
             return f"it belongs to {seen.st_uid}:{seen.st_gid}, not {':'.join(map(str, self._owner(item)))}"
         if abs(seen.st_mtime_ns // 1000 - _microseconds(item.modified)) > 1:
             return f"its time is not {clean(item.modified)}"
         return ""
-
-    @staticmethod
-    def _content(item: Item, place: Path, seen: os.stat_result) -> str:
-        if seen.st_size != item.size:
-            return f"it has {seen.st_size} bytes, not {item.size}"
-        with place.open("rb") as file:
-            return "" if hashlib.file_digest(file, "sha256").hexdigest() == item.sha256 else "its content is another"
 
     def _same_file(self, item: Item, seen: os.stat_result) -> str | None:
         with contextlib.suppress(OSError):
@@ -174,15 +167,15 @@ class ControllerComparison(Comparison):
         return _id(pwd.getpwnam, item.user, item.uid), _id(grp.getgrnam, item.group, item.gid)
 
 
+def _content(item: Item, place: Path, seen: os.stat_result) -> str:
+    if seen.st_size != item.size:
+        return f"it has {seen.st_size} bytes, not {item.size}"
+    with place.open("rb") as file:
+        return "" if hashlib.file_digest(file, "sha256").hexdigest() == item.sha256 else "its content is another"
+
+
 def _listed(path: str) -> str:
     return path.encode("utf-8", "replace").decode()
-
-
-def _mode(word: str) -> int:
-    letters = word[1:10]
-    bits = int("".join(str(_BITS.get(letter, 0)) for letter in letters) or "0", 2)
-    extra = ((2, "sS", stat.S_ISUID), (5, "sS", stat.S_ISGID), (8, "tT", stat.S_ISVTX))
-    return bits | sum(bit for place, marks, bit in extra if word[1 + place : 2 + place] in set(marks))
 
 
 def _microseconds(modified: str) -> int:
