@@ -66,7 +66,7 @@ class Rollback(DecidingCommand):
         if not await self.confirm("Put it back?"):
             message_note("nothing was changed")
             return DONE
-        is_kept = await repository.begin_return(context, kept)
+        is_kept = await repository.begin_rollback(context, kept)
         recovery = Recovery(context)
         await recovery.rollback(await recovery.case(), kept=is_kept)
         message_note(f"{context.party}: its repository is in that state again; borg check agrees")

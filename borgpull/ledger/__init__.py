@@ -1,4 +1,4 @@
-"""What is known of a repository, kept out of T's reach, on B or on C: evidence, phase, snapshot, and the way back.
+"""The record of a repository, out of the target's reach: evidence, phase, snapshot, history, and the way back.
 
 Decides nothing: it stores what was verified, and shows what is there now.
 """

@@ -1,4 +1,4 @@
-"""The ledger of one repository: the last verified state, and what was going on. JSON on B, read as hostile text.
+"""The ledger of one repository: the last verified state, and what was going on. JSON, read as hostile text.
 
 While the phase is not clean, the stored state stays the truth, and is never replaced by what is found.
 """
@@ -60,7 +60,7 @@ class Phase(StrEnum):
     """What was going on when the ledger was written."""
 
     CLEAN = "clean"
-    """The evidence is the repository's state; nobody of ours is at work."""
+    """The evidence is the repository's state; no run is at work."""
     OPEN = "open"
     """The target may be adding the archive named; the evidence is from before."""
     MAINTENANCE = "own"
@@ -71,9 +71,9 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Note:
-    """What is known of an archive: whether its run took it for a backup, why not, and the source paths that it holds.
+    """The state of an archive in retention's terms, why it is no backup, and the source paths that it holds.
 
-    The state is one of those that retention knows; an archive without a note is from before there were any.
+    An archive without a note is from before there were any.
     """
 
     state: ArchiveState
@@ -83,9 +83,9 @@ class Note:
 
 @dataclass(frozen=True, kw_only=True)
 class Hold:
-    """Why nothing is pruned: what is odd, of a source path or of the series (`stream`, empty for the source paths).
+    """Why nothing is pruned: what is odd about a source path or a series (`stream`, empty for the source paths).
 
-    `words` are for people; `since` is when the first archive that is odd so was made, in unix seconds.
+    `words` are for people; `since` is when the first such archive was made, in unix seconds.
     """
 
     oddity: Oddity
@@ -156,7 +156,7 @@ class Ledger:
     check_began: Seconds = 0.0
 
     def note(self, archive_id: str) -> Note:
-        """Return what is known of an archive; one from before there were notes counts as good."""
+        """Return the note of an archive; one from before there were notes counts as good."""
         return self.notes.get(archive_id, Note(state=ArchiveState.GOOD))
 
     def is_good(self, archive_id: str) -> bool:
@@ -182,7 +182,7 @@ _Source = Annotated[tuple[_Text, _Text, StrictBool | None, StrictBool | None, Cl
 
 
 class _Facts(BaseModel):
-    """What is known of archives, as it is stored; the last numbers of a row are places in the other lists."""
+    """The facts of archives as they are stored; the last numbers of a row are places in the other lists."""
 
     sources: Many[Many[_Source]]
     keys: Many[ManyOnce[Name]]
@@ -190,7 +190,7 @@ class _Facts(BaseModel):
 
 
 class _Notes(BaseModel):
-    """What is known of archives in one word; the last number of a row is the place of its paths."""
+    """The notes of archives as they are stored; the last number of a row is the place of its paths."""
 
     paths: Many[Many[_Text]] = ()
     notes: Many[tuple[Name, ArchiveState, Clean, _Number]] = ()
@@ -198,7 +198,7 @@ class _Notes(BaseModel):
 
 
 def _dump_notes(ledger: Ledger) -> dict[str, Any]:
-    """Return the notes of archives that are still there; their paths, mostly the same ones, stand once."""
+    """Return the notes of archives that are still there; their paths, mostly the same ones, are stored once."""
     there = {archive.id for archive in ledger.evidence.archives}
     notes = [(id_, note) for id_, note in ledger.notes.items() if id_ in there]
     paths = _places(note.paths for _, note in notes)
@@ -214,9 +214,9 @@ def _places(values: Iterable[_T]) -> dict[_T, int]:
 
 
 def _dump_facts(ledger: Ledger) -> dict[str, Any]:
-    """Return what is known of archives; their sources and keys, mostly the same ones, stand once.
+    """Return the facts of archives; their sources and keys, mostly the same ones, are stored once.
 
-    Of those that are gone the last good ones are kept: a short rule shall not shorten what is compared.
+    The last good ones are kept even of deleted archives: a short retention rule must not shorten the comparison.
     """
     there = {archive.id for archive in ledger.evidence.archives}
     last: Counter[str] = Counter()
@@ -246,7 +246,7 @@ def _read_notes(record: object) -> Mapping[str, Note]:
 
 
 def _read_facts(table: object) -> Mapping[str, Facts]:
-    """Return what is known of archives; nothing where another borgpull writes it down in another way."""
+    """Return the facts of archives; none where another version stores them in another way."""
     try:
         stored: Any = _Facts.model_validate(table)
         found = {
@@ -259,7 +259,7 @@ def _read_facts(table: object) -> Mapping[str, Facts]:
 
 
 def read(text: bytes) -> tuple[Ledger | None, str]:
-    """Read a ledger; of one that is none of ours, None and why. Raises NewerLedger."""
+    """Read a ledger; None and why when it is not one of ours. Raises NewerLedger."""
     try:
         return load(text), ""
     except Unreadable as error:
@@ -267,7 +267,7 @@ def read(text: bytes) -> tuple[Ledger | None, str]:
 
 
 def load(text: bytes) -> Ledger:
-    """Read a ledger. Raises Unreadable when it is none of ours, NewerLedger when a newer borgpull wrote it."""
+    """Read a ledger. Raises Unreadable when it is not one of ours, NewerLedger when a newer borgpull wrote it."""
     if len(text) > MOST_LEDGER:
         raise Unreadable("it is too large")
     try:

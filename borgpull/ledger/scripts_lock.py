@@ -57,7 +57,7 @@ strike() {
 # The bytes that are kept for the day when the disk is full: a hundred targets take about as many.
 RESERVE = 16 * 1024 * 1024
 # The reserve is a file $1: make_reserve makes it once there is room for it and more (of what a disk compresses nothing
-# would be kept), spend_reserve removes it where the disk is full. Where nobody can tell what is free neither does.
+# would be kept), spend_reserve removes it where the disk is full. Where it is unknown what is free neither does anything.
 RESERVES = rf"""
 free_bytes() {{
   free=
@@ -116,7 +116,7 @@ finish() {
   case $owner in "$token "*) rm -rf "$led/lock" ;; esac
   rm -rf "$session.gone"
 }
-# What runs a script was killed before it could report how that ended: nobody would.
+# What runs a script was killed before it could report how that ended: nothing else would.
 unreported() {
   [ -e /proc/self/stat ] || return
   first _runner "$session/runner"

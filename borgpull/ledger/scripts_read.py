@@ -130,7 +130,7 @@ case $kind in
 esac
 """
 
-# Which of the folders on standard input have a ledger now, in which $1 or $2 stands; empty for any.
+# Which of the folders on standard input have a ledger now that contains $1 or $2; empty for any.
 LEDGERS = r"""
 found=$(
   while IFS= read -r led; do

@@ -1,6 +1,6 @@
-"""The ledger and the snapshot on B, in the folder ROOT/.borgpull/SUB, which no `borg serve` of T can reach.
+"""The ledger and the snapshot in ROOT/.borgpull/SUB on the backup server, which no `borg serve` of a target can reach.
 
-What changes anything is done in the lasting session that holds the lock; what only looks may do without.
+What changes anything runs in the lasting session that holds the lock; what only reads may do without.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ FOLDER = ".borgpull"
 IDS = f"{FOLDER}/ids"
 GRACE = "grace"
 HOSTS = "hosts"
-# Of ten thousand segments the evidence is about 100 kB. Hints are cut off on B, and there are two at the most.
+# Of ten thousand segments the evidence is about 100 kB. Hints are cut off there, and there are two at most.
 MOST_EVIDENCE = 4 * HEAD
 _SECONDS = 300.0
 # What an earlier rollback left is removed first, which may be terabytes.
@@ -48,7 +48,7 @@ _R = TypeVar("_R")
 
 @dataclass(frozen=True)
 class Place:
-    """Where a repository and its ledger lie on B, and the folder with a file for each repository id of its RootDir."""
+    """Where a repository and its ledger lie, and the folder with a file for each repository id below its RootDir."""
 
     repository: str
     ledger: str
@@ -69,7 +69,7 @@ def place_of(config: Config, target: Target) -> Place:
 
 
 async def check_root(master: ssh.Master, config: Config) -> bool:
-    """Tell whether there ever was a ledger below RootDir. Raises Failure when it is no mount point but has to be."""
+    """Tell whether there ever was a ledger below RootDir. Raises Failure when it is no mount point but must be."""
     must = "yes" if config.root_dir_must_be_mount else ""
     with _system_named():
         words = (config.root_dir, must)
@@ -90,7 +90,7 @@ def place_in_grace(place: Place, name: str) -> Place:
 
 
 class ServerVault(Vault):
-    """The ledger of one repository on B, over the connection `master`."""
+    """The ledger of one repository on the backup server, over the connection `master`."""
 
     shows_records: ClassVar[bool] = True
 
@@ -133,7 +133,7 @@ class ServerVault(Vault):
         return answer.text("state")
 
     async def read_evidence(self) -> Found:
-        """Look, once no `borg serve` of this run is at work there any more."""
+        """Read, once no `borg serve` of this run is at work there any more."""
         doing, script = "look at the repository", scripts_read.LOOK
         if self._session is not None:
             script = f'{scripts_lock.AWAIT_SERVE}await_serve "$4" || exit 0\n{script}'
@@ -279,8 +279,8 @@ class ServerVault(Vault):
         if pid := answer.text("serving"):
             raise Failure(
                 self._master.party,
-                f"a borg serve of an earlier session cannot be ended (pid {pid})",
-                hint="it waits for a disk that does not answer: look at the disks of B",
+                f"could not end a borg serve of an earlier session (pid {pid})",
+                hint="it waits for a disk that does not answer: check the disks of the backup server",
             )
 
     def _read(self, reader: Callable[[ssh.Answer], _R], answer: ssh.Answer, doing: str) -> _R:
@@ -291,7 +291,7 @@ class ServerVault(Vault):
 
 
 def tag(ledger: str) -> str:
-    """Return what stands for the folder of a ledger in the name of a file."""
+    """Return the folder of a ledger as it is written in the name of a file."""
     return hashlib.sha256(ledger.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
@@ -313,7 +313,7 @@ def config_text(evidence: Evidence) -> bytes:
 
 @contextlib.contextmanager
 def _system_named() -> Iterator[None]:
-    """Name what the system of B said, where that is known: waiting does not help then."""
+    """Name an error of the backup server's system where it is known: waiting does not help then."""
     try:
         yield
     except ssh.ScriptFailed as failed:

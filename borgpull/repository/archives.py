@@ -1,6 +1,6 @@
-"""The archives of one target as they are read on C: which there are, which one is meant, and what is in it.
+"""The archives of one target as the controller reads them: which there are, which one is meant, and what is in it.
 
-Takes no run lock and changes nothing: a closed repository can be read, and whoever reads it is told that it is closed.
+Takes no run lock and changes nothing: a closed repository can be read, with a warning.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from .. import guard, process
 from ..borg import command as borg_command
 from ..borg.items import read_item
-from ..errors import BACKUP_SERVER, CONTROLLER, Failure, UsageError
+from ..errors import BACKUP_SERVER, CONTROLLER, Failure, UsageError, command_line
 from ..events import Step
 from ..guard import Archive, Unreadable
 from ..ledger import Ledger, Phase
@@ -32,7 +32,7 @@ _LONGEST_LINE = 256 * 1024
 
 @dataclass(frozen=True, kw_only=True)
 class VerifiedArchives:
-    """The archives of a target, the oldest first, and what is known of its repository: nothing where no run ended.
+    """The archives of a target, the oldest first, and its ledger if a run ever ended.
 
     `foreign` of them are not borgpull's, and are never pruned.
     """
@@ -72,14 +72,14 @@ class VerifiedArchives:
         return ": ".join(filter(None, (note.state.value, note.reason)))
 
     def verified(self, archive: Archive) -> bool | None:
-        """Tell whether an archive is one of those that were verified; None where nothing was."""
+        """Tell whether an archive was verified; None where nothing ever was."""
         return None if self.known is None else archive in self.known.evidence.archives
 
     def chosen(self, wanted: str) -> Archive:
-        """Return the archive of this name or id. `latest` is the newest good one that was verified.
+        """Return the archive of this name or id; a name also as it is shown, without what could move a cursor.
 
-        It is of the source paths; the newest of a stream is `@` and the name of the stream. A name is also known as it
-        is shown, without what could move a cursor. Raises UsageError.
+        `latest` is the newest good one of the source paths that was verified, `@STREAM` that of a stream. Raises
+        UsageError.
         """
         if wanted == LATEST:
             return self._wanted("")
@@ -93,7 +93,8 @@ class VerifiedArchives:
         close = difflib.get_close_matches(wanted, names, n=1) or names[-1:]
         there = f"there is {close[0]}; " if close else ""
         raise UsageError(
-            f"{self.party} has no archive {clean(wanted)!r}", hint=f"{there}`borgpull list {self.target}` lists them"
+            f"{self.party} has no archive {clean(wanted)!r}",
+            hint=f"{there}{command_line('list', self.target)} lists them",
         )
 
     def _wanted(self, stream: str) -> Archive:
@@ -103,11 +104,11 @@ class VerifiedArchives:
             raise UsageError(str(failure), hint=failure.hint) from None
 
     def _is_main(self, archive: Archive) -> bool:
-        # Of a repository that no run has taken over nobody knows how its archives are named.
+        # Before a run has taken the repository over, its archives may have any name.
         return is_main(archive.name) or (self.known is None and not archive.name.startswith("@"))
 
     def newest(self, stream: str = "") -> Archive:
-        """Return the newest archive of a stream, or the source paths, that was verified, and is no checkpoint.
+        """Return the newest good archive of a stream, or of the source paths, that was verified.
 
         Raises Failure when there is none.
         """
@@ -121,7 +122,7 @@ class VerifiedArchives:
         good = [archive for archive in whole if self.verified(archive) is not False]
         if not good:
             why = "none of its archives was verified" if whole else "it has no archive yet"
-            hint = f"`borgpull list {self.target}` lists them: name one" if whole else "`borgpull run` makes one"
+            hint = f"{command_line('list', self.target)} lists them: name one" if whole else "`borgpull run` makes one"
             raise Failure(self.party, why, hint=hint)
         return max(good, key=lambda archive: (archive.seconds, archive.name))
 
@@ -145,7 +146,7 @@ async def archives_of(context: TargetContext) -> VerifiedArchives:
     try:
         archives = guard.read_archives(listed.stdout)
     except Unreadable as error:
-        raise Failure(BACKUP_SERVER, str(error), hint="run it again with -v to see all that borg said") from None
+        raise Failure(BACKUP_SERVER, str(error), hint="run it again with -v to see all of borg's output") from None
     streams = [stream.name for stream in context.target.streams]
     return VerifiedArchives(
         target=context.target.name,
@@ -160,11 +161,11 @@ async def each_item(
     context: TargetContext,
     archive: Archive,
     patterns: tuple[str, ...],
-    take: Callable[[Item], Awaitable[None]],
+    on_item: Callable[[Item], Awaitable[None]],
     *,
     hashes: bool = False,
 ) -> None:
-    """Give each item of an archive that matches `patterns` (all, without one) to `take`, which must not raise.
+    """Call `on_item`, which must not raise, with each item of an archive that matches `patterns`, or with all.
 
     With `hashes` all of its data is read. Raises Failure when it cannot be read to its end.
     """
@@ -174,7 +175,7 @@ async def each_item(
         nonlocal odd
         async for line in process.lines(stdout, longest=_LONGEST_LINE):
             if item := read_item(line):
-                await take(item)
+                await on_item(item)
             else:
                 odd += 1
         return b""
@@ -183,8 +184,9 @@ async def each_item(
     (await context.reading(Step.INSPECT, arguments, read=read)).or_raise(CONTROLLER, "list")
     if odd:
         raise context.failure(
-            f"{odd} items of the archive {clean(archive.name)} are none that borg writes",
-            hint="its borg is not the program it should be; `borgpull list` shows older archives",
+            f"the archive {clean(archive.name)} contains entries that borg would never write ({odd})",
+            hint=f"its borg is not the program it should be; {command_line('list', context.target.name)} shows older "
+            "archives",
         )
 
 
@@ -192,5 +194,5 @@ def no_such_path(context: TargetContext, archive: Archive, missing: list[str]) -
     return UsageError(
         f"the archive {clean(archive.name)} of {context.party} has nothing that matches "
         + ", ".join(clean(path) for path in missing[:_MOST_NAMED]),
-        hint=f"`borgpull list {context.target.name} {clean(archive.name)}` lists all that it has",
+        hint=f"{command_line('list', context.target.name, clean(archive.name))} lists all that it has",
     )

@@ -1,4 +1,4 @@
-"""What came is compared with what was good; where it is odd, nothing is pruned until an operator has looked.
+"""A new archive is compared with the good ones; if it is odd, nothing is pruned until an operator has looked.
 
 The archive is kept and verified as ever, and its target is held: what would age out the good archives does not run. A
 hold for a source path or for shrinking ends by itself when a later archive has again what was missing.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 
+from ..errors import command_line
 from ..events import Outcome
 from ..guard import Archive as RepositoryArchive
 from ..ledger import MOST_COMPARED, Entry, Hold, Ledger, Phase
@@ -22,9 +23,9 @@ from .verification import Verification, release_hint
 async def compare(
     context: TargetContext, verification: Verification, archive_id: str, facts: Facts, report: StepReport
 ) -> None:
-    """Compare a new archive with the good ones of its series. Odd, it does not count as good, and the target is held.
+    """Compare a new archive with the good ones of its series. An odd one is not good, and the target is held.
 
-    Raises Failure when the backup server cannot be asked for the host keys of other targets.
+    Raises Failure when the backup server cannot look for the host keys of other targets.
     """
     known = verification.verified
     good = _good(known, facts.stream)
@@ -52,13 +53,13 @@ async def compare(
 
 
 def _good(known: Ledger, stream: str) -> list[Facts]:
-    """Return what is known of the last good archives of a series, those too that are pruned; the newest first."""
+    """Return the facts of the last good archives of a series, also of pruned ones; the newest first."""
     good = [facts for id_, facts in known.facts.items() if facts.stream == stream and known.is_good(id_)]
     return sorted(good, key=lambda facts: facts.started, reverse=True)[:MOST_COMPARED]
 
 
 async def _keys_of_others(context: TargetContext, facts: Facts, before: frozenset[str]) -> frozenset[str]:
-    # A key that is on record for this target needs no look at others.
+    # A key on record for this target needs no look at others.
     if not before or facts.keys & before:
         return frozenset()
     return await context.vault.host_keys(facts.keys, record=False)
@@ -82,7 +83,7 @@ def _held(holds: tuple[Hold, ...], now: Facts, found: tuple[Finding, ...]) -> tu
 def _settle(
     context: TargetContext, verification: Verification, archive_id: str, stream: str, report: StepReport
 ) -> None:
-    """Tell why the target is held; where its holds are over, set aside what was odd in their time."""
+    """Warn why the target is held; when its holds have ended, set aside the archives that were odd."""
     known = verification.verified
     for hold in known.holds:
         if hold.stream == stream:
@@ -103,7 +104,7 @@ def odd_archives(known: Ledger) -> list[RepositoryArchive]:
 
 @dataclass(frozen=True, kw_only=True)
 class HeldCase:
-    """A target for which an operator decides: `lines` say why it is held, and which archives are odd."""
+    """A target about which an operator decides: `lines` say why it is held, and which archives are odd."""
 
     known: Ledger
     odd: tuple[RepositoryArchive, ...]
@@ -117,7 +118,7 @@ class HeldCase:
 
 
 async def held_case(context: TargetContext) -> HeldCase:
-    """Look at the ledger. Raises Failure where there is none, or its repository is closed."""
+    """Read the ledger. Raises Failure where there is none, or its repository is closed."""
     known = await _open_ledger(context)
     return HeldCase(known=known, odd=tuple(odd_archives(known)))
 
@@ -127,13 +128,13 @@ async def _open_ledger(context: TargetContext) -> Ledger:
     if known is None or known.phase is Phase.CLOSED:
         raise context.failure(
             f"its repository is closed: {known.cause}" if known else "it was never backed up",
-            hint=f"`borgpull status --only {context.target.name}`",
+            hint=f"run {command_line('status', '--only', context.target.name)}",
         )
     return known
 
 
 async def release(context: TargetContext, shown: Ledger, *, good: bool) -> str:
-    """Let a held target go on; its odd archives become good, or are set aside. Return in words what was done.
+    """Let a held target go on; its odd archives become good, or are set aside. Return what was done.
 
     `shown` is what the operator decided about. Raises Failure when there is another hold by now.
     """
@@ -141,7 +142,7 @@ async def release(context: TargetContext, shown: Ledger, *, good: bool) -> str:
     if known is None or known.holds != shown.holds or known.evidence.archives != shown.evidence.archives:
         raise context.failure(
             "its holds or archives are not those that were shown",
-            hint=f"`borgpull release {context.target.name}` shows what there is now",
+            hint=f"{command_line('release', context.target.name)} shows what there is now",
         )
     state = ArchiveState.GOOD if good else ArchiveState.SET_ASIDE
     odd = odd_archives(known)
@@ -158,7 +159,7 @@ async def release(context: TargetContext, shown: Ledger, *, good: bool) -> str:
 
 
 async def expect(context: TargetContext, *, until: float, why: str) -> None:
-    """Let what is odd until then be told, and not held. Raises Failure where there is no open ledger."""
+    """Until then only warn about what is odd, and hold nothing. Raises Failure where there is no open ledger."""
     known = await _open_ledger(context)
     await context.vault.write(replace(known, expected=until, expected_why=why))
     cause = f"what is odd until {_minute(until)} is not held{f': {why}' if why else ''}"

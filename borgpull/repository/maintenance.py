@@ -30,7 +30,7 @@ from ..transport import BorgResult
 from ..untrusted import clean
 from .archives import VerifiedArchives
 from .context import TargetContext
-from .grace import make_way
+from .grace import drop_for_room
 from .space import LEAST, shown
 from .step_events import StepReport
 from .verification import Verification
@@ -47,7 +47,7 @@ _LONGEST_ARGUMENTS = 96 * 1024
 
 
 class Maintenance:
-    """The repository of one target, between T's session and the next one."""
+    """The repository of one target, between its session and the next one."""
 
     def __init__(self, context: TargetContext, verification: Verification) -> None:
         self._context = context
@@ -62,7 +62,7 @@ class Maintenance:
         return check_due(self._verification.verified, every=self._every, now=time.time())
 
     def check_is_overdue(self) -> bool:
-        """Tell whether a check that began was not done to its end within CheckEvery: nothing waits for it longer."""
+        """Tell whether a check did not end within CheckEvery: then nothing waits for it any longer."""
         return 0 < self._verification.verified.check_began <= time.time() - self._every
 
     async def check(self, *, due: bool) -> None:
@@ -126,18 +126,17 @@ class Maintenance:
         await self.compact()
 
     async def make_room(self, short: NoSpace) -> None:
-        """Prune and compact because a session had no room, and have its failure say what that freed. Raises Failure.
+        """Prune and compact because a session had no room, and add to its failure what that freed. Raises Failure.
 
-        What was not committed goes with it. Where the disk itself is short, what Grace keeps of this target goes first:
-        it would hold the space. What borg did not finish the next run goes on from, so it goes only where there is too
-        little room even so.
+        What was not committed goes too. Where the disk itself is short, what Grace keeps of this target goes first, for
+        it would hold the space. The next run goes on from unfinished archives, so these go only if there is still too
+        little room.
         """
         before = self._verification.space
-        # That the disk is full a target may only claim.
+        # The target may only claim that the disk is full.
         self._scarce = short.limit == "quota" or self._verification.lacks_space(2 * LEAST)
-        if self._scarce and (dropped := await make_way(self._context, self._verification.verified)):
-            text = f"what Grace kept was dropped, for its room is needed (states: {dropped})"
-            self._context.warn(text)
+        if self._scarce and (dropped := await drop_for_room(self._context, self._verification.verified)):
+            self._context.warn(f"what Grace kept was dropped, for its room is needed (states: {dropped})")
         await self.prune(short=True)
         await self.compact(short=True)
         if self._verification.lacks_space() and (unfinished := self._unfinished()):
@@ -163,7 +162,7 @@ class Maintenance:
     async def prune(self, *, short: bool = False, to_go: tuple[Archive, ...] | None = None) -> None:
         """Delete the archives that the operator's rules do not keep, or `to_go`.
 
-        With `short` room is needed: a held target is not left out then. Raises Failure when some of them stay.
+        With `short` room is needed, even of a held target. Raises Failure when some of them stay.
         """
         if (why := self._waits()) and not short:
             self._events.skip(Step.PRUNE, why)
@@ -187,7 +186,7 @@ class Maintenance:
         return HELD if known.holds else "the next run goes on with the check (CheckMaxDuration)" if goes_on else ""
 
     def _held_back(self, report: StepReport) -> str:
-        """Return why nothing is to be deleted now, "" when nothing speaks against it."""
+        """Return why nothing may be deleted now, "" when all is well."""
         if self._verification.taken_over:
             return "nothing in the run that takes a repository over"
         if why := self._verification.clock_disagreement():
@@ -203,28 +202,28 @@ class Maintenance:
             ended = await self._context.borg(Step.PRUNE, borg_command.delete(portion))
             if ended.status not in (0, WARNED):
                 break
-        # What borg says of it is not what counts: of a name that it does not know 1.2 says nothing at all.
+        # Borg's own word does not count: 1.2 says nothing at all about a name that it does not know.
         if left := await self._verification.confirm_deleted():
             if ended.status not in (0, WARNED):
                 raise ended.failure(CONTROLLER, "delete")
             raise Failure(
                 CONTROLLER,
                 f"borg delete left {len(left)} of {len(names)} archives: {clean(left[0])}",
-                hint="run it again with -v to see all that borg said; the next run tries again",
+                hint="run it again with -v to see all of borg's output; the next run tries again",
             )
         self._events.report_result(report, ended, "delete", party=CONTROLLER)
 
     async def compact(self, *, short: bool = False) -> None:
-        """Free what no archive needs any more, when that is worth it, and write down what C made. Raises Failure.
+        """Free what no archive needs any more, when that is worth it, and store the new state. Raises Failure.
 
-        With `short` it is worth it: what was not committed goes too, of which borg has no count.
+        With `short` it always is: what was not committed goes too, and borg has no count of it.
         """
         if (why := self._waits()) and not short:
             self._events.skip(Step.COMPACT, why)
             return
         with self._events.step(Step.COMPACT) as report:
             freeable = await self._verification.freeable()
-            # Where it cannot be seen, borg finds out for itself.
+            # Where it is not visible, borg finds out for itself.
             if short or freeable is None or freeable >= _WORTH_COMPACTING:
                 if not self._kept and not self._scarce:
                     await self._verification.begin_maintenance(frozenset(), keep=True)
@@ -257,7 +256,7 @@ def _portions(names: list[str]) -> Iterator[list[str]]:
 
 
 def retention_of(context: TargetContext, known: Ledger, *, now: float | None = None) -> Retention:
-    """Return what the operator's rules make of the archives of a verified state, now if not at another time."""
+    """Return what the operator's rules make of the archives of a verified state."""
     config = context.config
     archives = [
         Archive(
@@ -276,12 +275,12 @@ def retention_of(context: TargetContext, known: Ledger, *, now: float | None = N
 
 
 def explained(context: TargetContext, archives: VerifiedArchives) -> tuple[ListedArchive, ...]:
-    """Return the archives of a shelf, with what the next run would do with each. Raises Failure before any run."""
+    """Return the archives with what the next run would do with each. Raises Failure before any run."""
     if archives.known is None:
         raise Failure(archives.party, "no run has verified its archives yet", hint="`borgpull run` does")
     decided = {each.archive.id: each for each in retention_of(context, archives.known).decisions}
     if archives.known.holds:
-        # What no rule keeps stays all the same, and what is odd for as long as that.
+        # Meanwhile what no rule keeps stays, and so does what is odd.
         held = {id_ for id_, each in decided.items() if not each.kept or each.archive.state is ArchiveState.ODD}
         decided |= {id_: replace(decided[id_], kept=True, rule=HELD) for id_ in held}
     return tuple(
@@ -294,8 +293,8 @@ def explained(context: TargetContext, archives: VerifiedArchives) -> tuple[Liste
 def check_due(known: Ledger, *, every: float, now: float) -> bool:
     """Tell whether a check is due at `now`, `every` seconds: 0 for always, infinity for never.
 
-    One that never passed is: of a new repository it is cheap, and of one that was taken over or accepted nobody knows
-    yet what it holds. So is one that was interrupted, or found damage.
+    It is when none ever passed: a new repository takes little time, and what one that was taken over or accepted holds
+    is unknown yet. And it is when one was interrupted, or found damage.
     """
     if every == 0 or math.isinf(every):
         return every == 0

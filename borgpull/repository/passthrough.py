@@ -1,8 +1,8 @@
-"""A borg command of the operator's, on C, at the operator's terminal: what it may do, and what the ledger says then.
+"""A borg command of the operator's, on the controller, at the operator's terminal.
 
 With full access it works on the state that was verified last and on no other, and what it makes of it is the new truth,
-for it was C itself that changed it. Without, it may work on any state, and what it changes is only told: the state that
-was verified stays the truth. Were C to die in between, the next run finds a changed repository.
+for the controller itself changed it. Without, it may work on any state, and what it changes is only reported: the state
+that was verified stays the truth. If the controller dies in between, the next run finds a changed repository.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from .verification import GONE, Verification, recovery_hint
 
 @dataclass(frozen=True, kw_only=True)
 class Changes:
-    """What a borg of the operator's left: in words what it changed, empty when nothing did; whether that is settled."""
+    """What an operator's borg changed, in words; `settled` if the ledger has it, or there is nothing."""
 
     changes: tuple[str, ...]
     settled: bool
 
 
 class Passthrough:
-    """The repository of one target around a borg of the operator's. The caller holds the run lock."""
+    """The repository of one target around an operator's borg. The caller holds the run lock."""
 
     def __init__(self, context: TargetContext, *, full_access: bool) -> None:
         self._context = context
@@ -43,10 +43,10 @@ class Passthrough:
         return recovery_hint(self._context.target.name, rollback=self._context.vault.shows_records)
 
     async def begin(self) -> Failure | None:
-        """See that the repository is as it was verified last.
+        """Check that the repository is as it was verified last.
 
-        Raises Failure when it is not, and there is to be full access; else returns it, to be told. Where nothing was
-        ever verified there is nothing to keep: the next run takes what it finds. A state in Grace can only be read.
+        If not, raises Failure with full access, and returns it without. Where nothing was ever verified there is
+        nothing to keep: the next run takes what it finds. A state in Grace can only be read.
         """
         if self._context.kept:
             return None

@@ -53,7 +53,7 @@ class Archive:
     """An archive of the repository. A checkpoint is known by its name and is never a backup, whatever its state.
 
     `started` is in unix seconds. `reason` is why it was set aside. `paths` are the source paths that it holds, None
-    where nobody wrote them down.
+    if unknown.
     """
 
     name: str
