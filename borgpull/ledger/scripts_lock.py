@@ -57,7 +57,7 @@ strike() {
 # The bytes that are kept for the day when the disk is full: a hundred targets take about as many.
 RESERVE = 16 * 1024 * 1024
 # The reserve is a file $1: make_reserve makes it once there is room for it and more (of what a disk compresses nothing
-# would be kept), spend_reserve removes it where the disk is full. Where it is unknown what is free neither does anything.
+# would be kept), spend_reserve removes it where the disk is full. Neither does anything where free space is unknown.
 RESERVES = rf"""
 free_bytes() {{
   free=

@@ -181,7 +181,7 @@ mv config.new config
 say anew
 """
 
-# Reports which of the host keys from $4 on other targets have: the folder $1 has a file KEY.TAG for each key of a target.
+# Reports which of the host keys from $4 on other targets have: folder $1 has a file KEY.TAG for each key of a target.
 # $2 is the tag of this one. With $3, the folder of its ledger, it is put on record for each of them.
 HOST_KEYS = r"""
 hosts=$1 own=$2 led=$3
@@ -225,7 +225,7 @@ say moved
 
 # Moves what a `borg init` left that was cut off from the place of a repository $1 to a folder beside the ledger. It is
 # that when it has nothing but files that borg makes, and no commit: at most an empty list of archives in one segment
-# (530 bytes with 1.2.4 and 1.4.5), and less than a commit (17 bytes) in the next one. Anything else is reported, and stays.
+# (530 bytes with 1.2.4 and 1.4.5), and less than a commit (17 bytes) in the next one. Anything else stays.
 SET_ASIDE = r"""
 repo=$1 led=$2
 set -e
