@@ -89,7 +89,7 @@ class _Job:
                 if not self._target.before:
                     preflight.require_all()
             with self._events.step(Step.INSPECT) as report:
-                await lock.enter_async_context(context.vault.held())
+                await lock.enter_async_context(context.vault.locked())
                 await self._inspect(report, preflight)
             hooks = Hooks(context, session.master, self.archive)
             async with self._after(hooks):
@@ -127,7 +127,7 @@ class _Job:
             self._context.emit(Estimated(target=name, original_size=known.size, files=known.files))
         await verification.open(self.archive, time.time())
         self._attempt = Attempt(self._context, self.archive)
-        if not verification.verified.linked:
+        if not verification.verified.has_hard_links:
             self._context.warn(NO_LINKS, NO_LINKS_HINT)
 
     def _has_archive(self) -> bool:

@@ -110,7 +110,7 @@ async def judge_attempt(verification: Verification, attempt: Attempt, report: St
     evidence = verification.verified.evidence
     if min(size_before, evidence.used) >= 0 and not evidence.beyond:
         # Other targets get what the session did not add; what it left uncommitted still takes its space.
-        context.claim.settle(evidence.used - size_before)
+        context.claim.give_back(evidence.used - size_before)
     refused = attempt.refusal()
     added = next((each for each in verdict.added if each.name == attempt.archive), None)
     if added:
@@ -209,7 +209,7 @@ async def keep(context: TargetContext, wanted: str) -> str:
     Raises UsageError when there is no such archive or it is not set aside, Failure when the repository is closed.
     """
     name = context.target.name
-    known = (await context.vault.look()).ledger
+    known = (await context.vault.read_evidence()).ledger
     if known is None or known.phase is Phase.CLOSED:
         why = "its repository is closed" if known else "no run has verified its archives yet"
         raise context.failure(f"{why}: could not keep an archive", hint=command_line("status", "--only", name))
