@@ -46,6 +46,11 @@ def the(party: str) -> str:
     return f"the {party}" if party in (CONTROLLER, BACKUP_SERVER) else party
 
 
+def plural(count: int, word: str) -> str:
+    """Return "1 target", "2 targets"."""
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
+
+
 def command_line(*words: str) -> str:
     """Return a borgpull command for a message: quoted for the shell, between backticks.
 

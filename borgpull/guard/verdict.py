@@ -95,11 +95,6 @@ def unverifiable(why: str) -> Verdict:
     return Verdict(state=State.UNVERIFIABLE, rules=(clean(why),))
 
 
-def differences(before: Evidence, after: Evidence) -> tuple[str, ...]:
-    """Return in words what an operator who accepts `after` gives up of `before`, or takes in."""
-    return judge(before, after, None).rules
-
-
 def judge_maintenance(before: Evidence, after: Evidence, *, intent: Collection[str] | None) -> Verdict:
     """Judge what lies there after the controller deleted archives or compacted, or was interrupted in it.
 

@@ -31,8 +31,9 @@ def server_of(context: TargetContext) -> ServerVault:
     if isinstance(context.vault, ServerVault):
         return context.vault
     raise context.failure(
-        "the backup server gives no shell: no state of its repository is kept there",
-        hint="docs/gate.md says what holds on such a backup server",
+        "the backup server gives no shell: no snapshot and no older state of its repository is kept there",
+        hint="the gate let nobody delete or overwrite an older object: what archives held is still there. Repair the "
+        f"repository on the backup server itself, then {command_line('accept', context.target.name)}",
     )
 
 

@@ -7,9 +7,9 @@ hold for a source path or for shrinking ends by itself when a later archive has 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from ..errors import command_line
+from ..errors import command_line, plural
 from ..events import Outcome
 from ..guard import Archive as RepositoryArchive
 from ..ledger import MOST_COMPARED, Entry, Hold, Ledger, Phase
@@ -102,28 +102,16 @@ def odd_archives(known: Ledger) -> list[RepositoryArchive]:
     return sorted(found, key=lambda archive: archive.seconds)
 
 
-@dataclass(frozen=True, kw_only=True)
-class HeldCase:
-    """A target about which an operator decides: `lines` say why it is held, and which archives are odd."""
-
-    known: Ledger
-    odd: tuple[RepositoryArchive, ...]
-
-    @property
-    def lines(self) -> list[str]:
-        if not self.known.holds:
-            return ["it is not held"]
-        held = [f"held since {_minute(hold.since)}: {hold.words}" for hold in self.known.holds]
-        return [*held, *(f"odd: {clean(archive.name)}" for archive in self.odd)]
+def held_lines(known: Ledger) -> list[str]:
+    """Return why a target is held, and which archives are odd."""
+    if not known.holds:
+        return ["it is not held"]
+    held = [f"held since {_minute(hold.since)}: {hold.words}" for hold in known.holds]
+    return [*held, *(f"odd: {clean(archive.name)}" for archive in odd_archives(known))]
 
 
-async def held_case(context: TargetContext) -> HeldCase:
+async def open_ledger(context: TargetContext) -> Ledger:
     """Read the ledger. Raises Failure where there is none, or its repository is closed."""
-    known = await _open_ledger(context)
-    return HeldCase(known=known, odd=tuple(odd_archives(known)))
-
-
-async def _open_ledger(context: TargetContext) -> Ledger:
     known = (await context.vault.read_evidence()).ledger
     if known is None or known.phase is Phase.CLOSED:
         raise context.failure(
@@ -150,9 +138,7 @@ async def release(context: TargetContext, shown: Ledger, *, good: bool) -> str:
     await context.vault.write(replace(known, notes={**known.notes, **notes}, holds=(), released=time.time()))
     if good and odd and odd[-1].id in known.facts:
         await context.vault.host_keys(known.facts[odd[-1].id].keys, record=True)
-    one = len(odd) == 1
-    became = ("counts as good" if one else "count as good") if good else ("is set aside" if one else "are set aside")
-    done = f"{len(odd)} odd {'archive' if one else 'archives'} {became}"
+    done = f"{plural(len(odd), 'odd archive')} {'taken as good' if good else 'set aside'}"
     held = "; ".join(hold.words for hold in known.holds)
     await context.remember(Entry(what="release", cause=f"{done}; it was held: {held}"))
     return done
@@ -160,7 +146,7 @@ async def release(context: TargetContext, shown: Ledger, *, good: bool) -> str:
 
 async def expect(context: TargetContext, *, until: float, why: str) -> None:
     """Until then only warn about what is odd, and hold nothing. Raises Failure where there is no open ledger."""
-    known = await _open_ledger(context)
+    known = await open_ledger(context)
     await context.vault.write(replace(known, expected=until, expected_why=why))
     cause = f"what is odd until {_minute(until)} is not held{f': {why}' if why else ''}"
     await context.remember(Entry(what="expect", cause=cause))

@@ -20,7 +20,7 @@ from ..borg import WARNED
 from ..borg import command as borg_command
 from ..borg.failure import UNPROVEN
 from ..borg.output import Message
-from ..errors import BACKUP_SERVER, CONTROLLER, Failure, NoSpace
+from ..errors import BACKUP_SERVER, CONTROLLER, Failure, NoSpace, plural
 from ..events import Outcome, Step
 from ..guard import Unreadable
 from ..ledger import Ledger
@@ -208,7 +208,7 @@ class Maintenance:
                 raise ended.failure(CONTROLLER, "delete")
             raise Failure(
                 CONTROLLER,
-                f"borg delete left {len(left)} of {len(names)} archives: {clean(left[0])}",
+                f"borg delete left {len(left)} of {plural(len(names), 'archive')}: {clean(left[0])}",
                 hint="run it again with -v to see all of borg's output; the next run tries again",
             )
         self._events.report_result(report, ended, "delete", party=CONTROLLER)

@@ -15,13 +15,14 @@ from .. import guard
 from ..borg import WARNED
 from ..borg import command as borg_command
 from ..borg.failure import HALF_MADE
-from ..errors import CONTROLLER, Failure, command_line
+from ..errors import CONTROLLER, Failure, command_line, plural
 from ..events import Step
 from ..guard import Evidence, State, Unreadable
 from ..ledger import Entry, Found, Ledger, Phase, ServerVault
 from ..transport import BorgResult
 from .context import TargetContext
 from .evidence import damage_of, evidence_of, is_there
+from .grace import server_of
 from .verification import GONE
 
 
@@ -66,7 +67,7 @@ class Recovery:
         if now is None:
             differs = tuple(dict.fromkeys((why, *known.rules)))
             return Case(known=known, now=None, differences=differs, gone=not there)
-        differs = guard.differences(known.evidence, now)
+        differs = guard.judge(known.evidence, now, None).rules
         if not differs and known.phase is Phase.CLOSED:
             # Somebody repaired it by hand; to open it again takes the same proof as any rollback.
             differs = (f"nothing differs any more, but the repository is closed: {known.cause}",)
@@ -137,7 +138,7 @@ class Recovery:
 
         Raises Failure when segments that it needs are gone, or when the proof fails: the ledger then stays as it was.
         """
-        server = self._server()
+        server = server_of(self._context)
         known = self._known(case)
         linked = await self._usable(server, known.evidence)
         self._forget_here(known.evidence.repository_id)
@@ -146,15 +147,6 @@ class Recovery:
         checked = replace(known, checked=time.time(), checking=False, check_from=0, check_began=0.0)
         await self._vault.write(_settled(checked, evidence), snapshot="drop")
         await self._context.remember(Entry(what="rollback", cause="; ".join(case.differences) or "nothing differed"))
-
-    def _server(self) -> ServerVault:
-        if isinstance(self._vault, ServerVault):
-            return self._vault
-        raise self._context.failure(
-            "the backup server gives no shell, so no snapshot was made: there is nothing to put back from here",
-            hint="the gate let nobody delete or overwrite an older object: what archives held is still there. Repair "
-            f"the repository on the backup server itself, then {command_line('accept', self._name)}",
-        )
 
     def _known(self, case: Case) -> Ledger:
         if case.known is None:
@@ -169,10 +161,8 @@ class Recovery:
         there, linked = await server.segments(needed)
         if gone := sorted(needed - there):
             named = ", ".join(str(segment) for segment in gone[:5])
-            count = "1 segment" if len(gone) == 1 else f"{len(gone)} segments"
             raise self._context.failure(
-                f"{count} of the last verified state {'is' if len(gone) == 1 else 'are'} gone from the backup server: "
-                f"{named}",
+                f"the backup server lacks {plural(len(gone), 'segment')} of the last verified state: {named}",
                 hint="nothing was changed; look for them in a backup of the backup server, or for an older state: "
                 f"{command_line('rollback', self._name, '--list')}. {command_line('accept', self._name)} gives the "
                 "lost archives up",

@@ -15,7 +15,7 @@ from .. import guard
 from ..borg import command as borg_command
 from ..borg.failure import HALF_MADE, MISSING_REPOSITORY
 from ..borg.output import Archive
-from ..errors import BACKUP_SERVER, CONTROLLER, Failure, TamperedError, command_line
+from ..errors import BACKUP_SERVER, CONTROLLER, Failure, TamperedError, command_line, plural
 from ..events import Step
 from ..guard import Archive as RepositoryArchive
 from ..guard import Evidence, Expected, State, Unreadable, Verdict
@@ -131,7 +131,11 @@ class Verification:
             raise self._ledger_gone(place)
         self._ledger = Ledger(phase=Phase.CLEAN, evidence=evidence)
         self.taken_over = not self.made
-        return "made a new repository" if self.made else f"taken over as it is, with {len(evidence.archives)} archives"
+        return (
+            "made a new repository"
+            if self.made
+            else f"taken over as it is, with {plural(len(evidence.archives), 'archive')}"
+        )
 
     async def _create(self, found: Found, listed: BorgResult, seen_there: str | None) -> None:
         """Create the repository. Raises Failure when there is one, or ever was."""

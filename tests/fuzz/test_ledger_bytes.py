@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from recorded import FILES, LIVE, RECORDS, TRANSACTION, evidence, ledger
 
 from borgpull.errors import Failure
-from borgpull.guard import Evidence, Expected, File, Unreadable, differences, judge, to_json
+from borgpull.guard import Evidence, Expected, File, Unreadable, judge, to_json
 from borgpull.guard.hints import MOST_SEGMENTS
 from borgpull.guard.verdict import judge_maintenance
 from borgpull.ledger import Found, Ledger, Phase, RepositoryStatus
@@ -61,7 +61,7 @@ def judged(known: Ledger) -> None:
             judge_maintenance(known.evidence, now, intent=known.intent),
             judge_maintenance(now, known.evidence, intent=()),
         ]
-        said = [rule for verdict in verdicts for rule in verdict.rules] + [*differences(known.evidence, now)]
+        said = [rule for verdict in [*verdicts, judge(known.evidence, now, None)] for rule in verdict.rules]
         assert all(is_shown_safely(rule, longest=600) for rule in said)
 
 

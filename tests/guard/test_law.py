@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from samples import archive, evidence
 
-from borgpull.guard import Evidence, Expected, Records, State, differences, judge, judge_unlisted, unverifiable
+from borgpull.guard import Evidence, Expected, Records, State, judge, judge_unlisted, unverifiable
 
 STARTED = 1_772_600_000.0  # 2026-03-04T04:53:20Z
 UNASKED = "came that the controller did not ask for"
@@ -121,9 +121,9 @@ def test_a_replaced_key_is_named_though_nothing_can_be_listed():
 
 
 def test_what_an_operator_accepts_is_told_without_an_archive_expected():
-    assert differences(BEFORE, replace(HONEST, archives=frozenset({ONE}))) == ("1 archive vanished: a2",)
-    assert differences(BEFORE, HONEST) == ("1 archive came that the controller did not ask for: new",)
-    assert differences(BEFORE, BEFORE) == ()
+    assert judge(BEFORE, replace(HONEST, archives=frozenset({ONE})), None).rules == ("1 archive vanished: a2",)
+    assert judge(BEFORE, HONEST, None).rules == ("1 archive came that the controller did not ask for: new",)
+    assert judge(BEFORE, BEFORE, None).rules == ()
 
 
 LIVE = st.dictionaries(st.integers(0, 9), st.integers(0, 50))

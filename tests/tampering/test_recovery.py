@@ -90,7 +90,7 @@ def test_a_rollback_without_the_segments_it_needs_refuses_and_changes_nothing(ba
     before, known = same_as(target.repository), ledger_of(world, "web").read_bytes()
     refused = world.run("rollback", "web", "--yes")
     assert refused.returncode == 2
-    assert "1 segment of the last verified state is gone from the backup server" in refused.stderr
+    assert "the backup server lacks 1 segment of the last verified state" in refused.stderr
     assert "nothing was changed" in refused.stderr
     assert same_as(target.repository) == before
     assert ledger_of(world, "web").read_bytes() == known
@@ -139,7 +139,7 @@ def test_a_repository_that_is_gone_or_emptied_is_never_made_anew_unasked(backed_
         assert list(emptied.iterdir()) == []
     refused = world.run("rollback", "web", "--yes")
     assert refused.returncode == 2
-    assert "are gone from the backup server" in refused.stderr
+    assert "the backup server lacks" in refused.stderr
     assert world.run("accept", "web", "--yes").returncode == 0
     made = world.run(config=only(world.lab.config(), "web"))
     assert made.returncode == 0, made.stderr
