@@ -55,25 +55,16 @@ class VerifiedArchives:
         return tuple(self.entry(archive) for archive in self.archives)
 
     def entry(self, archive: Archive) -> ListedArchive:
+        note = self.known.note(archive.id) if self.known else None
+        why = () if note is None or note.state is ArchiveState.GOOD else (note.state.value, note.reason)
         return ListedArchive(
             name=archive.name,
             archive_id=archive.id,
             start=archive.seconds,
-            verified=self.verified(archive),
+            verified=None if self.known is None else archive in self.known.evidence.archives,
             unfinished=is_checkpoint(archive.name),
-            aside=self.aside(archive),
+            aside=": ".join(filter(None, why)),
         )
-
-    def aside(self, archive: Archive) -> str:
-        """Return why an archive counts as no backup, "" when it counts as one."""
-        note = self.known.note(archive.id) if self.known else None
-        if note is None or note.state is ArchiveState.GOOD:
-            return ""
-        return ": ".join(filter(None, (note.state.value, note.reason)))
-
-    def verified(self, archive: Archive) -> bool | None:
-        """Tell whether an archive was verified; None where nothing ever was."""
-        return None if self.known is None else archive in self.known.evidence.archives
 
     def chosen(self, wanted: str) -> Archive:
         """Return the archive of this name or id; a name also as it is shown, without what could move a cursor.
@@ -81,14 +72,15 @@ class VerifiedArchives:
         `latest` is the newest good one of the source paths that was verified, `@STREAM` that of a stream. Raises
         UsageError.
         """
-        if wanted == LATEST:
-            return self._wanted("")
         for name in (lambda each: each.name, lambda each: each.id, lambda each: clean(each.name)):
-            if found := [archive for archive in self.archives if name(archive) == wanted]:
+            if wanted != LATEST and (found := [archive for archive in self.archives if name(archive) == wanted]):
                 return found[-1]
-        streams = {stream_of(archive.name) for archive in self.archives} - {""}
-        if wanted in {f"@{stream}" for stream in streams}:
-            return self._wanted(wanted[1:])
+        streams = {f"@{stream_of(archive.name)}" for archive in self.archives} - {"@"}
+        if wanted in streams | {LATEST}:
+            try:
+                return self.newest(wanted.removeprefix(LATEST).removeprefix("@"))
+            except Failure as failure:
+                raise UsageError(str(failure), hint=failure.hint) from None
         names = [clean(archive.name) for archive in self.archives]
         close = difflib.get_close_matches(wanted, names, n=1) or names[-1:]
         there = f"there is {close[0]}; " if close else ""
@@ -97,34 +89,24 @@ class VerifiedArchives:
             hint=f"{there}{command_line('list', self.target)} lists them",
         )
 
-    def _wanted(self, stream: str) -> Archive:
-        try:
-            return self.newest(stream)
-        except Failure as failure:
-            raise UsageError(str(failure), hint=failure.hint) from None
-
-    def _is_main(self, archive: Archive) -> bool:
-        # Before a run has taken the repository over, its archives may have any name.
-        return is_main(archive.name) or (self.known is None and not archive.name.startswith("@"))
-
     def newest(self, stream: str = "") -> Archive:
         """Return the newest good archive of a stream, or of the source paths, that was verified.
 
         Raises Failure when there is none.
         """
-        whole = [
-            archive
-            for archive in self.archives
-            if not is_checkpoint(archive.name)
-            and not self.aside(archive)
-            and (stream_of(archive.name) == stream if stream else self._is_main(archive))
-        ]
-        good = [archive for archive in whole if self.verified(archive) is not False]
+        series = [each for each in self.archives if (stream_of(each.name) == stream if stream else self._is_main(each))]
+        entries = [(each, self.entry(each)) for each in series]
+        whole = [(each, entry) for each, entry in entries if not entry.unfinished and not entry.aside]
+        good = [each for each, entry in whole if entry.verified is not False]
         if not good:
             why = "none of its archives was verified" if whole else "it has no archive yet"
             hint = f"{command_line('list', self.target)} lists them: name one" if whole else "`borgpull run` makes one"
             raise Failure(self.party, why, hint=hint)
         return max(good, key=lambda archive: (archive.seconds, archive.name))
+
+    def _is_main(self, archive: Archive) -> bool:
+        # Before a run has taken the repository over, its archives may have any name.
+        return is_main(archive.name) or (self.known is None and not archive.name.startswith("@"))
 
 
 async def archives_of(context: TargetContext) -> VerifiedArchives:
@@ -136,13 +118,10 @@ async def archives_of(context: TargetContext) -> VerifiedArchives:
         if seen.holder and f"pid {os.getpid()}," not in seen.holder:
             cause = f"a run is at work on its repository: {seen.holder}"
             raise context.failure(cause, hint="wait until it has ended", transient=True)
-        if seen.ledger is None or not listed.speaks_against_repository:
-            raise failure
-        raise Failure(
-            failure.party,
-            failure.cause,
-            hint=f"{failure.hint}; {recovery_hint(context.target.name, rollback=context.vault.shows_records)}",
-        )
+        if seen.ledger and listed.speaks_against_repository:
+            ways = recovery_hint(context.target.name, rollback=context.vault.shows_records)
+            failure.hint = f"{failure.hint}; {ways}"
+        raise failure
     try:
         archives = guard.read_archives(listed.stdout)
     except Unreadable as error:
