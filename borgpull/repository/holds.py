@@ -66,18 +66,15 @@ async def _keys_of_others(context: TargetContext, facts: Facts, before: frozense
 
 
 def _held(holds: tuple[Hold, ...], now: Facts, found: tuple[Finding, ...]) -> tuple[Hold, ...]:
-    mine = [hold for hold in holds if hold.stream == now.stream]
-    over = ends([(hold.oddity, hold.path) for hold in mine], now, found)
+    mine = {(hold.oddity, hold.path) for hold in holds if hold.stream == now.stream}
+    over = ends(mine, now, found)
     kept = [hold for hold in holds if hold.stream != now.stream or (hold.oddity, hold.path) not in over]
-    there = {(hold.oddity, hold.path) for hold in mine}
-    return (
-        *kept,
-        *(
-            Hold(oddity=each.oddity, path=each.path, stream=now.stream, words=each.words, since=now.started)
-            for each in found
-            if (each.oddity, each.path) not in there
-        ),
-    )
+    new = [
+        Hold(oddity=each.oddity, path=each.path, stream=now.stream, words=each.words, since=now.started)
+        for each in found
+        if (each.oddity, each.path) not in mine
+    ]
+    return (*kept, *new)
 
 
 def _settle(
@@ -85,15 +82,13 @@ def _settle(
 ) -> None:
     """Warn why the target is held; when its holds have ended, set aside the archives that were odd."""
     known = verification.verified
-    for hold in known.holds:
-        if hold.stream == stream:
-            context.events.worsen(report, Outcome.HELD)
-            context.warn(f"held: {hold.words}", release_hint(context.target.name))
-    if not any(hold.stream == stream for hold in known.holds):
-        for archive in odd_archives(known):
-            if stream_of(archive.name) == stream and archive.id != archive_id:
-                note = known.note(archive.id)
-                verification.note(archive.id, replace(note, state=ArchiveState.SET_ASIDE))
+    held = [hold for hold in known.holds if hold.stream == stream]
+    for hold in held:
+        context.events.worsen(report, Outcome.HELD)
+        context.warn(f"held: {hold.words}", release_hint(context.target.name))
+    for archive in () if held else odd_archives(known):
+        if stream_of(archive.name) == stream and archive.id != archive_id:
+            verification.note(archive.id, replace(known.note(archive.id), state=ArchiveState.SET_ASIDE))
 
 
 def odd_archives(known: Ledger) -> list[RepositoryArchive]:
