@@ -175,7 +175,7 @@ put "$began" "$session/g.$$" || exit 1
 """
 )
 
-# One run at a time: takes the lock for the session $2, of which $3 tells whose it is and $5 of which run, or says who
+# One run at a time: takes the lock for the session $2, of which $3 says whose it is and $5 of which run, or says who
 # holds it after $4 seconds. A lock is void when nothing lives that its session registered; what an earlier attempt of
 # this very run left is ended first. A folder, because every file system can make one atomically.
 LOCK = r"""

@@ -130,9 +130,8 @@ if [ -n "$grace" ]; then
   if [ -n "$links" ]; then
     ln "$led/ledger.json" "$led/grace/$grace.new/ledger.json"
     mv "$led/grace/$grace.new" "$led/grace/$grace"
-  else
-    rm -rf "$led/grace/$grace.new"
   fi
+  rm -rf "$led/grace/$grace.new"
 fi
 make_ids "$ids"
 if [ ! -s "$ids/$id" ]; then printf '%s\n' "$led" | replace "$ids/$id"; fi

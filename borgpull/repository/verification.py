@@ -93,7 +93,7 @@ class Verification:
             await self._close(cause, (GONE,))
         if damage := damage_of(found):
             if not is_clean:
-                # What a session or the controller itself left nobody has verified.
+                # What a session or the controller itself left was never verified.
                 await self._close(UNVERIFIABLE, (damage,))
             raise Failure(
                 BACKUP_SERVER,
@@ -125,17 +125,15 @@ class Verification:
         listed = await self._context.borg(Step.INSPECT, borg_command.list_archives())
         if listed.status != 0:
             await self._create(found, listed, seen_there)
+            self._ledger = Ledger(phase=Phase.CLEAN, evidence=await self._evidence())
             self.made = True
+            return "made a new repository"
         evidence = await self._evidence()
-        if not self.made and (place := await self._vault.known_place(evidence.repository_id)):
+        if place := await self._vault.known_place(evidence.repository_id):
             raise self._ledger_gone(place)
         self._ledger = Ledger(phase=Phase.CLEAN, evidence=evidence)
-        self.taken_over = not self.made
-        return (
-            "made a new repository"
-            if self.made
-            else f"taken over as it is, with {plural(len(evidence.archives), 'archive')}"
-        )
+        self.taken_over = True
+        return f"taken over as it is, with {plural(len(evidence.archives), 'archive')}"
 
     async def _create(self, found: Found, listed: BorgResult, seen_there: str | None) -> None:
         """Create the repository. Raises Failure when there is one, or ever was."""

@@ -1,8 +1,8 @@
 """What was restored, read again and compared with what the archive itself says of it.
 
 On the controller: content by SHA-256, kind, mode, time, links; owners where this process may set them; not xattrs and
-ACLs, of which `borg list` says nothing. On the target: content alone, and by the target's word: that tells of a bad
-disk, not of a bad host.
+ACLs, of which `borg list` says nothing. On the target: content alone, and by the target's word: that finds a bad
+disk, not a bad host.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _HASH = 'cd "${1:-/}" || exit 1; xargs -0 sha256sum --zero; echo "end $?"'
 # By the xargs of GNU and of busybox: of some file it could not be done.
 _SOME_FAILED = b"end 123"
 _HASHED = re.compile(rb"([0-9a-f]{64}) [ *]\./(.+)", re.DOTALL)
-# What stands in an answer besides the path.
+# What an answer has besides the path.
 _AROUND = 70
 
 

@@ -16,10 +16,10 @@ from ..results import Item
 from ..transport import sudo
 from ..untrusted import clean
 
-# What stands in a name for letters that are no UTF-8.
+# What a name has in place of letters that are no UTF-8.
 UNSURE = "?"
 _MOST_NAMED = 3
-# Borg's styles of patterns; a path without one stands for itself and all below it.
+# Borg's styles of patterns; a path without one means itself and all below it.
 _STYLES = ("pp:", "pf:", "fm:", "sh:", "re:")
 _MOST_IN_THE_WAY = 5
 _SECONDS = 300.0
@@ -109,7 +109,7 @@ class Contents:
 
 
 def _plain(pattern: str) -> str | None:
-    """Return the path that a pattern without a style stands for, as borg has it; None for any other pattern."""
+    """Return the path that a pattern without a style means, as borg has it; None for any other pattern."""
     if pattern.startswith(_STYLES):
         return None
     shown = pattern.encode("utf-8", "replace").decode()
