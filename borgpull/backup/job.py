@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from ..borg import WARNED
-from ..borg.archive_names import archive_name
 from ..config import Target
 from ..errors import BACKUP_SERVER, Failure, NoSpace, TamperedError, command_line
 from ..events import Estimated, Outcome, Step
@@ -22,6 +21,7 @@ from ..repository.session import TargetSession, connected_target
 from ..repository.space import Allowance
 from ..repository.step_events import NO_LINKS, NO_LINKS_HINT, StepReport
 from ..repository.verification import Verification
+from ..retention import archive_name
 from ..transport import BorgResult, CreateArchive, CreateFromCommand, DeleteCache, Preflight, TargetCommand
 from .hooks import HookContext, Hooks, failed_with
 from .judge import Attempt, judge_attempt, judge_left, show_reported
@@ -89,7 +89,7 @@ class _Job:
                 if not self._target.before:
                     preflight.require_all()
             with self._events.step(Step.INSPECT) as report:
-                await lock.enter_async_context(context.vault.held())
+                await lock.enter_async_context(context.vault.locked())
                 await self._inspect(report, preflight)
             hooks = Hooks(context, session.master, self.archive)
             async with self._after(hooks):
@@ -127,7 +127,7 @@ class _Job:
             self._context.emit(Estimated(target=name, original_size=known.size, files=known.files))
         await verification.open(self.archive, time.time())
         self._attempt = Attempt(self._context, self.archive)
-        if not verification.verified.linked:
+        if not verification.verified.has_hard_links:
             self._context.warn(NO_LINKS, NO_LINKS_HINT)
 
     def _has_archive(self) -> bool:

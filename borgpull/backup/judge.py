@@ -6,7 +6,6 @@ import posixpath
 import time
 from dataclasses import dataclass, field, replace
 
-from ..borg import archive_names
 from ..borg.excludes import left_out
 from ..borg.output import Archive, is_change, read_created
 from ..errors import Failure, TamperedError, UsageError, command_line
@@ -21,7 +20,7 @@ from ..repository.maintenance import retention_of
 from ..repository.step_events import StepReport
 from ..repository.verification import Verification
 from ..results import Item
-from ..retention import ArchiveState, Facts, Source
+from ..retention import ArchiveState, Facts, Source, stream_of
 from ..ssh import fingerprints
 from ..transport import BorgResult
 from ..untrusted import clean
@@ -111,7 +110,7 @@ async def judge_attempt(verification: Verification, attempt: Attempt, report: St
     evidence = verification.verified.evidence
     if min(size_before, evidence.used) >= 0 and not evidence.beyond:
         # Other targets get what the session did not add; what it left uncommitted still takes its space.
-        context.claim.settle(evidence.used - size_before)
+        context.claim.give_back(evidence.used - size_before)
     refused = attempt.refusal()
     added = next((each for each in verdict.added if each.name == attempt.archive), None)
     if added:
@@ -186,7 +185,7 @@ async def judge_left(context: TargetContext, verification: Verification) -> None
 
 
 async def _by_contents(context: TargetContext, archive: RepositoryArchive) -> Note:
-    paths = () if archive_names.stream_of(archive.name) else source_paths(context)
+    paths = () if stream_of(archive.name) else source_paths(context)
     bare = {path.strip("/"): path for path in paths}
     found: set[str] = set()
 
@@ -210,7 +209,7 @@ async def keep(context: TargetContext, wanted: str) -> str:
     Raises UsageError when there is no such archive or it is not set aside, Failure when the repository is closed.
     """
     name = context.target.name
-    known = (await context.vault.look()).ledger
+    known = (await context.vault.read_evidence()).ledger
     if known is None or known.phase is Phase.CLOSED:
         why = "its repository is closed" if known else "no run has verified its archives yet"
         raise context.failure(f"{why}: could not keep an archive", hint=command_line("status", "--only", name))

@@ -6,7 +6,6 @@ No secret goes in here: a passphrase reaches borg over the descriptor that BORG_
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +14,6 @@ from ..config import Options
 # What stands before the path of a file of patterns, by which a session on T looks for it.
 PATTERNS_FROM = "--patterns-from="
 _JSON = ("--log-json", "--progress")
-_CHECKPOINT = re.compile(r".*\.checkpoint(?:\.[0-9]+)?", re.DOTALL)
 # socat copies 8 KiB at a time by default; 256 KiB makes the road a fifth faster.
 # In a session of its own: borg has what leads to its repository ignore Ctrl-C, but socat does not (1.7.4).
 _SOCAT = "socat -b 262144 STDIO,setsid UNIX-CONNECT:"
@@ -56,11 +54,6 @@ def environment(url: str) -> dict[str, str]:
         "TZ": "UTC",
         "LC_ALL": "C.UTF-8",
     }
-
-
-def is_checkpoint(archive: str) -> bool:
-    """Tell whether a name is one of those that borg gives to an archive that it did not finish (1.2, 1.4)."""
-    return _CHECKPOINT.fullmatch(archive) is not None
 
 
 def create(

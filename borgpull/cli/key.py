@@ -27,7 +27,7 @@ class Key(OneTargetCommand):
         return self.about(name, self._export)
 
     async def _export(self, context: TargetContext) -> int:
-        text = await (repository.paper_key(context) if self.paper else repository.file_key(context))
+        text = await repository.verified_key(context, paper=self.paper)
         if not self.output:
             data(text)
             return DONE

@@ -26,12 +26,12 @@ class Release(OneTargetCommand):
         return self.about_each((name, *names), self._release)
 
     async def _release(self, context: TargetContext) -> int:
-        case = await repository.held_case(context)
-        for line in case.lines:
+        known = await repository.open_ledger(context)
+        for line in repository.held_lines(known):
             message_note(f"{context.party}: {line}")
-        if case.known.holds:
-            good = await self._are_good(len(case.odd))
-            message_note(f"{context.party}: {await repository.release(context, case.known, good=good)}")
+        if known.holds:
+            good = await self._are_good(len(repository.odd_archives(known)))
+            message_note(f"{context.party}: {await repository.release(context, known, good=good)}")
         return DONE
 
     async def _are_good(self, odd: int) -> bool:

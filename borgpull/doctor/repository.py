@@ -22,8 +22,8 @@ async def check_repository(
     `is_ours` says of the name of an archive whether retention may ever remove it.
     """
     with checks.catching(ROW):
-        seen = await vault.survey()
-        if seen.ledger is not None and not seen.ledger.linked:
+        seen = await vault.read_status()
+        if seen.ledger is not None and not seen.ledger.has_hard_links:
             server.warn("hard links", NO_LINKS, NO_LINKS_HINT)
         # The age of an archive stops no backup.
         _check_ledger(checks, status_of("", seen, now=now, max_age=float("inf")), repository=seen.repository)

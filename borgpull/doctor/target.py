@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .. import ssh
-from ..borg.archive_names import archive_name
 from ..borg.command import Repository
 from ..borg.excludes import left_out
 from ..borg.version import read_version
 from ..config import Config, Target
+from ..retention import archive_name
 from ..transport import CreateArchive, Preflight, ask_preflight, forward_socket
 from ..transport.preflight import CLOCK_HINT, clock_words, some_of
 from ..transport.target_session import open_session

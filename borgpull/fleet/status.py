@@ -46,7 +46,7 @@ async def status(
 
 async def _one(vault: Vault, target: Target, max_age: float, *, root_is_new: bool = False) -> TargetStatus:
     try:
-        seen = await vault.survey()
+        seen = await vault.read_status()
     except Failure as failure:
         return TargetStatus(target=target.name, state=State.UNKNOWN, cause=str(failure), hint=failure.hint)
     streams, now = tuple(stream.name for stream in target.streams), time.time()

@@ -1,8 +1,8 @@
-"""Evidence of a repository before and after a session of T, and the verdict on it.
+"""Evidence of a repository before and after a target's session, and the verdict on it.
 
-Pure: reads bytes, answers with records. It starts nothing, asks nobody, and believes no word of T's.
+Pure: reads bytes, answers with records. It starts nothing, asks nobody, and believes no word of the target's.
 """
 
 from .evidence import Archive, Evidence, from_json, read_archives, read_evidence, read_listed, still_holds, to_json
 from .records import File, Records, Unreadable, read_records
-from .verdict import Expected, State, Verdict, differences, judge, judge_own, judge_unlisted, own_changes, unverifiable
+from .verdict import Expected, State, Verdict, judge, judge_maintenance, judge_unlisted, operator_changes, unverifiable

@@ -1,4 +1,4 @@
-"""Evidence: B's records and the archives that C's own `borg list` found, at one moment; and its form in the ledger.
+"""Evidence: Borg's records, and the archives that the controller's own `borg list` found; and its form in the ledger.
 
 The list has to be taken before the records: opening a repository makes Borg finish what a crash left half recorded.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -15,7 +15,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, Field, InstanceOf, StrictBool
 
-from .records import MOST_CONFIG, Counts, File, Records, Unreadable, read_records
+from .records import MOST_CONFIG, File, Records, Unreadable, read_records
 
 # 280 bytes an archive as Borg lists it: 8 MiB are three years of hourly archives.
 MOST_LIST = 8 * 1024 * 1024
@@ -78,7 +78,7 @@ class Archive:
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence(Records):
-    """The records, the archives (checkpoints too), and when T or C last rewrote the manifest, as it says of itself."""
+    """The records, the archives (checkpoints too), and when the manifest was last rewritten, as it says of itself."""
 
     archives: frozenset[Archive]
     last_modified: str
@@ -89,18 +89,12 @@ class Evidence(Records):
         return _moment(self.last_modified).timestamp()
 
 
-def read_evidence(
-    *,
-    files: Mapping[str, File],
-    archives: bytes,
-    read_hints: Callable[[bytes], Counts],
-    segments: Collection[int] | None = None,
-) -> Evidence:
+def read_evidence(*, files: Mapping[str, File], archives: bytes, segments: Collection[int] | None = None) -> Evidence:
     """Make evidence of the files of a repository, and of what `borg list --json --consider-checkpoints` printed.
 
     Borg prints times without a zone: run it with TZ=UTC. Raises Unreadable.
     """
-    records = read_records(files, read_hints=read_hints, segments=segments)
+    records = read_records(files, segments=segments)
     listed = _read_list(archives)
     if listed.repository.id != records.repository_id:
         raise Unreadable("the list of archives is of another repository than the records")
@@ -113,7 +107,7 @@ def read_archives(archives: bytes) -> frozenset[Archive]:
 
 
 def read_listed(*, archives: bytes, key: bytes) -> Evidence:
-    """Make evidence where nothing is seen of B's own records: of the list, and of what `borg key export` wrote.
+    """Make evidence where Borg's own records are not visible: of the list, and of what `borg key export` wrote.
 
     It says nothing of objects, settings and nonce. Raises Unreadable.
     """

@@ -1,4 +1,4 @@
-"""B's own records of a repository: what its `config`, `nonce` and `hints.*` hold. Never written to a disk.
+"""Borg's own records of a repository: what its `config`, `nonce` and `hints.*` hold. Never written to a disk.
 
 They are hostile: few files, plain ones alone, all of a bounded size, and nothing but Unreadable is raised.
 """
@@ -8,9 +8,10 @@ from __future__ import annotations
 import configparser
 import io
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+
+from .hints import read_hints
 
 MOST_FILES = 16
 # About 1 kB, the key in lines of 70 characters. Python's configparser takes time with the square of a line's length.
@@ -25,22 +26,6 @@ class Unreadable(Exception):
     """The evidence is not what Borg writes. The message is a part of a sentence, free of hostile text."""
 
 
-class Counts(Protocol):
-    """What the reader of `hints.N` returns; it belongs to the borg room, of which this one knows nothing."""
-
-    @property
-    def live(self) -> Mapping[int, int]:
-        """Live objects by segment."""
-
-    @property
-    def freeable(self) -> int:
-        """Bytes that a compaction may free."""
-
-    @property
-    def used(self) -> int:
-        """Bytes of all live objects, -1 if unknown."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class File:
     """A file of the repository's folder, or its first bytes; `plain` is false of what is no plain file."""
@@ -51,16 +36,16 @@ class File:
 
 @dataclass(frozen=True, kw_only=True)
 class Records:
-    """What B recorded up to the last transaction, which is the number of the segment that its commit ends.
+    """What Borg recorded up to the last transaction, which is the number of the segment that its commit ends.
 
-    `key` is the encrypted repository key as the config has it, empty where the key is not kept on B. `missing` are
+    `key` is the encrypted repository key as the config has it, empty where the repository has none. `missing` are
     segments with live objects that are not there; `beyond` is how many segments lie above the last transaction: what
     a session left uncommitted, or a commit that Borg has yet to replay. Both are empty if no segments were listed.
     `used` are the bytes of all live objects by Borg's own count, -1 where that is not known.
 
     `check_from` is the segment from which a check that was not done to its end would go on, -1 if that is no number.
 
-    Where B gives no shell only id and key are known, and `counted` is false: nothing is known of its objects.
+    Where the backup server gives no shell only id and key are known, and `counted` is false: no object was counted.
     """
 
     repository_id: str
@@ -77,9 +62,7 @@ class Records:
     check_from: int = field(default=0, compare=False)
 
 
-def read_records(
-    files: Mapping[str, File], *, read_hints: Callable[[bytes], Counts], segments: Collection[int] | None = None
-) -> Records:
+def read_records(files: Mapping[str, File], *, segments: Collection[int] | None = None) -> Records:
     """Read the records from `config`, `nonce` and `hints.*`; `segments` are the numbers of the files in data/.
 
     Of several hints the highest counts: Borg puts the new ones in place before it removes the old ones. Raises
@@ -125,7 +108,7 @@ def _plain(files: Mapping[str, File], name: str, most: int | None = None) -> byt
 def _read_config(data: bytes) -> tuple[str, str, tuple[tuple[str, str], ...], int]:
     config = configparser.ConfigParser(interpolation=None)
     try:
-        # Read with universal newlines, as Borg does: a carriage return that T put into the key begins a line.
+        # Read with universal newlines, as Borg does: a carriage return that a target put into the key begins a line.
         lines = list(io.StringIO(data.decode(), newline=None))
         if max(map(len, lines), default=0) > _LONGEST_LINE:
             raise Unreadable("the config has lines longer than Borg writes")

@@ -37,9 +37,9 @@ class State(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Expected:
-    """What C asked T for: an archive of this name, between these times (unix seconds by C's clock).
+    """What the controller asked for: an archive of this name, between these times (unix seconds by its clock).
 
-    `skew` is how far T's clock may be off, in seconds.
+    `skew` is how far the target's clock may be off, in seconds.
     """
 
     archive_name: str
@@ -50,9 +50,10 @@ class Expected:
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """The state; every broken rule (or why nothing can be told) in clean text; the archives that C asked for and got.
+    """The state; every broken rule, or why there is no verdict, in clean text; the archives asked for that came.
 
-    `added` is empty when nothing was written, whatever T claimed; a name ending in `.checkpoint` is half an archive.
+    `added` is empty when nothing was written, whatever the target claims; a name ending in `.checkpoint` is half an
+    archive.
     """
 
     state: State
@@ -61,7 +62,7 @@ class Verdict:
 
 
 def judge(before: Evidence, after: Evidence, expected: Expected | None) -> Verdict:
-    """Judge T's session by the law; without `expected` nobody was to write anything in between."""
+    """Judge a target's session by the law; without `expected` nobody should have written anything in between."""
     added = _added(before, after, expected)
     tampered = (
         *_identity(before, after),
@@ -76,13 +77,13 @@ def judge(before: Evidence, after: Evidence, expected: Expected | None) -> Verdi
     return Verdict(state=State.UNVERIFIABLE if doubts else State.CLEAN, rules=doubts, added=added)
 
 
-def judge_unlisted(before: Evidence, after: Records, *, why: str, own: bool) -> Verdict:
-    """Judge by the records alone where C's `borg list` failed, as it does after a key was replaced; `why` says how.
+def judge_unlisted(before: Evidence, after: Records, *, why: str, maintenance: bool) -> Verdict:
+    """Judge by the records alone where `borg list` failed, as it does after a key was replaced; `why` says how.
 
-    Never clean: which archives there are remains unknown. `why` may be hostile text. With `own` it was C that deleted
-    and compacted: the law on objects says nothing then.
+    Never clean: which archives there are remains unknown. `why` may be hostile text. With `maintenance` it was the
+    controller that deleted and compacted: the law on objects says nothing then.
     """
-    objects = () if own else _objects(before, after, allowed=1)
+    objects = () if maintenance else _objects(before, after, allowed=1)
     tampered = (*_identity(before, after), *objects, *_lost(before, after))
     if tampered:
         return Verdict(state=State.TAMPERED, rules=(*tampered, f"the archives cannot be listed: {clean(why)}"))
@@ -94,33 +95,27 @@ def unverifiable(why: str) -> Verdict:
     return Verdict(state=State.UNVERIFIABLE, rules=(clean(why),))
 
 
-def differences(before: Evidence, after: Evidence) -> tuple[str, ...]:
-    """Return in words what an operator who accepts `after` gives up of `before`, or takes in."""
-    return judge(before, after, None).rules
+def judge_maintenance(before: Evidence, after: Evidence, *, intent: Collection[str] | None) -> Verdict:
+    """Judge what lies there after the controller deleted archives or compacted, or was interrupted in it.
 
-
-def judge_own(before: Evidence, after: Evidence, *, intent: Collection[str] | None) -> Verdict:
-    """Judge what lies there after C deleted archives or compacted, also when it was interrupted in it.
-
-    T has no session then, so the law on objects says nothing. But nothing may have come or been replaced, and only
-    archives whose ids are in `intent` may be gone; None where nobody wrote down which.
+    The target has no session then, so the law on objects says nothing. But nothing may have come or been replaced, and
+    only archives whose ids are in `intent` may be gone; None where the ledger does not say which.
     """
     came = sorted(archive.name for archive in after.archives - before.archives)
     known = {archive.name for archive in after.archives}
     gone = [archive for archive in before.archives - after.archives if archive.name not in known]
     lost = sorted(archive.name for archive in gone if intent is not None and archive.id not in intent)
-    rules = tuple(_identity(before, after))
+    rules = _identity(before, after)
     if came:
-        rules = (*rules, f"archives came or were changed while only C was at work: {_named(came)}")
+        rules.append(f"archives came or were changed while only the controller was at work: {_named(came)}")
     if lost:
-        rules = (*rules, f"archives are gone that C did not delete: {_named(lost)}")
-    if after.missing:
-        rules = (*rules, f"{len(after.missing)} segment files are gone from B")
-    return Verdict(state=State.TAMPERED if rules else State.CLEAN, rules=rules)
+        rules.append(f"archives are gone that the controller did not delete: {_named(lost)}")
+    rules += _segments_gone(after.missing)
+    return Verdict(state=State.TAMPERED if rules else State.CLEAN, rules=tuple(rules))
 
 
-def own_changes(before: Evidence, after: Evidence) -> tuple[str, ...]:
-    """Return in words what a borg of the operator's changed; objects that a compact has moved are the same objects."""
+def operator_changes(before: Evidence, after: Evidence) -> tuple[str, ...]:
+    """Return in words what an operator's borg changed; objects that a compaction moved are the same objects."""
     gone = {archive.name for archive in before.archives - after.archives}
     came = {archive.name for archive in after.archives - before.archives}
     archives = {"archives gone": gone - came, "archives that came": came - gone, "archives replaced": gone & came}
@@ -163,19 +158,17 @@ def _archives(before: Evidence, after: Evidence, expected: Expected | None, adde
     same = sorted(gone.keys() & new.keys())
     replaced = [name for name in same if gone[name].id != new[name].id]
     redated = [name for name in same if gone[name].start != new[name].start]
-    asked = {archive.name for archive in added}
+    asked, unasked = {archive.name for archive in added}, "came that the controller did not ask for"
     broken = [
         _about(sorted(gone.keys() - new.keys()), "archive vanished", "archives vanished"),
         _about(replaced, "archive was replaced by another of its name", "archives were replaced by others of the name"),
         _about(redated, "archive's time was changed", "archives' times were changed"),
-        _about(
-            sorted(new.keys() - gone.keys() - asked),
-            "archive came that C did not ask for",
-            "archives came that C did not ask for",
-        ),
+        _about(sorted(new.keys() - gone.keys() - asked), f"archive {unasked}", f"archives {unasked}"),
     ]
     if len(added) > 1:
-        broken.append(f"{len(added)} archives came where C asked for one: {_named([a.name for a in added])}")
+        broken.append(
+            f"{len(added)} archives came where the controller asked for one: {_named([a.name for a in added])}"
+        )
     if expected is not None:
         broken += [_misdated(archive, expected) for archive in added]
     return [rule for rule in broken if rule]
@@ -188,7 +181,7 @@ def _manifest(before: Evidence, after: Evidence, expected: Expected | None) -> l
     if is_ < was:
         return ["the list of archives is an older one than before"]
     if expected is not None and is_ > max(was, expected.ended + expected.skew):
-        return [f"the list of archives is dated in the future ({after.last_modified}), or T's clock is wrong"]
+        return [f"the list of archives is dated in the future ({after.last_modified}), or the target's clock is wrong"]
     return ["the list of archives was rewritten, though none came or went"] if before.archives == after.archives else []
 
 
@@ -196,8 +189,9 @@ def _misdated(archive: Archive, expected: Expected) -> str:
     # The start was cut down to whole seconds.
     if math.floor(expected.started - expected.skew) <= archive.seconds <= expected.ended + expected.skew:
         return ""
-    session = f"{_time(expected.started)} to {_time(expected.ended)} by C's clock"
-    return f"the new archive is dated {clean(archive.start)}, outside of the session ({session}), or T's clock is wrong"
+    session = f"{_time(expected.started)} to {_time(expected.ended)} by the controller's clock"
+    dated = f"the new archive is dated {clean(archive.start)}, outside of the session ({session})"
+    return f"{dated}, or the target's clock is wrong"
 
 
 def _time(seconds: float) -> str:
@@ -213,21 +207,26 @@ def _objects(before: Records, after: Records, *, allowed: int) -> list[str]:
 
 
 def _lost(before: Records, after: Records) -> list[str]:
-    lost = sorted(set(after.missing) - set(before.missing))
-    if not lost:
-        return []
-    return [_about([str(segment) for segment in lost], "segment file is gone from B", "segment files are gone from B")]
+    return _segments_gone(set(after.missing) - set(before.missing))
+
+
+def _segments_gone(segments: Collection[int]) -> list[str]:
+    gone = [str(segment) for segment in sorted(segments)]
+    where = "gone from the backup server"
+    return [_about(gone, f"segment file is {where}", f"segment files are {where}")] if gone else []
 
 
 def _doubts(before: Evidence, after: Evidence) -> tuple[str, ...]:
     if not before.counted or not after.counted:
-        # Through the gate no session of T touches an older object.
+        # Through the gate no session of a target touches an older object.
         return ()
     doubts = []
     if any(after.live.get(segment, 0) > objects for segment, objects in before.live.items()):
-        doubts.append("B's records count more objects in an older segment than before: Borg has rebuilt them")
+        doubts.append(
+            "the backup server's records count more objects in an older segment than before: Borg has rebuilt them"
+        )
     if _fallen(before, after) < _rewritten(before, after):
-        doubts.append("the list of archives was rewritten, but B's records do not show it")
+        doubts.append("the list of archives was rewritten, but the backup server's records do not show it")
     return tuple(doubts)
 
 

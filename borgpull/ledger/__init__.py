@@ -1,4 +1,4 @@
-"""What is known of a repository, kept out of T's reach, on B or on C: evidence, phase, snapshot, and the way back.
+"""The record of a repository, out of the target's reach: evidence, phase, snapshot, history, and the way back.
 
 Decides nothing: it stores what was verified, and shows what is there now.
 """
@@ -7,4 +7,4 @@ from .history import Entry
 from .local import LocalVault, local_vault, vault_of
 from .record import MOST_COMPARED, Hold, Ledger, Note, Phase
 from .server import FOLDER, Place, ServerVault, check_root, place_in_grace, place_of
-from .vault import Found, Space, Surveyed, Vault, Written
+from .vault import Found, RepositoryStatus, Space, Vault, Written

@@ -1,6 +1,6 @@
-"""What became of the runs of a repository, and what an operator decided: a small file each, beside the ledger.
+"""How the runs of a repository ended, and what an operator decided: a small file each, beside the ledger.
 
-Written without the lock of the repository: also of a run that did not get it. Two writers at once lose nothing.
+Written without the lock of the repository, also by a run that did not get it. Two writers at once lose nothing.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _LONGEST = 64 * 1024
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One entry: `what` is "run", or the command by which an operator decided; `at` is in unix seconds by C's clock.
+    """One entry: `what` is "run", or the command by which an operator decided; `at` is in unix seconds.
 
-    `outcome` is a run's, or empty; `cause` says in words why it failed, or what was decided, `hint` what to do.
+    `outcome` is a run's, or empty; `cause` says why it failed, or what was decided, `hint` what to do.
     """
 
     what: Clean
@@ -38,7 +38,7 @@ class Entry:
 
     @property
     def file(self) -> str:
-        """Return a name for its file: such names sort by time, and no two entries have the same."""
+        """Return a unique name for its file; such names sort by time."""
         return f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(self.at))}-{secrets.token_hex(4)}"
 
     def dump(self) -> bytes:
@@ -49,7 +49,7 @@ _ENTRY = TypeAdapter(Entry)
 
 
 def read_history(text: bytes) -> tuple[Entry, ...]:
-    """Read entries, one a line; what is none is left out."""
+    """Read entries, one per line; leave out what is none."""
     entries = [_entry(line) for line in text[-_LONGEST:].splitlines()]
     return tuple(sorted((entry for entry in entries if entry is not None), key=lambda entry: entry.at))
 

@@ -1,9 +1,9 @@
-"""The lasting session on B that a run has for one repository: it holds the lock and runs every script that changes it.
+"""The lasting session on the backup server of a run for one repository: it holds the lock and runs all scripts there.
 
 The lock is a fence. Each process that works on the repository for the run (scripts, `borg serve`) is registered in the
 folder of the session; the lock goes when all of these are gone, however the session ends. So nothing that a run
-started can still write when the next run has the lock. The session is told all the time that the controller lives;
-when it hears nothing for SILENCE_SECONDS, or its input ends, it ends what it registered.
+started can still write when the next run has the lock. Beats show the session that the controller lives; after
+SILENCE_SECONDS without one, or when its input ends, it ends what it registered.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from collections.abc import AsyncIterator
 from .. import process, ssh
 from ..errors import Failure
 from ..untrusted import clean
-from . import scripts
+from . import scripts_lock as scripts
 
 BEAT_SECONDS = 15.0
 # How long a second run waits for the first one.
@@ -36,7 +36,7 @@ _NO_FOLDER = "no folder for the session\n"
 
 
 class LastingSession:
-    """A session that holds the lock. `folder` is where on B the processes that work for the run are registered."""
+    """A session that holds the lock. `folder` on the backup server registers the processes that work for the run."""
 
     def __init__(self, master: ssh.Master, child: process.Child, mark: str, folder: str) -> None:
         self.folder = folder
@@ -95,7 +95,7 @@ class LastingSession:
         return ssh.cut_off(self._master.party, doing, how, clean(said))
 
     async def beat(self) -> None:
-        """Tell the session for ever that the controller lives."""
+        """Show the session for ever that the controller lives."""
         while True:
             await asyncio.sleep(BEAT_SECONDS)
             # Between two scripts, or while one runs: never in the middle of one that is being sent.
@@ -107,7 +107,7 @@ def _prolong(limit: asyncio.Timeout, seconds: float) -> None:
 
 
 @contextlib.asynccontextmanager
-async def locked(master: ssh.Master, ledger: str, reserve: str) -> AsyncIterator[LastingSession]:
+async def lasting_session(master: ssh.Master, ledger: str, reserve: str) -> AsyncIterator[LastingSession]:
     """Keep every other run, of this controller or another one, away from the repository whose `ledger` folder this is.
 
     Where the disk is full, the file `reserve` there goes first. On leaving, whatever the run registered has ended, and

@@ -1,4 +1,4 @@
-"""The ledger on C, for a B that gives no shell: a folder for each repository below StateDir, mode 0700.
+"""The ledger on the controller, where the backup server gives no shell: a folder for each repository below StateDir.
 
 It is written whole or not at all, and locked for as long as a run is at work on its repository.
 """
@@ -15,7 +15,6 @@ import time
 from collections.abc import AsyncIterator, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 from .. import files, ssh
 from ..config import Config, Target
@@ -26,7 +25,7 @@ from .history import MOST_KEPT, MOST_READ, Entry, read_history
 from .lasting import LOCK_PATIENCE
 from .record import MOST_LEDGER, Ledger, NewerLedger, load, read
 from .server import HOSTS, IDS, Place, ServerVault, place_of, tag
-from .vault import Found, Surveyed, Vault, Written
+from .vault import Found, RepositoryStatus, Vault, Written
 
 _HINT = "StateDir has to be a folder of its own on this machine, kept between runs, and writable for this user alone"
 _LEDGER, _LOCK, _HISTORY, _GIVEN_UP = "ledger.json", "lock", "history", "given-up"
@@ -34,31 +33,29 @@ _LONGEST_HOLDER = 200
 
 
 @dataclass(frozen=True)
-class LocalVault:
+class LocalVault(Vault):
     """The ledger in `folder`; `ids` has a file for each repository id that ever had one below StateDir.
 
-    Nothing is seen of the repository itself: that it is there is for borg to say.
+    The repository itself is not visible: only borg can say that it is there.
     """
 
-    records: ClassVar[bool] = False
-    registry: ClassVar[str] = ""
     folder: Path
     ids: Path
 
     @contextlib.asynccontextmanager
-    async def held(self) -> AsyncIterator[None]:
+    async def locked(self) -> AsyncIterator[None]:
         """Take the lock of the folder, which goes with this process. Raises Failure, naming the holder."""
-        with self._told("lock the ledger"):
+        with _os_errors_as_failure("lock the ledger"):
             make_private(self.folder)
             descriptor = os.open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "r+", encoding="utf-8", errors="replace") as lock:
-            await self._locked(lock.fileno())
+            await self._flock(lock.fileno())
             lock.truncate()
             lock.write(f"pid {os.getpid()}, since {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}")
             lock.flush()
             yield
 
-    async def _locked(self, descriptor: int) -> None:
+    async def _flock(self, descriptor: int) -> None:
         deadline = time.monotonic() + LOCK_PATIENCE
         while True:
             with contextlib.suppress(BlockingIOError):
@@ -87,18 +84,19 @@ class LocalVault:
     async def await_serve(self) -> None:
         """Nothing to wait for: the end of a serve's answers is its end."""
 
-    async def serve_state(self) -> str:
-        """Return nothing: B tells nothing of its processes."""
-        return ""
+    async def check_anew(self) -> None:
+        """Nothing to do: here every check reads all of the repository."""
 
-    async def look(self) -> Found:
-        """Read the ledger; the repository is there as far as is known when there is one."""
+    async def move(self, repository_id: str, *, to: str) -> None:
+        """Nothing to do: the operator moves it, and the next run records where it is."""
+
+    async def read_evidence(self) -> Found:
         known, damage = self._read()
         given_up = (self.folder / _GIVEN_UP).exists()
         return Found(repository=known is not None, ledger=known, unreadable=damage, given_up=given_up)
 
     def _read(self) -> tuple[Ledger | None, str]:
-        with self._told("read the ledger"):
+        with _os_errors_as_failure("read the ledger"):
             try:
                 with (self.folder / _LEDGER).open("rb") as file:
                     return read(file.read(MOST_LEDGER + 1))
@@ -106,8 +104,8 @@ class LocalVault:
                 return None, ""
 
     async def write(self, ledger: Ledger, *, snapshot: str = "keep", grace: str = "", oldest: str = "") -> Written:
-        """Replace the ledger, on the disk before anything else is done. Nothing of the repository can be kept here."""
-        with self._told("write the ledger"):
+        """Replace the ledger, on the disk before anything else is done. No snapshot can be made here."""
+        with _os_errors_as_failure("write the ledger"):
             make_private(self.folder)
             self._make_ids()
             files.replace(self.ids / ledger.evidence.repository_id, f"{self.folder}\n".encode(), mode=0o600)
@@ -115,23 +113,17 @@ class LocalVault:
             (self.folder / _GIVEN_UP).unlink(missing_ok=True)
         return Written()
 
-    async def set_aside(self) -> str:
-        """Move nothing: B gives no shell."""
-        return ""
-
     async def give_up(self) -> None:
-        """Keep the ledger as `ledger.retired.json`: it holds the key."""
-        with self._told("put the ledger aside"):
+        with _os_errors_as_failure("put the ledger aside"):
             files.replace(self.folder / _GIVEN_UP, b"", mode=0o600)
             with contextlib.suppress(FileNotFoundError):
                 (self.folder / _LEDGER).replace(self.folder / "ledger.retired.json")
 
-    async def survey(self) -> Surveyed:
-        """Read the ledger; of the repository nothing is known but what stands there."""
+    async def read_status(self) -> RepositoryStatus:
         known, damage = self._read()
-        return Surveyed(
+        return RepositoryStatus(
             repository=known is not None,
-            taken=None,
+            size=None,
             transaction=known.evidence.transaction if known else None,
             holder=self._holder(),
             ledger=known,
@@ -141,7 +133,7 @@ class LocalVault:
 
     async def remember(self, entry: Entry) -> None:
         folder = self.folder / _HISTORY
-        with self._told("write the history"):
+        with _os_errors_as_failure("write the history"):
             make_private(folder)
             files.replace(folder / entry.file, entry.dump(), mode=0o600)
             for old in sorted(folder.iterdir())[:-MOST_KEPT]:
@@ -149,33 +141,23 @@ class LocalVault:
 
     async def host_keys(self, keys: Collection[str], *, record: bool) -> frozenset[str]:
         folder, own = self.ids.with_name(HOSTS), tag(str(self.folder))
-        with self._told("look for host keys of other targets"):
+        with _os_errors_as_failure("look for host keys of other targets"):
             make_private(folder)
             others = frozenset(key for key in keys if [f for f in folder.glob(f"{key}.*") if f.suffix != f".{own}"])
             for key in keys if record else ():
                 files.replace(folder / f"{key}.{own}", f"{self.folder}\n".encode(), mode=0o600)
         return others
 
-    async def left_behind(self, config: Config, name: str = "") -> tuple[str, ...]:
-        """Return nothing: what lies below StateDir besides is not looked for."""
-        return ()
-
     def _history(self) -> tuple[Entry, ...]:
-        with self._told("read the history"):
+        with _os_errors_as_failure("read the history"):
             try:
                 newest = sorted((self.folder / _HISTORY).iterdir())[-MOST_READ:]
             except FileNotFoundError:
                 return ()
             return read_history(b"".join(file.read_bytes() for file in newest))
 
-    async def check_anew(self) -> None:
-        """Nothing to do: here every check reads all of it."""
-
-    async def move(self, repository_id: str, *, to: str) -> None:
-        """Nothing to do: it is put into its place by hand, and the next run writes down where that is."""
-
     async def known_place(self, repository_id: str) -> str:
-        with self._told("read the ids of repositories"):
+        with _os_errors_as_failure("read the ids of repositories"):
             self._make_ids()
             try:
                 return clean((self.ids / repository_id).read_bytes())
@@ -200,23 +182,23 @@ class LocalVault:
                 raise
             shutil.rmtree(made)
 
-    @staticmethod
-    @contextlib.contextmanager
-    def _told(what: str) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise Failure(CONTROLLER, f"could not {what}: {error.strerror}: {error.filename}", hint=_HINT) from None
+
+@contextlib.contextmanager
+def _os_errors_as_failure(doing: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise Failure(CONTROLLER, f"could not {doing}: {error.strerror}: {error.filename}", hint=_HINT) from None
 
 
 def vault_of(config: Config, target: Target, master: ssh.Master, place: Place | None = None) -> Vault:
-    """Return where the ledger of a target is kept: on B, at its `place`, or on C where B gives no shell."""
+    """Return where the ledger of a target is kept, on the backup server at its `place` if that gives a shell."""
     at = place or place_of(config, target)
     return local_vault(config, target) if config.sockets else ServerVault(master, at)
 
 
 def local_vault(config: Config, target: Target) -> LocalVault:
-    """Return where the ledger of a target is kept on C."""
+    """Return where the ledger of a target is kept on the controller."""
     root = Path(config.state_dir)
     return LocalVault(root.joinpath(*target.borg_target.sub_dir.strip("/").split("/")), root / IDS)
 

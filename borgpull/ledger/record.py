@@ -1,4 +1,4 @@
-"""The ledger of one repository: the last verified state, and what was going on. JSON on B, read as hostile text.
+"""The ledger of one repository: the last verified state, and what was going on. JSON, read as hostile text.
 
 While the phase is not clean, the stored state stays the truth, and is never replaced by what is found.
 """
@@ -42,6 +42,7 @@ _MOST_NUMBER = 1 << 62
 # What is written by the name of its field, in this order. The first ledgers have but these.
 _FIRST = ["phase", "archive", "started", "cause", "rules", "linked", "size", "files"]
 _PLAIN = [*_FIRST, "taken", "checked", "checking", "target", "check_from", "check_began"]
+_FIELDS = {"linked": "has_hard_links", "taken": "size_before"}
 _NUMBERS = ["stream", "started", "files", "size", "new", "seconds"]
 
 # The last second of the year 9999: no clock shows more.
@@ -59,20 +60,20 @@ class Phase(StrEnum):
     """What was going on when the ledger was written."""
 
     CLEAN = "clean"
-    """The evidence is the repository's state; nobody of ours is at work."""
+    """The evidence is the repository's state; no run is at work."""
     OPEN = "open"
-    """T may be adding the archive named; the evidence is from before."""
-    OWN = "own"
-    """C itself is pruning or compacting; T has no session. The evidence is from before."""
+    """The target may be adding the archive named; the evidence is from before."""
+    MAINTENANCE = "own"
+    """The controller itself prunes or compacts; the target has no session. The evidence is from before."""
     CLOSED = "closed"
-    """The verdict was bad. The evidence is from before T's session; nothing is done until the operator acts."""
+    """The verdict was bad. The evidence is from before the session; nothing is done until the operator acts."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Note:
-    """What is known of an archive: whether its run took it for a backup, why not, and the source paths that it holds.
+    """The state of an archive in retention's terms, why it is no backup, and the source paths that it holds.
 
-    The state is one of those that retention knows; an archive without a note is from before there were any.
+    An archive without a note is from before there were any.
     """
 
     state: ArchiveState
@@ -82,9 +83,9 @@ class Note:
 
 @dataclass(frozen=True, kw_only=True)
 class Hold:
-    """Why nothing is pruned: what is odd, of a source path or of the series (`stream`, empty for the source paths).
+    """Why nothing is pruned: what is odd about a source path or a series (`stream`, empty for the source paths).
 
-    `words` are for people; `since` is when the first archive that is odd so was made, in unix seconds.
+    `words` are for people; `since` is when the first such archive was made, in unix seconds.
     """
 
     oddity: Oddity
@@ -118,15 +119,15 @@ def _hold(row: object) -> Hold:
 
 @dataclass(frozen=True, kw_only=True)
 class Ledger:
-    """The record. Times are unix seconds by C's clock; `archive` is the name that C chose for T's session.
+    """The record. Times are unix seconds by the controller's clock, which also chose the name `archive`.
 
-    `cause` and the broken `rules` are in words, when the phase is CLOSED. `size` and `files` are what the last archive
-    held, in bytes and number: the one honest guess at what the next will. `linked` is false where B's file system
-    has no hard links. `taken` are the bytes that the repository took on B when T's last session began, 0 where that is
-    not known. `checked` is when borg check last passed, 0 for never; `checking`: one began since, and did not pass.
-    `notes` and `facts` are by archive id. Until `expected` what is odd is not held, for the reason `expected_why`;
-    `released` is when its last hold ended. In the phase OWN `intent` has the ids of the archives that C is about to
-    delete; None where that is not known. `target` is its name, where a run has written it down.
+    `cause` and the broken `rules` are in words, when the phase is CLOSED. `size` and `files` are those of the last
+    archive: the one honest guess at the next. `has_hard_links` is about the backup server's file system. `size_before`
+    is the size of the repository there before the target's last session, 0 if unknown. `checked` is when borg check
+    last passed, 0 for never; `checking`: one began since, and did not pass.
+    `notes` and `facts` are by archive id. Until `expected` nothing odd is held, for the reason `expected_why`;
+    `released` is when its last hold ended. In the phase MAINTENANCE `intent` has the ids of the archives to be deleted;
+    None if unknown. `target` is its name, once a run has written it down.
     `check_from` is the segment from which a check goes on that began at `check_began`; 0 where none did, or it found
     damage.
     """
@@ -137,10 +138,10 @@ class Ledger:
     started: Seconds = 0.0
     cause: Clean = ""
     rules: Annotated[Many[Clean], _FirstRules] = ()
-    linked: StrictBool = True
+    has_hard_links: StrictBool = True
     size: _Number = 0
     files: _Number = 0
-    taken: _Number = 0
+    size_before: _Number = 0
     checked: Seconds = 0.0
     checking: StrictBool = False
     notes: SkipValidation[Mapping[str, Note]] = field(default_factory=lambda: MappingProxyType({}))
@@ -155,7 +156,7 @@ class Ledger:
     check_began: Seconds = 0.0
 
     def note(self, archive_id: str) -> Note:
-        """Return what is known of an archive; one from before there were notes counts as good."""
+        """Return the note of an archive; one from before there were notes counts as good."""
         return self.notes.get(archive_id, Note(state=ArchiveState.GOOD))
 
     def is_good(self, archive_id: str) -> bool:
@@ -164,7 +165,7 @@ class Ledger:
     def dump(self) -> bytes:
         record = {
             "version": VERSION,
-            **{name: getattr(self, name) for name in _PLAIN},
+            **{key: getattr(self, _FIELDS.get(key, key)) for key in _PLAIN},
             **_dump_notes(self),
             "intent": None if self.intent is None else sorted(self.intent),
             "facts": _dump_facts(self),
@@ -181,7 +182,7 @@ _Source = Annotated[tuple[_Text, _Text, StrictBool | None, StrictBool | None, Cl
 
 
 class _Facts(BaseModel):
-    """What is known of archives, as it is stored; the last numbers of a row are places in the other lists."""
+    """The facts of archives as they are stored; the last numbers of a row are places in the other lists."""
 
     sources: Many[Many[_Source]]
     keys: Many[ManyOnce[Name]]
@@ -189,7 +190,7 @@ class _Facts(BaseModel):
 
 
 class _Notes(BaseModel):
-    """What is known of archives in one word; the last number of a row is the place of its paths."""
+    """The notes of archives as they are stored; the last number of a row is the place of its paths."""
 
     paths: Many[Many[_Text]] = ()
     notes: Many[tuple[Name, ArchiveState, Clean, _Number]] = ()
@@ -197,7 +198,7 @@ class _Notes(BaseModel):
 
 
 def _dump_notes(ledger: Ledger) -> dict[str, Any]:
-    """Return the notes of archives that are still there; their paths, mostly the same ones, stand once."""
+    """Return the notes of archives that are still there; their paths, mostly the same ones, are stored once."""
     there = {archive.id for archive in ledger.evidence.archives}
     notes = [(id_, note) for id_, note in ledger.notes.items() if id_ in there]
     paths = _places(note.paths for _, note in notes)
@@ -213,9 +214,9 @@ def _places(values: Iterable[_T]) -> dict[_T, int]:
 
 
 def _dump_facts(ledger: Ledger) -> dict[str, Any]:
-    """Return what is known of archives; their sources and keys, mostly the same ones, stand once.
+    """Return the facts of archives; their sources and keys, mostly the same ones, are stored once.
 
-    Of those that are gone the last good ones are kept: a short rule shall not shorten what is compared.
+    The last good ones are kept even of deleted archives: a short retention rule must not shorten the comparison.
     """
     there = {archive.id for archive in ledger.evidence.archives}
     last: Counter[str] = Counter()
@@ -245,7 +246,7 @@ def _read_notes(record: object) -> Mapping[str, Note]:
 
 
 def _read_facts(table: object) -> Mapping[str, Facts]:
-    """Return what is known of archives; nothing where another borgpull writes it down in another way."""
+    """Return the facts of archives; none where another version stores them in another way."""
     try:
         stored: Any = _Facts.model_validate(table)
         found = {
@@ -258,7 +259,7 @@ def _read_facts(table: object) -> Mapping[str, Facts]:
 
 
 def read(text: bytes) -> tuple[Ledger | None, str]:
-    """Read a ledger; of one that is none of ours, None and why. Raises NewerLedger."""
+    """Read a ledger; None and why when it is not one of ours. Raises NewerLedger."""
     try:
         return load(text), ""
     except Unreadable as error:
@@ -266,7 +267,7 @@ def read(text: bytes) -> tuple[Ledger | None, str]:
 
 
 def load(text: bytes) -> Ledger:
-    """Read a ledger. Raises Unreadable when it is none of ours, NewerLedger when a newer borgpull wrote it."""
+    """Read a ledger. Raises Unreadable when it is not one of ours, NewerLedger when a newer borgpull wrote it."""
     if len(text) > MOST_LEDGER:
         raise Unreadable("it is too large")
     try:
@@ -278,7 +279,8 @@ def load(text: bytes) -> Ledger:
         if not record.keys() >= {*_FIRST}:
             raise KeyError
         expected, why = record.get("expected", (0.0, ""))
-        folded = {"notes": _read_notes(record), "facts": _read_facts(record.get("facts"))}
-        return _LEDGER.validate_python(record | folded | {"expected": expected, "expected_why": why})
+        fields = {_FIELDS.get(key, key): value for key, value in record.items()}
+        fields |= {"notes": _read_notes(record), "facts": _read_facts(record.get("facts"))}
+        return _LEDGER.validate_python(fields | {"expected": expected, "expected_why": why})
     except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
         raise Unreadable(f"it is damaged ({type(error).__name__})") from None

@@ -1,6 +1,6 @@
-"""The ledger and the snapshot on B, in the folder ROOT/.borgpull/SUB, which no `borg serve` of T can reach.
+"""The ledger and the snapshot in ROOT/.borgpull/SUB on the backup server, which no `borg serve` of a target can reach.
 
-What changes anything is done in the lasting session that holds the lock; what only looks may do without.
+What changes anything runs in the lasting session that holds the lock; what only reads may do without.
 """
 
 from __future__ import annotations
@@ -12,31 +12,29 @@ import hashlib
 import io
 import json
 import posixpath
-import re
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
 from .. import process, ssh
 from ..borg.failure import system_of_server
-from ..borg.hints import HEAD
 from ..config import Config, Target
 from ..errors import BACKUP_SERVER, Failure
-from ..guard import Evidence, File
-from . import scripts
-from .history import MOST_KEPT, MOST_READ, Entry, read_history
-from .lasting import LastingSession, locked
-from .record import Ledger, read
-from .vault import SEGMENT, Found, Space, Surveyed, Written
+from ..guard import Evidence
+from ..guard.hints import HEAD
+from . import scripts_lock, scripts_read, scripts_write
+from .history import MOST_KEPT, MOST_READ, Entry
+from .lasting import LastingSession, lasting_session
+from .record import Ledger
+from .scripts_read import lines_of, names_in_grace, number_of, read_found, read_segments, read_space, read_status
+from .vault import Found, RepositoryStatus, Vault, Written
 
 FOLDER = ".borgpull"
 # No SubDir begins with this.
 IDS = f"{FOLDER}/ids"
 GRACE = "grace"
-# The name of a state in Grace is the time at which it was kept: such names sort by time.
-_KEPT = re.compile(r"[0-9]{4}(?:-[0-9]{2}){2}T[0-9]{2}(?::[0-9]{2}){2}Z", re.ASCII)
 HOSTS = "hosts"
-# Of ten thousand segments the evidence is about 100 kB. Hints are cut off on B, and there are two at the most.
+# Of ten thousand segments the evidence is about 100 kB. Hints are cut off there, and there are two at most.
 MOST_EVIDENCE = 4 * HEAD
 _SECONDS = 300.0
 # What an earlier rollback left is removed first, which may be terabytes.
@@ -45,15 +43,12 @@ _SHORT_SECONDS = 10.0
 _SURVEY_SECONDS = 120.0
 # How long a `borg serve` whose client has gone may take to commit or drop what it holds.
 SERVE_PATIENCE = 60
-_RECORD = re.compile(r"config|nonce|(hints|integrity)\.[0-9]{1,10}", re.ASCII)
-# The longest number of a transaction or of kilobytes that is read.
-_LONGEST = 15
 _R = TypeVar("_R")
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a repository and its ledger lie on B, and the folder with a file for each repository id of its RootDir."""
+    """Where a repository and its ledger lie, and the folder with a file for each repository id below its RootDir."""
 
     repository: str
     ledger: str
@@ -74,10 +69,11 @@ def place_of(config: Config, target: Target) -> Place:
 
 
 async def check_root(master: ssh.Master, config: Config) -> bool:
-    """Tell whether there ever was a ledger below RootDir. Raises Failure when it is no mount point but has to be."""
+    """Tell whether there ever was a ledger below RootDir. Raises Failure when it is no mount point but must be."""
     must = "yes" if config.root_dir_must_be_mount else ""
     with _system_named():
-        answer = await ssh.ask(master, scripts.ROOT, config.root_dir, must, doing="look at RootDir", seconds=_SECONDS)
+        words = (config.root_dir, must)
+        answer = await ssh.ask(master, scripts_read.ROOT, *words, doing="look at RootDir", seconds=_SECONDS)
     if "unmounted" in answer.parts:
         raise Failure(
             BACKUP_SERVER,
@@ -93,10 +89,10 @@ def place_in_grace(place: Place, name: str) -> Place:
     return Place(folder, folder, place.ids)
 
 
-class ServerVault:
-    """The ledger of one repository on B, over the connection `master`."""
+class ServerVault(Vault):
+    """The ledger of one repository on the backup server, over the connection `master`."""
 
-    records: ClassVar[bool] = True
+    shows_records: ClassVar[bool] = True
 
     def __init__(self, master: ssh.Master, place: Place) -> None:
         self.place = place
@@ -108,10 +104,10 @@ class ServerVault:
         return self._session.folder if self._session else ""
 
     @contextlib.asynccontextmanager
-    async def held(self) -> AsyncIterator[None]:
+    async def locked(self) -> AsyncIterator[None]:
         """Hold the lock. Raises Failure, naming the holder, when another run does not end in time."""
         with _system_named():
-            async with locked(self._master, self.place.ledger, self.place.reserve) as session:
+            async with lasting_session(self._master, self.place.ledger, self.place.reserve) as session:
                 self._session = session
                 try:
                     yield
@@ -124,23 +120,23 @@ class ServerVault:
         Raises Failure when even that does not end it.
         """
         if self._session is not None:
-            script = f'{scripts.AWAIT_SERVE}await_serve "$1" || :\n'
+            script = f'{scripts_lock.AWAIT_SERVE}await_serve "$1" || :\n'
             self._refuse_serving(await self._ask(script, str(SERVE_PATIENCE), doing="wait for borg serve"))
 
     async def serve_state(self) -> str:
         if self._session is None:
             return ""
         try:
-            answer = await self._ask(scripts.SERVE_STATE, doing="look at borg serve", seconds=_SHORT_SECONDS)
+            answer = await self._ask(scripts_lock.SERVE_STATE, doing="look at borg serve", seconds=_SHORT_SECONDS)
         except Failure:
             return ""
         return answer.text("state")
 
-    async def look(self) -> Found:
-        """Look, once no `borg serve` of this run is at work there any more."""
-        doing, script = "look at the repository", scripts.LOOK
+    async def read_evidence(self) -> Found:
+        """Read, once no `borg serve` of this run is at work there any more."""
+        doing, script = "look at the repository", scripts_read.LOOK
         if self._session is not None:
-            script = f'{scripts.AWAIT_SERVE}await_serve "$4" || exit 0\n{script}'
+            script = f'{scripts_lock.AWAIT_SERVE}await_serve "$4" || exit 0\n{script}'
         place = (self.place.repository, self.place.ledger, str(HEAD), str(SERVE_PATIENCE))
         answer = await self._ask(script, *place, doing=doing, most=MOST_EVIDENCE)
         self._refuse_serving(answer)
@@ -148,7 +144,7 @@ class ServerVault:
 
     async def write(self, ledger: Ledger, *, snapshot: str = "keep", grace: str = "", oldest: str = "") -> Written:
         answer = await self._ask(
-            scripts.WRITE,
+            scripts_write.WRITE,
             self.place.repository,
             self.place.ledger,
             snapshot,
@@ -161,21 +157,20 @@ class ServerVault:
             stdin=ledger.dump(),
             doing="write the ledger",
         )
-        kilobytes = _number(answer.text("kilobytes").split(" ")[0])
+        kilobytes = number_of(answer.text("kilobytes").split(" ")[0])
         return Written(
-            linked="links" not in answer.parts,
-            taken=(kilobytes or 0) * 1024,
-            clock=float(_number(answer.text("clock")) or 0),
+            has_hard_links="links" not in answer.parts,
+            size=(kilobytes or 0) * 1024,
+            clock=float(number_of(answer.text("clock")) or 0),
             space=read_space(answer),
         )
 
     async def give_up(self) -> None:
-        """Keep the ledger as `ledger.retired.json`."""
-        await self._ask(scripts.GIVE_UP, self.place.ledger, doing="put the ledger aside")
+        await self._ask(scripts_write.GIVE_UP, self.place.ledger, doing="put the ledger aside")
 
     async def set_aside(self) -> str:
         answer = await self._ask(
-            scripts.SET_ASIDE, self.place.repository, self.place.ledger, doing="set a half-made repository aside"
+            scripts_write.SET_ASIDE, self.place.repository, self.place.ledger, doing="set a half-made repository aside"
         )
         if other := answer.text("other"):
             raise Failure(
@@ -185,15 +180,15 @@ class ServerVault:
             )
         return answer.text("aside")
 
-    async def survey(self) -> Surveyed:
+    async def read_status(self) -> RepositoryStatus:
         place = (self.place.repository, self.place.ledger, str(MOST_READ))
         doing = "look at the ledger"
-        answer = await self._ask(scripts.SURVEY, *place, doing=doing, seconds=_SURVEY_SECONDS, most=MOST_EVIDENCE)
-        return self._read(read_surveyed, answer, doing)
+        answer = await self._ask(scripts_read.SURVEY, *place, doing=doing, seconds=_SURVEY_SECONDS, most=MOST_EVIDENCE)
+        return self._read(read_status, answer, doing)
 
     async def remember(self, entry: Entry) -> None:
         words = (self.place.ledger, entry.file, str(MOST_KEPT))
-        await self._ask(scripts.REMEMBER, *words, stdin=entry.dump(), doing="write the history")
+        await self._ask(scripts_write.REMEMBER, *words, stdin=entry.dump(), doing="write the history")
 
     def at(self, place: Place) -> ServerVault:
         """Return the vault of another place, within the session of this one."""
@@ -204,47 +199,47 @@ class ServerVault:
     async def left_behind(self, config: Config, name: str = "") -> tuple[str, ...]:
         ask = functools.partial(self._ask, doing="look for other ledgers", most=MOST_EVIDENCE)
         below = posixpath.join(self.place.ledger.partition(f"/{FOLDER}/")[0], FOLDER)
-        lines = _lines(await ask(scripts.PLACES, self.place.ids), "places")
+        lines = lines_of(await ask(scripts_read.PLACES, self.place.ids), "places")
         # RootDir may have been moved since.
         ever = {posixpath.join(below, place) for line in lines if (place := line.partition(f"/{FOLDER}/")[2])}
         places = sorted(ever - {place_of(config, target).ledger for target in config.targets})
         text = "".join(f"{place}\n" for place in places).encode("utf-8", "surrogateescape")
         # However it writes JSON.
         needles = [f'"target":{json.dumps(name, ensure_ascii=each)}' if name else "" for each in (True, False)]
-        return tuple(_lines(await ask(scripts.LEDGERS, *needles, stdin=text), "ledgers")) if places else ()
+        return tuple(lines_of(await ask(scripts_read.LEDGERS, *needles, stdin=text), "ledgers")) if places else ()
 
     async def check_anew(self) -> None:
-        await self._ask(scripts.CHECK_ANEW, self.place.repository, doing="begin the check anew")
+        await self._ask(scripts_write.CHECK_ANEW, self.place.repository, doing="begin the check anew")
 
     async def move(self, repository_id: str, *, to: str) -> None:
         hosts, was = self._hosts, tag(await self.known_place(repository_id))
         words = (self.place.ledger, to, self.place.ids, repository_id, hosts, was, tag(to))
-        await self._ask(scripts.MOVE, *words, doing="move the ledger")
+        await self._ask(scripts_write.MOVE, *words, doing="move the ledger")
 
     @property
     def _hosts(self) -> str:
         return posixpath.join(posixpath.dirname(self.place.ids), HOSTS)
 
     async def known_place(self, repository_id: str) -> str:
-        answer = await self._ask(scripts.FIND_ID, self.place.ids, repository_id, doing="look for its ledger")
+        answer = await self._ask(scripts_write.FIND_ID, self.place.ids, repository_id, doing="look for its ledger")
         place = answer["place"]
         return (answer.text("place") or self.place.ids) if place.there else ""
 
     async def host_keys(self, keys: Collection[str], *, record: bool) -> frozenset[str]:
         words = (self._hosts, tag(self.place.ledger), self.place.ledger if record else "", *keys)
-        answer = await self._ask(scripts.HOST_KEYS, *words, doing="look for host keys of other targets")
+        answer = await self._ask(scripts_write.HOST_KEYS, *words, doing="look for host keys of other targets")
         return frozenset(key for key in keys if f"other.{key}" in answer.parts)
 
     async def grace(self, *, drop: bool = False) -> tuple[str, ...]:
         """Return the names of the states that are kept, the oldest first; `drop` removes them then."""
         words = (self.place.ledger, "drop" if drop else "")
-        answer = await self._ask(scripts.GRACE, *words, doing="look at Grace", seconds=_RESTORE_SECONDS)
-        return _names_in_grace(answer)
+        answer = await self._ask(scripts_write.GRACE, *words, doing="look at Grace", seconds=_RESTORE_SECONDS)
+        return names_in_grace(answer)
 
     async def segments(self, wanted: Collection[int]) -> tuple[set[int], bool]:
         """Return which of the segments `wanted` a rollback can use, and whether they lie in a snapshot."""
         place = (self.place.repository, self.place.ledger)
-        answer = await self._ask(scripts.SEGMENTS, *place, doing="look for its segments", most=MOST_EVIDENCE)
+        answer = await self._ask(scripts_read.SEGMENTS, *place, doing="look for its segments", most=MOST_EVIDENCE)
         return read_segments(answer, wanted)
 
     async def restore(self, evidence: Evidence, *, linked: bool, kept: bool, rebuild: bool) -> None:
@@ -254,7 +249,7 @@ class ServerVault:
         Grace: else it stays beside the ledger. With `rebuild` borg's own records are not put back: it makes them anew.
         """
         await self._ask(
-            scripts.RESTORE_LINKED if linked else scripts.RESTORE_UNLINKED,
+            scripts_write.RESTORE_LINKED if linked else scripts_write.RESTORE_UNLINKED,
             self.place.repository,
             self.place.ledger,
             str(evidence.transaction),
@@ -284,8 +279,8 @@ class ServerVault:
         if pid := answer.text("serving"):
             raise Failure(
                 self._master.party,
-                f"a borg serve of an earlier session cannot be ended (pid {pid})",
-                hint="it waits for a disk that does not answer: look at the disks of B",
+                f"could not end a borg serve of an earlier session (pid {pid})",
+                hint="it waits for a disk that does not answer: check the disks of the backup server",
             )
 
     def _read(self, reader: Callable[[ssh.Answer], _R], answer: ssh.Answer, doing: str) -> _R:
@@ -296,95 +291,13 @@ class ServerVault:
 
 
 def tag(ledger: str) -> str:
-    """Return what stands for the folder of a ledger in the name of a file."""
+    """Return the folder of a ledger as it is written in the name of a file."""
     return hashlib.sha256(ledger.encode("utf-8", "surrogateescape")).hexdigest()[:16]
-
-
-def read_found(answer: ssh.Answer) -> Found:
-    """Read the answer of the script LOOK. Raises Incomplete."""
-    known, damage = _ledger(answer)
-    there = answer["repository"].data
-    # What was not listed was not there, but a list there has to be.
-    if odd := answer.text("odd"):
-        raise Failure(
-            BACKUP_SERVER,
-            f"the `data` of its repository is no folder: {odd}",
-            hint="mount the disk there that holds it, or move the whole repository: no proof follows a link",
-        )
-    listed = answer["names"].data if there == b"folder" else b""
-    named = {name for name in listed.decode("ascii", "replace").split() if _RECORD.fullmatch(name)}
-    return Found(
-        repository=there != b"nothing",
-        ledger=known,
-        unreadable=damage,
-        files={name: _file(answer, name) for name in sorted(named)}
-        | {name: File(plain=True, data=part.data) for name, part in answer.parts.items() if name.startswith("last.")},
-        numbers=answer["segments"].data if there == b"folder" else b"",
-        given_up=answer.text("given-up") == "file",
-    )
-
-
-def _lines(answer: ssh.Answer, name: str) -> list[str]:
-    return [line for line in answer[name].data.decode("utf-8", "surrogateescape").split("\n") if line]
-
-
-def _file(answer: ssh.Answer, name: str) -> File:
-    part = answer[name]
-    if part.kind == "nothing":
-        raise ssh.Incomplete(f"{name} went while it looked")
-    return File(plain=part.kind == "file", data=part.data)
-
-
-def read_surveyed(answer: ssh.Answer) -> Surveyed:
-    """Read the answer of the script SURVEY. Raises Incomplete."""
-    known, damage = _ledger(answer)
-    there = answer["repository"].data
-    names = answer["names"].data.decode("ascii", "replace").split() if there == b"folder" else []
-    transactions = [number for name in names if name.startswith("hints.") if (number := _number(name[6:])) is not None]
-    taken, beside = (None if kilobytes is None else kilobytes * 1024 for kilobytes in _kilobytes(answer))
-    return Surveyed(
-        repository=there != b"nothing",
-        taken=taken,
-        grace=_names_in_grace(answer),
-        grace_taken=beside,
-        transaction=max(transactions, default=None),
-        holder=answer.text("held"),
-        space=read_space(answer),
-        ledger=known,
-        unreadable=damage,
-        history=read_history(answer.parts["history"].data) if "history" in answer.parts else (),
-    )
-
-
-def _kilobytes(answer: ssh.Answer) -> tuple[int | None, int | None]:
-    """Return what `du` counted of the repository, and of Grace what it does not share with it."""
-    said = answer.parts["kilobytes"].data if "kilobytes" in answer.parts else b""
-    lines = [*said.decode("ascii", "replace").splitlines(), "", ""]
-    return _number(lines[0].split("\t")[0]), _number(lines[1].split("\t")[0])
-
-
-def _names_in_grace(answer: ssh.Answer) -> tuple[str, ...]:
-    names = answer.parts["grace"].data.decode("ascii", "replace").split() if "grace" in answer.parts else []
-    return tuple(sorted(name for name in names if _KEPT.fullmatch(name)))
-
-
-def read_segments(answer: ssh.Answer, wanted: Collection[int]) -> tuple[set[int], bool]:
-    """Read the answer of the script SEGMENTS; only what is wanted is kept, however many files there are."""
-    said = answer.parts["segments"].data if "segments" in answer.parts else b""
-    there = {number for name in SEGMENT.finditer(said) if (number := int(name[0])) in wanted}
-    return there, "linked" in answer.parts
-
-
-def _ledger(answer: ssh.Answer) -> tuple[Ledger | None, str]:
-    part = answer["ledger"]
-    if part.kind == "nothing":
-        return None, ""
-    return read(part.data) if part.kind == "text" else (None, f"it is no file: {part.kind}")
 
 
 def _commit_of(evidence: Evidence) -> str:
     """Return the place of the segment of the last commit, "" where it holds more than that."""
-    per_folder = _number(dict(evidence.settings).get("segments_per_dir", ""))
+    per_folder = number_of(dict(evidence.settings).get("segments_per_dir", ""))
     last = evidence.transaction
     return "" if not per_folder or evidence.live.get(last) else f"data/{last // per_folder}/{last}"
 
@@ -398,22 +311,9 @@ def config_text(evidence: Evidence) -> bytes:
     return text.getvalue().encode()
 
 
-def read_space(answer: ssh.Answer) -> Space | None:
-    """Read what is free and how large the index is; a file system without figures says that it has no block at all."""
-    disk, _, said = answer.text("space").partition(" ")
-    match [_number(word) for word in said.split()]:
-        case [int(blocks), int(free), int(size)] if blocks:
-            return Space(disk=disk, free=free * size, index=_number(answer.text("index").strip()) or 0)
-    return None
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= _LONGEST else None
-
-
 @contextlib.contextmanager
 def _system_named() -> Iterator[None]:
-    """Name what the system of B said, where that is known: waiting does not help then."""
+    """Name an error of the backup server's system where it is known: waiting does not help then."""
     try:
         yield
     except ssh.ScriptFailed as failed:

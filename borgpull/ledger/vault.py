@@ -1,6 +1,7 @@
-"""Where what is known of one repository is kept: on B beside the repository, or on C where B gives no shell.
+"""Where the record of one repository is kept: on the backup server, or on the controller where that gives no shell.
 
-On B more can be seen than a ledger: Borg's own records of the repository. And only there is a snapshot, and a way back.
+On the backup server more is visible than a ledger: Borg's own records of the repository. And only there is a snapshot,
+and a way back.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from collections.abc import Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Protocol
+from typing import ClassVar, Protocol
 
-from ..borg.hints import MOST_SEGMENTS
 from ..config import Config
-from ..guard import File, Unreadable
+from ..guard import File, Records, Unreadable, read_records
+from ..guard.hints import MOST_SEGMENTS
 from .history import Entry
 from .record import Ledger
 
@@ -27,8 +28,8 @@ class Found:
     """What lies there now. `files` are `config`, `nonce`, `hints.*` and `integrity.*` of the repository, and `last.N`
     the first bytes of the segment that a transaction ends with; empty without one.
 
-    `numbers` names the files in its `data`; `unreadable` says why there is a ledger that cannot be read. `given_up`
-    tells that the operator gave up what was there: a new repository may be made.
+    `numbers` names the files in its `data`; `unreadable` says why a ledger cannot be read. With `given_up` the operator
+    gave up what was there, and a new repository may be made.
     """
 
     repository: bool
@@ -45,10 +46,15 @@ class Found:
             raise Unreadable("there are more segment files than Borg makes")
         return frozenset(int(number) for number in SEGMENT.findall(self.numbers))
 
+    @property
+    def records(self) -> Records:
+        """Return Borg's own records of the repository. Raises Unreadable."""
+        return read_records(self.files, segments=self.segments)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Space:
-    """What is free of the repository's file system, `disk` by its id, and how large its index is, both in bytes."""
+    """What is free on the repository's file system, whose id is `disk`, and the size of its index, both in bytes."""
 
     disk: str = ""
     free: int
@@ -56,17 +62,17 @@ class Space:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Surveyed:
-    """What was seen. `taken` are the repository's bytes on B, `transaction` its last one, None where there is none.
+class RepositoryStatus:
+    """What was seen, `size` in bytes; `transaction` is the last one, None without any.
 
-    `grace` are the names of the states that are kept, the oldest first; they take `grace_taken` bytes more.
+    `grace` are the names of the states that are kept, the oldest first; they take `grace_size` bytes more.
 
-    `holder` says who is at work on it now; `space` is None where nobody tells it; `history` has the newest entries, the
-    newest last. `unreadable` says why there is a ledger that cannot be read.
+    `holder` is who is at work on it now; `space` is None if unknown; `history` has the newest entries, the newest last.
+    `unreadable` says why a ledger cannot be read.
     """
 
     repository: bool
-    taken: int | None
+    size: int | None
     transaction: int | None
     holder: str
     ledger: Ledger | None
@@ -74,48 +80,48 @@ class Surveyed:
     space: Space | None = None
     history: tuple[Entry, ...] = ()
     grace: tuple[str, ...] = ()
-    grace_taken: int | None = None
+    grace_size: int | None = None
 
 
 @dataclass(frozen=True)
 class Written:
-    """What was seen while the ledger was written: whether hard links can be made, and the repository's bytes.
+    """What the host reported while it wrote the ledger: whether it makes hard links, and the repository's bytes.
 
-    Both are seen when a snapshot is made, and only then. `clock` is that of the host, in unix seconds, 0 if unknown;
-    `space` is None where nobody tells it.
+    Both only when a snapshot is made. `clock` is that of the host, in unix seconds, 0 if unknown; `space` is None if
+    unknown.
     """
 
-    linked: bool = True
-    taken: int = 0
+    has_hard_links: bool = True
+    size: int = 0
     clock: float = 0.0
     space: Space | None = None
 
 
 class Vault(Protocol):
-    """The ledger of one repository. `records` tells whether Borg's own records can be seen there too.
+    """The ledger of one repository. Each method raises Failure when it cannot do what it should.
 
-    Each method raises Failure when what it does cannot be done.
+    Borg's own records are visible, `shows_records`, on a backup server with a shell; only there a snapshot can be made.
     """
 
-    @property
-    def records(self) -> bool:
-        """Tell whether Borg's records can be seen, and a snapshot be made."""
+    shows_records: ClassVar[bool] = False
 
     @property
     def registry(self) -> str:
-        """Return the folder on B in which each `borg serve` of this run is registered, "" for none."""
+        """Return the folder on the backup server that registers each `borg serve` of this run, "" for none."""
+        return ""
 
-    def held(self) -> AbstractAsyncContextManager[None]:
+    def locked(self) -> AbstractAsyncContextManager[None]:
         """Keep every other run away for as long as the context lasts."""
 
     async def await_serve(self) -> None:
         """Wait until no `borg serve` of this run is at work any more."""
 
     async def serve_state(self) -> str:
-        """Return the state of T's `borg serve` as /proc names it ("T" is stopped, "D" waits for a disk), or ""."""
+        """Return the state of the target's `borg serve` as in /proc ("T": stopped, "D": waits for a disk), or ""."""
+        return ""
 
-    async def look(self) -> Found:
-        """Return the ledger, and what can be seen of the repository."""
+    async def read_evidence(self) -> Found:
+        """Return the ledger, and what is visible of the repository."""
 
     async def write(self, ledger: Ledger, *, snapshot: str = "keep", grace: str = "", oldest: str = "") -> Written:
         """Store the ledger; `snapshot` is "make" (before the ledger is replaced), "keep" or "drop" (after it).
@@ -125,16 +131,17 @@ class Vault(Protocol):
         """
 
     async def give_up(self) -> None:
-        """Put the ledger aside, if there is one, and write down that a new repository may be made here."""
+        """Put the ledger aside as `ledger.retired.json`, for it holds the key; a new repository may be made then."""
 
     async def set_aside(self) -> str:
-        """Move what a `borg init` left that was cut off out of the way; return where to, "" where that cannot be done.
+        """Move what an interrupted `borg init` left out of the way; return where to, "" where that is impossible.
 
         Raises Failure, too, when it holds anything else.
         """
+        return ""
 
-    async def survey(self) -> Surveyed:
-        """Tell how things stand: takes no lock, waits for nobody, and changes nothing."""
+    async def read_status(self) -> RepositoryStatus:
+        """Return what is visible without the lock; waits for nobody, and changes nothing."""
 
     async def remember(self, entry: Entry) -> None:
         """Add to the history, with or without the lock."""
@@ -143,13 +150,14 @@ class Vault(Protocol):
         """Return which of these fingerprints of host keys other targets have; `record` puts them on record here."""
 
     async def left_behind(self, config: Config, name: str = "") -> tuple[str, ...]:
-        """Return the folders of ledgers that belong to no target of the config; with a name those of a target of it."""
+        """Return the folders of ledgers that belong to no target of the config, or once belonged to the target."""
+        return ()
 
     async def check_anew(self) -> None:
         """Have a check in parts begin from the first segment."""
 
     async def move(self, repository_id: str, *, to: str) -> None:
-        """Put the ledger and what is kept with it into the folder `to`, and write down that it lies there."""
+        """Move the ledger and what is kept with it into the folder `to`, and record that place."""
 
     async def known_place(self, repository_id: str) -> str:
         """Return where the ledger of a repository id lies, or once lay; "" when it never had one."""

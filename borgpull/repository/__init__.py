@@ -2,9 +2,9 @@
 
 from .archives import VerifiedArchives, archives_of, each_item, no_such_path
 from .context import RunContext, TargetContext
-from .grace import begin_return, drop_grace, kept_at, kept_states, state_at
-from .holds import expect, held_case, release
-from .key_export import file_key, paper_key
+from .evidence import verified_key
+from .grace import begin_rollback, drop_grace, kept_at, kept_states, state_at
+from .holds import expect, held_lines, odd_archives, open_ledger, release
 from .maintenance import explained
 from .moved import follow_moved
 from .passthrough import Changes, Passthrough

@@ -1,6 +1,6 @@
-"""The archives of one target as they are read on C: which there are, which one is meant, and what is in it.
+"""The archives of one target as the controller reads them: which there are, which one is meant, and what is in it.
 
-Takes no run lock and changes nothing: a closed repository can be read, and whoever reads it is told that it is closed.
+Takes no run lock and changes nothing: a closed repository can be read, with a warning.
 """
 
 from __future__ import annotations
@@ -12,15 +12,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from .. import guard, process
-from ..borg import archive_names
 from ..borg import command as borg_command
 from ..borg.items import read_item
-from ..errors import BACKUP_SERVER, CONTROLLER, Failure, UsageError
+from ..errors import BACKUP_SERVER, CONTROLLER, Failure, UsageError, command_line
 from ..events import Step
 from ..guard import Archive, Unreadable
 from ..ledger import Ledger, Phase
 from ..results import Closed, Item, ListedArchive
-from ..retention import ArchiveState, series_of
+from ..retention import ArchiveState, is_checkpoint, is_main, series_of, stream_of
 from ..untrusted import clean
 from .context import TargetContext
 from .verification import recovery_hint
@@ -33,7 +32,7 @@ _LONGEST_LINE = 256 * 1024
 
 @dataclass(frozen=True, kw_only=True)
 class VerifiedArchives:
-    """The archives of a target, the oldest first, and what is known of its repository: nothing where no run ended.
+    """The archives of a target, the oldest first, and its ledger if a run ever ended.
 
     `foreign` of them are not borgpull's, and are never pruned.
     """
@@ -56,97 +55,77 @@ class VerifiedArchives:
         return tuple(self.entry(archive) for archive in self.archives)
 
     def entry(self, archive: Archive) -> ListedArchive:
+        note = self.known.note(archive.id) if self.known else None
+        why = () if note is None or note.state is ArchiveState.GOOD else (note.state.value, note.reason)
         return ListedArchive(
             name=archive.name,
             archive_id=archive.id,
             start=archive.seconds,
-            verified=self.verified(archive),
-            unfinished=borg_command.is_checkpoint(archive.name),
-            aside=self.aside(archive),
+            verified=None if self.known is None else archive in self.known.evidence.archives,
+            unfinished=is_checkpoint(archive.name),
+            aside=": ".join(filter(None, why)),
         )
 
-    def aside(self, archive: Archive) -> str:
-        """Return why an archive counts as no backup, "" when it counts as one."""
-        note = self.known.note(archive.id) if self.known else None
-        if note is None or note.state is ArchiveState.GOOD:
-            return ""
-        return ": ".join(filter(None, (note.state.value, note.reason)))
-
-    def verified(self, archive: Archive) -> bool | None:
-        """Tell whether an archive is one of those that were verified; None where nothing was."""
-        return None if self.known is None else archive in self.known.evidence.archives
-
     def chosen(self, wanted: str) -> Archive:
-        """Return the archive of this name or id. `latest` is the newest good one that was verified.
+        """Return the archive of this name or id; a name also as it is shown, without what could move a cursor.
 
-        It is of the source paths; the newest of a stream is `@` and the name of the stream. A name is also known as it
-        is shown, without what could move a cursor. Raises UsageError.
+        `latest` is the newest good one of the source paths that was verified, `@STREAM` that of a stream. Raises
+        UsageError.
         """
-        if wanted == LATEST:
-            return self._wanted("")
         for name in (lambda each: each.name, lambda each: each.id, lambda each: clean(each.name)):
-            if found := [archive for archive in self.archives if name(archive) == wanted]:
+            if wanted != LATEST and (found := [archive for archive in self.archives if name(archive) == wanted]):
                 return found[-1]
-        streams = {archive_names.stream_of(archive.name) for archive in self.archives} - {""}
-        if wanted in {f"@{stream}" for stream in streams}:
-            return self._wanted(wanted[1:])
+        streams = {f"@{stream_of(archive.name)}" for archive in self.archives} - {"@"}
+        if wanted in streams | {LATEST}:
+            try:
+                return self.newest(wanted.removeprefix(LATEST).removeprefix("@"))
+            except Failure as failure:
+                raise UsageError(str(failure), hint=failure.hint) from None
         names = [clean(archive.name) for archive in self.archives]
         close = difflib.get_close_matches(wanted, names, n=1) or names[-1:]
         there = f"there is {close[0]}; " if close else ""
         raise UsageError(
-            f"{self.party} has no archive {clean(wanted)!r}", hint=f"{there}`borgpull list {self.target}` lists them"
+            f"{self.party} has no archive {clean(wanted)!r}",
+            hint=f"{there}{command_line('list', self.target)} lists them",
         )
 
-    def _wanted(self, stream: str) -> Archive:
-        try:
-            return self.newest(stream)
-        except Failure as failure:
-            raise UsageError(str(failure), hint=failure.hint) from None
-
-    def _is_main(self, archive: Archive) -> bool:
-        # Of a repository that no run has taken over nobody knows how its archives are named.
-        return archive_names.is_main(archive.name) or (self.known is None and not archive.name.startswith("@"))
-
     def newest(self, stream: str = "") -> Archive:
-        """Return the newest archive of a stream, or the source paths, that was verified, and is no checkpoint.
+        """Return the newest good archive of a stream, or of the source paths, that was verified.
 
         Raises Failure when there is none.
         """
-        whole = [
-            archive
-            for archive in self.archives
-            if not borg_command.is_checkpoint(archive.name)
-            and not self.aside(archive)
-            and (archive_names.stream_of(archive.name) == stream if stream else self._is_main(archive))
-        ]
-        good = [archive for archive in whole if self.verified(archive) is not False]
+        series = [each for each in self.archives if (stream_of(each.name) == stream if stream else self._is_main(each))]
+        entries = [(each, self.entry(each)) for each in series]
+        whole = [(each, entry) for each, entry in entries if not entry.unfinished and not entry.aside]
+        good = [each for each, entry in whole if entry.verified is not False]
         if not good:
             why = "none of its archives was verified" if whole else "it has no archive yet"
-            hint = f"`borgpull list {self.target}` lists them: name one" if whole else "`borgpull run` makes one"
+            hint = f"{command_line('list', self.target)} lists them: name one" if whole else "`borgpull run` makes one"
             raise Failure(self.party, why, hint=hint)
         return max(good, key=lambda archive: (archive.seconds, archive.name))
+
+    def _is_main(self, archive: Archive) -> bool:
+        # Before a run has taken the repository over, its archives may have any name.
+        return is_main(archive.name) or (self.known is None and not archive.name.startswith("@"))
 
 
 async def archives_of(context: TargetContext) -> VerifiedArchives:
     """Return the archives of a target. Raises Failure when its repository cannot be read."""
-    seen = await context.vault.survey()
+    seen = await context.vault.read_status()
     listed = await context.reading(Step.INSPECT, borg_command.list_archives())
     if listed.status != 0:
         failure = listed.failure(CONTROLLER, "list")
         if seen.holder and f"pid {os.getpid()}," not in seen.holder:
             cause = f"a run is at work on its repository: {seen.holder}"
             raise context.failure(cause, hint="wait until it has ended", transient=True)
-        if seen.ledger is None or not listed.speaks_against_repository:
-            raise failure
-        raise Failure(
-            failure.party,
-            failure.cause,
-            hint=f"{failure.hint}; {recovery_hint(context.target.name, rollback=context.vault.records)}",
-        )
+        if seen.ledger and listed.speaks_against_repository:
+            ways = recovery_hint(context.target.name, rollback=context.vault.shows_records)
+            failure.hint = f"{failure.hint}; {ways}"
+        raise failure
     try:
         archives = guard.read_archives(listed.stdout)
     except Unreadable as error:
-        raise Failure(BACKUP_SERVER, str(error), hint="run it again with -v to see all that borg said") from None
+        raise Failure(BACKUP_SERVER, str(error), hint="run it again with -v to see all of borg's output") from None
     streams = [stream.name for stream in context.target.streams]
     return VerifiedArchives(
         target=context.target.name,
@@ -161,11 +140,11 @@ async def each_item(
     context: TargetContext,
     archive: Archive,
     patterns: tuple[str, ...],
-    take: Callable[[Item], Awaitable[None]],
+    on_item: Callable[[Item], Awaitable[None]],
     *,
     hashes: bool = False,
 ) -> None:
-    """Give each item of an archive that matches `patterns` (all, without one) to `take`, which must not raise.
+    """Call `on_item`, which must not raise, with each item of an archive that matches `patterns`, or with all.
 
     With `hashes` all of its data is read. Raises Failure when it cannot be read to its end.
     """
@@ -175,7 +154,7 @@ async def each_item(
         nonlocal odd
         async for line in process.lines(stdout, longest=_LONGEST_LINE):
             if item := read_item(line):
-                await take(item)
+                await on_item(item)
             else:
                 odd += 1
         return b""
@@ -184,8 +163,9 @@ async def each_item(
     (await context.reading(Step.INSPECT, arguments, read=read)).or_raise(CONTROLLER, "list")
     if odd:
         raise context.failure(
-            f"{odd} items of the archive {clean(archive.name)} are none that borg writes",
-            hint="its borg is not the program it should be; `borgpull list` shows older archives",
+            f"the archive {clean(archive.name)} contains entries that borg would never write ({odd})",
+            hint=f"its borg is not the program it should be; {command_line('list', context.target.name)} shows older "
+            "archives",
         )
 
 
@@ -193,5 +173,5 @@ def no_such_path(context: TargetContext, archive: Archive, missing: list[str]) -
     return UsageError(
         f"the archive {clean(archive.name)} of {context.party} has nothing that matches "
         + ", ".join(clean(path) for path in missing[:_MOST_NAMED]),
-        hint=f"`borgpull list {context.target.name} {clean(archive.name)}` lists all that it has",
+        hint=f"{command_line('list', context.target.name, clean(archive.name))} lists all that it has",
     )

@@ -1,4 +1,4 @@
-"""Grace: the state before each prune and each compaction is kept for a while, is read where it lies, and is put back.
+"""Grace: the state before each prune and each compaction is kept for a while, to be read where it lies, or put back.
 
 It is kept on the backup server, beside the ledger, as hard links: only what was compacted since takes space.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 
-from ..errors import UsageError
+from ..errors import UsageError, command_line
 from ..ledger import Entry, Ledger, Phase, ServerVault
 from .context import TargetContext
 
@@ -27,12 +27,13 @@ def oldest_kept(context: TargetContext, known: Ledger) -> str:
 
 
 def server_of(context: TargetContext) -> ServerVault:
-    """Return the ledger on the backup server. Raises Failure where it gives no shell."""
+    """Return the ledger on the backup server. Raises Failure where that gives no shell."""
     if isinstance(context.vault, ServerVault):
         return context.vault
     raise context.failure(
-        "the backup server gives no shell: no state of its repository is kept there",
-        hint="docs/gate.md says what holds on such a backup server",
+        "the backup server gives no shell: no snapshot and no older state of its repository is kept there",
+        hint="the gate let nobody delete or overwrite an older object: what archives held is still there. Repair the "
+        f"repository on the backup server itself, then {command_line('accept', context.target.name)}",
     )
 
 
@@ -47,14 +48,18 @@ async def state_at(context: TargetContext, moment: float) -> TargetContext:
         there = f"the newest is of {kept[-1]}" if kept else "there is none"
         raise UsageError(
             f"{context.party}: no state of {name_of(moment)} or later is kept: {there}",
-            hint=f"without --at it is the present one; `borgpull rollback {context.target.name} --list` shows all",
+            hint=f"without --at it is the present one; {_list_states(context)} shows all",
         )
     return TargetContext(context.run, context.target, kept=name)
 
 
+def _list_states(context: TargetContext) -> str:
+    return command_line("rollback", context.target.name, "--list")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Kept:
-    """A state in Grace: its name, which is the time at which it was kept, its ledger, and whom it is of."""
+    """A state in Grace with its ledger; its name is the time at which it was kept."""
 
     context: TargetContext
     ledger: Ledger
@@ -71,30 +76,33 @@ class Kept:
 
 
 async def kept_states(context: TargetContext) -> list[Kept]:
-    """Return the states that are kept, the oldest first; one whose ledger cannot be read is left out."""
-    names = await server_of(context).grace()
-    there = [TargetContext(context.run, context.target, kept=name) for name in names]
-    return [Kept(context=each, ledger=known) for each in there if (known := (await each.vault.look()).ledger)]
+    """Return the states that are kept, the oldest first, without those whose ledger cannot be read."""
+    states = [TargetContext(context.run, context.target, kept=name) for name in await server_of(context).grace()]
+    return [Kept(context=each, ledger=known) for each in states if (known := await _ledger(each))]
 
 
 async def kept_at(context: TargetContext, moment: float) -> Kept:
     """Return the state of `state_at` with its ledger. Raises Failure when that cannot be read."""
-    there = await state_at(context, moment)
-    found = await there.vault.look()
+    state = await state_at(context, moment)
+    found = await state.vault.read_evidence()
     if found.ledger is None:
         why = found.unreadable or "it is not there"
-        hint = f"`borgpull rollback {context.target.name} --list` shows those that can be put back"
-        raise context.failure(f"the ledger of its state of {there.kept} cannot be read: {why}", hint=hint)
-    return Kept(context=there, ledger=found.ledger)
+        hint = f"{_list_states(context)} shows those that can be put back"
+        raise context.failure(f"the ledger of its state of {state.kept} cannot be read: {why}", hint=hint)
+    return Kept(context=state, ledger=found.ledger)
 
 
-async def begin_return(context: TargetContext, kept: Kept) -> bool:
-    """Close the repository until the state that is `kept` is back, as after a verdict: a rollback then puts it back.
+async def _ledger(context: TargetContext) -> Ledger | None:
+    return (await context.vault.read_evidence()).ledger
+
+
+async def begin_rollback(context: TargetContext, kept: Kept) -> bool:
+    """Close the repository as after a verdict, until a rollback has put the state back that is `kept`.
 
     The present state goes into Grace, for it holds the archives made since; return whether it did: what was tampered
     with does not. Raises Failure where a run was interrupted, or nothing was ever verified.
     """
-    known = (await context.vault.look()).ledger
+    known = await _ledger(context)
     if known is None or known.phase not in (Phase.CLEAN, Phase.CLOSED):
         raise context.failure(
             "a run of it ended in the middle" if known else "no state of its repository was ever verified",
@@ -116,15 +124,15 @@ async def begin_return(context: TargetContext, kept: Kept) -> bool:
     return bool(grace)
 
 
-async def make_way(context: TargetContext, known: Ledger) -> int:
-    """Drop all that is kept, for its room is needed, but never while the target is held; return how many states."""
+async def drop_for_room(context: TargetContext, known: Ledger) -> int:
+    """Drop all that is kept because its room is needed, but never while the target is held; return how many states."""
     if known.holds or not isinstance(context.vault, ServerVault):
         return 0
     return len(await context.vault.grace(drop=True))
 
 
 async def drop_grace(context: TargetContext) -> int:
-    """Drop all that is kept; return how many states that were."""
+    """Drop all that is kept because the operator says so; return how many states."""
     dropped = await server_of(context).grace(drop=True)
     await context.remember(Entry(what="rollback", cause=f"--drop-grace: {len(dropped)} states were dropped"))
     return len(dropped)

@@ -1,4 +1,4 @@
-"""What came is compared with what was good; where it is odd, nothing is pruned until an operator has looked.
+"""A new archive is compared with the good ones; if it is odd, nothing is pruned until an operator has looked.
 
 The archive is kept and verified as ever, and its target is held: what would age out the good archives does not run. A
 hold for a source path or for shrinking ends by itself when a later archive has again what was missing.
@@ -7,13 +7,13 @@ hold for a source path or for shrinking ends by itself when a later archive has 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from ..borg.archive_names import stream_of
+from ..errors import command_line, plural
 from ..events import Outcome
 from ..guard import Archive as RepositoryArchive
 from ..ledger import MOST_COMPARED, Entry, Hold, Ledger, Phase
-from ..retention import ArchiveState, Facts, Finding, Limits, ends, oddities
+from ..retention import ArchiveState, Facts, Finding, Limits, ends, oddities, stream_of
 from ..untrusted import clean
 from .context import TargetContext
 from .step_events import StepReport
@@ -23,9 +23,9 @@ from .verification import Verification, release_hint
 async def compare(
     context: TargetContext, verification: Verification, archive_id: str, facts: Facts, report: StepReport
 ) -> None:
-    """Compare a new archive with the good ones of its series. Odd, it does not count as good, and the target is held.
+    """Compare a new archive with the good ones of its series. An odd one is not good, and the target is held.
 
-    Raises Failure when the backup server cannot be asked for the host keys of other targets.
+    Raises Failure when the backup server cannot look for the host keys of other targets.
     """
     known = verification.verified
     good = _good(known, facts.stream)
@@ -36,7 +36,12 @@ async def compare(
     expected = known.expected > time.time()
     holds = known.holds if expected else _held(known.holds, facts, found)
     odd = any(hold.stream == facts.stream for hold in holds)
-    verification.compared(archive_id, facts, holds, odd=odd)
+    if odd:
+        words = "; ".join(dict.fromkeys(hold.words for hold in holds))
+        verification.note(archive_id, replace(known.note(archive_id), state=ArchiveState.ODD, reason=words))
+    released = time.time() if known.holds and not holds else known.released
+    facts_of_all = {**known.facts, archive_id: facts}
+    verification.change(replace(verification.verified, facts=facts_of_all, holds=holds, released=released))
     if not odd and facts.keys != before:
         await context.vault.host_keys(facts.keys, record=True)
     if expected:
@@ -48,47 +53,42 @@ async def compare(
 
 
 def _good(known: Ledger, stream: str) -> list[Facts]:
-    """Return what is known of the last good archives of a series, those too that are pruned; the newest first."""
+    """Return the facts of the last good archives of a series, also of pruned ones; the newest first."""
     good = [facts for id_, facts in known.facts.items() if facts.stream == stream and known.is_good(id_)]
     return sorted(good, key=lambda facts: facts.started, reverse=True)[:MOST_COMPARED]
 
 
 async def _keys_of_others(context: TargetContext, facts: Facts, before: frozenset[str]) -> frozenset[str]:
-    # A key that is on record for this target needs no look at others.
+    # A key on record for this target needs no look at others.
     if not before or facts.keys & before:
         return frozenset()
     return await context.vault.host_keys(facts.keys, record=False)
 
 
 def _held(holds: tuple[Hold, ...], now: Facts, found: tuple[Finding, ...]) -> tuple[Hold, ...]:
-    mine = [hold for hold in holds if hold.stream == now.stream]
-    over = ends([(hold.oddity, hold.path) for hold in mine], now, found)
+    mine = {(hold.oddity, hold.path) for hold in holds if hold.stream == now.stream}
+    over = ends(mine, now, found)
     kept = [hold for hold in holds if hold.stream != now.stream or (hold.oddity, hold.path) not in over]
-    there = {(hold.oddity, hold.path) for hold in mine}
-    return (
-        *kept,
-        *(
-            Hold(oddity=each.oddity, path=each.path, stream=now.stream, words=each.words, since=now.started)
-            for each in found
-            if (each.oddity, each.path) not in there
-        ),
-    )
+    new = [
+        Hold(oddity=each.oddity, path=each.path, stream=now.stream, words=each.words, since=now.started)
+        for each in found
+        if (each.oddity, each.path) not in mine
+    ]
+    return (*kept, *new)
 
 
 def _settle(
     context: TargetContext, verification: Verification, archive_id: str, stream: str, report: StepReport
 ) -> None:
-    """Tell why the target is held; where its holds are over, set aside what was odd in their time."""
+    """Warn why the target is held; when its holds have ended, set aside the archives that were odd."""
     known = verification.verified
-    for hold in known.holds:
-        if hold.stream == stream:
-            context.events.worsen(report, Outcome.HELD)
-            context.warn(f"held: {hold.words}", release_hint(context.target.name))
-    if not any(hold.stream == stream for hold in known.holds):
-        for archive in odd_archives(known):
-            if stream_of(archive.name) == stream and archive.id != archive_id:
-                note = known.note(archive.id)
-                verification.note(archive.id, replace(note, state=ArchiveState.SET_ASIDE))
+    held = [hold for hold in known.holds if hold.stream == stream]
+    for hold in held:
+        context.events.worsen(report, Outcome.HELD)
+        context.warn(f"held: {hold.words}", release_hint(context.target.name))
+    for archive in () if held else odd_archives(known):
+        if stream_of(archive.name) == stream and archive.id != archive_id:
+            verification.note(archive.id, replace(known.note(archive.id), state=ArchiveState.SET_ASIDE))
 
 
 def odd_archives(known: Ledger) -> list[RepositoryArchive]:
@@ -97,47 +97,35 @@ def odd_archives(known: Ledger) -> list[RepositoryArchive]:
     return sorted(found, key=lambda archive: archive.seconds)
 
 
-@dataclass(frozen=True, kw_only=True)
-class HeldCase:
-    """A target for which an operator decides: `lines` say why it is held, and which archives are odd."""
-
-    known: Ledger
-    odd: tuple[RepositoryArchive, ...]
-
-    @property
-    def lines(self) -> list[str]:
-        if not self.known.holds:
-            return ["it is not held"]
-        held = [f"held since {_minute(hold.since)}: {hold.words}" for hold in self.known.holds]
-        return [*held, *(f"odd: {clean(archive.name)}" for archive in self.odd)]
+def held_lines(known: Ledger) -> list[str]:
+    """Return why a target is held, and which archives are odd."""
+    if not known.holds:
+        return ["it is not held"]
+    held = [f"held since {_minute(hold.since)}: {hold.words}" for hold in known.holds]
+    return [*held, *(f"odd: {clean(archive.name)}" for archive in odd_archives(known))]
 
 
-async def held_case(context: TargetContext) -> HeldCase:
-    """Look at the ledger. Raises Failure where there is none, or its repository is closed."""
-    known = await _open_ledger(context)
-    return HeldCase(known=known, odd=tuple(odd_archives(known)))
-
-
-async def _open_ledger(context: TargetContext) -> Ledger:
-    known = (await context.vault.look()).ledger
+async def open_ledger(context: TargetContext) -> Ledger:
+    """Read the ledger. Raises Failure where there is none, or its repository is closed."""
+    known = (await context.vault.read_evidence()).ledger
     if known is None or known.phase is Phase.CLOSED:
         raise context.failure(
             f"its repository is closed: {known.cause}" if known else "it was never backed up",
-            hint=f"`borgpull status --only {context.target.name}`",
+            hint=f"run {command_line('status', '--only', context.target.name)}",
         )
     return known
 
 
 async def release(context: TargetContext, shown: Ledger, *, good: bool) -> str:
-    """Let a held target go on; its odd archives become good, or are set aside. Return in words what was done.
+    """Let a held target go on; its odd archives become good, or are set aside. Return what was done.
 
     `shown` is what the operator decided about. Raises Failure when there is another hold by now.
     """
-    known = (await context.vault.look()).ledger
+    known = (await context.vault.read_evidence()).ledger
     if known is None or known.holds != shown.holds or known.evidence.archives != shown.evidence.archives:
         raise context.failure(
             "its holds or archives are not those that were shown",
-            hint=f"`borgpull release {context.target.name}` shows what there is now",
+            hint=f"{command_line('release', context.target.name)} shows what there is now",
         )
     state = ArchiveState.GOOD if good else ArchiveState.SET_ASIDE
     odd = odd_archives(known)
@@ -145,17 +133,15 @@ async def release(context: TargetContext, shown: Ledger, *, good: bool) -> str:
     await context.vault.write(replace(known, notes={**known.notes, **notes}, holds=(), released=time.time()))
     if good and odd and odd[-1].id in known.facts:
         await context.vault.host_keys(known.facts[odd[-1].id].keys, record=True)
-    one = len(odd) == 1
-    became = ("counts as good" if one else "count as good") if good else ("is set aside" if one else "are set aside")
-    done = f"{len(odd)} odd {'archive' if one else 'archives'} {became}"
+    done = f"{plural(len(odd), 'odd archive')} {'taken as good' if good else 'set aside'}"
     held = "; ".join(hold.words for hold in known.holds)
     await context.remember(Entry(what="release", cause=f"{done}; it was held: {held}"))
     return done
 
 
 async def expect(context: TargetContext, *, until: float, why: str) -> None:
-    """Let what is odd until then be told, and not held. Raises Failure where there is no open ledger."""
-    known = await _open_ledger(context)
+    """Until then only warn about what is odd, and hold nothing. Raises Failure where there is no open ledger."""
+    known = await open_ledger(context)
     await context.vault.write(replace(known, expected=until, expected_why=why))
     cause = f"what is odd until {_minute(until)} is not held{f': {why}' if why else ''}"
     await context.remember(Entry(what="expect", cause=cause))

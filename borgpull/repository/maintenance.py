@@ -1,10 +1,10 @@
-"""What C does to a repository once T's session was found clean: check it when that is due, prune it, compact it.
+"""What the controller does to a repository after a clean verdict: check it when that is due, prune it, compact it.
 
-T has no part in it. Nothing is pruned while a check finds damage, and nothing changes but between the custody's
-`begin_own` and `end_own`.
+The target has no part in it. Nothing is pruned while a check finds damage, and nothing changes except between
+`begin_maintenance` and `end_maintenance` of the verification.
 
 Time is cut into periods of CheckEvery, for each repository at moments of its own, which its id gives: the first run in
-each period checks. So the checks of a fleet that began on one day do not stay together on one.
+each period checks. So the checks of a fleet that began on one day spread.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from dataclasses import replace
 
 from ..borg import WARNED
 from ..borg import command as borg_command
-from ..borg.command import is_checkpoint as is_unfinished
 from ..borg.failure import UNPROVEN
 from ..borg.output import Message
-from ..errors import BACKUP_SERVER, CONTROLLER, Failure, NoSpace
+from ..errors import BACKUP_SERVER, CONTROLLER, Failure, NoSpace, plural
 from ..events import Outcome, Step
+from ..guard import Unreadable
 from ..ledger import Ledger
 from ..results import ListedArchive
-from ..retention import DAYS_SET_ASIDE, Archive, ArchiveState, Retention, Rules, decide
+from ..retention import DAYS_SET_ASIDE, Archive, ArchiveState, Retention, Rules, decide, is_checkpoint
 from ..transport import BorgResult
 from ..untrusted import clean
 from .archives import VerifiedArchives
 from .context import TargetContext
-from .grace import make_way
+from .grace import drop_for_room
 from .space import LEAST, shown
 from .step_events import StepReport
 from .verification import Verification
@@ -47,7 +47,7 @@ _LONGEST_ARGUMENTS = 96 * 1024
 
 
 class Maintenance:
-    """The repository of one target, between T's session and the next one."""
+    """The repository of one target, between its session and the next one."""
 
     def __init__(self, context: TargetContext, verification: Verification) -> None:
         self._context = context
@@ -55,44 +55,56 @@ class Maintenance:
         self._verification = verification
         self._kept = self._scarce = False
         self._every = context.config.check_every
-        # Without a shell nobody sees how far one came.
-        self._most = context.config.check_max_duration if context.vault.records else 0
+        # Without a shell on the backup server it is not visible how far a check came.
+        self._most = context.config.check_max_duration if context.vault.shows_records else 0
 
     def check_is_due(self) -> bool:
         return check_due(self._verification.verified, every=self._every, now=time.time())
 
     def check_is_overdue(self) -> bool:
-        """Tell whether a check that began was not done to its end within CheckEvery: nothing waits for it longer."""
+        """Tell whether a check did not end within CheckEvery: then nothing waits for it any longer."""
         return 0 < self._verification.verified.check_began <= time.time() - self._every
 
     async def check(self, *, due: bool) -> None:
-        """Check the repository, or tell why not. Raises Failure when there is damage."""
+        """Check the repository, or report why not. Raises Failure when there is damage."""
         if not due:
             self._events.skip(Step.CHECK, self._reason())
             return
-        if self._most and not await self._read_segments():
+        if self._most and not await self._check_segments():
             return
         with self._events.step(Step.CHECK, "archives" if self._most else ""):
-            await self._checked(borg_command.check_archives() if self._most else borg_command.check())
-            await self._verification.end_check(passed=True)
+            await self._run_check(borg_command.check_archives() if self._most else borg_command.check())
+            known = replace(self._verification.verified, check_from=0, check_began=0.0)
+            await self._verification.store(replace(known, checked=time.time(), checking=False))
 
-    async def _read_segments(self) -> bool:
+    async def _check_segments(self) -> bool:
         """Read segments for CheckMaxDuration, and return whether that was the last of them."""
         with self._events.step(Step.CHECK, "segments") as report:
-            anew = (
-                "begun anew, as the mark in its config is not ours; " if await self._verification.begin_part() else ""
-            )
-            await self._checked(borg_command.check_segments(self._most))
-            done = await self._verification.end_part()
-            last = self._verification.verified.evidence.transaction
+            known, anew = self._verification.verified, ""
+            # A target can set the mark in the config, and what lies before it would not be read.
+            if await self._check_from() != known.check_from:
+                anew = "begun anew, as the mark in its config is not ours; "
+                await self._context.vault.check_anew()
+            await self._run_check(borg_command.check_segments(self._most))
+            done = await self._check_from()
+            await self._verification.store(replace(known, check_from=done))
+            last = known.evidence.transaction
             report.detail = f"{anew}segments below {done} of {last + 1}" if done else f"{anew}all segments"
             return not done
 
-    async def _checked(self, arguments: list[str]) -> None:
+    async def _check_from(self) -> int:
+        """Return the segment from which borg goes on with a check, 0 if it has read them all. Raises Failure."""
+        try:
+            return (await self._context.vault.read_evidence()).records.check_from
+        except Unreadable as error:
+            hint = "look there for errors of its disk; the next run tries again"
+            raise Failure(BACKUP_SERVER, f"could not read how far the check came: {error}", hint=hint) from None
+
+    async def _run_check(self, arguments: list[str]) -> None:
         ended = await self._context.borg(Step.CHECK, arguments)
         # Borg reports damage with the exit status of a warning.
         if ended.status == WARNED and UNPROVEN not in _first(ended):
-            await self._verification.end_check(passed=False)
+            await self._verification.store(replace(self._verification.verified, check_from=0, check_began=0.0))
             raise Failure(
                 BACKUP_SERVER,
                 f"borg check found damage in the repository: {_first(ended)}",
@@ -114,18 +126,17 @@ class Maintenance:
         await self.compact()
 
     async def make_room(self, short: NoSpace) -> None:
-        """Prune and compact because a session had no room, and have its failure say what that freed. Raises Failure.
+        """Prune and compact because a session had no room, and add to its failure what that freed. Raises Failure.
 
-        What was not committed goes with it. Where the disk itself is short, what Grace keeps of this target goes first:
-        it would hold the space. What borg did not finish the next run goes on from, so it goes only where there is too
-        little room even so.
+        What was not committed goes too. Where the disk itself is short, what Grace keeps of this target goes first, for
+        it would hold the space. The next run goes on from unfinished archives, so these go only if there is still too
+        little room.
         """
         before = self._verification.space
-        # That the disk is full a target may only claim.
+        # The target may only claim that the disk is full.
         self._scarce = short.limit == "quota" or self._verification.lacks_space(2 * LEAST)
-        if self._scarce and (dropped := await make_way(self._context, self._verification.verified)):
-            text = f"what Grace kept was dropped, for its room is needed (states: {dropped})"
-            self._context.warn(text)
+        if self._scarce and (dropped := await drop_for_room(self._context, self._verification.verified)):
+            self._context.warn(f"what Grace kept was dropped, for its room is needed (states: {dropped})")
         await self.prune(short=True)
         await self.compact(short=True)
         if self._verification.lacks_space() and (unfinished := self._unfinished()):
@@ -138,7 +149,7 @@ class Maintenance:
     def _unfinished(self) -> tuple[Archive, ...]:
         known = self._verification.verified
         kept = () if known.holds else retention_of(self._context, known).decisions
-        return tuple(each.archive for each in kept if each.series is not None and is_unfinished(each.archive.name))
+        return tuple(each.archive for each in kept if each.series is not None and is_checkpoint(each.archive.name))
 
     def _to_go(self, *, short: bool) -> tuple[Archive, ...]:
         known = self._verification.verified
@@ -151,7 +162,7 @@ class Maintenance:
     async def prune(self, *, short: bool = False, to_go: tuple[Archive, ...] | None = None) -> None:
         """Delete the archives that the operator's rules do not keep, or `to_go`.
 
-        With `short` room is needed: a held target is not left out then. Raises Failure when some of them stay.
+        With `short` room is needed, even of a held target. Raises Failure when some of them stay.
         """
         if (why := self._waits()) and not short:
             self._events.skip(Step.PRUNE, why)
@@ -162,7 +173,7 @@ class Maintenance:
                 to_go = self._to_go(short=short)
             to_go = () if held_back else to_go
             self._kept = bool(to_go)
-            await self._verification.begin_own(
+            await self._verification.begin_maintenance(
                 frozenset(archive.id for archive in to_go), keep=self._kept and not self._scarce
             )
             report.detail = held_back or (f"{len(to_go)} removed" if to_go else "")
@@ -175,10 +186,10 @@ class Maintenance:
         return HELD if known.holds else "the next run goes on with the check (CheckMaxDuration)" if goes_on else ""
 
     def _held_back(self, report: StepReport) -> str:
-        """Return why nothing is to be deleted now, "" when nothing speaks against it."""
+        """Return why nothing may be deleted now, "" when all is well."""
         if self._verification.taken_over:
             return "nothing in the run that takes a repository over"
-        if why := self._verification.clocks.disagreement(time.time()):
+        if why := self._verification.clock_disagreement():
             self._events.worsen(report, Outcome.WARNING)
             hint = "set all of them by NTP; until they agree no archive is deleted"
             self._context.warn(f"nothing was pruned: {why}", hint)
@@ -191,38 +202,38 @@ class Maintenance:
             ended = await self._context.borg(Step.PRUNE, borg_command.delete(portion))
             if ended.status not in (0, WARNED):
                 break
-        # What borg says of it is not what counts: of a name that it does not know 1.2 says nothing at all.
+        # Borg's own word does not count: 1.2 says nothing at all about a name that it does not know.
         if left := await self._verification.confirm_deleted():
             if ended.status not in (0, WARNED):
                 raise ended.failure(CONTROLLER, "delete")
             raise Failure(
                 CONTROLLER,
-                f"borg delete left {len(left)} of {len(names)} archives: {clean(left[0])}",
-                hint="run it again with -v to see all that borg said; the next run tries again",
+                f"borg delete left {len(left)} of {plural(len(names), 'archive')}: {clean(left[0])}",
+                hint="run it again with -v to see all of borg's output; the next run tries again",
             )
         self._events.report_result(report, ended, "delete", party=CONTROLLER)
 
     async def compact(self, *, short: bool = False) -> None:
-        """Free what no archive needs any more, when that is worth it, and write down what C made. Raises Failure.
+        """Free what no archive needs any more, when that is worth it, and store the new state. Raises Failure.
 
-        With `short` it is worth it: what was not committed goes too, of which borg has no count.
+        With `short` it always is: what was not committed goes too, and borg has no count of it.
         """
         if (why := self._waits()) and not short:
             self._events.skip(Step.COMPACT, why)
             return
         with self._events.step(Step.COMPACT) as report:
             freeable = await self._verification.freeable()
-            # Where it cannot be seen, borg finds out for itself.
+            # Where it is not visible, borg finds out for itself.
             if short or freeable is None or freeable >= _WORTH_COMPACTING:
                 if not self._kept and not self._scarce:
-                    await self._verification.begin_own(frozenset(), keep=True)
+                    await self._verification.begin_maintenance(frozenset(), keep=True)
                 ended = await self._context.borg(Step.COMPACT, borg_command.compact())
                 self._events.report_result(report, ended, "compact", party=CONTROLLER)
                 freed = [found[1] for m in ended.served.said.others if (found := _FREED.search(m.text))]
                 report.detail = f"freed {freed[-1]}" if freed else ""
             else:
                 report.detail = "nothing to free"
-            await self._verification.end_own()
+            await self._verification.end_maintenance()
 
 
 def _first(ended: BorgResult) -> str:
@@ -245,7 +256,7 @@ def _portions(names: list[str]) -> Iterator[list[str]]:
 
 
 def retention_of(context: TargetContext, known: Ledger, *, now: float | None = None) -> Retention:
-    """Return what the operator's rules make of the archives of a verified state, now if not at another time."""
+    """Return what the operator's rules make of the archives of a verified state."""
     config = context.config
     archives = [
         Archive(
@@ -264,12 +275,12 @@ def retention_of(context: TargetContext, known: Ledger, *, now: float | None = N
 
 
 def explained(context: TargetContext, archives: VerifiedArchives) -> tuple[ListedArchive, ...]:
-    """Return the archives of a shelf, with what the next run would do with each. Raises Failure before any run."""
+    """Return the archives with what the next run would do with each. Raises Failure before any run."""
     if archives.known is None:
         raise Failure(archives.party, "no run has verified its archives yet", hint="`borgpull run` does")
     decided = {each.archive.id: each for each in retention_of(context, archives.known).decisions}
     if archives.known.holds:
-        # What no rule keeps stays all the same, and what is odd for as long as that.
+        # Meanwhile what no rule keeps stays, and so does what is odd.
         held = {id_ for id_, each in decided.items() if not each.kept or each.archive.state is ArchiveState.ODD}
         decided |= {id_: replace(decided[id_], kept=True, rule=HELD) for id_ in held}
     return tuple(
@@ -282,8 +293,8 @@ def explained(context: TargetContext, archives: VerifiedArchives) -> tuple[Liste
 def check_due(known: Ledger, *, every: float, now: float) -> bool:
     """Tell whether a check is due at `now`, `every` seconds: 0 for always, infinity for never.
 
-    One that never passed is: of a new repository it is cheap, and of one that was taken over or accepted nobody knows
-    yet what it holds. So is one that was interrupted, or found damage.
+    It is when none ever passed: a new repository takes little time, and what one that was taken over or accepted holds
+    is unknown yet. And it is when one was interrupted, or found damage.
     """
     if every == 0 or math.isinf(every):
         return every == 0

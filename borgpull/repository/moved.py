@@ -1,6 +1,6 @@
-"""A repository that the operator moved: its ledger goes with it, and borg on C and on T forgets where it was.
+"""A repository that the operator moved: its ledger moves too, and borg here and on the target forgets the old place.
 
-Only what is proven to be the repository of that ledger, by its id, its key and B's own records. The ledger is not
+Only what is proven to be the repository of that ledger, by its id, its key and Borg's own records. The ledger is not
 changed by it: what came since, the next run judges as ever.
 """
 
@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from .. import guard, ssh
-from ..borg.hints import read_hints
 from ..errors import TamperedError
 from ..guard import State, Unreadable
 from ..ledger import FOLDER, Entry, Found, Ledger, Phase, ServerVault
@@ -38,25 +37,25 @@ kind "$cache/$1/config"
 
 
 async def follow_moved(context: TargetContext, confirm: Callable[[str], Awaitable[bool]]) -> str:
-    """Let a target go on at the place that its config names now, if `agreed`; return in words what was done.
+    """Let a target go on at the place that its config names now, if the operator confirms; return what was done.
 
-    Nothing was if it is empty. Done again, it does what is still to be done. The caller holds the run lock. Raises
+    Nothing was done if it is empty. Done again, it does what is left to do. The caller holds the run lock. Raises
     Failure where there is nothing to go on with, TamperedError where it is another repository than the ledger knows.
     """
-    found = await context.vault.look()
+    found = await context.vault.read_evidence()
     if found.ledger is None and not found.repository:
         return await _nothing_there(context)
     ledger = context.place.ledger if found.ledger else await _ledger_elsewhere(context, found)
     vault = context.vault
     if isinstance(vault, ServerVault):
         vault = vault.at(replace(context.place, ledger=ledger))
-    known = _proven(context, await vault.look())
+    known = _proven(context, await vault.read_evidence())
     if not await confirm(f"its repository is {context.place.repository} now, with the ledger in {ledger}"):
         return ""
-    by_hand = await _forget(context, known.evidence.repository_id)
+    left_to_do = await _forget_place(context, known.evidence.repository_id)
     await vault.move(known.evidence.repository_id, to=context.place.ledger)
     await context.remember(Entry(what="accept --moved", cause=f"from {ledger}"))
-    return f"it goes on at its new place{by_hand}"
+    return f"it goes on at its new place{left_to_do}"
 
 
 async def _nothing_there(context: TargetContext) -> str:
@@ -69,7 +68,7 @@ async def _nothing_there(context: TargetContext) -> str:
 
 
 async def _ledger_elsewhere(context: TargetContext, found: Found) -> str:
-    """Return where the ledger of the repository lies that is at this place, by its id; no target may have it."""
+    """Return where the ledger of the repository at this place lies, by its id; no other target may have it."""
     below = context.place.ledger.partition(f"/{FOLDER}/")[0]
     repository_id = _records(context, found).repository_id
     # RootDir may have been moved with all that is in it.
@@ -83,7 +82,7 @@ async def _ledger_elsewhere(context: TargetContext, found: Found) -> str:
             "nothing was changed",
         )
     old = replace(context.place, repository=posixpath.join(below, place), ledger=ledger)
-    if isinstance(context.vault, ServerVault) and (await context.vault.at(old).look()).repository:
+    if isinstance(context.vault, ServerVault) and (await context.vault.at(old).read_evidence()).repository:
         raise context.failure(
             f"its repository was copied, not moved: there still is one in {old.repository}",
             hint="remove one of the two on the backup server; nothing was changed",
@@ -93,45 +92,44 @@ async def _ledger_elsewhere(context: TargetContext, found: Found) -> str:
 
 def _records(context: TargetContext, found: Found) -> guard.Records:
     try:
-        return guard.read_records(found.files, read_hints=read_hints, segments=found.segments)
+        return found.records
     except Unreadable as error:
-        hint = "nothing was changed; put it back where it was, and see what `borgpull run` says of it"
+        hint = "nothing was changed; put it back where it was, and see what `borgpull run` says about it"
         raise context.failure(f"the repository at its place cannot be read: {error}", hint=hint) from None
 
 
 def _proven(context: TargetContext, found: Found) -> Ledger:
-    if found.ledger is None:
-        raise context.failure(f"its ledger is gone, or damaged: {found.unreadable}", hint="try it again")
     known = found.ledger
-    if not context.vault.records:
+    if known is None:
+        raise context.failure(f"its ledger is gone, or damaged: {found.unreadable}", hint="try it again")
+    if not context.vault.shows_records:
         # The next run lists the archives and looks at the key, and judges by this ledger.
         return known
     records = _records(context, found)
-    verdict = guard.judge_unlisted(known.evidence, records, why="", own=known.phase is Phase.OWN)
+    verdict = guard.judge_unlisted(known.evidence, records, why="", maintenance=known.phase is Phase.MAINTENANCE)
     closed = known.phase is Phase.CLOSED and known.evidence.repository_id == records.repository_id
     if verdict.state is State.TAMPERED and not closed:
         raise TamperedError(
             context.party,
-            "the repository at its place is not, or not any more, the one that its ledger knows",
+            "the repository at its place is not, or no longer, the one that its ledger knows",
             findings=verdict.rules[:-1],
             hint="nothing was changed; put it back where it was, and let `borgpull run` judge it there",
         )
     return known
 
 
-async def _forget(context: TargetContext, repository_id: str) -> str:
-    """Have borg on T, and then on C, forget where the repository was; return what is left to do by hand."""
-    by_hand = ""
+async def _forget_place(context: TargetContext, repository_id: str) -> str:
+    """Have borg on the target, then on the controller, forget the old place; return what is left to do by hand."""
+    left_to_do = ""
     if context.target.sudo_user:
         home = f"~root/.cache/borg/{repository_id}/config"
-        by_hand = (
+        left_to_do = (
             "; its borg runs as root (Sudo) and remembers the old one: there, as root: "
             f"`rm -f ~root/.config/borg/security/{repository_id}/location; sed -i /^previous_location/d {home}`"
         )
     else:
+        doing = "have its borg forget the place"
         async with connected_target(context) as session:
-            await ssh.ask(
-                session.master, _FORGET_PLACE, repository_id, doing="have its borg forget the place", seconds=_SECONDS
-            )
+            await ssh.ask(session.master, _FORGET_PLACE, repository_id, doing=doing, seconds=_SECONDS)
     forget_location(context.cache, repository_id)
-    return by_hand
+    return left_to_do

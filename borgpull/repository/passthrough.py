@@ -1,8 +1,8 @@
-"""A borg command of the operator's, on C, at the operator's terminal: what it may do, and what the ledger says then.
+"""A borg command of the operator's, on the controller, at the operator's terminal.
 
 With full access it works on the state that was verified last and on no other, and what it makes of it is the new truth,
-for it was C itself that changed it. Without, it may work on any state, and what it changes is only told: the state that
-was verified stays the truth. Were C to die in between, the next run finds a changed repository.
+for the controller itself changed it. Without, it may work on any state, and what it changes is only reported: the state
+that was verified stays the truth. If the controller dies in between, the next run finds a changed repository.
 """
 
 from __future__ import annotations
@@ -17,20 +17,21 @@ from ..events import Said
 from ..ledger import Entry, Ledger
 from .archives import archives_of
 from .context import TargetContext
+from .evidence import is_unchanged
 from .recovery import Case, Recovery
 from .verification import GONE, Verification, recovery_hint
 
 
 @dataclass(frozen=True, kw_only=True)
 class Changes:
-    """What a borg of the operator's left: in words what it changed, empty when nothing did; whether that is settled."""
+    """What an operator's borg changed, in words; `settled` if the ledger has it, or there is nothing."""
 
     changes: tuple[str, ...]
     settled: bool
 
 
 class Passthrough:
-    """The repository of one target around a borg of the operator's. The caller holds the run lock."""
+    """The repository of one target around an operator's borg. The caller holds the run lock."""
 
     def __init__(self, context: TargetContext, *, full_access: bool) -> None:
         self._context = context
@@ -39,17 +40,17 @@ class Passthrough:
 
     @property
     def recovery_hint(self) -> str:
-        return recovery_hint(self._context.target.name, rollback=self._context.vault.records)
+        return recovery_hint(self._context.target.name, rollback=self._context.vault.shows_records)
 
     async def begin(self) -> Failure | None:
-        """See that the repository is as it was verified last.
+        """Check that the repository is as it was verified last.
 
-        Raises Failure when it is not, and there is to be full access; else returns it, to be told. Where nothing was
-        ever verified there is nothing to keep: the next run takes what it finds. A state in Grace can only be read.
+        If not, raises Failure with full access, and returns it without. Where nothing was ever verified there is
+        nothing to keep: the next run takes what it finds. A state in Grace can only be read.
         """
         if self._context.kept:
             return None
-        found = await self._context.vault.look()
+        found = await self._context.vault.read_evidence()
         if found.ledger is None and not found.unreadable:
             return None
         verification = Verification(self._context)
@@ -90,29 +91,25 @@ class Passthrough:
 
         Raises Failure when it cannot be settled: the ledger then stays as it was.
         """
-        left = await self._settled()
+        known = self._known
+        changes: tuple[str, ...] = ()
+        if known and not is_unchanged(await self._context.vault.read_evidence(), known.evidence):
+            recovery = Recovery(self._context)
+            case = await recovery.case()
+            if not self._full_access:
+                changes = () if case.now == known.evidence else case.differences
+            elif case.now != known.evidence:
+                changes = await self._adopt(recovery, case, known)
         if self._full_access:
-            cause = "; ".join(left.changes) or "nothing was changed"
+            cause = "; ".join(changes) or "nothing was changed"
             await self._context.remember(Entry(what="borg --full-access", cause=cause))
-        return left
+        return Changes(changes=changes, settled=self._full_access or not changes)
 
-    async def _settled(self) -> Changes:
-        if self._known is None or await Verification(self._context).is_still(self._known):
-            return Changes(changes=(), settled=True)
-        recovery = Recovery(self._context)
-        case = await recovery.case()
-        if case.now == self._known.evidence:
-            return Changes(changes=(), settled=True)
-        if not self._full_access:
-            return Changes(changes=case.differences, settled=not case.differences)
+    async def _adopt(self, recovery: Recovery, case: Case, known: Ledger) -> tuple[str, ...]:
         if case.now is None and not case.gone:
-            raise self._unreadable(case)
-        await recovery.take(case)
-        changes = guard.own_changes(self._known.evidence, case.now) if case.now else (GONE,)
-        return Changes(changes=changes, settled=True)
-
-    def _unreadable(self, case: Case) -> Failure:
-        return self._context.failure(
-            f"what it left cannot be read, and is not taken as the truth: {'; '.join(case.differences)}",
-            hint=f"if its passphrase was changed, put the new one into the config; then {self.recovery_hint}",
-        )
+            raise self._context.failure(
+                f"what it left cannot be read, and is not taken as the truth: {'; '.join(case.differences)}",
+                hint=f"if its passphrase was changed, put the new one into the config; then {self.recovery_hint}",
+            )
+        await recovery.adopt(case)
+        return guard.operator_changes(known.evidence, case.now) if case.now else (GONE,)

@@ -1,6 +1,6 @@
-"""How the operator closes a case: put the last verified state back, or take the present one as the truth.
+"""How the operator closes a case: put the last verified state back, or accept the present one.
 
-Nothing here is done unasked; what will be done is said first, in `Case`.
+Nothing here happens unasked; `Case` says first what will be done.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from .. import guard
 from ..borg import WARNED
 from ..borg import command as borg_command
 from ..borg.failure import HALF_MADE
-from ..errors import CONTROLLER, Failure
+from ..errors import CONTROLLER, Failure, command_line, plural
 from ..events import Step
 from ..guard import Evidence, State, Unreadable
 from ..ledger import Entry, Found, Ledger, Phase, ServerVault
 from ..transport import BorgResult
 from .context import TargetContext
-from .damage import damage_of
-from .verification import GONE, evidence_of, is_there
+from .evidence import damage_of, evidence_of, is_there
+from .grace import server_of
+from .verification import GONE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,38 +42,39 @@ class Recovery:
     def __init__(self, context: TargetContext) -> None:
         self._context = context
         self._vault = context.vault
+        self._name = context.target.name
 
     async def case(self) -> Case:
-        """Look at the repository and its ledger; changes nothing. Raises Failure when B cannot be asked."""
-        before = await self._vault.look()
+        """Look at the repository and its ledger; changes nothing. Raises Failure when the backup server fails."""
+        before = await self._vault.read_evidence()
         if before.ledger and (damage := damage_of(before)):
             return Case(known=before.ledger, now=None, differences=(damage,))
         listed = await self._context.borg(Step.INSPECT, borg_command.list_archives())
-        found = await self._vault.look()
-        there = is_there(self._context, listed, found)
-        if listed.status != 0:
-            failure = listed.failure(CONTROLLER, "list")
-            if failure.transient:
-                raise failure
-            now, why = None, (f"its archives cannot be listed: {failure.cause}" if there else GONE)
+        found = await self._vault.read_evidence()
+        known, there = found.ledger, is_there(self._context, listed, found)
+        failure = listed.failure(CONTROLLER, "list") if listed.status != 0 else None
+        if failure and failure.transient:
+            raise failure
+        if failure and there:
+            now, why = None, f"its archives cannot be listed: {failure.cause}"
         else:
-            now, why = await self._read(found, listed)
-        known = found.ledger
+            now, why = await self._evidence(listed, found)
         if known is None and (not there or not HALF_MADE.isdisjoint(listed.said.kinds())):
             differences = found.unreadable or (why if there else "there is no repository at its place")
             return Case(known=None, now=None, differences=(differences,), gone=True)
         if known is None:
             return Case(known=None, now=now, differences=(found.unreadable,) if found.unreadable else ())
         if now is None:
-            said = tuple(dict.fromkeys((why, *known.rules)))
-            return Case(known=known, now=None, differences=said, gone=not there)
-        differs = guard.differences(known.evidence, now)
+            differs = tuple(dict.fromkeys((why, *known.rules)))
+            return Case(known=known, now=None, differences=differs, gone=not there)
+        differs = guard.judge(known.evidence, now, None).rules
         if not differs and known.phase is Phase.CLOSED:
-            # Somebody mended it by hand; to open it again takes the same proof as any rollback.
+            # Somebody repaired it by hand; to open it again takes the same proof as any rollback.
             differs = (f"nothing differs any more, but the repository is closed: {known.cause}",)
         return Case(known=known, now=now, differences=differs)
 
-    async def _read(self, found: Found, listed: BorgResult) -> tuple[Evidence | None, str]:
+    async def _evidence(self, listed: BorgResult, found: Found) -> tuple[Evidence | None, str]:
+        """Return the evidence, or why there is none."""
         if not is_there(self._context, listed, found):
             return None, GONE
         try:
@@ -80,12 +82,17 @@ class Recovery:
         except Unreadable as error:
             return None, str(error)
 
+    async def _present_evidence(self) -> tuple[Evidence | None, str]:
+        listed = await self._context.borg(Step.VERIFY, borg_command.list_archives())
+        listed.or_raise(CONTROLLER, "list")
+        return await self._evidence(listed, await self._vault.read_evidence())
+
     async def accept(self, case: Case) -> None:
-        """Do what `take` does, and write into the history that the operator decided so."""
-        await self.take(case)
+        """Accept the present state, and record in the history that the operator decided so."""
+        await self.adopt(case)
         await self._context.remember(Entry(what="accept", cause="; ".join(case.differences) or "taken as it is"))
 
-    async def take(self, case: Case) -> None:
+    async def adopt(self, case: Case) -> None:
         """Take the present state as the truth; of a repository that is gone, that the next run makes a new one.
 
         Raises Failure when the present state cannot be read.
@@ -96,29 +103,26 @@ class Recovery:
         if case.now is None:
             raise self._context.failure(
                 f"its present state cannot be read, so it cannot be accepted: {'; '.join(case.differences)}",
-                hint=f"type `borgpull rollback {self._context.target.name}`",
+                hint=f"run {command_line('rollback', self._name)}",
             )
-        known = Ledger(phase=Phase.CLEAN, evidence=case.now)
-        if case.known is not None:
-            # Whatever was checked, it was not this state.
-            unchecked = replace(case.known, checked=0.0, check_from=0, check_began=0.0)
-            known = replace(unchecked, phase=Phase.CLEAN, evidence=case.now, cause="", rules=())
-        await self._vault.write(known, snapshot="drop")
+        known = case.known or Ledger(phase=Phase.CLEAN, evidence=case.now)
+        # Whatever was checked, it was not this state.
+        unchecked = replace(known, checked=0.0, check_from=0, check_began=0.0)
+        await self._vault.write(_settled(unchecked, case.now), snapshot="drop")
 
     async def authenticate(self, case: Case) -> None:
         """Have borg take the archives as authentic that have no proof of it; the ledger then has their new ids.
 
         Raises Failure when they are not those that were verified last: borg takes whatever it finds.
         """
-        known, party = self._known(case), self._context.party
+        known = self._known(case)
         hint = "`borgpull run` says what differs, and verifies what it can"
-        others = Failure(party, "its archives are not those that were verified last", hint=hint)
+        others = self._context.failure("its archives are not those that were verified last", hint=hint)
         if case.now is None or case.differences or known.phase is not Phase.CLEAN:
             raise others
         ended = await self._context.borg(Step.CHECK, borg_command.authenticate_archives())
         ended.or_raise(CONTROLLER, "upgrade")
-        listed = await self._context.borg(Step.VERIFY, borg_command.list_archives())
-        now, _ = await self._read(await self._vault.look(), listed)
+        now, _ = await self._present_evidence()
         before = {(archive.name, archive.start): archive.id for archive in known.evidence.archives}
         after = {(archive.name, archive.start): archive.id for archive in now.archives} if now else {}
         if now is None or before.keys() != after.keys():
@@ -134,60 +138,48 @@ class Recovery:
 
         Raises Failure when segments that it needs are gone, or when the proof fails: the ledger then stays as it was.
         """
-        server = self._server()
+        server = server_of(self._context)
         known = self._known(case)
         linked = await self._usable(server, known.evidence)
         self._forget_here(known.evidence.repository_id)
         await server.restore(known.evidence, linked=linked, kept=kept, rebuild=case.now is None)
         evidence = await self._renewed(await self._proven(known.evidence))
-        settled = replace(known, phase=Phase.CLEAN, evidence=evidence, cause="", rules=())
-        checked = replace(settled, checked=time.time(), checking=False, check_from=0, check_began=0.0)
-        await self._vault.write(checked, snapshot="drop")
+        checked = replace(known, checked=time.time(), checking=False, check_from=0, check_began=0.0)
+        await self._vault.write(_settled(checked, evidence), snapshot="drop")
         await self._context.remember(Entry(what="rollback", cause="; ".join(case.differences) or "nothing differed"))
-
-    def _server(self) -> ServerVault:
-        if isinstance(self._vault, ServerVault):
-            return self._vault
-        raise self._context.failure(
-            "B gives no shell, so no snapshot was made: there is nothing to put back from here",
-            hint="the gate let nobody delete or overwrite an older object: what archives held is still there. Mend the "
-            f"repository on B itself, then `borgpull accept {self._context.target.name}`",
-        )
 
     def _known(self, case: Case) -> Ledger:
         if case.known is None:
             raise self._context.failure(
                 "no state of its repository was ever verified: there is nothing to go back to",
-                hint=f"`borgpull accept {self._context.target.name}` takes the present state as the truth",
+                hint=f"{command_line('accept', self._name)} accepts the present state",
             )
         return case.known
 
     async def _usable(self, server: ServerVault, evidence: Evidence) -> bool:
         needed = {segment for segment, objects in evidence.live.items() if objects}
         there, linked = await server.segments(needed)
-        gone = sorted(needed - there)
-        if gone:
+        if gone := sorted(needed - there):
             named = ", ".join(str(segment) for segment in gone[:5])
             raise self._context.failure(
-                f"{len(gone)} segments that the last verified state needs are gone from B: {named}",
-                hint="nothing was changed; look for them in a backup of B, or for an older state: `borgpull rollback "
-                f"{self._context.target.name} --list`. "
-                f"`borgpull accept {self._context.target.name}` gives the lost archives up",
+                f"the backup server lacks {plural(len(gone), 'segment')} of the last verified state: {named}",
+                hint="nothing was changed; look for them in a backup of the backup server, or for an older state: "
+                f"{command_line('rollback', self._name, '--list')}. {command_line('accept', self._name)} gives the "
+                "lost archives up",
             )
         return linked
 
     def _forget_here(self, repository_id: str) -> None:
-        # Borg on C saw the newer state too, and would take the older one for an attack.
+        # Borg on the controller saw the newer state too, and would take the older one for an attack.
         base = self._context.cache
         shutil.rmtree(base / ".cache" / "borg" / repository_id, ignore_errors=True)
         memory: Path = base / ".config" / "borg" / "security" / repository_id / "manifest-timestamp"
         memory.unlink(missing_ok=True)
 
     async def _proven(self, wanted: Evidence) -> Evidence:
-        listed = (await self._context.borg(Step.VERIFY, borg_command.list_archives())).or_raise(CONTROLLER, "list")
         checked = await self._context.borg(Step.CHECK, borg_command.check())
         checked.or_raise(CONTROLLER, "check", warned=True)
-        now, why = await self._read(await self._vault.look(), listed)
+        now, why = await self._present_evidence()
         if now is None:
             raise self._stays_closed(f"the state that was put back cannot be read: {why}")
         verdict = guard.judge(wanted, now, None)
@@ -197,13 +189,15 @@ class Recovery:
         return now
 
     def _stays_closed(self, cause: str) -> Failure:
-        hint = "the repository stays closed; run `borgpull rollback` again, or look at it by hand"
-        return self._context.failure(cause, hint=hint)
+        again = command_line("rollback", self._name)
+        return self._context.failure(
+            cause, hint=f"the repository stays closed; run {again} again, or look at it by hand"
+        )
 
     async def _renewed(self, proven: Evidence) -> Evidence:
         """Write the manifest anew: a borg that has seen a newer one takes an older one for an attack (1.2.4, 1.4.5).
 
-        No command of borg's does only that. Where the disk is too full for an empty archive it is told, and left.
+        No command of borg's does only that. Where the disk is too full for an empty archive, warn and leave it.
         """
         name = f"borgpull-rollback-{secrets.token_hex(8)}"
         made = await self._context.borg(Step.VERIFY, borg_command.create_empty(name))
@@ -214,8 +208,11 @@ class Recovery:
         else:
             gone = await self._context.borg(Step.VERIFY, borg_command.delete([name]))
             gone.or_raise(CONTROLLER, "delete", warned=True)
-        listed = await self._context.borg(Step.VERIFY, borg_command.list_archives())
-        now, why = await self._read(await self._vault.look(), listed)
-        if now is None or (rules := guard.judge_own(proven, now, intent=frozenset()).rules):
+        now, why = await self._present_evidence()
+        if now is None or (rules := guard.judge_maintenance(proven, now, intent=frozenset()).rules):
             raise self._stays_closed(f"what was put back has changed: {why if now is None else '; '.join(rules)}")
         return now
+
+
+def _settled(known: Ledger, evidence: Evidence) -> Ledger:
+    return replace(known, phase=Phase.CLEAN, evidence=evidence, cause="", rules=())

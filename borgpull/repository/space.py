@@ -1,4 +1,4 @@
-"""Room on the backup server: what a session may add, so that those side by side cannot fill its disk. Asks nobody."""
+"""Room on the backup server: what a session may add, so that concurrent ones cannot fill its disk. Pure."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ HINT = "free space below RootDir on the backup server, keep less (PruneSetting),
 
 
 def min_free(index: int, floor: int) -> int:
-    """Return what has to stay free beside a repository with an index of so many bytes, `floor` at the least."""
+    """Return what must stay free beside a repository with an index of so many bytes, at least `floor`."""
     return max(floor, _INDEXES * index + _SEGMENT + _MARGIN)
 
 
 @dataclass
 class Room:
-    """The disks, shared by the targets at work now: `left` would be free of each if all added what was granted."""
+    """The disks that concurrent targets share: `left` would be free of each if all added what was granted."""
 
     claims: list[Claim] = field(default_factory=list)
     left: Counter[str] = field(default_factory=Counter)
 
     @contextlib.contextmanager
     def reported(self) -> Iterator[Claim]:
-        """Count one target more, for as long as it is at work."""
+        """Count one target more for as long as the context lasts."""
         claim = Claim(self)
         self.claims.append(claim)
         try:
@@ -53,8 +53,8 @@ class Claim:
     granted: int = 0
     waits: bool = True
 
-    def take(self, space: Space, *, least: int, most: int) -> tuple[int, bool]:
-        """Return the share of what is free above `least`, and whether it is shared; `most` of it is granted."""
+    def grant(self, space: Space, *, least: int, most: int) -> tuple[int, bool]:
+        """Grant at most `most` of what is free above `least`; return the share of that, and whether others share."""
         others = [each for each in self.room.claims if each is not self]
         waiting = sum(each.waits for each in others)
         granted = any(each.granted for each in others if each.disk == space.disk)
@@ -64,15 +64,14 @@ class Claim:
         self.room.left[space.disk] = left - self.granted
         return share, bool(waiting) or granted
 
-    def settle(self, used: int) -> None:
-        """Give back what was granted and not used."""
+    def give_back(self, used: int) -> None:
         self.room.left[self.disk] += max(0, self.granted - used)
         self.granted = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Allowance:
-    """What `borg serve` is told as its quota, empty for none; `limit` says what sets it, as in NoSpace.
+    """The quota for `borg serve`, empty for none; `limit` says what sets it, as in NoSpace.
 
     `share` is how much of the free space it leaves to the session.
     """
@@ -82,40 +81,40 @@ class Allowance:
     share: int = 0
 
     def named(self, failure: NoSpace) -> NoSpace:
-        """Return how a session failed, named after what its quota was made of."""
+        """Return the failure of a session, named after what its quota was made of."""
         if failure.limit != "quota" or self.limit == "quota":
             return failure
         if self.limit == "disk":
             cause = f"the session used up what is free above MinFree ({shown(self.share)})"
             return NoSpace(cause, hint=HINT, limit="disk")
         cause = f"the session used up its share of the free space ({shown(self.share)})"
-        return NoSpace(cause, hint="when all others have ended it is tried once more", limit="share")
+        return NoSpace(cause, hint="borgpull tries it once more when all others have ended", limit="share")
 
 
 def allow(claim: Claim, known: Ledger, space: Space | None, *, quota: str, floor: int, adds: bool = True) -> Allowance:
     """Return how large a session may let its repository get: the least of `quota`, its own, and what is free.
 
-    Raises NoSpace when it may not even add what borg's least quota is, and `adds` says that it is to.
+    Raises NoSpace when the session should add and may not even add borg's least quota.
     """
     used, own = known.evidence.used, _size(dict(known.evidence.settings).get("storage_quota", ""))
     most = min(filter(None, (_size(quota), own)), default=0)
     if space is None or used < 0:
-        return Allowance(quota=_told(most, own))
+        return Allowance(quota=_quota_of(most, own))
     least = min_free(space.index, floor)
-    share, shared = claim.take(space, least=least, most=most - used if most else space.free)
+    share, shared = claim.grant(space, least=least, most=most - used if most else space.free)
     limit = "share" if shared else "disk"
     if share < LEAST and adds:
-        claim.settle(0)
+        claim.give_back(0)
         of = f"{shown(share)} is a session's share of " if shared else ""
         cause = f"its disk has no room for a session: {of}{shown(space.free)} free less {shown(least)} (MinFree)"
         raise NoSpace(cause, hint=HINT, limit=limit)
     if most and most <= used + share:
-        return Allowance(quota=_told(most, own))
+        return Allowance(quota=_quota_of(most, own))
     return Allowance(quota=str(max(LEAST, used + share)), limit=limit, share=share)
 
 
-def _told(most: int, own: int) -> str:
-    # The repository's own counts when nothing is said, and may be less than serve takes.
+def _quota_of(most: int, own: int) -> str:
+    # Without a quota the repository's own counts, which may be less than serve accepts.
     return "" if most == own else str(most)
 
 

@@ -1,62 +1,43 @@
 """What is proven about one repository: evidence, verdict, and the phases of its ledger.
 
-Nothing is pruned or compacted but between `begin_own` and `end_own`, which only a clean verdict leads to. A state that
-was not verified never replaces one that was. C sees the archives and B's own records, or archives and key where B gives
-no shell.
+Nothing is pruned or compacted except between `begin_maintenance` and `end_maintenance`, and only a clean verdict leads
+there. A state that was not verified never replaces one that was. The controller sees the archives and the backup
+server's own records, or archives and key where that gives no shell.
 """
 
 from __future__ import annotations
 
-import secrets
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NoReturn
 
 from .. import guard
 from ..borg import command as borg_command
 from ..borg.failure import HALF_MADE, MISSING_REPOSITORY
-from ..borg.hints import read_hints
 from ..borg.output import Archive
-from ..errors import BACKUP_SERVER, CONTROLLER, Failure, TamperedError
+from ..errors import BACKUP_SERVER, CONTROLLER, Failure, TamperedError, command_line, plural
 from ..events import Step
 from ..guard import Archive as RepositoryArchive
-from ..guard import Evidence, Expected, Records, State, Unreadable, Verdict
-from ..ledger import Found, Hold, Ledger, Note, Phase, Space
-from ..retention import ArchiveState, Facts
+from ..guard import Evidence, Expected, State, Unreadable, Verdict
+from ..ledger import Found, Ledger, Note, Phase, Space
+from ..retention import ArchiveState
 from ..transport import BorgResult, known_ids
 from ..untrusted import clean
 from .context import TargetContext
-from .damage import damage_of, damaged
+from .evidence import damage_of, evidence_of, is_there, is_unchanged
 from .grace import name_of, oldest_kept
 from .space import Allowance, allow, min_free
 
-# How far the clocks of C and T may be apart.
+# How far the clocks of the controller and the target may be apart.
 SKEW_SECONDS = 3600.0
 _SECONDS_OFF = 60.0
 
+# The ledger holds these; their words stay.
 TAMPERED = "its repository was tampered with"
 CHANGED = "its repository was changed between two runs"
 UNVERIFIABLE = "its repository could not be verified"
 GONE = "the repository is gone: there is nothing at its path"
 EMPTY = "the repository is empty: its config, its key and its records are gone"
-
-
-@dataclass
-class Clocks:
-    """The clock of B when the ledger was last written, and when the run before began: unix seconds, 0 if unknown."""
-
-    server: float = 0.0
-    last_entry: float = 0.0
-
-    def disagreement(self, now: float) -> str:
-        """Return in words how the clocks disagree with C's, "" when they do not."""
-        if self.server and abs(self.server - now) > SKEW_SECONDS:
-            return (
-                f"the clock of B is {abs(self.server - now):.0f} s {'ahead of' if self.server > now else 'behind'} ours"
-            )
-        if self.last_entry > now + _SECONDS_OFF:
-            return f"the last run is dated {self.last_entry - now:.0f} s in the future by our clock"
-        return ""
 
 
 class Verification:
@@ -67,92 +48,113 @@ class Verification:
         self._vault = context.vault
         self._ledger: Ledger | None = None
         self.taken_over = self.made = False
-        self.clocks = Clocks()
         self.space: Space | None = None
+        # The backup server's clock when the ledger was written, and when the run before began: 0 if unknown.
+        self._server_clock = self._last_run = 0.0
 
     @property
     def verified(self) -> Ledger:
         """Return the ledger as it was last read or written. Only after `inspect`."""
         if self._ledger is None:
-            raise Failure(
-                CONTROLLER, "the repository has not been inspected yet", hint="please report this as a defect"
-            )
+            raise Failure(CONTROLLER, "the repository was not inspected yet", hint="please report this as a defect")
         return self._ledger
 
+    def clock_disagreement(self) -> str:
+        """Return in words how other clocks disagree with the controller's, "" when they do not."""
+        now = time.time()
+        ahead = self._server_clock - now if self._server_clock else 0.0
+        if abs(ahead) > SKEW_SECONDS:
+            how = "ahead of" if ahead > 0 else "behind"
+            return f"the backup server's clock is {abs(ahead):.0f} s {how} the controller's"
+        if self._last_run > now + _SECONDS_OFF:
+            return f"the last run is dated {self._last_run - now:.0f} s in the future by the controller's clock"
+        return ""
+
     async def inspect(self, seen_there: str | None = None) -> str:
-        """See that the repository is in the state that was last verified, making it when there never was one.
+        """Prove that the repository is in the state that was verified last; create one when there never was any.
 
-        `seen_there` is which repository T's borg has seen at this place, "" for none; without it none is made.
+        `seen_there` is the repository that the target's borg has seen at this place, "" for none; with None none is
+        created.
 
-        Returns a few words on what was found. Raises TamperedError, and closes the repository, when it is not.
+        Returns a few words on what was found. Otherwise closes the repository and raises TamperedError.
         """
-        found = await self._vault.look()
+        found = await self._vault.read_evidence()
         if found.unreadable:
             raise self._tampered(UNVERIFIABLE, (unreadable_ledger(found.unreadable),))
         if found.ledger is None:
             return await self._adopt_or_create(found, seen_there)
-        self._ledger = found.ledger
-        self.clocks.last_entry = found.ledger.started
-        if found.ledger.phase is Phase.CLOSED:
-            raise self._tampered(found.ledger.cause, found.ledger.rules)
+        self._ledger = known = found.ledger
+        self._last_run = known.started
+        is_clean = known.phase is Phase.CLEAN
+        cause = CHANGED if is_clean else TAMPERED
+        if known.phase is Phase.CLOSED:
+            raise self._tampered(known.cause, known.rules)
         if not found.repository:
-            await self._close(CHANGED if found.ledger.phase is Phase.CLEAN else TAMPERED, (GONE,))
+            await self._close(cause, (GONE,))
         if damage := damage_of(found):
-            if found.ledger.phase is not Phase.CLEAN:
-                # What a session or the controller itself left nobody has verified.
+            if not is_clean:
+                # What a session or the controller itself left was never verified.
                 await self._close(UNVERIFIABLE, (damage,))
-            raise damaged(self._context.target.name, damage)
-        records = self._records(found)
-        if found.ledger.phase is Phase.CLEAN and records and guard.still_holds(found.ledger.evidence, records):
+            raise Failure(
+                BACKUP_SERVER,
+                f"a repository is damaged, as after a power cut or on a failing disk: {damage}",
+                hint=f"nothing was changed. {command_line('rollback', self._context.target.name)} puts the last "
+                "verified state back, and proves it",
+            )
+        if is_clean and is_unchanged(found, known.evidence):
             return ""
         now = await self._evidence()
-        cause = CHANGED if found.ledger.phase is Phase.CLEAN else TAMPERED
-        await self._require_clean(_judge_absence(found.ledger, now), cause)
-        self._note_what_was_left(now)
-        await self._store(Phase.CLEAN, now)
-        return "" if found.ledger.phase is Phase.CLEAN else "an interrupted run was verified"
-
-    async def _adopt_or_create(self, found: Found, seen_there: str | None) -> str:
-        # That there is no ledger, or no repository, is believed when it was seen twice.
-        if (again := await self._vault.look()) != found:
-            raise _unsteady(again)
-        listed = await self._context.borg(Step.INSPECT, borg_command.list_archives())
-        made = ""
-        if listed.status != 0:
-            half = found.repository and not HALF_MADE.isdisjoint(listed.said.kinds())
-            missing = not found.repository and MISSING_REPOSITORY in listed.said.kinds()
-            if seen_there is None or not (half or missing):
-                raise listed.failure(CONTROLLER, "list")
-            if not found.given_up:
-                await self._refuse_known(seen_there, found)
-            if half:
-                await self._set_aside(listed)
-            init = borg_command.init(self._context.target.encryption)
-            (await self._context.borg(Step.INSPECT, init)).or_raise(CONTROLLER, "init")
-            made = "made a new repository"
-        evidence = await self._evidence()
-        if not made and (place := await self._vault.known_place(evidence.repository_id)):
-            raise self._ledger_gone(place)
-        self._ledger = Ledger(phase=Phase.CLEAN, evidence=evidence)
-        self.taken_over, self.made = not made, bool(made)
-        return made or f"taken over as it is, with {len(evidence.archives)} archives"
-
-    async def _set_aside(self, listed: BorgResult) -> None:
-        """Move what a `borg init` left that was cut off out of the way, and tell it. Raises Failure when it cannot."""
-        aside = await self._vault.set_aside()
-        if not aside:
-            raise listed.failure(CONTROLLER, "list")
-        text = "a `borg init` was cut off before: what it left was moved away, and the repository is made anew"
-        hint = f"it held nothing: remove {aside} on the backup server when you like"
-        self._context.warn(text, hint)
-
-    def _note_what_was_left(self, now: Evidence) -> None:
-        """Note that the archive of a run that died was never judged."""
-        known = self.verified
+        await self._require_clean(_judge_interrupted(known, now), cause)
         if known.phase is Phase.OPEN:
             for archive in now.archives - known.evidence.archives:
                 if archive.name == known.archive:
                     self.note(archive.id, Note(state=ArchiveState.UNJUDGED))
+        await self._store_clean(now)
+        return "" if is_clean else "an interrupted run was verified"
+
+    async def _adopt_or_create(self, found: Found, seen_there: str | None) -> str:
+        # That there is no ledger, or no repository, counts only when it was seen twice.
+        if (again := await self._vault.read_evidence()) != found:
+            shown = "a ledger" if again.ledger or again.unreadable else "other files"
+            raise Failure(
+                BACKUP_SERVER,
+                f"it shows {shown} that it did not show before",
+                hint="nothing was changed; look there for errors of its disk",
+                transient=True,
+            )
+        listed = await self._context.borg(Step.INSPECT, borg_command.list_archives())
+        if listed.status != 0:
+            await self._create(found, listed, seen_there)
+            self._ledger = Ledger(phase=Phase.CLEAN, evidence=await self._evidence())
+            self.made = True
+            return "made a new repository"
+        evidence = await self._evidence()
+        if place := await self._vault.known_place(evidence.repository_id):
+            raise self._ledger_gone(place)
+        self._ledger = Ledger(phase=Phase.CLEAN, evidence=evidence)
+        self.taken_over = True
+        return f"taken over as it is, with {plural(len(evidence.archives), 'archive')}"
+
+    async def _create(self, found: Found, listed: BorgResult, seen_there: str | None) -> None:
+        """Create the repository. Raises Failure when there is one, or ever was."""
+        half = found.repository and not HALF_MADE.isdisjoint(listed.said.kinds())
+        missing = not found.repository and MISSING_REPOSITORY in listed.said.kinds()
+        if seen_there is None or not (half or missing):
+            raise listed.failure(CONTROLLER, "list")
+        if not found.given_up:
+            await self._refuse_known(seen_there, found)
+        if half:
+            await self._set_aside(listed)
+        init = borg_command.init(self._context.target.encryption)
+        (await self._context.borg(Step.INSPECT, init)).or_raise(CONTROLLER, "init")
+
+    async def _set_aside(self, listed: BorgResult) -> None:
+        """Move what an interrupted `borg init` left out of the way, and warn. Raises Failure when that fails."""
+        aside = await self._vault.set_aside()
+        if not aside:
+            raise listed.failure(CONTROLLER, "list")
+        text = "a `borg init` was cut off before: what it left was moved away, and the repository is made anew"
+        self._context.warn(text, f"it held nothing: remove {aside} on the backup server when you like")
 
     @property
     def to_judge(self) -> list[RepositoryArchive]:
@@ -160,24 +162,17 @@ class Verification:
         fresh = Note(state=ArchiveState.UNJUDGED)
         return [each for each in self.verified.evidence.archives if self.verified.note(each.id) == fresh]
 
-    def note(self, archive_id: str, note: Note) -> None:
-        """Remember what an archive is; it is written down with whatever is written next."""
-        self._ledger = replace(self.verified, notes={**self.verified.notes, archive_id: note})
+    def change(self, known: Ledger) -> None:
+        """Change the ledger here; the next write stores it."""
+        self._ledger = known
 
-    def compared(self, archive_id: str, facts: Facts, holds: tuple[Hold, ...], *, odd: bool) -> None:
-        """Remember what is known of a new archive, whether it is odd, and what the target is held for."""
-        known = self.verified
-        if odd:
-            words = "; ".join(dict.fromkeys(hold.words for hold in holds))
-            self.note(archive_id, replace(known.note(archive_id), state=ArchiveState.ODD, reason=words))
-        released = time.time() if known.holds and not holds else known.released
-        facts_of_all = {**known.facts, archive_id: facts}
-        self._ledger = replace(self.verified, facts=facts_of_all, holds=holds, released=released)
+    def note(self, archive_id: str, note: Note) -> None:
+        self.change(replace(self.verified, notes={**self.verified.notes, archive_id: note}))
 
     async def _refuse_known(self, seen_there: str, found: Found) -> None:
-        """Raise Failure where somebody knows of a repository of this target: none was to be made then.
+        """Raise Failure where anybody knows of a repository of this target: then none may be created.
 
-        That T says so can stop no more than its own first backup.
+        A target that claims so can stop no more than its own first backup.
         """
         config, name = self._context.config, self._context.target.name
         half_made = found.files["config"].data if "config" in found.files else b""
@@ -188,40 +183,40 @@ class Verification:
             hint = "mount the disk of the backup server that it is on, or put RootDir or SubDir back"
         elif places := await self._vault.left_behind(config, name):
             why = f"but a ledger of a target of this name lies in {clean(places[0])}"
-            hint = f"put SubDir back; or move the repository to the new one, and then `borgpull accept --moved {name}`"
+            hint = f"put SubDir back; or move the repository to the new one, then {_follow(name)}"
         else:
             return
         raise self._context.failure(
             f"there is no repository at its place, {why}",
-            hint=f"{hint}; no repository was made. If that one is lost for good, `borgpull accept {name}` lets the "
-            "next run make a new one",
+            hint=f"{hint}; no repository was made. If that one is lost for good, {command_line('accept', name)} lets "
+            "the next run make a new one",
         )
 
     def _ledger_gone(self, place: str) -> Failure:
         name = self._context.target.name
         return self._context.failure(
             f"its repository has no ledger, but once had one, in {place}",
-            hint=f"nothing was changed; if it was moved: `borgpull accept --moved {name}`; else put that folder back. "
-            f"If it is lost: `borgpull accept {name}` takes the repository as it is",
+            hint=f"nothing was changed; if it was moved: {_follow(name)}; else put that folder back. "
+            f"If it is lost: {command_line('accept', name)} takes the repository as it is",
         )
 
     async def open(self, archive: str, started: float, *, further: bool = False) -> None:
-        """Make the snapshot and write down that T may now add `archive`; without one, that it may add nothing.
+        """Make the snapshot, and record that the target may now add `archive`; without one, that it may add nothing.
 
         `further` says that it is not the first session of its run.
         """
         name = self._context.target.name
         opened = replace(
-            self.verified, target=name, phase=Phase.OPEN, archive=archive, started=started, rules=(), taken=0
+            self.verified, target=name, phase=Phase.OPEN, archive=archive, started=started, rules=(), size_before=0
         )
         seen = await self._vault.write(opened, snapshot="make")
         self.space = seen.space
         # Growth is counted from the last run that could add something.
-        taken = seen.taken if archive and not further else self.verified.taken
-        self._ledger = replace(opened, linked=seen.linked, taken=taken)
+        before = seen.size if archive and not further else self.verified.size_before
+        self._ledger = replace(opened, has_hard_links=seen.has_hard_links, size_before=before)
 
     async def verify(self) -> Verdict:
-        """Judge what T's session left. Returns a clean verdict; raises TamperedError, and closes the repository."""
+        """Judge what the session left: return a clean verdict, or close the repository and raise TamperedError."""
         opened = self.verified
         # A serve that still runs holds the lock, for which borg would wait.
         await self._vault.await_serve()
@@ -232,50 +227,23 @@ class Verification:
         return verdict
 
     async def settle(self, archive: Archive | None, *, checking: bool = False) -> None:
-        """Write down the verified state, and drop the snapshot of the one before it.
+        """Store the verified state.
 
-        `archive` is what T's borg said of the archive that was added. `checking` says that a check begins now: until it
-        has passed, one is due.
+        `archive` is what the target's borg said of the archive that was added. `checking` says that a check begins now:
+        until it has passed, one is due.
         """
-        known = self.verified
-        began = known.check_began or time.time() if checking else known.check_began
-        settled = replace(known, checking=checking or known.checking, check_began=began)
+        settled = self.verified
+        if checking:
+            settled = replace(settled, checking=True, check_began=settled.check_began or time.time())
         if archive is not None:
             settled = replace(settled, size=archive.original_size, files=archive.files)
-        seen = await self._vault.write(settled, snapshot="drop")
-        self.clocks.server, self.space = seen.clock, seen.space
-        self._ledger = settled
+        await self.store(settled)
 
-    async def end_check(self, *, passed: bool) -> None:
-        """Write down that borg check found nothing, or damage: the next check then begins anew."""
-        known = replace(self.verified, check_from=0, check_began=0.0)
-        self._ledger = replace(known, checked=time.time(), checking=False) if passed else known
-        await self.settle(None)
-
-    async def begin_part(self) -> bool:
-        """Let a check go on from where our last one ended; return whether it begins anew, for B says it was elsewhere.
-
-        T can say so there, and what lies before it would not be read.
-        """
-        if await self._check_from() == self.verified.check_from:
-            return False
-        await self._vault.check_anew()
-        self._ledger = replace(self.verified, check_from=0)
-        return True
-
-    async def end_part(self) -> int:
-        """Write down from which segment the check goes on in the next run; 0 if it has read them all."""
-        self._ledger = replace(self.verified, check_from=await self._check_from())
-        await self.settle(None)
-        return self.verified.check_from
-
-    async def _check_from(self) -> int:
-        found = await self._vault.look()
-        try:
-            return guard.read_records(found.files, read_hints=read_hints).check_from
-        except Unreadable as error:
-            hint = "look there for errors of its disk; the next run tries again"
-            raise Failure(BACKUP_SERVER, f"how far the check came cannot be read: {error}", hint=hint) from None
+    async def store(self, known: Ledger) -> None:
+        """Store a verified state, and drop the snapshot of the one before it."""
+        written = await self._vault.write(known, snapshot="drop")
+        self._server_clock, self.space = written.clock, written.space
+        self._ledger = known
 
     def allow(self, *, adds: bool = True) -> Allowance:
         """Return how large the session that was opened may let the repository get. Raises NoSpace."""
@@ -283,49 +251,46 @@ class Verification:
         return allow(context.claim, self.verified, self.space, quota=quota, floor=context.config.min_free, adds=adds)
 
     def lacks_space(self, more: int = 0) -> bool:
-        """Tell whether less is free than has to be, and so many bytes; where that cannot be seen, it is not."""
+        """Tell whether less than the minimum and `more` bytes is free; where that is not visible, it is not."""
         floor = self._context.config.min_free
         return self.space is not None and self.space.free < min_free(self.space.index, floor) + more
 
-    async def begin_own(self, intent: frozenset[str], *, keep: bool) -> None:
-        """Write down that C itself will delete the archives with these ids and compact.
+    async def begin_maintenance(self, intent: frozenset[str], *, keep: bool) -> None:
+        """Record that the controller itself will delete the archives with these ids, and compact.
 
         `keep` keeps the state before it in Grace; what was kept too long goes.
         """
-        self._ledger = replace(self.verified, phase=Phase.OWN, intent=intent)
+        self._ledger = replace(self.verified, phase=Phase.MAINTENANCE, intent=intent)
         grace = name_of(time.time()) if keep and self._context.target.grace else ""
         await self._vault.write(self._ledger, grace=grace, oldest=oldest_kept(self._context, self._ledger))
 
     async def confirm_deleted(self) -> list[str]:
-        """List the archives after a deletion; return the names of those that were to go and are still there.
+        """List the archives after a deletion; return the names of those that should be gone and are still there.
 
         Raises TamperedError when others are gone, or some came.
         """
         known, now = self.verified, await self._evidence()
-        await self._require_clean(guard.judge_own(known.evidence, now, intent=known.intent))
+        await self._require_clean(guard.judge_maintenance(known.evidence, now, intent=known.intent))
         self._ledger = replace(known, evidence=now)
         return sorted(archive.name for archive in now.archives if archive.id in (known.intent or ()))
 
-    async def end_own(self) -> None:
-        """Write down the state that C made. Raises TamperedError when something came that C did not make."""
+    async def end_maintenance(self) -> None:
+        """Store the state that the controller made. Raises TamperedError when something came that it did not make."""
         before = self.verified.evidence
-        records = self._records(await self._vault.look())
-        # To list the archives costs a start of borg, and nothing changed: no need.
-        now = before if records and guard.still_holds(before, records) else await self._evidence()
-        await self._require_clean(guard.judge_own(before, now, intent=self.verified.intent))
-        await self._store(Phase.CLEAN, now)
-
-    async def is_still(self, known: Ledger) -> bool:
-        """Tell whether B's records are those that `known` has; where they cannot be seen, they never are."""
-        records = self._records(await self._vault.look())
-        return records is not None and guard.still_holds(known.evidence, records)
+        # To list the archives costs a start of borg: no need when nothing changed.
+        unchanged = is_unchanged(await self._vault.read_evidence(), before)
+        now = before if unchanged else await self._evidence()
+        await self._require_clean(guard.judge_maintenance(before, now, intent=self.verified.intent))
+        await self._store_clean(now)
 
     async def freeable(self) -> int | None:
-        """Return how many bytes a compaction could free, by borg's own count; None where that cannot be seen."""
-        if not self._vault.records:
+        """Return how many bytes a compaction could free, by borg's own count; None where that is not visible."""
+        if not self._vault.shows_records:
             return None
-        records = self._records(await self._vault.look())
-        return records.freeable if records else 0
+        try:
+            return (await self._vault.read_evidence()).records.freeable
+        except Unreadable:
+            return 0
 
     async def _require_clean(self, verdict: Verdict, cause: str = TAMPERED) -> None:
         if verdict.state is not State.CLEAN:
@@ -334,7 +299,7 @@ class Verification:
     async def _evidence(self) -> Evidence:
         # The list comes first: opening a repository makes borg finish what a crash left half recorded.
         listed = await self._context.borg(Step.VERIFY, borg_command.list_archives())
-        found = await self._vault.look()
+        found = await self._vault.read_evidence()
         if not is_there(self._context, listed, found):
             await self._close(TAMPERED, (GONE,))
         try:
@@ -348,28 +313,20 @@ class Verification:
         failure = listed.failure(CONTROLLER, "list")
         if self._ledger is None or failure.transient:
             raise failure
-        if not self._vault.records:
+        if not self._vault.shows_records:
             if listed.speaks_against_repository:
                 await self._require_clean(guard.unverifiable(f"the archives cannot be listed: {failure.cause}"))
             raise failure
         if not found.files:
             await self._close(TAMPERED, (EMPTY,))
-        records = guard.read_records(found.files, read_hints=read_hints, segments=found.segments)
-        own = self._ledger.phase is Phase.OWN
-        verdict = guard.judge_unlisted(self._ledger.evidence, records, why=failure.cause, own=own)
+        maintenance = self._ledger.phase is Phase.MAINTENANCE
+        verdict = guard.judge_unlisted(self._ledger.evidence, found.records, why=failure.cause, maintenance=maintenance)
         if verdict.state is State.TAMPERED or listed.speaks_against_repository:
             await self._require_clean(verdict)
         raise failure
 
-    @staticmethod
-    def _records(found: Found) -> Records | None:
-        try:
-            return guard.read_records(found.files, read_hints=read_hints, segments=found.segments)
-        except Unreadable:
-            return None
-
-    async def _store(self, phase: Phase, evidence: Evidence) -> None:
-        self._ledger = replace(self.verified, phase=phase, evidence=evidence, intent=None)
+    async def _store_clean(self, evidence: Evidence) -> None:
+        self._ledger = replace(self.verified, phase=Phase.CLEAN, evidence=evidence, intent=None)
         self.space = (await self._vault.write(self._ledger)).space
 
     async def _close(self, cause: str, rules: tuple[str, ...]) -> NoReturn:
@@ -379,7 +336,7 @@ class Verification:
         raise self._tampered(cause, rules)
 
     def _tampered(self, cause: str, rules: tuple[str, ...]) -> TamperedError:
-        ways = recovery_hint(self._context.target.name, rollback=self._vault.records, gone=GONE in rules)
+        ways = recovery_hint(self._context.target.name, rollback=self._vault.shows_records, gone=GONE in rules)
         return TamperedError(
             self._context.party,
             cause,
@@ -395,73 +352,34 @@ def unreadable_ledger(why: str) -> str:
 
 def recovery_hint(name: str, *, rollback: bool = True, gone: bool = False) -> str:
     """Return what the operator can do about a closed repository of the target `name`; `gone` if nothing is there."""
-    if gone:
-        ways = recovery_hint(name, rollback=rollback)
-        return f"if the disk of the backup server that it is on is not mounted, mount it first; {ways}"
-    accept = f"`borgpull accept {name}` takes the present one as the truth, if it was you who changed it"
-    if not rollback:
-        return f"without a shell on B there is no way back from here; {accept}"
-    return f"`borgpull rollback {name}` puts the last verified state back, {accept}"
+    ways = f"{command_line('accept', name)} accepts the present state, if it was you who changed it"
+    if rollback:
+        ways = f"{command_line('rollback', name)} puts the last verified state back, {ways}"
+    else:
+        ways = f"without a shell on the backup server there is no way back from here; {ways}"
+    return f"if its disk on the backup server is not mounted, mount it first; {ways}" if gone else ways
 
 
 def release_hint(name: str) -> str:
     return (
-        f"nothing is pruned or compacted meanwhile. Look at that host; then `borgpull release {name}`, which asks what "
-        "becomes of the odd archives"
+        f"nothing is pruned or compacted meanwhile. Look at that host; then {command_line('release', name)}, which "
+        "asks what becomes of the odd archives"
     )
 
 
-def _unsteady(found: Found) -> Failure:
-    return Failure(
-        BACKUP_SERVER,
-        "it shows "
-        + ("a ledger" if found.ledger or found.unreadable else "other files")
-        + " that it did not show before",
-        hint="nothing was changed; look there for errors of its disk",
-        transient=True,
-    )
+def _follow(name: str) -> str:
+    return command_line("accept", "--moved", name)
 
 
-def _judge_absence(known: Ledger, now: Evidence) -> Verdict:
-    match known.phase:
-        case Phase.OPEN:
-            return guard.judge(known.evidence, now, _expected(known))
-        case Phase.OWN:
-            return guard.judge_own(known.evidence, now, intent=known.intent)
-        case _:
-            return guard.judge(known.evidence, now, None)
+def _judge_interrupted(known: Ledger, now: Evidence) -> Verdict:
+    """Judge what lies there since the ledger was written, by what was going on then."""
+    if known.phase is Phase.MAINTENANCE:
+        return guard.judge_maintenance(known.evidence, now, intent=known.intent)
+    return guard.judge(known.evidence, now, _expected(known) if known.phase is Phase.OPEN else None)
 
 
 def _expected(opened: Ledger) -> Expected | None:
     if not opened.archive:
-        # T was to read only: nobody was to write anything.
+        # The target was only allowed to read: nobody should have written anything.
         return None
     return Expected(archive_name=opened.archive, started=opened.started, ended=time.time(), skew=SKEW_SECONDS)
-
-
-async def evidence_of(context: TargetContext, listed: BorgResult, found: Found) -> Evidence:
-    """Make evidence of what `borg list` printed, and of what was found on B after it.
-
-    Raises Unreadable when it is none, Failure when the key cannot be exported.
-    """
-    if context.vault.records:
-        return guard.read_evidence(
-            files=found.files, archives=listed.stdout, read_hints=read_hints, segments=found.segments
-        )
-    return guard.read_listed(archives=listed.stdout, key=await exported_key(context))
-
-
-def is_there(context: TargetContext, listed: BorgResult, found: Found) -> bool:
-    """Tell whether there is a repository: as B's file system says, or as borg does where that cannot be seen."""
-    return found.repository if context.vault.records else MISSING_REPOSITORY not in listed.said.kinds()
-
-
-async def exported_key(context: TargetContext, *, paper: bool = False) -> bytes:
-    """Return what `borg key export` writes of the repository's key, as it lies there. Raises Failure."""
-    path = context.server.directory / f"k{secrets.token_hex(8)}"
-    try:
-        export = borg_command.export_key(str(path), paper=paper)
-        (await context.borg(Step.INSPECT, export)).or_raise(CONTROLLER, "key export")
-        return path.read_bytes()
-    finally:
-        path.unlink(missing_ok=True)

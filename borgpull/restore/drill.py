@@ -1,7 +1,7 @@
-"""A drill: some files of the newest verified archive, picked by a seed, are read from B and decrypted on C.
+"""A drill: some files of the newest verified archive, picked by a seed, are read back and decrypted on the controller.
 
-It proves that the passphrase, the key, B's disk and borg together give files back: borg authenticates each chunk by its
-id. It is a sample: `borg check --verify-data` is what reads everything. It is `borg list` that reads them, for it names
+It proves that the passphrase, the key, the backup server's disk and borg together give files back: borg authenticates
+each chunk by its id. It is a sample: `borg check --verify-data` reads everything. `borg list` reads them, for it names
 each file that it has read; `borg extract --dry-run` finds the same (1.2.4, 1.4.5: a chunk that is missing, another one,
 garbage), but ends with 1 for paths that it did find (1.2.4), or says nothing of those that it did not.
 """
@@ -32,19 +32,19 @@ async def drill(context: TargetContext, *, seed: int, size: int, files: int) -> 
     archives = await archives_of(context)
     archive = archives.newest()
     sample = Sample(seed=seed, size=size, files=files)
-    await each_item(context, archive, (), sample.take)
+    await each_item(context, archive, (), sample.add)
     picked = sample.picked()
     if not picked:
         raise context.failure(
-            f"no file of its archive can be tried: {sample.files} files, and none that fits into the limit",
+            f"none of the files of its archive ({sample.files}) fits into the limit",
             hint="allow more with --size",
         )
     unread = dict.fromkeys(item.path for item in picked)
 
-    async def take(item: Item) -> None:
+    async def read(item: Item) -> None:
         unread.pop(item.path, None)
 
-    await each_item(context, archive, tuple(borg_command.exactly(unread)), take, hashes=True)
+    await each_item(context, archive, tuple(borg_command.exactly(unread)), read, hashes=True)
     return Drilled(
         target=context.target.name,
         archive=archives.entry(archive),
@@ -74,7 +74,7 @@ class Sample:
         self._most_files = files
         self._candidates: list[tuple[int, str, int, Item]] = []
 
-    async def take(self, item: Item) -> None:
+    async def add(self, item: Item) -> None:
         """Count an item, and remember it if the seed may pick it. Of an empty file nothing would be read."""
         if item.kind != "-":
             return

@@ -1,20 +1,19 @@
-"""A restore: the contents looked at on C, then extracted on C or on T. It overwrites nothing unless it was told to.
+"""A restore: look at the contents on the controller, then extract there or on the target. It overwrites only if told.
 
-Onto T it takes the road of a backup, with the same custody: T reads through a session that could add, nobody was to
-write, and its repository is judged afterwards. What a crash leaves is judged by the next run.
+Onto the target it takes the transport of a backup, and the same verification: the target reads through a session that
+could add, nobody may write, and the repository is judged afterwards. What a crash leaves the next run judges.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..borg import WARNED
 from ..borg import command as borg_command
-from ..errors import CONTROLLER, Failure, UsageError
+from ..errors import CONTROLLER, Failure, UsageError, command_line, the
 from ..events import Step
 from ..guard import Archive
 from ..repository.archives import VerifiedArchives, each_item, no_such_path
@@ -22,12 +21,11 @@ from ..repository.context import TargetContext
 from ..repository.session import TargetSession, connected_target
 from ..repository.step_events import MOST_WARNINGS
 from ..repository.verification import Verification, recovery_hint
-from ..results import Item, Restored
+from ..results import Restored
 from ..transport import BorgResult, ExtractArchive
 from ..untrusted import clean
-from .comparison import Comparison
-from .contents import Contents
-from .on_target import compare_on_target, refuse_in_the_way
+from .comparison import ControllerComparison, TargetComparison
+from .contents import Contents, refuse_on_controller, refuse_on_target
 
 _NOT_ROOT = "the user there is not root: what was restored belongs to that user, and not to the owners in the archive"
 
@@ -36,7 +34,7 @@ _NOT_ROOT = "the user there is not root: what was restored belongs to that user,
 class Wanted:
     """What is to be restored: what matches `patterns` (all, without one), below `folder`.
 
-    `folder` is absolute, and empty to put everything back where it was, which is for T alone.
+    `folder` is absolute, and empty to put everything back where it was, which only works on the target.
     """
 
     archive: str
@@ -50,10 +48,10 @@ class Wanted:
 
 
 async def restore(context: TargetContext, archives: VerifiedArchives, wanted: Wanted) -> Restored:
-    """Restore, or only say what would be. The run lock is held by the caller.
+    """Restore, or only say what would be. The caller holds the run lock.
 
-    Raises UsageError when there is nothing to restore or something is in the way, Failure when it could not be done,
-    and TamperedError when T's session did more than read.
+    Raises UsageError when there is nothing to restore or something is in the way, Failure when it fails, and
+    TamperedError when the target's session did more than read.
     """
     return await _Restore(context, archives, wanted).run()
 
@@ -76,61 +74,54 @@ class _Restore:
         if self._wanted.onto_target and self._archives.closed:
             raise self._context.failure(
                 f"{self._archives.closed.cause}: nothing is restored onto a target from a closed repository",
-                hint=f"`borgpull restore {self._context.target.name} --to DIR` extracts it here, to be looked at; "
-                f"{recovery_hint(self._context.target.name, rollback=self._context.vault.records)}",
+                hint=f"{command_line('restore', self._context.target.name, '--to', 'DIR')} extracts it here, to be "
+                f"looked at; {recovery_hint(self._context.target.name, rollback=self._context.vault.shows_records)}",
             )
-        contents = await self._looked()
+        contents = await self._contents()
         if not self._wanted.onto_target:
             return await self._here(contents)
         async with connected_target(self._context) as session:
             return await self._there(contents, session)
 
-    async def _looked(self) -> Contents:
+    async def _contents(self) -> Contents:
         contents = Contents(self._wanted.patterns)
-        await each_item(self._context, self._archive, self._wanted.patterns, contents.take)
+        await each_item(self._context, self._archive, self._wanted.patterns, contents.add)
         if contents.unmatched:
             raise no_such_path(self._context, self._archive, contents.unmatched)
         contents.refuse_traps(self._context.party, self._archive.name)
         return contents
 
     async def _here(self, contents: Contents) -> Restored:
-        folder = Path(self._wanted.folder)
-        _refuse_full(folder, overwrite=self._wanted.overwrite)
-        _refuse_links(folder, contents)
+        wanted, folder = self._wanted, Path(self._wanted.folder)
+        refuse_on_controller(folder, contents, overwrite=wanted.overwrite)
         restored = self._restored(contents, CONTROLLER, is_root=os.geteuid() == 0)
-        if self._wanted.dry_run:
+        if wanted.dry_run:
             return restored
         _make(folder)
-        arguments = borg_command.extract(
-            self._archive.name, patterns=self._wanted.patterns, numeric_ids=self._wanted.numeric_ids
-        )
+        arguments = borg_command.extract(self._archive.name, patterns=wanted.patterns, numeric_ids=wanted.numeric_ids)
         ended = await self._context.reading(Step.EXTRACT, arguments, folder=folder)
-        restored = self._settled(restored, ended, CONTROLLER)
-        if not self._wanted.verify:
+        restored = self._with_warnings(restored, ended)
+        if not wanted.verify:
             return restored
-        comparison = Comparison(folder, numeric_ids=self._wanted.numeric_ids)
-        await each_item(self._context, self._archive, self._wanted.patterns, comparison.take, hashes=True)
+        comparison = ControllerComparison(folder, numeric_ids=wanted.numeric_ids)
+        await each_item(self._context, self._archive, wanted.patterns, comparison.add, hashes=True)
         return replace(restored, compared=comparison.result)
 
     async def _there(self, contents: Contents, session: TargetSession) -> Restored:
-        wanted = self._wanted
-        is_root = await refuse_in_the_way(session.master, wanted.folder, contents.tops, overwrite=wanted.overwrite)
-        by_sudo = bool(self._context.target.sudo_user)
-        restored = self._restored(contents, self._context.party, is_root=is_root or by_sudo)
+        context, wanted = self._context, self._wanted
+        is_root = await refuse_on_target(session.master, wanted.folder, contents, overwrite=wanted.overwrite)
+        restored = self._restored(contents, context.party, is_root=is_root or bool(context.target.sudo_user))
         if wanted.dry_run:
             return restored
-        restored = self._settled(restored, await self._extracted_there(session), self._context.party)
+        restored = self._with_warnings(restored, await self._extract_there(session))
         if not wanted.verify:
             return restored
+        comparison = TargetComparison()
+        await each_item(context, self._archive, wanted.patterns, comparison.add, hashes=True)
+        await comparison.read_back(session.master, wanted.folder, seconds=context.target.timeout)
+        return replace(restored, compared=comparison.result)
 
-        async def each(take: Callable[[Item], Awaitable[None]]) -> None:
-            await each_item(self._context, self._archive, wanted.patterns, take, hashes=True)
-
-        seconds = self._context.target.timeout
-        compared = await compare_on_target(session.master, wanted.folder, each, seconds=seconds)
-        return replace(restored, compared=compared)
-
-    async def _extracted_there(self, session: TargetSession) -> BorgResult:
+    async def _extract_there(self, session: TargetSession) -> BorgResult:
         context, wanted = self._context, self._wanted
         command = ExtractArchive(
             context,
@@ -170,44 +161,18 @@ class _Restore:
             notes=() if is_root else (_NOT_ROOT,),
         )
 
-    def _settled(self, restored: Restored, ended: BorgResult, party: str) -> Restored:
+    def _with_warnings(self, restored: Restored, ended: BorgResult) -> Restored:
         if ended.status not in (0, WARNED):
-            failure = ended.failure(party, "extract")
+            failure = ended.failure(restored.party, "extract")
             raise Failure(
                 failure.party,
-                f"{failure.cause}; what was restored until then lies in {clean(restored.folder)} of {restored.party}",
+                f"{failure.cause}; what was restored until then lies in {clean(restored.folder)} of "
+                f"{the(restored.party)}",
                 hint=failure.hint,
                 detail=failure.detail,
             )
         said = tuple(message.text for message in ended.said.warnings[:MOST_WARNINGS])
         return replace(restored, warnings=said, warned=max(ended.said.warned, int(ended.status == WARNED)))
-
-
-def _refuse_full(folder: Path, *, overwrite: bool) -> None:
-    try:
-        if folder.is_dir():
-            full = next(folder.iterdir(), None) is not None
-        elif folder.exists() or folder.is_symlink():
-            raise UsageError(f"{folder} is no folder", hint="name another one; it is made if need be")
-        else:
-            full = False
-    except OSError as error:
-        raise UsageError(f"{folder}: {error.strerror}", hint="name another folder") from None
-    if full and not overwrite:
-        raise UsageError(
-            f"{folder} is not empty, and nothing is overwritten unless it is said",
-            hint="name a new folder, or add --overwrite: files of the same path are replaced, others stay",
-        )
-
-
-def _refuse_links(folder: Path, contents: Contents) -> None:
-    # Only where it is not empty; borg 1.2.4 would write through them.
-    linked = next((path for path in sorted(contents.parents) if (folder / path).is_symlink()), None)
-    if linked is not None:
-        raise UsageError(
-            f"{folder / clean(linked)} is a symbolic link, and files would be written through it",
-            hint="name a new folder, or remove that link first",
-        )
 
 
 def _make(folder: Path) -> None:

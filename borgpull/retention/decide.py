@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from ..untrusted import clean
-from .records import Archive, ArchiveState, Decision, Retention, moment
+from .archives import Archive, ArchiveState, Decision, Retention, is_checkpoint, moment, series_of
 from .rules import Rules, kept_by_rules
-from .series import is_checkpoint, series_of
 
 DAYS_SET_ASIDE = 30
 MOST_SET_ASIDE = 5

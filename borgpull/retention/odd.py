@@ -48,7 +48,7 @@ _LASTING = frozenset({Oddity.CHANGED, Oddity.HOST})
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """What T reported of one source path before its session.
+    """What the target reported about one source path before its session.
 
     `kind` is folder, file, link, other, nothing or unknown. `holds`: the folder has an entry, the file a byte; None
     where that is not known, as of `mount`. `leads` is where a link points to.
@@ -64,13 +64,13 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What is known of one archive, of a `stream` or of the source paths, which was `started` at that unix time.
+    """The facts of one archive, of a `stream` or of the source paths, which was `started` at that unix time.
 
-    A number below 0 is not known. A stream has no sources.
+    A number below 0 is unknown. A stream has no sources.
 
-    `size` is in original bytes, by T's borg. `new` are the bytes that its session added to the repository, after
-    compression and by B's own count, `seconds` how long that took. `keys` are fingerprints of the host keys that the
-    config has for T.
+    `size` is in original bytes, by the target's borg. `new` are the bytes that its session added to the repository,
+    compressed and by Borg's records, `seconds` how long that took. `keys` are fingerprints of the host keys that the
+    config has for the target.
     """
 
     files: int
@@ -106,8 +106,8 @@ def oddities(now: Facts, good: Sequence[Facts], *, limits: Limits, others: Colle
     What the operator accepted is one of them, so it is not odd again. `others` are the fingerprints of the host keys
     on record for other targets.
     """
-    told = [source for source in now.sources if source.kind != "unknown"]
-    of_paths = [finding for source in told for finding in _of_path(source, good)]
+    reported = [source for source in now.sources if source.kind != "unknown"]
+    of_paths = [finding for source in reported for finding in _of_path(source, good)]
     return (
         *of_paths,
         *_shrunk(now, good, limits.shrink),
@@ -130,9 +130,9 @@ def _is_known(pair: tuple[Oddity, str], now: Facts) -> bool:
     oddity, path = pair
     if oddity is Oddity.SHRUNK:
         return now.files >= 0 and now.size >= 0
-    told = [source for source in now.sources if source.path == path and source.kind != "unknown"]
+    reported = [source for source in now.sources if source.path == path and source.kind != "unknown"]
     known = {Oddity.MOUNT: "mount", Oddity.EMPTY: "holds"}.get(oddity, "kind")
-    return oddity not in _LASTING and any(getattr(source, known) is not None for source in told)
+    return oddity not in _LASTING and any(getattr(source, known) is not None for source in reported)
 
 
 def _of_path(now: Source, good: Sequence[Facts]) -> Iterator[Finding]:

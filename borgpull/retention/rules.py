@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from .records import Archive, moment
+from .archives import Archive, moment
 
 _DAY = 86400
 _SECONDS = {"H": 3600, "d": _DAY, "w": 7 * _DAY, "m": 31 * _DAY, "y": 365 * _DAY}

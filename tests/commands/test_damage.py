@@ -107,11 +107,11 @@ def test_what_a_power_cut_leaves_on_the_backup_server_is_named_and_put_right_by_
     harm(stage.repository)
     code, said = stage.night()
     assert code == 2, said
-    assert said.startswith("B: a repository is damaged, as a power cut or a failing disk does it: "), said
+    assert said.startswith("B: a repository is damaged, as after a power cut or on a failing disk: "), said
     assert words in said
     assert "`borgpull rollback web`" in said
     refused = stage.run("accept", "web", "--yes")
-    assert (refused.returncode, "type `borgpull rollback web`" in refused.stderr) == (2, True), refused.stderr
+    assert (refused.returncode, "run `borgpull rollback web`" in refused.stderr) == (2, True), refused.stderr
     done = stage.run("rollback", "web", "--yes")
     assert done.returncode == 0, done.stderr
     assert "will refuse this older state" not in done.stderr, "no borg has seen another one"

@@ -280,10 +280,10 @@ def test_without_a_reserve_nothing_stays_locked_when_there_is_room_again(world):
 
 @pytest.mark.parametrize("shell", ["dash", "bash", "busybox sh"])
 def test_the_reserve_is_made_once_there_is_room_and_goes_where_there_is_none(tmp_path, shell):
-    from borgpull.ledger import scripts
+    from borgpull.ledger import scripts_lock as scripts
 
     reserve = tmp_path / "reserve"
-    make = f'{scripts._RESERVE}make_reserve "$1"'
+    make = f'{scripts.RESERVES}make_reserve "$1"'
     with in_memory(tmp_path, "90M"):
         for size, there in (("60M", False), ("90M", True)):
             resize(tmp_path, size)

@@ -215,11 +215,11 @@ def test_status_sends_nobody_to_a_run_where_a_disk_may_be_missing(backed_up):
     # A disk for each repository.
     (world.lab.root / "web").rename(world.lab.root / "unmounted")
     missing = world.run("status", config=config_of(world, "web"))
-    assert "if the disk of the backup server that it is on is not mounted, mount it first" in missing.stdout
+    assert "if its disk on the backup server is not mounted, mount it first" in missing.stdout
     assert "borgpull run" not in missing.stdout
     gone = world.run("-q", config=config_of(world, "web"))
     assert gone.returncode == 3
-    assert "if the disk of the backup server that it is on is not mounted, mount it first" in gone.stderr
+    assert "if its disk on the backup server is not mounted, mount it first" in gone.stderr
     (world.lab.root / "unmounted").rename(world.lab.root / "web")
     assert world.run("accept", "web", "--yes", config=config_of(world, "web")).returncode == 0
     assert world.run("-q", config=config_of(world, "web")).returncode == 0

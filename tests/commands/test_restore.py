@@ -191,7 +191,7 @@ def test_a_restore_that_is_killed_in_the_middle_is_judged_by_the_next_run(fresh,
     fresh.lab.borg(target, "create", "::.checkpoint", str(target.source / "more"))
     done = fresh.run("-q")
     assert done.returncode == 3, done.stderr
-    assert "1 archive came that C did not ask for: .checkpoint" in done.stderr
+    assert "1 archive came that the controller did not ask for: .checkpoint" in done.stderr
 
 
 @pytest.mark.slow

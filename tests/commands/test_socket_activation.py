@@ -133,11 +133,11 @@ def test_what_is_hidden_in_the_list_of_archives_closes_the_repository(place):
     told = row(done, NAME)
     assert (done.returncode, told["outcome"]) == (3, "tampered"), said_of(told)
     assert "vanished" in told["errors"][0]["rules"][0]
-    assert "without a shell on B there is no way back from here" in told["errors"][0]["hint"]
+    assert "without a shell on the backup server there is no way back from here" in told["errors"][0]["hint"]
     assert place.run("status").returncode == 2
     again = place.run("--json")
     assert (again.returncode, "create" in ends(row(again, NAME))) == (3, False), "it stays closed"
-    assert "without a shell on B there is no way back from here" in place.run("list", NAME).stderr
+    assert "without a shell on the backup server there is no way back from here" in place.run("list", NAME).stderr
 
     back = place.run("rollback", NAME, "--yes")
     assert back.returncode != 0
@@ -191,7 +191,10 @@ def test_any_borg_command_goes_through_the_sockets(place):
     assert last["archive"]["name"] in listed.stdout.split()
     told = place.run("borg", NAME, "--", "create", "::mine", str(place.folder))
     assert told.returncode == 1
-    assert "the next run will close its repository: 1 archive came that C did not ask for: mine" in told.stderr
+    assert (
+        "the next run will close its repository: 1 archive came that the controller did not ask for: mine"
+        in told.stderr
+    )
     assert place.run("accept", NAME, "--yes").returncode == 0
     settled = place.run("borg", NAME, "--full-access", "--", "delete", "::mine")
     assert settled.returncode == 0

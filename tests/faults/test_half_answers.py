@@ -19,10 +19,10 @@ from types import SimpleNamespace
 import pytest
 
 from borgpull import ssh
-from borgpull.borg.hints import read_hints
 from borgpull.errors import BACKUP_SERVER, Failure, TamperedError
 from borgpull.guard import read_evidence
-from borgpull.ledger import Ledger, Phase, ServerVault, scripts, server
+from borgpull.ledger import Ledger, Phase, ServerVault, server
+from borgpull.ledger import scripts_lock as scripts
 from borgpull.ledger.record import read
 from borgpull.ledger.server import Place
 from borgpull.ledger.vault import Written
@@ -121,10 +121,10 @@ def stage(tmp_path_factory):
     listed = borg(made, "list", "--json", "--consider-checkpoints")
 
     async def begin():
-        found = await made.vault().look()
-        evidence = read_evidence(files=found.files, archives=listed, read_hints=read_hints, segments=found.segments)
+        found = await made.vault().read_evidence()
+        evidence = read_evidence(files=found.files, archives=listed, segments=found.segments)
         made.known = Ledger(phase=Phase.OPEN, evidence=evidence, archive="three", started=1.0)
-        async with (vault := made.vault()).held():
+        async with (vault := made.vault()).locked():
             await vault.write(made.known, snapshot="make")
 
     asyncio.run(begin())
@@ -191,7 +191,7 @@ class Operation:
         """Return the answer, or the Failure."""
         vault = stage.vault()
         try:
-            async with vault.held() if self.held else contextlib.nullcontext():
+            async with vault.locked() if self.held else contextlib.nullcontext():
                 return await self.ask(stage, vault)
         except Failure as failure:
             return failure
@@ -218,7 +218,7 @@ def wrote(phase: Phase, before: Phase = Phase.OPEN):
             return said
         if found != stage.in_phase(phase):
             said.append("it is told to be written, and is not")
-        if not answer.linked:
+        if not answer.has_hard_links:
             said.append("it is told that there are no hard links")
         id_ = stage.ids / found.evidence.repository_id
         if not id_.exists() or id_.read_text() != f"{stage.folder}\n":
@@ -236,11 +236,11 @@ def write(phase: Phase, snapshot: str):
 
 
 async def look(_, vault):
-    return await vault.look()
+    return await vault.read_evidence()
 
 
 async def survey(_, vault):
-    return replace(await vault.survey(), holder="")
+    return replace(await vault.read_status(), holder="")
 
 
 async def place(stage, vault):
@@ -359,7 +359,7 @@ OPERATIONS = (
     Operation("survey without a ledger", survey, without_ledger, held=False),
     Operation("open", write(Phase.OPEN, "make"), clean, wrote(Phase.OPEN, Phase.CLEAN)),
     Operation("close", write(Phase.CLOSED, "keep"), nothing, wrote(Phase.CLOSED)),
-    Operation("settle", write(Phase.OWN, "drop"), nothing, wrote(Phase.OWN)),
+    Operation("settle", write(Phase.MAINTENANCE, "drop"), nothing, wrote(Phase.MAINTENANCE)),
     Operation("place", place, without_ledger),
     Operation("place by ledgers", place, without_ids, held=False),
     Operation("segments", segments, closed),

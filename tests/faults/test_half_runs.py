@@ -126,7 +126,7 @@ def honest_problems(play: Play, command: str, program: str, call: int, kind: str
             said.append(f"it blames {named}")
     left = play.world.lab.archives(play.target)
     new = [name for name in left if name not in play.archives]
-    if not {play.archives[-1]} <= set(left) or len(new) > 1 or (phase is not Phase.OWN and len(left) < 2):
+    if not {play.archives[-1]} <= set(left) or len(new) > 1 or (phase is not Phase.MAINTENANCE and len(left) < 2):
         said.append(f"of {play.archives} there are {left}")
     after = play.run("run")
     if after.returncode not in (0, 1):

@@ -8,10 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from recorded import FILES, LIST, LIVE, NAMES, evidence
 
-from borgpull.borg.hints import read_hints
 from borgpull.guard import Evidence, Expected, Unreadable, judge, read_evidence
 from borgpull.guard.evidence import MOST_ARCHIVES, MOST_LIST, MOST_NAME
-from borgpull.guard.verdict import judge_own
+from borgpull.guard.verdict import judge_maintenance
 
 SCRAPS = [*JSON_SCRAPS, b'"archives"', b'"repository"', b'"id"', b'"9999-12-31T23:59:59.999999-23:59"', b"0001-01-01"]
 TIMES = [
@@ -27,7 +26,7 @@ EXPECTED = Expected(archive_name="snapshot-004", started=1_795_400_000.0, ended=
 
 def read(archives: bytes) -> Evidence | None:
     try:
-        found = read_evidence(files=FILES, archives=archives, read_hints=read_hints, segments=set(LIVE))
+        found = read_evidence(files=FILES, archives=archives, segments=set(LIVE))
     except Unreadable as why:
         assert is_shown_safely(str(why), longest=100)
         return None
@@ -41,7 +40,7 @@ def judged(found: Evidence) -> None:
     for verdict in (
         judge(evidence(), found, EXPECTED),
         judge(found, evidence(), None),
-        judge_own(evidence(), found, intent=None),
+        judge_maintenance(evidence(), found, intent=None),
     ):
         assert all(is_shown_safely(rule, longest=600) for rule in verdict.rules)
 

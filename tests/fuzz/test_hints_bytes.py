@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from recorded import FREEABLE, HINTS, LIVE, USED
 
-from borgpull.borg.hints import HEAD, MOST_SEGMENTS, Hints, is_integrity, read_hints
+from borgpull.guard.hints import HEAD, MOST_SEGMENTS, Hints, is_integrity, read_hints
 
 BEGUN = b"\x85\xa7version\x02\xa8segments"
 SCRAPS = [

@@ -16,14 +16,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from recorded import FILES, LIVE, RECORDS, TRANSACTION, evidence, ledger
 
-from borgpull.borg.hints import MOST_SEGMENTS
 from borgpull.errors import Failure
-from borgpull.guard import Evidence, Expected, File, Unreadable, differences, judge, to_json
-from borgpull.guard.verdict import judge_own
-from borgpull.ledger import Found, Ledger, Phase, Surveyed
+from borgpull.guard import Evidence, Expected, File, Unreadable, judge, to_json
+from borgpull.guard.hints import MOST_SEGMENTS
+from borgpull.guard.verdict import judge_maintenance
+from borgpull.ledger import Found, Ledger, Phase, RepositoryStatus
 from borgpull.ledger.record import MOST_LEDGER, NewerLedger, load
-from borgpull.ledger.server import config_text, read_found, read_segments, read_surveyed
-from borgpull.repository import key_export
+from borgpull.ledger.scripts_read import read_found, read_segments, read_status
+from borgpull.ledger.server import config_text
+from borgpull.repository import verified_key
 from borgpull.ssh import Answer, Incomplete
 from borgpull.ssh.frame import Part
 
@@ -56,8 +57,11 @@ def judged(known: Ledger) -> None:
     newer = replace(evidence(), archives=frozenset())
     for now in (evidence(), newer):
         verdicts = [judge(known.evidence, now, expected), judge(now, known.evidence, expected)]
-        verdicts += [judge_own(known.evidence, now, intent=known.intent), judge_own(now, known.evidence, intent=())]
-        said = [rule for verdict in verdicts for rule in verdict.rules] + [*differences(known.evidence, now)]
+        verdicts += [
+            judge_maintenance(known.evidence, now, intent=known.intent),
+            judge_maintenance(now, known.evidence, intent=()),
+        ]
+        said = [rule for verdict in [*verdicts, judge(known.evidence, now, None)] for rule in verdict.rules]
         assert all(is_shown_safely(rule, longest=600) for rule in said)
 
 
@@ -133,9 +137,9 @@ def test_a_key_is_printed_only_as_borg_writes_keys(key):
     def failure(cause: str, *, hint: str) -> Failure:
         return Failure("T x", cause, hint=hint)
 
-    context = SimpleNamespace(party="T x", failure=failure, vault=SimpleNamespace(look=look))
+    context = SimpleNamespace(party="T x", failure=failure, vault=SimpleNamespace(read_evidence=look))
     try:
-        lines = asyncio.run(key_export.file_key(context)).split("\n")
+        lines = asyncio.run(verified_key(context, paper=False)).split("\n")
     except Failure:
         assert re.search(r"[^A-Za-z0-9+/=\n]", key) or not key
     else:
@@ -175,14 +179,14 @@ def looked(answer: Answer) -> Found | None:
     return found
 
 
-def surveyed(answer: Answer) -> Surveyed | None:
+def surveyed(answer: Answer) -> RepositoryStatus | None:
     """Read what can be seen without opening the repository; None where that is not all."""
     try:
-        seen = read_surveyed(answer)
+        seen = read_status(answer)
     except Incomplete as why:
         assert is_shown_safely(str(why), longest=100)
         return None
-    assert seen.taken is None or 0 <= seen.taken < 1024 * 10**15
+    assert seen.size is None or 0 <= seen.size < 1024 * 10**15
     assert seen.transaction is None or 0 <= seen.transaction < 10**15
     assert is_shown_safely(seen.holder)
     assert (seen.ledger is None) or not seen.unreadable
@@ -204,10 +208,10 @@ def test_what_b_shows_without_opening_it_is_read():
     seen = surveyed(shown(kilobytes=Part(data=b"1234\t/b/r\n"), held=Part(data=b"c, pid 7, run 1\x1b[2J")))
     assert (seen.repository, seen.transaction, seen.ledger) == (True, TRANSACTION, ledger())
     assert seen.holder == "c, pid 7, run 1\ufffd[2J"
-    assert (seen.taken, surveyed(shown(kilobytes=part)).taken) == (1234 * 1024, 1234 * 1024)
+    assert (seen.size, surveyed(shown(kilobytes=part)).size) == (1234 * 1024, 1234 * 1024)
     bare = Answer({"ledger": Part("nothing"), "repository": Part(data=b"nothing")})
-    assert surveyed(bare) == Surveyed(
-        repository=False, taken=None, transaction=None, holder="", ledger=None, unreadable=""
+    assert surveyed(bare) == RepositoryStatus(
+        repository=False, size=None, transaction=None, holder="", ledger=None, unreadable=""
     )
 
 

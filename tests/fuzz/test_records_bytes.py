@@ -9,14 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from recorded import CONFIG, FILES, HINTS, ID, LIVE, NONCE, TRANSACTION
 
-from borgpull.borg.hints import read_hints
 from borgpull.guard import File, Records, Unreadable, read_records
 
 
 def read(files: Mapping[str, File], segments: Collection[int] | None = None) -> Records | None:
     """Read records; None where they are refused, in words that hold nothing of theirs."""
     try:
-        found = read_records(files, read_hints=read_hints, segments=segments)
+        found = read_records(files, segments=segments)
     except Unreadable as why:
         assert is_shown_safely(str(why), longest=100)
         return None

@@ -11,7 +11,6 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from borgpull.borg.hints import read_hints
 from borgpull.guard import (
     Evidence,
     Expected,
@@ -141,12 +140,12 @@ class Repository:
         return {int(file.name) for file in self.path.glob("data/*/*") if file.name.isdigit()}
 
     def records(self) -> Records:
-        return read_records(self.files(), read_hints=read_hints, segments=self.segments())
+        return read_records(self.files(), segments=self.segments())
 
     def look(self) -> Evidence:
         """Take evidence as C does: the list first."""
         archives = self.as_c("list", "--json", "--consider-checkpoints")
-        return read_evidence(files=self.files(), archives=archives, read_hints=read_hints, segments=self.segments())
+        return read_evidence(files=self.files(), archives=archives, segments=self.segments())
 
     def next_name(self) -> str:
         self.made += 1
@@ -167,7 +166,7 @@ class Repository:
         try:
             after = self.look()
         except ListFailedError as error:
-            return judge_unlisted(self.known, self.records(), why=str(error), own=False)
+            return judge_unlisted(self.known, self.records(), why=str(error), maintenance=False)
         verdict = judge(self.known, after, expected)
         if verdict.state is State.CLEAN:
             self.known = after

@@ -17,14 +17,14 @@ TOLD = {
     "overwrite_one_chunk": [r"1 older object was deleted or overwritten"],
     "replace_key": [r"the repository key was replaced", r"the archives cannot be listed: .*"],
     "drop_archives": [r"2 archives vanished: snapshot-001, snapshot-002"],
-    "add_dated_archives": [r"5 archives came that C did not ask for: daily-1, daily-2, .*"],
+    "add_dated_archives": [r"5 archives came that the controller did not ask for: daily-1, daily-2, .*"],
     "point_name_elsewhere": [r"1 archive was replaced by another of its name: snapshot-001"],
     "change_time": [r"1 archive's time was changed: snapshot-001"],
     "replace_archive": [
         r"1 archive was replaced by another of its name: snapshot-001",
         r"\d+ older objects were deleted or overwritten",
     ],
-    "second_archive": [r"1 archive came that C did not ask for: snapshot-003-too"],
+    "second_archive": [r"1 archive came that the controller did not ask for: snapshot-003-too"],
     "lower_nonce": [r"the nonce was lowered"],
     "hide_deletion": [r"1 older object was deleted or overwritten"],
     "break_lock": [r"1 archive vanished: snapshot-001", r"\d+ older objects were deleted or overwritten"],
@@ -81,4 +81,7 @@ def test_a_segment_file_removed_behind_borgs_back_is_noticed(repository):
     oldest = min(segment for segment, objects in repository.known.live.items() if objects)
     next(repository.path.glob(f"data/*/{oldest}")).unlink()
     _, verdict = repository.session()
-    assert (verdict.state, verdict.rules) == (State.TAMPERED, (f"1 segment file is gone from B: {oldest}",))
+    assert (verdict.state, verdict.rules) == (
+        State.TAMPERED,
+        (f"1 segment file is gone from the backup server: {oldest}",),
+    )

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from samples import archive, evidence
 
-from borgpull.guard import Evidence, Expected, Records, State, differences, judge, judge_unlisted, unverifiable
+from borgpull.guard import Evidence, Expected, Records, State, judge, judge_unlisted, unverifiable
 
 STARTED = 1_772_600_000.0  # 2026-03-04T04:53:20Z
+UNASKED = "came that the controller did not ask for"
 EXPECTED = Expected(archive_name="new", started=STARTED, ended=STARTED + 60, skew=10)
 NEW = archive("new", 3, "2026-03-04T04:53:30.000000")
 ONE, OTHER = archive("a1"), archive("a2", 7)
@@ -66,12 +67,15 @@ def test_an_archive_may_come_in_the_second_of_the_last_change():
         ({"transaction": 8}, "the repository went back from transaction 9 to 8"),
         ({"live": {2: 39, 6: 3, 12: 1}}, "1 older object was deleted or overwritten"),
         ({"live": {12: 1}}, "43 older objects were deleted or overwritten"),
-        ({"missing": (2, 6)}, "2 segment files are gone from B: 2, 6"),
+        ({"missing": (2, 6)}, "2 segment files are gone from the backup server: 2, 6"),
         ({"archives": frozenset({ONE, NEW})}, "1 archive vanished: a2"),
         ({"archives": frozenset({ONE, OTHER, NEW})}, "1 archive was replaced by another of its name"),
-        ({"archives": HONEST.archives | {archive("x"), archive("y")}}, "2 archives came that C did not ask for: x, y"),
-        ({"archives": HONEST.archives | {archive("newer", 8)}}, "1 archive came that C did not ask for: newer"),
-        ({"archives": HONEST.archives | {replace(NEW, name="new.checkpoint")}}, "2 archives came where C asked"),
+        ({"archives": HONEST.archives | {archive("x"), archive("y")}}, f"2 archives {UNASKED}: x, y"),
+        ({"archives": HONEST.archives | {archive("newer", 8)}}, f"1 archive {UNASKED}: newer"),
+        (
+            {"archives": HONEST.archives | {replace(NEW, name="new.checkpoint")}},
+            "2 archives came where the controller asked",
+        ),
         ({"archives": BEFORE.archives | {archive("new", 3)}}, "the new archive is dated 2026-03-01T00:00:00.000000"),
         ({"archives": BEFORE.archives}, "the list of archives was rewritten, though none came or went"),
         ({"last_modified": "9999-12-31T23:59:59.000000"}, "the list of archives is dated in the future"),
@@ -103,21 +107,23 @@ def test_records_that_contradict_themselves_prove_nothing(live):
 
 def test_a_replaced_key_is_named_though_nothing_can_be_listed():
     known = {field.name: getattr(HONEST, field.name) for field in fields(Records)}
-    verdict = judge_unlisted(BEFORE, Records(**known | {"key": "other"}), why="wrong \x1b[1mpassphrase", own=False)
+    verdict = judge_unlisted(
+        BEFORE, Records(**known | {"key": "other"}), why="wrong \x1b[1mpassphrase", maintenance=False
+    )
     assert verdict.state is State.TAMPERED
     assert verdict.rules[0] == "the repository key was replaced"
     assert "\x1b" not in verdict.rules[1]
     fallen = Records(**known | {"live": dict.fromkeys(BEFORE.live, 0)})
-    assert judge_unlisted(BEFORE, fallen, why="no road", own=False).state is State.TAMPERED
-    assert judge_unlisted(BEFORE, fallen, why="no road", own=True).state is State.UNVERIFIABLE
-    assert judge_unlisted(BEFORE, Records(**known), why="no road", own=False).state is State.UNVERIFIABLE
+    assert judge_unlisted(BEFORE, fallen, why="no road", maintenance=False).state is State.TAMPERED
+    assert judge_unlisted(BEFORE, fallen, why="no road", maintenance=True).state is State.UNVERIFIABLE
+    assert judge_unlisted(BEFORE, Records(**known), why="no road", maintenance=False).state is State.UNVERIFIABLE
     assert unverifiable("no \x1b[1mroad").rules == ("no �[1mroad",)
 
 
 def test_what_an_operator_accepts_is_told_without_an_archive_expected():
-    assert differences(BEFORE, replace(HONEST, archives=frozenset({ONE}))) == ("1 archive vanished: a2",)
-    assert differences(BEFORE, HONEST) == ("1 archive came that C did not ask for: new",)
-    assert differences(BEFORE, BEFORE) == ()
+    assert judge(BEFORE, replace(HONEST, archives=frozenset({ONE})), None).rules == ("1 archive vanished: a2",)
+    assert judge(BEFORE, HONEST, None).rules == ("1 archive came that the controller did not ask for: new",)
+    assert judge(BEFORE, BEFORE, None).rules == ()
 
 
 LIVE = st.dictionaries(st.integers(0, 9), st.integers(0, 50))

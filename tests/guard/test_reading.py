@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from samples import CONFIG, archive, evidence, hints, listing, plain, whole_files
 
-from borgpull.borg.hints import read_hints
 from borgpull.guard import Unreadable, from_json, read_evidence, read_records, still_holds, to_json
+from borgpull.guard.hints import read_hints
 
 ARCHIVES = evidence().archives
 
@@ -20,7 +20,6 @@ def read(files=None, archives: bytes | None = None, segments=None):
     return read_evidence(
         files=whole_files() if files is None else files,
         archives=listing(ARCHIVES) if archives is None else archives,
-        read_hints=read_hints,
         segments=segments,
     )
 
@@ -149,9 +148,9 @@ def test_a_list_of_another_repository_is_unreadable():
 def test_an_unchanged_repository_need_not_be_listed_again_unless_something_lies_beyond():
     kept = from_json(to_json(read(segments={2, 6, 8, 9})))
     for segments, holds in (({2, 6, 8, 9}, True), ({2, 6, 8, 9, 10}, False), ({2, 8, 9}, False)):
-        assert still_holds(kept, read_records(whole_files(), read_hints=read_hints, segments=segments)) is holds
+        assert still_holds(kept, read_records(whole_files(), segments=segments)) is holds
     moved = whole_files(nonce=b"0000000000000100")
-    assert not still_holds(kept, read_records(moved, read_hints=read_hints, segments={2, 6, 8, 9}))
+    assert not still_holds(kept, read_records(moved, segments={2, 6, 8, 9}))
 
 
 def test_the_evidence_of_ten_thousand_segments_is_a_few_hundred_kilobytes():

@@ -15,7 +15,8 @@ import pytest
 
 from borgpull import process, ssh
 from borgpull.errors import Failure
-from borgpull.ledger import lasting, scripts
+from borgpull.ledger import lasting
+from borgpull.ledger import scripts_lock as scripts
 from lab import processes
 
 
@@ -190,7 +191,7 @@ async def test_the_lock_waits_for_a_serve_and_ends_one_that_stays(shell, tmp_pat
             [
                 "sh",
                 "-c",
-                f'{scripts._LIVES} began $$; echo "$began" >"$1/serve.$$"; {deaf} exec sleep 1000',
+                f'{scripts.LIVES} began $$; echo "$began" >"$1/serve.$$"; {deaf} exec sleep 1000',
                 "sh",
                 session.folder,
             ]
@@ -211,7 +212,7 @@ async def test_a_serve_that_ended_by_itself_is_waited_for_and_one_that_hangs_is_
             [
                 "sh",
                 "-c",
-                f'{scripts._LIVES} began $$; echo "$began" >"$1/serve.$$"; exec sleep 1000',
+                f'{scripts.LIVES} began $$; echo "$began" >"$1/serve.$$"; exec sleep 1000',
                 "sh",
                 session.folder,
             ]

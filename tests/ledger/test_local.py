@@ -19,15 +19,15 @@ def vault(tmp_path):
 
 def test_what_was_written_is_found_again(vault):
     known = replace(ledger(), phase=Phase.OPEN, evidence=replace(evidence(), counted=False, live={}, transaction=0))
-    assert asyncio.run(vault.look()).ledger is None
+    assert asyncio.run(vault.read_evidence()).ledger is None
     asyncio.run(vault.write(known, snapshot="make"))
-    assert asyncio.run(vault.look()).ledger == known
-    seen = asyncio.run(vault.survey())
+    assert asyncio.run(vault.read_evidence()).ledger == known
+    seen = asyncio.run(vault.read_status())
     assert (seen.ledger, seen.transaction, seen.holder) == (known, 0, "")
     assert [path.name for path in vault.folder.iterdir()] == ["ledger.json"], "nothing half written is left"
     assert {path.stat().st_mode & 0o777 for path in (vault.folder, vault.folder.parent)} == {0o700}
     asyncio.run(vault.give_up())
-    assert asyncio.run(vault.look()).ledger is None
+    assert asyncio.run(vault.read_evidence()).ledger is None
     assert (vault.folder / "ledger.retired.json").exists(), "it holds the key"
 
 
@@ -69,32 +69,32 @@ def test_one_run_at_a_time_and_the_holder_is_named(vault, monkeypatch):
     monkeypatch.setattr(local, "LOCK_PATIENCE", 0)
 
     async def twice():
-        async with vault.held():
-            assert (await vault.survey()).holder.startswith(f"pid {os.getpid()}, since ")
-            async with vault.held():
+        async with vault.locked():
+            assert (await vault.read_status()).holder.startswith(f"pid {os.getpid()}, since ")
+            async with vault.locked():
                 raise AssertionError("two at a time")
 
     with pytest.raises(Failure, match=f"another run of borgpull is at work on this repository: pid {os.getpid()}"):
         asyncio.run(twice())
 
     async def again():
-        async with vault.held():
-            return (await vault.survey()).holder
+        async with vault.locked():
+            return (await vault.read_status()).holder
 
     assert asyncio.run(again())
-    assert asyncio.run(vault.survey()).holder == ""
+    assert asyncio.run(vault.read_status()).holder == ""
 
 
 def test_a_damaged_ledger_is_no_ledger_and_no_first_run(vault):
     vault.folder.mkdir(parents=True)
     (vault.folder / "ledger.json").write_text('{"version": 1')
-    found = asyncio.run(vault.look())
+    found = asyncio.run(vault.read_evidence())
     assert (found.ledger, found.unreadable) == (None, "it is damaged (JSONDecodeError)")
 
 
 def test_a_folder_that_is_none_is_named_with_what_to_do(vault):
     vault.folder.parent.parent.write_text("a file")
-    for work in (vault.write(ledger()), vault.look(), vault.held().__aenter__()):
+    for work in (vault.write(ledger()), vault.read_evidence(), vault.locked().__aenter__()):
         with pytest.raises(Failure, match=r"could not .* the ledger: Not a directory") as caught:
             asyncio.run(work)
         assert (caught.value.party, "StateDir" in caught.value.hint) == ("controller", True)

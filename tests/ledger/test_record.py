@@ -33,8 +33,8 @@ def test_a_ledger_of_the_version_before_is_read_unchanged():
         "snapshot-2026-11-27T01:35:31",
         1795743331.88276,
     )
-    assert (found.size, found.files, found.taken, found.checked) == (3800300, 68, 6574080, 0.0)
-    assert (found.linked, found.checking, found.intent, found.rules) == (True, False, None, ())
+    assert (found.size, found.files, found.size_before, found.checked) == (3800300, 68, 6574080, 0.0)
+    assert (found.has_hard_links, found.checking, found.intent, found.rules) == (True, False, None, ())
     assert (found.expected, found.expected_why) == (1821663333.9085686, "a migration")
     assert found.note(ODD) == Note(state=ArchiveState.ODD, reason=f"{EMPTY}; {FEW}", paths=PATHS)
     assert [note.state for note in found.notes.values()] == [ArchiveState.GOOD] * 3 + [ArchiveState.ODD]

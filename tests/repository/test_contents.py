@@ -13,7 +13,7 @@ from borgpull.restore.contents import Contents
 def of(*items, patterns=()):
     contents = Contents(patterns)
     for kind, path, *link in items:
-        asyncio.run(contents.take(dataclasses.replace(ITEM, kind=kind, path=path, link="".join(link))))
+        asyncio.run(contents.add(dataclasses.replace(ITEM, kind=kind, path=path, link="".join(link))))
     return contents
 
 

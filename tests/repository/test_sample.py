@@ -15,7 +15,7 @@ from borgpull.restore.drill import Sample
 def picked(items, *, seed=1, size=1000, files=5):
     sample = Sample(seed=seed, size=size, files=files)
     for item in items:
-        asyncio.run(sample.take(item))
+        asyncio.run(sample.add(item))
     return [item.path for item in sample.picked()]
 
 

@@ -83,7 +83,7 @@ def test_what_a_session_did_not_use_is_left_to_the_others():
     with room.reported() as first, room.reported() as second:
         assert allowed(first, KEPT + 4 * GB).share == 2 * GB
         assert allowed(second, KEPT + 4 * GB).share == 2 * GB
-        second.settle(GB)
+        second.give_back(GB)
         with room.reported() as third:
             # The first may add 2 GB still, the second added one.
             assert allowed(third, KEPT + 3 * GB).share == GB
@@ -109,5 +109,5 @@ def test_sessions_side_by_side_never_take_what_has_to_stay_free(disk, at_work, s
         free -= more
         assert free >= KEPT
         if ends:
-            claim.settle(added[claim])
+            claim.give_back(added[claim])
             del running[claim]

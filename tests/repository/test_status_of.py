@@ -6,7 +6,7 @@ from types import MappingProxyType
 import pytest
 
 from borgpull.guard import Archive, Evidence
-from borgpull.ledger import Ledger, Phase, Surveyed
+from borgpull.ledger import Ledger, Phase, RepositoryStatus
 from borgpull.repository.status import status_of
 from borgpull.results import Level, State, worst_level
 
@@ -20,7 +20,9 @@ def archive(name: str, age: float) -> Archive:
     return Archive(name=name, id="ab" * 32, start=started)
 
 
-def surveyed(*archives: Archive, phase=Phase.CLEAN, transaction=9, repository=True, holder="", **known) -> Surveyed:
+def surveyed(
+    *archives: Archive, phase=Phase.CLEAN, transaction=9, repository=True, holder="", **known
+) -> RepositoryStatus:
     evidence = Evidence(
         repository_id="cd" * 32,
         key="",
@@ -31,9 +33,9 @@ def surveyed(*archives: Archive, phase=Phase.CLEAN, transaction=9, repository=Tr
         archives=frozenset(archives),
         last_modified="2026-01-01T00:00:00.000000",
     )
-    return Surveyed(
+    return RepositoryStatus(
         repository=repository,
-        taken=5000 if repository else None,
+        size=5000 if repository else None,
         transaction=transaction if repository else None,
         holder=holder,
         ledger=Ledger(phase=phase, evidence=evidence, **known),
@@ -41,7 +43,7 @@ def surveyed(*archives: Archive, phase=Phase.CLEAN, transaction=9, repository=Tr
     )
 
 
-def stands(seen: Surveyed, *, max_age=DAY):
+def stands(seen: RepositoryStatus, *, max_age=DAY):
     return status_of("web", seen, now=NOW, max_age=max_age)
 
 
@@ -111,7 +113,7 @@ def test_an_archive_that_is_not_ours_is_not_the_last_good_one():
         (surveyed(archive(A, 5), transaction=11), State.CHANGED),
         (surveyed(archive(A, 5), transaction=None), State.CHANGED),
         (surveyed(archive(A, 5), phase=Phase.OPEN, transaction=11), State.INTERRUPTED),
-        (surveyed(archive(A, 5), phase=Phase.OWN, transaction=11), State.INTERRUPTED),
+        (surveyed(archive(A, 5), phase=Phase.MAINTENANCE, transaction=11), State.INTERRUPTED),
     ],
 )
 def test_the_worst_that_can_be_said_is_said(seen, state):
@@ -121,7 +123,7 @@ def test_the_worst_that_can_be_said_is_said(seen, state):
     assert told.hint
 
 
-@pytest.mark.parametrize("phase", [Phase.CLEAN, Phase.OPEN, Phase.OWN])
+@pytest.mark.parametrize("phase", [Phase.CLEAN, Phase.OPEN, Phase.MAINTENANCE])
 def test_a_run_that_is_at_work_is_nothing_to_worry_about(phase):
     told = stands(surveyed(archive(A, 5), phase=phase, transaction=11, holder="c1, pid 7"))
     assert (told.state, told.at_work) == (State.OK, "c1, pid 7")
@@ -132,8 +134,8 @@ def test_a_rollback_that_is_at_work_may_move_the_repository_for_a_moment():
 
 
 def test_growth_is_known_when_the_size_before_the_last_session_is():
-    assert stands(surveyed(archive(A, 5), taken=2000)).growth == 3000
-    assert stands(surveyed(archive(A, 5), taken=9000)).growth == -4000
+    assert stands(surveyed(archive(A, 5), size_before=2000)).growth == 3000
+    assert stands(surveyed(archive(A, 5), size_before=9000)).growth == -4000
     assert stands(surveyed(archive(A, 5))).growth is None
 
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from borgpull.borg import archive_names as names
 from borgpull.config.retention import prefix as judged
 from borgpull.config.table import problem_with
+from borgpull.retention import archives as names
 from borgpull.retention import series_of
 
 STREAMS = ("db", "db-2")

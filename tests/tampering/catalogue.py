@@ -65,7 +65,9 @@ ATTACKS = (
         more=True,
     ),
     Attack(
-        "add_dated_archives", "adds archives with chosen dates", (r"5 archives came that C did not ask for: daily-1",)
+        "add_dated_archives",
+        "adds archives with chosen dates",
+        (r"5 archives came that the controller did not ask for: daily-1",),
     ),
     Attack("point_name_elsewhere", "points an old archive's name to another archive", (r"1 archive was replaced",)),
     Attack("backdate", "back-dates the new archive", (r"the new archive is dated 2001-02-03T04:05:06",)),
@@ -79,7 +81,11 @@ ATTACKS = (
     Attack(
         "hide_deletion", "deletes an object, and gives the manifest its old timestamp back", (r"1 older object was",)
     ),
-    Attack("second_archive", "makes a second archive in the same session", (r"1 archive came that C did not ask for",)),
+    Attack(
+        "second_archive",
+        "makes a second archive in the same session",
+        (r"1 archive came that the controller did not ask for",),
+    ),
     Attack("break_lock", "breaks the lock, works without one, deletes an archive", (VANISHED, OBJECTS)),
     Attack("lower_nonce", "lowers the nonce, through the protocol", (r"the nonce was lowered",)),
     Attack("late_write", "ends, and deletes an archive over the connection it kept", (VANISHED, OBJECTS), more=True),

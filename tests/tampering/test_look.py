@@ -6,8 +6,8 @@ import subprocess
 import pytest
 
 from borgpull.guard import File
-from borgpull.ledger import scripts
-from borgpull.ledger.server import read_found
+from borgpull.ledger import scripts_read, scripts_write
+from borgpull.ledger.scripts_read import read_found
 from borgpull.ssh import read_answer
 from borgpull.ssh.frame import _AFTER, _BEFORE
 
@@ -28,7 +28,7 @@ def answered(script, *words):
 
 
 def look(repository, ledger, most):
-    answer = answered(scripts.LOOK, repository, ledger, most)
+    answer = answered(scripts_read.LOOK, repository, ledger, most)
     assert answer.failed == ""
     return read_found(answer)
 
@@ -107,9 +107,9 @@ def test_the_place_of_each_ledger_below_rootdir_is_known_by_the_id_of_its_reposi
         (folder / "ledger.retired.json").write_text(f'{{"version":1,"repository_id":"{number}"}}\n')
     (folders["1" * 64] / "ledger.json").write_text('{"damaged')
     for number, folder in folders.items():
-        answer = answered(scripts.FIND_ID, ids, number)
+        answer = answered(scripts_write.FIND_ID, ids, number)
         assert (answer.failed, answer.text("place")) == ("", str(folder))
-    assert (answered(scripts.FIND_ID, ids, "3" * 64)["place"].kind, len(list(ids.iterdir()))) == ("nothing", 2)
+    assert (answered(scripts_write.FIND_ID, ids, "3" * 64)["place"].kind, len(list(ids.iterdir()))) == ("nothing", 2)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_what_goes_while_ledgers_are_searched_for_is_none_but_what_cannot_be_rea
     folder.mkdir(parents=True)
     (folder / "ledger.json").write_text(f'{{"repository_id":"{"1" * 64}"}}\n')
     find = f'find() {{ command find "$@"; printf %s "{said}" >&2; return {status}; }}\n'
-    answer = answered(find + scripts.FIND_ID, tmp_path / "root" / ".borgpull" / "ids", "1" * 64)
+    answer = answered(find + scripts_write.FIND_ID, tmp_path / "root" / ".borgpull" / "ids", "1" * 64)
     assert (bool(answer.failed), "place" in answer.parts) == (fails, not fails)
     left = sorted(place.name for place in (tmp_path / "root" / ".borgpull").iterdir())
     assert left == (["web"] if fails else ["ids", "web"])

@@ -86,11 +86,11 @@ def test_a_rollback_without_the_segments_it_needs_refuses_and_changes_nothing(ba
     max(target.repository.glob("data/*/*"), key=lambda place: place.stat().st_size).unlink()
     found = world.run("-q", config=only(world.lab.config(), "web"))
     assert found.returncode == 3
-    assert "1 segment file is gone from B" in found.stderr
+    assert "1 segment file is gone from the backup server" in found.stderr
     before, known = same_as(target.repository), ledger_of(world, "web").read_bytes()
     refused = world.run("rollback", "web", "--yes")
     assert refused.returncode == 2
-    assert "1 segments that the last verified state needs are gone from B" in refused.stderr
+    assert "the backup server lacks 1 segment of the last verified state" in refused.stderr
     assert "nothing was changed" in refused.stderr
     assert same_as(target.repository) == before
     assert ledger_of(world, "web").read_bytes() == known
@@ -139,7 +139,7 @@ def test_a_repository_that_is_gone_or_emptied_is_never_made_anew_unasked(backed_
         assert list(emptied.iterdir()) == []
     refused = world.run("rollback", "web", "--yes")
     assert refused.returncode == 2
-    assert "are gone from B" in refused.stderr
+    assert "the backup server lacks" in refused.stderr
     assert world.run("accept", "web", "--yes").returncode == 0
     made = world.run(config=only(world.lab.config(), "web"))
     assert made.returncode == 0, made.stderr

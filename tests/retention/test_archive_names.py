@@ -2,7 +2,7 @@
 
 import pytest
 
-from borgpull.borg import archive_names
+from borgpull.retention import archives as archive_names
 
 STREAMS = ("db", "db-2", "db.sql", "d", "b", "2026-11-25T10", "db-2026-11-25T10.00.00")
 NOW = 1_790_000_000.0

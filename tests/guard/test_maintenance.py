@@ -5,7 +5,7 @@ from types import MappingProxyType
 import pytest
 from samples import archive, evidence
 
-from borgpull.guard import State, judge_own, own_changes
+from borgpull.guard import State, judge_maintenance, operator_changes
 
 
 @pytest.mark.parametrize(
@@ -23,16 +23,16 @@ from borgpull.guard import State, judge_own, own_changes
     ],
 )
 def test_changes_are_told_in_words(changed, told):
-    assert own_changes(evidence(), evidence(**changed)) == told
+    assert operator_changes(evidence(), evidence(**changed)) == told
 
 
 def test_only_what_was_to_go_may_be_gone():
     before = evidence()
     a1, a2 = sorted(before.archives)
     after = evidence(archives=frozenset({a2}))
-    assert judge_own(before, after, intent={a1.id}).state is State.CLEAN
-    assert judge_own(before, after, intent=None).state is State.CLEAN, "nobody wrote down what was to go"
-    verdict = judge_own(before, after, intent={a2.id})
+    assert judge_maintenance(before, after, intent={a1.id}).state is State.CLEAN
+    assert judge_maintenance(before, after, intent=None).state is State.CLEAN, "nobody wrote down what was to go"
+    verdict = judge_maintenance(before, after, intent={a2.id})
     assert verdict.state is State.TAMPERED
-    assert verdict.rules == (f"archives are gone that C did not delete: {a1.name}",)
-    assert judge_own(after, before, intent={a1.id}).state is State.TAMPERED, "nothing may come"
+    assert verdict.rules == (f"archives are gone that the controller did not delete: {a1.name}",)
+    assert judge_maintenance(after, before, intent={a1.id}).state is State.TAMPERED, "nothing may come"
