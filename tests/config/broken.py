@@ -236,10 +236,10 @@ BROKEN = {
     "known host of another": (ENTRY, '"10.0.0.8 {HOST_KEY}"', KNOWN, "has keys for `10.0.0.8`"),
     "known host of another port": (KNOWN_B, "[backup.example.org]:22 {HOST_KEY}\n",
                                    f"{B}.KnownHost", "none for `[backup.example.org]:2222`"),
-    "comments alone": (ENTRY, '"# 10.0.0.7 SSH-2.0"', KNOWN, "no host key"),
-    "cut known host": (ENTRY, '"10.0.0.7 ssh-ed25519 AAAAC3Nz"', KNOWN, "no host key"),
+    "comments alone": (ENTRY, '"# 10.0.0.7 SSH-2.0"', KNOWN, "no valid host key"),
+    "cut known host": (ENTRY, '"10.0.0.7 ssh-ed25519 AAAAC3Nz"', KNOWN, "no valid host key"),
     "revoked known host": (ENTRY, '"@revoked 10.0.0.7 {HOST_KEY}"', KNOWN, "revoked"),
-    "private key as known host": (ENTRY, '"""\n{B_KEY}"""', KNOWN, "no host key"),
+    "private key as known host": (ENTRY, '"""\n{B_KEY}"""', KNOWN, "no valid host key"),
     "known host of the jump is another's": ('"jump.example.org {HOST_KEY}"', '"x {HOST_KEY}"',
                                             f"{TWO}.Connection.ProxyJumpKnownHost {DB1}", "has keys for `x`"),
     # passphrases, paths, excludes
