@@ -67,6 +67,10 @@ def key_problem(key: str, directory: Path) -> str | None:
     # "incorrect passphrase", else "error in libcrypto" or "invalid format": OpenSSH 8.4 to 10.5.
     if b"incorrect passphrase" in done.stderr:
         return "is encrypted: remove its passphrase with `ssh-keygen -p -f FILE`, and paste it again"
+    return _describe_broken_key(key)
+
+
+def _describe_broken_key(key: str) -> str:
     if _TYPE.match(key):
         return "is a public key: paste the private one, the file without `.pub`"
     if key.startswith("PuTTY-User-Key-File"):

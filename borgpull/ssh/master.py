@@ -157,7 +157,7 @@ class Master:
 
     @contextlib.asynccontextmanager
     async def forward_local(self, local: Path, remote: str) -> AsyncIterator[None]:
-        """Forward each connection to the unix socket `local` here to `remote` on the host, while the context lasts (-L).
+        """Forward connections to the unix socket `local` here to `remote` on the host, while the context lasts (-L).
 
         Whether anything listens there shows only on the first connection. Raises Failure.
         """

@@ -115,7 +115,7 @@ def test_a_whole_answer_is_read():
         "errors": Part(data=ESCAPES.encode(), status=3),
     }
     assert (answer.status, len(went), answer.failed) == (7, 2, "errors, exit 3")
-    with pytest.raises(Incomplete, match="it says nothing of config"):
+    with pytest.raises(Incomplete, match="it has no config"):
         answer["config"]
 
 
