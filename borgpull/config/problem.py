@@ -1,6 +1,6 @@
 """One problem of a config: its place, and words that say what is wrong and what to do.
 
-The words never quote a value of the config; only names of targets that are fit to be shown are added.
+The words never quote a value of the config; the only values ever shown are names of targets that are safe to print.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import ConfigProblem
+from .. import errors
 from . import rules
 from .table import problem_with
 
@@ -17,32 +17,31 @@ Place = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
-class Problem:
-    """`place` leads from the whole file to the culprit, like ("Servers", 2, "Name")."""
+class ConfigProblem:
+    """What is wrong at `place`, the way to a value from the whole file, such as ("Servers", 2, "Name")."""
 
     place: Place
     words: str
 
 
-def told(problems: Iterable[Problem], tree: dict[str, Any]) -> list[ConfigProblem]:
+def format_problems(problems: Iterable[ConfigProblem], tree: dict[str, Any]) -> list[errors.ConfigProblem]:
     """Return the problems as the operator reads them, those of [Borg] first, then target by target."""
     return [
-        ConfigProblem(f"{named(problem.place, tree)}: {problem.words}", place=problem.place)
+        errors.ConfigProblem(f"{format_place(problem.place, tree)}: {problem.words}", place=problem.place)
         for problem in sorted(dict.fromkeys(problems), key=_order)
     ]
 
 
-def named(place: Place, tree: dict[str, Any]) -> str:
-    """Return a place like `Servers[2].Connection.Host ("web1")`, the name where it is known and clean."""
-    shown = ""
-    for step in place:
-        shown += f"[{step}]" if isinstance(step, int) else f".{step}"
-    name = _target_name(place, tree)
-    return (shown.lstrip(".") or "the config") + (f' ("{name}")' if name else "")
+def format_place(place: Place, tree: dict[str, Any]) -> str:
+    """Return a place such as `Servers[2].Connection.Host ("web1")`, with the target's name if it is valid."""
+    shown = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place)
+    name = value_at(tree, (*place[:2], "Name")) if len(place) > 1 else None
+    named = isinstance(name, str) and problem_with(rules.name, name) is None
+    return (shown.lstrip(".") or "the config") + (f' ("{str(name).strip()}")' if named else "")
 
 
-def at(tree: dict[str, Any], place: Place) -> object:
-    """Return what stands at a place, None when there is nothing."""
+def value_at(tree: dict[str, Any], place: Place) -> object:
+    """Return the value at a place, None when there is none."""
     found: object = tree
     for step in place:
         if isinstance(found, dict):
@@ -54,14 +53,7 @@ def at(tree: dict[str, Any], place: Place) -> object:
     return found
 
 
-def _target_name(place: Place, tree: dict[str, Any]) -> str:
-    if len(place) < 2:
-        return ""
-    name = at(tree, (*place[:2], "Name"))
-    return name.strip() if isinstance(name, str) and problem_with(rules.name, name) is None else ""
-
-
-def _order(problem: Problem) -> tuple[bool, int]:
+def _order(problem: ConfigProblem) -> tuple[bool, int]:
     place = problem.place
     target = place[1] if len(place) > 1 and isinstance(place[1], int) else -1
     return place[:1] == ("Servers",), target

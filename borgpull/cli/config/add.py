@@ -16,7 +16,8 @@ from pathlib import Path
 from plumbum import cli
 
 from ... import config, files, ssh
-from ...config import NewTarget, add_target, address, normalise, rules
+from ...config import NewTarget, address, rules
+from ...config.add_target import conflict, last_username
 from ...config.table import problem_with
 from ...errors import ConfigError, Failure, UsageError, target_party
 from ...ssh import Key
@@ -63,7 +64,7 @@ class Add(ConfiguredCommand):
             text = self.text()
             _refuse_what_is_wrong_already(text, directory)
             target, public = self._target(_Questions(self, text, directory), new_name.strip())
-            new_text = config.added(text, target)
+            new_text = config.with_target(text, target)
             checked(new_text, directory)
             self._write(new_text)
         self._tell(target, public)
@@ -120,7 +121,7 @@ class _Questions:
 
     def refuse_name(self, name: str) -> None:
         """Raise UsageError for a name that the new target cannot have."""
-        if problem := add_target.name_problem(self._text, name):
+        if problem := problem_with(rules.name, name) or conflict(self._text, Name=name):
             raise UsageError(f"NEW-NAME {problem}", hint="choose another one")
 
     def host(self, name: str) -> str:
@@ -129,7 +130,7 @@ class _Questions:
         return self._one("--host", self._options.host, "Host (name, name:port or address)", default, _host)
 
     def username(self) -> str:
-        default = add_target.last_username(self._text) or "root"
+        default = last_username(self._text) or "root"
         return self._one("--user", self._options.user, "User to log in as", default, _user)
 
     def source_paths(self) -> tuple[str, ...]:
@@ -148,7 +149,7 @@ class _Questions:
         """Return the repository's path below RootDir; the target's name is proposed where it could be one."""
 
         def rule(text: str) -> str | None:
-            return add_target.sub_dir_problem(self._text, text)
+            return problem_with(rules.sub_dir, text) or conflict(self._text, BorgTarget={"SubDir": text})
 
         default = name if rule(name) is None else ""
         return self._one("--sub-dir", self._options.sub_dir, "Repository below RootDir", default, rule)
@@ -204,7 +205,7 @@ class _Questions:
 
 
 def _key_text(name: str) -> str:
-    return normalise.private_key(Path(name).expanduser().read_text(encoding="utf-8"))
+    return rules.key_for_ssh(Path(name).expanduser().read_text(encoding="utf-8"))
 
 
 def _all_right(option: str, values: Iterable[str], rule: _Rule) -> tuple[str, ...]:
