@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field, replace
 
 from ..borg import archive_names
-from ..borg.excludes import left_out
+from ..borg.command import left_out
 from ..borg.output import Archive, is_change, read_created
 from ..errors import Failure, TamperedError, UsageError
 from ..events import ArchiveCreated, ArchiveProgress

@@ -1,4 +1,4 @@
-"""How archives are named: those of the source paths, and those of each stream, in one repository."""
+"""The names of archives in a repository: of the source paths, and of each stream."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _OF_STREAM = re.compile(r"@(.+)-\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", re.ASCII | re.D
 
 
 def archive_name(now: float, *, stream: str = "") -> str:
-    """Return the name of an archive of a run begun at `now`, unix seconds, in UTC.
+    """Return the name of an archive of a run that began at `now`, unix seconds, in UTC.
 
     It is snapshot-YYYY-MM-DDTHH:MM:SS, and for a stream @NAME-YYYY-MM-DDTHH:MM:SS.
     """
@@ -21,11 +21,11 @@ def archive_name(now: float, *, stream: str = "") -> str:
 
 
 def is_main(archive: str) -> bool:
-    """Tell whether an archive is one of the source paths, that borgpull or its ancestor made."""
+    """Return whether borgpull or its ancestor named an archive so, for the source paths."""
     return _MAIN.fullmatch(archive) is not None
 
 
 def stream_of(archive: str) -> str:
-    """Return the name of the stream that an archive is of, empty when it is of none."""
+    """Return the name of an archive's stream, "" when it has none."""
     found = _OF_STREAM.fullmatch(archive)
     return found[1] if found else ""

@@ -12,8 +12,7 @@ from pathlib import Path
 
 from .. import ssh
 from ..borg.archive_names import archive_name
-from ..borg.command import Repository
-from ..borg.excludes import left_out
+from ..borg.command import Repository, left_out
 from ..borg.version import read_version
 from ..config import Config, Target
 from ..errors import Failure

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from .. import guard, process
 from ..borg import archive_names
 from ..borg import command as borg_command
-from ..borg.items import read_item
+from ..borg.output import read_item
 from ..errors import BACKUP_SERVER, CONTROLLER, Failure, UsageError
 from ..events import Step
 from ..guard import Archive, Unreadable
