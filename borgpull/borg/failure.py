@@ -82,12 +82,12 @@ _SIGNS: Mapping[str, _Sign] = {
     # One segment (500 MiB) and one object (20 MiB) must fit, from the tenth segment on (repository.py of 1.2 and 1.4).
     "InsufficientFreeSpaceError": _Sign(
         "its disk is full",
-        "free space below RootDir there; borg prunes and compacts only with 550 MB or more free",
+        "free space below RootDir on the backup server; borg prunes and compacts only with 550 MB or more free",
         BACKUP_SERVER,
         limit="disk",
     ),
     "StorageQuotaExceeded": _Sign(
-        "the repository has reached its storage quota",
+        "the storage quota of this repository is reached",
         "raise its Quota, or keep less (PruneSetting); if it was set on the backup server: "
         "`borg config REPOSITORY storage_quota SIZE` there, then `borgpull accept`",
         BACKUP_SERVER,
@@ -150,7 +150,7 @@ _SIGNS: Mapping[str, _Sign] = {
 _SIGNALLED = 128
 
 _OLD = _Sign(
-    "its borg does not know an option of borg 1.2 and 1.4: it is too old, or a borg 2", "install borg 1.2 or 1.4"
+    "its borg is too old, or a borg 2: it does not know an option of borg 1.2 and 1.4", "install borg 1.2 or 1.4"
 )
 
 _NO_TEMPORARY = _Sign(
@@ -173,7 +173,10 @@ _TEXTS: Mapping[str, tuple[_Sign, _Sign]] = {
         _Sign("its account has no disk quota left", "raise it there, or free space"),
     ),
     "Read-only file system": (
-        _Sign("its file system is read-only", "mount RootDir writable there; the kernel log says why it is not"),
+        _Sign(
+            "its file system is read-only",
+            "mount RootDir writable on the backup server; its kernel log says why it is not",
+        ),
         _Sign("its file system is read-only", "mount ~/.cache and ~/.config there writable"),
     ),
     "Permission denied": (
