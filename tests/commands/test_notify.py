@@ -54,7 +54,7 @@ def test_a_failure_is_told_by_its_exit_code_and_without_a_name(shared_world, mon
     assert monitor.heard[1].body.startswith("exit code 2: 1 target: 1 failed, ")
     assert "web" not in monitor.heard[1].body
     assert json.loads((tmp_path / "report").read_text())["outcome"] == "failed"
-    assert "warning: the command of [Notify] OnFinish failed: it ended with 7" in result.stderr
+    assert "warning: the command of [Notify] OnFinish failed: exit 7" in result.stderr
 
 
 def test_a_monitor_that_is_down_and_a_command_that_fails_change_no_exit_code(shared_world, monitor):
@@ -63,7 +63,7 @@ def test_a_monitor_that_is_down_and_a_command_that_fails_change_no_exit_code(sha
     config["Notify"]["Ping"] = f"http://{nobody_listens()}/0a1b-secret"
     result = shared_world.run("--shard", f"{other}/2", config=config)
     assert result.returncode == 0, result.stderr
-    assert "the command of [Notify] OnFinish failed: it ended with 1" in result.stderr
+    assert "the command of [Notify] OnFinish failed: exit 1" in result.stderr
     assert "the monitor of [Notify] Ping was not told how the run ended: Connection refused" in result.stderr
     assert "0a1b-secret" not in result.stderr
 
