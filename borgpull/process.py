@@ -87,28 +87,18 @@ def run_now(argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 10) -> 
 
 
 class Child:
-    """A running process, with `stdout` and `stderr` where the caller asked for pipes."""
+    """A running process. `stdout` and `stderr` are None where its starter did not ask for pipes."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
         self.pid = process.pid
+        self.stdout: asyncio.StreamReader = process.stdout  # type: ignore[assignment]
+        self.stderr: asyncio.StreamReader = process.stderr  # type: ignore[assignment]
 
     @property
     def returncode(self) -> int | None:
         """Return the exit status, -N for signal N, None while it runs."""
         return self._process.returncode
-
-    @property
-    def stdout(self) -> asyncio.StreamReader:
-        """Return the read end of its standard output."""
-        assert self._process.stdout is not None  # noqa: S101 - the caller asked for a pipe
-        return self._process.stdout
-
-    @property
-    def stderr(self) -> asyncio.StreamReader:
-        """Return the read end of its standard error."""
-        assert self._process.stderr is not None  # noqa: S101
-        return self._process.stderr
 
     async def write(self, data: bytes) -> None:
         """Write to its standard input, which it may have closed."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import fnmatch
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..config import Options
@@ -103,21 +103,19 @@ def create_from_command(archive: str, *, file: str, words: Iterable[str], option
     return [*fixed, *_chosen(options), *content, "--", f"::{archive}", *words]
 
 
-def _chosen(options: Options) -> Iterator[str]:
-    if options.compression:
-        yield f"--compression={options.compression}"
-    if options.upload_rate_limit:
-        yield f"--upload-ratelimit={options.upload_rate_limit}"
-    if options.checkpoint_interval:
-        yield f"--checkpoint-interval={options.checkpoint_interval}"
+def _chosen(options: Options) -> list[str]:
+    chosen = {
+        "--compression": options.compression,
+        "--upload-ratelimit": options.upload_rate_limit,
+        "--checkpoint-interval": options.checkpoint_interval,
+    }
+    return [f"{option}={value}" for option, value in chosen.items() if value]
 
 
-def _chosen_of_files(options: Options) -> Iterator[str]:
-    if options.one_file_system:
-        yield "--one-file-system"
-    if options.exclude_caches:
-        yield "--exclude-caches"
-    yield from (f"--exclude-if-present={name}" for name in options.exclude_if_present)
+def _chosen_of_files(options: Options) -> list[str]:
+    flags = {"--one-file-system": options.one_file_system, "--exclude-caches": options.exclude_caches}
+    tags = [f"--exclude-if-present={name}" for name in options.exclude_if_present]
+    return [flag for flag, is_set in flags.items() if is_set] + tags
 
 
 def init(encryption: str) -> list[str]:

@@ -31,26 +31,26 @@ class _Sign:
     limit: str = ""
 
 
+def _damage(cause: str, hint: str) -> _Sign:
+    """Return a sign that the repository itself is damaged, or was changed."""
+    return _Sign(cause, hint, BACKUP_SERVER, damning=True)
+
+
 _LOST = _Sign(
     "borg lost the connection to the repository", "the next run resumes from the last checkpoint", transient=True
 )
 
-_INCOMPLETE = _Sign(
+_INCOMPLETE = _damage(
     "its config, its list of archives, or borg's own record of it is damaged or missing",
     "`borgpull rollback NAME` restores the last verified state",
-    BACKUP_SERVER,
-    damning=True,
 )
 
 _SIGNS: Mapping[str, _Sign] = {
     "PassphraseWrong": _Sign(
         "the passphrase does not open the repository", "correct BorgTarget.Passphrase of this target"
     ),
-    "KeyfileInvalidError": _Sign(
-        "the repository key is invalid",
-        "restore it from a key export with `borg key import`",
-        BACKUP_SERVER,
-        damning=True,
+    "KeyfileInvalidError": _damage(
+        "the repository key is invalid", "restore it from a key export with `borg key import`"
     ),
     "LockTimeout": _Sign(
         "the repository is locked by another borg",
@@ -64,12 +64,10 @@ _SIGNS: Mapping[str, _Sign] = {
         "`borg config REPOSITORY id` below ~/.cache/borg on a target, below --cache-dir on the controller",
         transient=True,
     ),
-    "DoesNotExist": _Sign("there is no repository", "check RootDir and SubDir", BACKUP_SERVER, damning=True),
-    "InvalidRepository": _Sign(
+    "DoesNotExist": _damage("there is no repository", "check RootDir and SubDir"),
+    "InvalidRepository": _damage(
         "the folder at the repository's path is not a borg repository",
         "check that folder on the backup server; if it is empty, remove it: borgpull then makes a repository there",
-        BACKUP_SERVER,
-        damning=True,
     ),
     "InvalidRepositoryConfig": _INCOMPLETE,
     "NoManifestError": _INCOMPLETE,
@@ -103,18 +101,13 @@ _SIGNS: Mapping[str, _Sign] = {
         "and ~/.config/borg/security/*/manifest-timestamp; if nobody restored it, find out who did",
         damning=True,
     ),
-    "CacheInitAbortedError": _Sign(
-        "the repository is not encrypted, but borgpull makes only encrypted ones",
-        "find out who replaced it",
-        BACKUP_SERVER,
-        damning=True,
+    "CacheInitAbortedError": _damage(
+        "the repository is not encrypted, but borgpull makes only encrypted ones", "find out who replaced it"
     ),
-    "IntegrityError": _Sign(
+    "IntegrityError": _damage(
         "the repository is damaged",
         "check its disk; `borgpull borg NAME -- check` lists what is lost, `borgpull borg --full-access NAME -- check "
         "--repair` gives that up",
-        BACKUP_SERVER,
-        damning=True,
     ),
     "ArchiveTAMInvalid": _Sign(
         "an archive has no proof of who wrote it; borg 1.2.4 loses it on `borg rename` and `borg recreate`",
@@ -122,14 +115,9 @@ _SIGNS: Mapping[str, _Sign] = {
         "`borg check --repair` would delete it",
         BACKUP_SERVER,
     ),
-    "TAMInvalid": _Sign(
-        "the repository's manifest is not authentic", "somebody without the key changed it", BACKUP_SERVER, damning=True
-    ),
-    "TAMRequiredError": _Sign(
-        "the repository's manifest is not authenticated",
-        "a very old borg or an attacker wrote it",
-        BACKUP_SERVER,
-        damning=True,
+    "TAMInvalid": _damage("the repository's manifest is not authentic", "somebody without the key changed it"),
+    "TAMRequiredError": _damage(
+        "the repository's manifest is not authenticated", "a very old borg or an attacker wrote it"
     ),
     "UnexpectedRPCDataFormatFromServer": _Sign(
         "its shell prints something before borg answers",

@@ -36,6 +36,8 @@ class Host:
 
 def host(text: str) -> Host:
     """Return the host that `text` names."""
+    if "/" in text or "@" in text:
+        raise Invalid(f"is a URL or names a user, which belongs in Username: {_FORMS}")
     if bracketed := _BRACKETED.fullmatch(text):
         return Host(_ipv6(bracketed[1]), _port(bracketed[2]))
     if text.count(":") > 1:
@@ -61,25 +63,17 @@ def _check_name(name: str) -> None:
         raise Invalid(f"has no host name: {_FORMS}")
     if name.startswith("-"):
         raise Invalid(f"begins with a dash, which ssh reads as an option: {_FORMS}")
-    if "/" in name or "@" in name:
-        raise Invalid(f"is a URL or names a user, which belongs in Username: {_FORMS}")
     if not _NAME.fullmatch(name) or len(name) > _LONGEST_NAME:
         raise Invalid(f"is not a host name: {_FORMS} (an internationalised name in its xn-- form)")
-    if _NUMERIC.fullmatch(name):
-        _check_ipv4(name)
-
-
-def _check_ipv4(text: str) -> None:
-    # ssh reads `10.7`, `0x0a000007` and `010.0.0.7` as addresses, and looks up another text in known_hosts (9.2).
     try:
-        ipaddress.IPv4Address(text)
+        # ssh reads `10.7`, `0x0a000007` and `010.0.0.7` as addresses, and looks up another text in known_hosts (9.2).
+        if _NUMERIC.fullmatch(name):
+            ipaddress.IPv4Address(name)
     except ValueError:
         raise Invalid("is not a valid IPv4 address: write its four numbers, or a name") from None
 
 
 def _ipv6(text: str) -> str:
-    if "/" in text or "@" in text:
-        raise Invalid(f"is a URL or names a user, which belongs in Username: {_FORMS}")
     if "%" in text:
         raise Invalid("has a zone id (`%`), which is not supported: use an address or a name without one")
     try:

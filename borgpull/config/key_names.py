@@ -40,9 +40,10 @@ def _table(found: dict[str, Any], table: type[Table], place: Place, problems: li
     for key, value in found.items():
         alias = known.get(key.casefold())
         if alias is None:
-            meant = _nearest(key, known)
+            nearest = difflib.get_close_matches(key.casefold(), known, n=1)
+            meant = known[nearest[0]] if nearest else ""
             problems.append(_unknown(key, meant, table, place))
-            misspelt[meant or ""] = value
+            misspelt[meant] = value
         elif alias in spelled:
             problems.append(ConfigProblem((*place, alias), "is spelled in two ways in one table: keep one of them"))
         else:
@@ -64,12 +65,7 @@ def _value(value: object, table: type[Table] | None, place: Place, problems: lis
     return value
 
 
-def _nearest(key: str, known: dict[str, str]) -> str | None:
-    nearest = difflib.get_close_matches(key.casefold(), known, n=1)
-    return known[nearest[0]] if nearest else None
-
-
-def _unknown(key: str, meant: str | None, table: type[Table], place: Place) -> ConfigProblem:
+def _unknown(key: str, meant: str, table: type[Table], place: Place) -> ConfigProblem:
     shown = f"`{key}`" if _SHOWABLE.fullmatch(key) else "one of its keys"
     if homes := [home for home, alias in _homes(File, "") if alias.casefold() == key.casefold()]:
         return ConfigProblem(place, f"{shown} is not a key of this table: it belongs in {' or '.join(homes)}")

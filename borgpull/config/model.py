@@ -63,9 +63,9 @@ class Jump(Table):
 
     host: HostAddress = key("the jump host", "jump.example.org", "jump.example.org:2222")
     known_host: KnownHost = key("the output of `ssh-keyscan` for it", f"jump.example.org {_SCANNED}")
-    username: Username = key("the user to log in as there", "jump", default="", unset="that of the connection")
+    username: Username = key("the user to log in as there", "jump", default="", unset="the connection's")
     private_key: PrivateKey = key(
-        "the private key to log in with there", PLACEHOLDER, default=SecretStr(""), unset="that of the connection"
+        "the private key to log in with there", PLACEHOLDER, default=SecretStr(""), unset="the connection's"
     )
     # Set by the connection that it belongs to; `prefix` is what its keys begin with there.
     ciphers: SkipJsonSchema[str] = ""
@@ -88,19 +88,12 @@ class Connection(Table):
     proxy_jump_known_host: Annotated[str, AfterValidator(_accepted_known_host)] = key(
         "the output of `ssh-keyscan` for ProxyJumpHost", f"jump.example.org {_SCANNED}", default=""
     )
-    proxy_jump_username: Username = key(
-        "the user to log in as on ProxyJumpHost", "jump", default="", unset="that of the connection"
-    )
+    proxy_jump_username: Username = key("the user on ProxyJumpHost", "jump", default="", unset="the connection's")
     proxy_jump_private_key: PrivateKey = key(
-        "the private key to log in with on ProxyJumpHost",
-        *(PLACEHOLDER,),
-        default=SecretStr(""),
-        unset="that of the connection",
+        "the private key to log in with on ProxyJumpHost", PLACEHOLDER, default=SecretStr(""), unset="the connection's"
     )
     listed_jumps: tuple[Jump, ...] = key(
-        "the jump hosts in order, the one nearest to the controller first; instead of ProxyJumpHost",
-        default=(),
-        alias="Jumps",
+        "the jump hosts, the nearest to the controller first; instead of ProxyJumpHost", default=(), alias="Jumps"
     )
     ciphers: Annotated[str, text(rules.ciphers)] = key(
         "the ciphers of this connection, as in ssh_config(5)",
@@ -132,9 +125,7 @@ class Server(Connection):
         "/run/borgpull/append/{SubDir}",
         default="",
     )
-    full_socket: Socket = key(
-        "the same with full access, for the controller only", "/run/borgpull/full/{SubDir}", default=""
-    )
+    full_socket: Socket = key("such a socket with full access", "/run/borgpull/full/{SubDir}", default="")
 
 
 class Options(Table):
@@ -144,9 +135,7 @@ class Options(Table):
     # Longer than borg waits for a lock, and than it takes to write its caches.
     stall_timeout: Duration = key("how long `borg create` may transfer nothing before it counts as hung", default="30m")
     quota: Annotated[str, text(units.quota)] = key("the largest size of the repository", "50G", default="")
-    gate: StrictBool = flag(
-        "whether the controller reads what the target's borg asks of the backup server, and stops a dishonest session"
-    )
+    gate: StrictBool = flag("whether the controller inspects the target's borg session and stops a dishonest one")
     transport: Annotated[Transport | None, text(rules.transport)] = key(
         "how the target's borg reaches the controller: `forward` (its sshd forwards a unix socket) or `stdio` (socat)",
         "stdio",
@@ -159,9 +148,7 @@ class Options(Table):
     )
     one_file_system: StrictBool = flag("whether to stay on the file systems of the source paths")
     exclude_caches: StrictBool = flag("whether to leave out folders with a CACHEDIR.TAG")
-    warn_on_change: StrictBool = flag(
-        "whether a file that changed while borg read it is a warning (exit code 1) instead of only a count"
-    )
+    warn_on_change: StrictBool = flag("whether a file that changed while borg read it is a warning (exit code 1)")
     shrink_limit: Share = key(
         "an archive with less than this share of the files or bytes of the last good ones is odd, and the target is "
         "held; `off` for no limit",
@@ -197,18 +184,12 @@ class Options(Table):
         "the niceness of borg on the target, from 0 to 19", 10, default=None, unset="that of its ssh sessions"
     )
     before: Commands = key(
-        "shell commands to run on the target before its backup; one that fails ends the backup",
-        ["systemctl stop app"],
-        default=(),
+        "shell commands to run on the target before its backup; a failure ends it", ["systemctl stop app"], default=()
     )
     after: Commands = key(
-        "shell commands to run on the target after its backup, whatever the outcome",
-        ["systemctl start app"],
-        default=(),
+        "shell commands to run on the target after its backup, in any outcome", ["systemctl start app"], default=()
     )
-    on_failure: Commands = key(
-        "shell commands to run on the target when it failed", ['logger "borgpull: $BORGPULL_ERROR"'], default=()
-    )
+    on_failure: Commands = key("shell commands on the target when it failed", ['logger "$BORGPULL_ERROR"'], default=())
     borg_path: BorgPath = key("the path of borg there", default="borg")
 
 
@@ -240,9 +221,7 @@ class Target(Options):
     excludes: tuple[Annotated[str, text(rules.exclude)], ...] = key(
         "borg patterns to leave out", ["*.tmp", "/srv/cache"], default=()
     )
-    streams: tuple[Stream, ...] = key(
-        "commands whose output is backed up without a file on the target, such as database dumps", default=()
-    )
+    streams: tuple[Stream, ...] = key("commands whose output to back up, such as database dumps", default=())
     borg_target: Repository = key("the repository of this target")
     connection: Connection = key("how to reach this target")
 
@@ -255,11 +234,11 @@ class Target(Options):
 class Notify(Table):
     """What to notify of a run."""
 
-    ping: Annotated[SecretStr | None, secret(rules.ping)] = key(
+    ping: Annotated[SecretStr, secret(rules.ping)] = key(
         "the URL of a monitor for the start and end of each run, as Healthchecks has it; `{shard}` in it is the I of "
         "--shard I/N",
         "https://hc-ping.com/11111111-2222-3333-4444-555555555555",
-        default=None,
+        default=SecretStr(""),
     )
     on_finish: Command = key(
         "a shell command to run on the controller after each run, with the JSON report on its stdin",
@@ -275,14 +254,10 @@ class Borg(Table):
         "the absolute path of the folder on the backup server with all repositories", "/home/backups"
     )
     prune_options: Annotated[tuple[str, ...], text(retention.options)] = key(
-        "the archives to keep, as options of `borg prune`",
-        "--keep-daily 7 --keep-weekly 20 --keep-monthly 12",
-        alias="PruneSetting",
+        "the archives to keep, as options of `borg prune`", "--keep-daily 7 --keep-monthly 12", alias="PruneSetting"
     )
     prune_also: tuple[Annotated[str, text(retention.prefix)], ...] = key(
-        "prefixes of other archives to prune, each by itself; only a date and time may follow a prefix",
-        ["home-", "mysql-"],
-        default=(),
+        "prefixes of other archives to prune; only a date and time may follow one", ["home-", "mysql-"], default=()
     )
     jobs: Annotated[int, whole(1, 1000)] = key("how many targets run at the same time", default=8)
     retries: Annotated[int, whole(0, 10)] = key("how often to retry a target after a transient failure", default=2)
@@ -294,18 +269,14 @@ class Borg(Table):
         "how long a run reads segments for a check; the next run continues", "2h", default=0, unset="to their end"
     )
     min_free: Annotated[int, text(units.size)] = key(
-        "how much of the backup server's disk stays free",
+        "the space to leave free on the backup server",
         "20G",
         default=0,
-        unset="what borg needs to prune and compact, about 610 MB",
+        unset="what prune and compact need, about 610 MB",
     )
-    root_dir_must_be_mount: StrictBool = flag(
-        "whether RootDir has to be a mount point on the backup server; when it is none, nothing is written"
-    )
+    root_dir_must_be_mount: StrictBool = flag("whether RootDir has to be a mount point, else nothing is written")
     state_dir: Annotated[str, text(rules.absolute_path)] = key(
-        "the folder on the controller for the ledgers, only with AppendSocket and FullSocket",
-        "/var/lib/borgpull",
-        default="",
+        "the controller's folder for ledgers, only with AppendSocket and FullSocket", "/var/lib/borgpull", default=""
     )
     defaults: Options = key("options of all targets that do not set their own", default_factory=Options)
     server: Server = key("the backup server")

@@ -31,13 +31,8 @@ _WITH_PORT_22 = re.compile(r"\A(!?)\[([^\[\]*?]+)\]:22\Z")
 _FIRST_FIELDS = re.compile(r"(\s*(?:@\S+\s+)?)(\S+)(.*)")
 _READABLE = "would let the backup server read or forge the backups: write `repokey-blake2` or `repokey`"
 _ELSEWHERE = "would keep the key in a file on only one machine: write `repokey-blake2` or `repokey`"
-_REFUSED = {
-    "none": _READABLE,
-    "authenticated": _READABLE,
-    "authenticated-blake2": _READABLE,
-    "keyfile": _ELSEWHERE,
-    "keyfile-blake2": _ELSEWHERE,
-}
+_REFUSED = dict.fromkeys(("none", "authenticated", "authenticated-blake2"), _READABLE)
+_REFUSED |= dict.fromkeys(("keyfile", "keyfile-blake2"), _ELSEWHERE)
 
 
 class Transport(StrEnum):

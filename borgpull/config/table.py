@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, GetPydanticSchema, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetPydanticSchema, SecretStr
 from pydantic.alias_generators import to_pascal
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined, core_schema
@@ -41,13 +41,9 @@ def text(rule: Callable[[str], object]) -> GetPydanticSchema:
     return GetPydanticSchema(lambda _kind, _handler: schema)
 
 
-def secret(rule: Callable[[str], str]) -> GetPydanticSchema:
+def secret(rule: Callable[[str], str]) -> AfterValidator:
     """Read a secret text by a rule."""
-    return GetPydanticSchema(
-        lambda _kind, handler: core_schema.no_info_after_validator_function(
-            lambda value: SecretStr(rule(value.get_secret_value())), handler.generate_schema(SecretStr)
-        )
-    )
+    return AfterValidator(lambda value: SecretStr(rule(value.get_secret_value())))
 
 
 def whole(least: int, most: int) -> GetPydanticSchema:

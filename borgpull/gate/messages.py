@@ -88,7 +88,7 @@ class Reader:
 def _message(value: Any) -> Message:  # noqa: ANN401 - checked here
     match value:
         case {b"i": number, b"m": bytes(method), b"a": dict(arguments)} if len(value) == 3:
-            return Message(_number(number), _word(method), arguments)
+            return Message(_number(number), clean(method, longest=_LONGEST_METHOD), arguments)
         case (1, number, b"negotiate", (client_data,)):
             return Message(_number(number), "negotiate", {b"client_data": client_data})
         case _:
@@ -99,7 +99,3 @@ def _number(value: object) -> int:
     if type(value) is not int or not 0 <= value < _MOST_NUMBER:
         raise ValueError
     return value
-
-
-def _word(method: bytes) -> str:
-    return clean(method, longest=_LONGEST_METHOD)

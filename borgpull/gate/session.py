@@ -107,14 +107,8 @@ class Session:
         exclusive = given.get(b"exclusive")
         if exclusive not in (None, False, True) or not _is_wait(wait):
             raise Refused("it asked for a lock in a way that borg does not (open)")
-        return {
-            "path": self._path,
-            "create": False,
-            "lock_wait": wait,
-            "lock": True,
-            "exclusive": bool(exclusive),
-            "append_only": False,
-        }
+        fixed = {"path": self._path, "create": False, "lock": True, "append_only": False}
+        return {**fixed, "lock_wait": wait, "exclusive": bool(exclusive)}
 
     def _put(self, given: dict[bytes, Any]) -> dict[str, Any]:
         id_, data = _id(given), given.get(b"data")

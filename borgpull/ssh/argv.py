@@ -74,22 +74,16 @@ def _options(*options: str) -> list[str]:
     return [word for option in options for word in ("-o", option)]
 
 
-def _hermetic(user: str, host: Host, *, key: Path, known_hosts: Path) -> list[str]:
-    own = (f"UserKnownHostsFile={known_hosts}", f"IdentityFile={key}")
-    return ["-F", "none", "-x", "-a", "-T", *_options(*_HERMETIC, *own), "-l", user, "-p", str(host.port)]
-
-
 def master(user: str, host: Host, *, files: Files, control: Path, ciphers: str, through: Path | None) -> list[str]:
     """Return the argv of a master in the foreground; its stdout closes once it listens on `control`.
 
     `ciphers` is a list as in ssh_config(5); `through` is the control socket of its jump host's master, if it has one.
     """
-    argv = ["-M", "-N", "-n", "-S", str(control)]
-    argv += _hermetic(user, host, key=files.key, known_hosts=files.known_hosts)
-    argv += _options(
-        f"Ciphers={ciphers}", "ControlPersist=no", "ExitOnForwardFailure=yes", f"ProxyCommand={_proxy(through)}"
-    )
-    return Command("ssh")[(*argv, "--", host.name)].formulate()
+    own = (f"UserKnownHostsFile={files.known_hosts}", f"IdentityFile={files.key}", f"Ciphers={ciphers}")
+    lasting = ("ControlPersist=no", "ExitOnForwardFailure=yes", f"ProxyCommand={_proxy(through)}")
+    argv = ["-M", "-N", "-n", "-S", str(control), "-F", "none", "-x", "-a", "-T"]
+    argv += _options(*_HERMETIC, *own, *lasting)
+    return Command("ssh")[(*argv, "-l", user, "-p", str(host.port), "--", host.name)].formulate()
 
 
 def _proxy(through: Path | None) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -50,9 +49,9 @@ async def open_master(
 async def _opened(
     where: Connection | Jump, hop: Hop | None, *, party: str, directory: Path, on_output: Callable[[str], None]
 ) -> AsyncIterator[Master]:
-    own = Path(tempfile.mkdtemp(prefix="m", dir=directory))
     said = process.Tail()
-    try:
+    with tempfile.TemporaryDirectory(prefix="m", dir=directory, ignore_cleanup_errors=True) as name:
+        own = Path(name)
         files = _write_files(where, own)
         through = hop.master.control if hop else None
         ciphers = where.ciphers or argv.preferred_ciphers()
@@ -75,8 +74,6 @@ async def _opened(
             finally:
                 await child.stop()
                 listener.cancel()
-    finally:
-        shutil.rmtree(own, ignore_errors=True)
 
 
 def _write_files(where: Connection | Jump, directory: Path) -> argv.Files:

@@ -10,7 +10,6 @@ import base64
 import contextlib
 import hashlib
 import itertools
-import os
 import re
 import subprocess
 import tempfile
@@ -94,12 +93,8 @@ def make_key(path: Path) -> Key:
 
 def new_key(directory: Path) -> Key:
     """Make a key pair, and leave no file of it in `directory`, a private one in memory. Raises Failure."""
-    path = directory / "new_key"
-    try:
-        return make_key(path)
-    finally:
-        for file in (path, path.with_suffix(".pub")):
-            file.unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory(dir=directory) as own:
+        return make_key(Path(own) / "key")
 
 
 def public_key(private: str, directory: Path) -> str:
@@ -206,14 +201,10 @@ def _decoded(blob: str | bytes) -> bytes:
 @contextlib.contextmanager
 def _key_file(text: str, directory: Path) -> Iterator[Path]:
     """Keep a text in a file of mode 0600, which ssh-keygen insists on, for as long as the context lasts."""
-    descriptor, name = tempfile.mkstemp(dir=directory)
-    path = Path(name)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-        yield path
-    finally:
-        path.unlink(missing_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=directory, encoding="utf-8", newline="") as file:
+        file.write(text)
+        file.flush()
+        yield Path(file.name)
 
 
 def _run(program: str, *arguments: str, seconds: float = 10) -> Completed:
