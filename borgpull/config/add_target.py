@@ -17,7 +17,7 @@ from tomlkit.items import AoT, Array, Item, Table
 from ..errors import UsageError
 from .cross_checks import ValidFields, problems
 from .key_names import spell_keys
-from .problem import format_place
+from .places import format_place
 from .toml_text import parse
 
 _SERVERS = "Servers"
@@ -65,7 +65,7 @@ def conflict(text: str, **keys: object) -> str | None:
     tree[_SERVERS] = [*others, keys]
     for problem in problems(ValidFields(tree=tree)):
         if problem.place[1] == len(others):
-            return problem.words
+            return problem.cause
         other = format_place(problem.place[:2], tree)
         return f"contains the repository of {other}: choose a folder beside that one"
     return None

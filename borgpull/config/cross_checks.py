@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..errors import ConfigProblem
 from . import units
 from .address import repository_path, socket_of
 from .model import Options
-from .problem import ConfigProblem, Place, format_place, value_at
+from .places import Place, format_place, value_at
 
 _PROXY_JUMP = ("ProxyJumpHost", "ProxyJumpKnownHost", "ProxyJumpUsername", "ProxyJumpPrivateKey")
 _APPEND_SOCKET, _FULL_SOCKET = ("Borg", "Server", "AppendSocket"), ("Borg", "Server", "FullSocket")
@@ -59,34 +60,34 @@ def _lock_wait_problems(fields: ValidFields, number: int) -> Iterator[ConfigProb
     wait, stall = fields.text(*place), fields.text("Servers", number, "StallTimeout")
     limit = units.seconds(stall) if stall else Options().stall_timeout
     if wait and units.seconds(wait) >= limit:
-        yield ConfigProblem(place, "is not shorter than StallTimeout: shorten it, or raise StallTimeout")
+        yield ConfigProblem("is not shorter than StallTimeout: shorten it, or raise StallTimeout", place=place)
 
 
 def _jump_problems(fields: ValidFields, place: Place) -> Iterator[ConfigProblem]:
     given = [key for key in _PROXY_JUMP if value_at(fields.tree, (*place, key))]
     if "ProxyJumpHost" in given and "ProxyJumpKnownHost" not in given:
         words = "is missing: add the output of `ssh-keyscan` for ProxyJumpHost"
-        yield ConfigProblem((*place, "ProxyJumpKnownHost"), words)
+        yield ConfigProblem(words, place=(*place, "ProxyJumpKnownHost"))
     if given and "ProxyJumpHost" not in given:
-        yield ConfigProblem((*place, "ProxyJumpHost"), f"is missing: add it, or remove {given[0]}")
+        yield ConfigProblem(f"is missing: add it, or remove {given[0]}", place=(*place, "ProxyJumpHost"))
     if given and value_at(fields.tree, (*place, "Jumps")):
-        yield ConfigProblem((*place, "Jumps"), f"is set beside {given[0]}: write that host as one of the Jumps")
+        yield ConfigProblem(f"is set beside {given[0]}: write that host as one of the Jumps", place=(*place, "Jumps"))
 
 
 def _socket_problems(fields: ValidFields) -> Iterator[ConfigProblem]:
     missing = [place for place in _WITHOUT_SHELL if not value_at(fields.tree, place)]
     if 0 < len(missing) < len(_WITHOUT_SHELL):
         words = "is missing: AppendSocket, FullSocket and StateDir work only together; write all three, or none"
-        yield ConfigProblem(missing[0], words)
+        yield ConfigProblem(words, place=missing[0])
     append = fields.text(*_APPEND_SOCKET)
     if append and append == fields.text(*_FULL_SOCKET):
-        yield ConfigProblem(_FULL_SOCKET, "is the same socket as AppendSocket: it would give a target full access")
+        yield ConfigProblem("is the same as AppendSocket: it would give a target full access", place=_FULL_SOCKET)
     for place in (_APPEND_SOCKET, _FULL_SOCKET):
         for number in fields.numbers("Servers"):
             socket, sub_dir = fields.text(*place), fields.text("Servers", number, "BorgTarget", "SubDir")
             if socket and sub_dir and len(socket_of(socket, sub_dir).encode()) > _LONGEST_SOCKET:
                 words = f"makes the path in {place[-1]} longer than {_LONGEST_SOCKET} bytes: shorten one of them"
-                yield ConfigProblem(("Servers", number, "BorgTarget", "SubDir"), words)
+                yield ConfigProblem(words, place=("Servers", number, "BorgTarget", "SubDir"))
 
 
 def _name_problems(fields: ValidFields, kind: str, *entries: str | int) -> Iterator[ConfigProblem]:
@@ -97,7 +98,7 @@ def _name_problems(fields: ValidFields, kind: str, *entries: str | int) -> Itera
         name = fields.text(*place)
         other = number if name is None else first.setdefault(unicodedata.normalize("NFC", name.strip()), number)
         if other != number:
-            yield ConfigProblem(place, f"is the name of {entries[-1]}[{other}] too: give each {kind} its own name")
+            yield ConfigProblem(f"is the name of {entries[-1]}[{other}] too: each {kind} needs its own", place=place)
 
 
 def _repository_problems(fields: ValidFields) -> Iterator[ConfigProblem]:
@@ -110,14 +111,14 @@ def _repository_problems(fields: ValidFields) -> Iterator[ConfigProblem]:
         place = ("Servers", number, "BorgTarget", "SubDir")
         if first[path] != number:
             other = format_place(("Servers", first[path]), fields.tree)
-            yield ConfigProblem(place, f"is the repository of {other} too: give each target its own folder")
+            yield ConfigProblem(f"is the repository of {other} too: give each target its own folder", place=place)
         for outer in (first[folder] for folder in _folders_above(path) if folder in first):
             other = format_place(("Servers", outer), fields.tree)
-            yield ConfigProblem(place, f"is inside the repository of {other}: move it beside that one")
+            yield ConfigProblem(f"is inside the repository of {other}: move it beside that one", place=place)
         # borg serve 1.2.4 and 1.4.5 expands a path that begins with exactly one slash and `~`.
         written = f"/{fields.text('Borg', 'RootDir')}/{fields.text(*place)}"
         if fields.text("Borg", "RootDir") and posixpath.normpath(written).startswith("/~"):
-            yield ConfigProblem(place, "begins with `~`, which borg expands to a home folder: choose another folder")
+            yield ConfigProblem("begins with `~`, which borg expands to a home: choose another folder", place=place)
 
 
 def _repository(fields: ValidFields, number: int) -> str | None:

@@ -9,8 +9,9 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
+from ..errors import ConfigProblem
 from .model import File
-from .problem import ConfigProblem, Place
+from .places import Place
 from .table import Table, header, keys_of, table_of
 
 _SHOWABLE = re.compile(r"[A-Za-z0-9_-]{1,40}")
@@ -45,7 +46,7 @@ def _table(found: dict[str, Any], table: type[Table], place: Place, problems: li
             problems.append(_unknown(key, meant, table, place))
             misspelt[meant] = value
         elif alias in spelled:
-            problems.append(ConfigProblem((*place, alias), "is spelled in two ways in one table: keep one of them"))
+            problems.append(ConfigProblem("is spelled in two ways in one table: keep one", place=(*place, alias)))
         else:
             spelled[alias] = value
     # A misspelt key counts as the one that was meant, so that this is not reported as missing too.
@@ -68,9 +69,9 @@ def _value(value: object, table: type[Table] | None, place: Place, problems: lis
 def _unknown(key: str, meant: str, table: type[Table], place: Place) -> ConfigProblem:
     shown = f"`{key}`" if _SHOWABLE.fullmatch(key) else "one of its keys"
     if homes := [home for home, alias in _homes(File, "") if alias.casefold() == key.casefold()]:
-        return ConfigProblem(place, f"{shown} is not a key of this table: it belongs in {' or '.join(homes)}")
+        return ConfigProblem(f"{shown} is not a key of this table: it belongs in {' or '.join(homes)}", place=place)
     remedy = f"did you mean `{meant}`?" if meant else f"the keys of this table are {', '.join(keys_of(table))}"
-    return ConfigProblem(place, f"{shown} is not a known key: {remedy}")
+    return ConfigProblem(f"{shown} is not a known key: {remedy}", place=place)
 
 
 def _homes(table: type[Table], place: str, above: str = "") -> Iterator[tuple[str, str]]:

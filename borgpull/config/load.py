@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from ..errors import ConfigError
+from ..errors import ConfigError, ConfigProblem
 from .cross_checks import ValidFields, problems
 from .key_names import field_at, spell_keys
 from .model import Config, File
-from .problem import ConfigProblem, Place, format_problems, value_at
+from .places import Place, format_problems, value_at
 from .table import Invalid, header, table_of
 from .toml_text import parse
 
@@ -51,10 +52,10 @@ def read(text: str, *, check_key: CheckKey, check_known_host: CheckKnownHost) ->
     for each in wrong:
         # In a tuple pydantic (2.14) counts only the valid entries: it may not be too short.
         if each["type"] != "too_short" or not value_at(tree, each["loc"]):
-            found.append(ConfigProblem(each["loc"], _words(each)))
+            found.append(ConfigProblem(_words(each), place=each["loc"]))
     found += problems(ValidFields(tree=tree, broken=frozenset(problem.place for problem in found)))
     if found:
-        placed = [ConfigProblem(_origin(each.place, written), each.words) for each in found]
+        placed = [replace(each, place=_origin(each.place, written)) for each in found]
         raise ConfigError(format_problems(placed, written))
     return Config.model_construct(**dict(file.borg), targets=file.servers, notify=file.notify)
 

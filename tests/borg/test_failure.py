@@ -113,7 +113,12 @@ def logged(msgid: str | None, text: str) -> Message | None:
 @pytest.mark.parametrize(
     ("said", "party", "words", "remedy"),
     [
-        ([("OSError", OF_SERVE.format(FULL)), (None, "\n")], BACKUP_SERVER, "disk is full", "RootDir on the backup server"),
+        (
+            [("OSError", OF_SERVE.format(FULL)), (None, "\n")],
+            BACKUP_SERVER,
+            "disk is full",
+            "RootDir on the backup server",
+        ),
         ([("Exception", "Local Exception"), (None, OF_CLIENT.format(FULL))], "T web", "disk is full", "~/.cache/borg"),
         ([("LockFailed", READ_ONLY.format(IN_REPOSITORY))], BACKUP_SERVER, "read-only", "RootDir"),
         ([("LockFailed", OF_SERVE.format(READ_ONLY.format(IN_REPOSITORY)))], BACKUP_SERVER, "read-only", "RootDir"),

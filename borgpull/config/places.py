@@ -1,35 +1,25 @@
-"""One problem of a config: its place, and words that say what is wrong and what to do.
+"""Where things are in a config: a place is the way to a value from the whole file, such as ("Servers", 2, "Name").
 
-The words never quote a value of the config; the only values ever shown are names of targets that are safe to print.
+No message quotes a value of the config; the only values ever shown are names of targets that are safe to print.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
-from .. import errors
+from ..errors import ConfigProblem
 from . import rules
 from .table import problem_with
 
 Place = tuple[str | int, ...]
 
 
-@dataclass(frozen=True)
-class ConfigProblem:
-    """What is wrong at `place`, the way to a value from the whole file, such as ("Servers", 2, "Name")."""
-
-    place: Place
-    words: str
-
-
-def format_problems(problems: Iterable[ConfigProblem], tree: dict[str, Any]) -> list[errors.ConfigProblem]:
+def format_problems(problems: Iterable[ConfigProblem], tree: dict[str, Any]) -> list[ConfigProblem]:
     """Return the problems as the operator reads them, those of [Borg] first, then target by target."""
-    return [
-        errors.ConfigProblem(f"{format_place(problem.place, tree)}: {problem.words}", place=problem.place)
-        for problem in sorted(dict.fromkeys(problems), key=_order)
-    ]
+    ordered = sorted(dict.fromkeys(problems), key=_order)
+    return [replace(each, cause=f"{format_place(each.place, tree)}: {each.cause}") for each in ordered]
 
 
 def format_place(place: Place, tree: dict[str, Any]) -> str:
