@@ -2,19 +2,8 @@
 
 from .argv import CHACHA_FIRST, has_aes, preferred_ciphers
 from .connect import open_master
-from .diagnose import killed
 from .frame import PRELUDE, Answer, Incomplete, Part, ScriptFailed, ask, cut_off, read_answer, whole
 from .keys import Key, fingerprints, key_problem, known_host_problem, make_key, new_key, public_key, scan
 from .master import LOST_SECONDS, SESSIONS, ForwardRefused, Master
-from .session import (
-    FIND_SSHD,
-    SILENCE_SECONDS,
-    SSH_FAILED,
-    WATCHDOG,
-    execute,
-    explain_exit,
-    no_answer,
-    no_shell,
-    read_marked,
-    session,
-)
+from .session import SSH_FAILED, execute, explain_exit, no_answer, no_shell, read_marked, session
+from .watchdog import FIND_SSHD, SILENCE_SECONDS, WATCHDOG
