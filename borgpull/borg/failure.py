@@ -129,9 +129,7 @@ _SIGNS: Mapping[str, _Sign] = {
         "the passphrase does not open the repository, or did not reach borg",
         "correct BorgTarget.Passphrase of this target; if it is right, run again with -v",
     ),
-    "ConnectionClosedWithHint": _LOST,
-    "ConnectionClosed": _LOST,
-    "ConnectionBrokenWithHint": _LOST,
+    **dict.fromkeys(("ConnectionClosedWithHint", "ConnectionClosed", "ConnectionBrokenWithHint"), _LOST),
 }
 
 # The exit status of borg, and of a shell, after signal N is this plus N.

@@ -6,6 +6,7 @@ pydantic's messages and inputs are never used: they quote values, and a value ma
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -26,7 +27,7 @@ _WORDS = {
     "missing": "is missing: add {about}",
     "too_short": "is empty: add {about}",
     "too_long": "has more than {max_length} entries: put some of them into a script on the target",
-    "tuple_type": "must be a list: {about}",
+    "tuple_type": "must be a list such as {example}",
     "bool_type": "must be true or false, without quotes",
     "whole": "must be a whole number from {least} to {most}, without quotes",
 }
@@ -82,7 +83,8 @@ def _words(entry: ErrorDetails) -> str:
         return _table_words(place, field, missing=kind == "missing")
     if isinstance(invalid := context.get("error"), Invalid):
         return str(invalid)
-    return _WORDS.get(kind, "must be a text in quotes").format(about=field.description, **context)
+    example = json.dumps((field.examples or [""])[0], ensure_ascii=False)
+    return _WORDS.get(kind, "must be a text in quotes").format(about=field.description, example=example, **context)
 
 
 def _table_words(place: Place, field: FieldInfo, *, missing: bool) -> str:

@@ -74,7 +74,7 @@ async def execute(
 
 
 async def read_marked(stream: asyncio.StreamReader, mark: str) -> str | None:
-    """Return what stands behind `mark` on the next line that begins with it; None when the stream ends first.
+    """Return what follows `mark` on the next line that begins with it; None when the stream ends first.
 
     Other lines are skipped: a ~/.bashrc, which bash reads for ssh commands too, prints what it likes. Nothing is read
     beyond the line, so `process.lines(stream)` yields what follows it.
