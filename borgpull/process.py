@@ -1,7 +1,7 @@
-"""The only room that starts processes. Every one ends with the context that started it, and none outlives C.
+"""The only room that starts processes. Each ends with the context that started it, and none outlives borgpull.
 
-Children get a scrubbed environment, a terminal only where somebody is to sit at it, and a death signal from the kernel
-should C be killed. Pipes are always drained, what is kept of them is bounded. It knows no ssh and no borg, and puts no
+Children get a scrubbed environment, a terminal only for a user at it, and a death signal from the kernel if borgpull is
+killed. Pipes are always read to their end; what is kept of them is bounded. It knows no ssh and no borg, and puts no
 secret in argv or environment.
 """
 
@@ -46,7 +46,7 @@ class Command(ConcreteCommand):
 
 @dataclass(frozen=True)
 class Completed:
-    """A process that has ended. `truncated` says that it printed more than was kept."""
+    """A process that has ended; `truncated` when it printed more than was kept."""
 
     returncode: int
     stdout: bytes
@@ -55,7 +55,7 @@ class Completed:
 
 
 def environment(**extra: str) -> dict[str, str]:
-    """Return the environment of every child: PATH, HOME and TMPDIR of ours, UTC, UTF-8, and `extra`."""
+    """Return the environment of every child: our PATH, HOME and TMPDIR, UTC, UTF-8, and `extra`."""
     kept = {name: os.environ[name] for name in ("PATH", "TMPDIR") if name in os.environ}
     fixed = {"LC_ALL": "C.UTF-8", "TZ": "UTC", "SHELL": "/bin/sh", "HOME": _home()}
     return {"PATH": os.defpath} | kept | fixed | extra
@@ -69,7 +69,7 @@ def _home() -> str:
 
 
 def _bytes(word: str) -> bytes:
-    # Whatever the locale here: a name in the config is UTF-8 on every host.
+    # Whatever the locale is here, a name in the config is UTF-8 on every host.
     return word.encode("utf-8", "surrogateescape")
 
 
@@ -87,31 +87,21 @@ def run_now(argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 10) -> 
 
 
 class Child:
-    """A running process. `stdin`, `stdout` and `stderr` are there when they were asked for as pipes."""
+    """A running process. `stdout` and `stderr` are None where its starter did not ask for pipes."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
         self.pid = process.pid
+        self.stdout: asyncio.StreamReader = process.stdout  # type: ignore[assignment]
+        self.stderr: asyncio.StreamReader = process.stderr  # type: ignore[assignment]
 
     @property
     def returncode(self) -> int | None:
         """Return the exit status, -N for signal N, None while it runs."""
         return self._process.returncode
 
-    @property
-    def stdout(self) -> asyncio.StreamReader:
-        """Return the read end of its standard output."""
-        assert self._process.stdout is not None  # noqa: S101 - the caller asked for a pipe
-        return self._process.stdout
-
-    @property
-    def stderr(self) -> asyncio.StreamReader:
-        """Return the read end of its standard error."""
-        assert self._process.stderr is not None  # noqa: S101
-        return self._process.stderr
-
     async def write(self, data: bytes) -> None:
-        """Write to its standard input; that it no longer reads is no error here."""
+        """Write to its standard input, which it may have closed."""
         stdin = self._process.stdin
         if stdin is not None and not stdin.is_closing():
             with contextlib.suppress(ConnectionError):
@@ -132,11 +122,11 @@ class Child:
         """Send it a signal, unless it has ended."""
         if self.returncode is None:
             with contextlib.suppress(ProcessLookupError):
-                # Not Popen's: it polls first, and takes the status of one that just ended from who waits for it (3.11).
+                # Popen.send_signal polls first, and takes the status away from whoever waits for it (3.11).
                 os.kill(self.pid, number)
 
-    async def end(self, *, stop_signals: Sequence[tuple[int, float]] = ((signal.SIGTERM, 5.0),)) -> None:
-        """See to it that it has ended: each signal of `gently` with its patience in seconds, then SIGKILL."""
+    async def stop(self, *, stop_signals: Sequence[tuple[int, float]] = ((signal.SIGTERM, 5.0),)) -> None:
+        """Stop it: send each signal and wait its number of seconds, then send SIGKILL."""
         try:
             for number, patience in stop_signals:
                 if self.returncode is not None:
@@ -146,7 +136,7 @@ class Child:
                     await self.wait(patience)
         finally:
             self.send(signal.SIGKILL)
-        # Bounded: asyncio of 3.12 waits for the pipes too, which a grandchild may hold (cpython issue 119710).
+        # Bounded: asyncio 3.12 waits for the pipes too, which a grandchild may hold (cpython issue 119710).
         with contextlib.suppress(TimeoutError):
             await self.wait(5)
 
@@ -165,10 +155,10 @@ async def started(
     absent: Failure | None = None,
     stop_signals: Sequence[tuple[int, float]] = ((signal.SIGTERM, 5.0),),
 ) -> AsyncIterator[Child]:
-    """Start a process in `folder` that ends, at the latest, with this context.
+    """Start a process in `folder`; it ends with this context at the latest.
 
-    Without `own_session` it keeps the terminal: it can ask on it, and Ctrl-C reaches it. Raises OSError when it cannot
-    be started, or `absent` where there is no such program.
+    Without `own_session` it keeps the terminal: it can prompt, and Ctrl-C reaches it. Raises OSError when it cannot
+    be started, and `absent` when the program is not installed.
     """
     try:
         process = await asyncio.create_subprocess_exec(
@@ -188,16 +178,16 @@ async def started(
     try:
         yield child
     finally:
-        await child.end(stop_signals=stop_signals)
-        # With what is left of its pipes: a grandchild may hold them open.
+        await child.stop(stop_signals=stop_signals)
+        # Close its pipes: a grandchild may hold them open.
         process._transport.close()  # type: ignore[attr-defined]
 
 
 @contextlib.asynccontextmanager
 async def pipe() -> AsyncIterator[tuple[asyncio.StreamReader, IO[bytes]]]:
-    """Make a pipe for a child to write to; yields its two ends, the second to be closed once the child has it.
+    """Make a pipe for a child to write to; yields both ends. Close the second one once the child has it.
 
-    A child whose pipe asyncio made has not ended for it until that pipe has (3.11.7); ssh gives it to a master to keep.
+    To asyncio a child has not ended before a pipe of asyncio's making has (3.11.7), and ssh leaves that to a master.
     """
     reading, writing = os.pipe()
     reader = asyncio.StreamReader()
@@ -215,7 +205,7 @@ async def lines(stream: asyncio.StreamReader, *, longest: int = LONGEST_LINE) ->
     """Yield the lines of a stream without their ends; of a longer one only its first `longest` bytes."""
     held = bytearray()
     while chunk := await stream.read(_FEW_LINES):
-        # What there is to read is read without waiting: a flood of short lines would let nobody else have a turn.
+        # A read that has data does not yield to other tasks: a flood of short lines would block them.
         await asyncio.sleep(0)
         *whole, rest = chunk.split(b"\n")
         for line in whole:
@@ -262,16 +252,16 @@ async def run(
 
 
 class Tail:
-    """The last lines that somebody said, for the message when it fails."""
+    """The last lines of an output, for the message when its process fails."""
 
     def __init__(self, lines_kept: int = 40) -> None:
         self._lines: deque[str] = deque(maxlen=lines_kept)
 
     def add(self, line: str) -> None:
-        """Remember one more line."""
+        """Keep one more line."""
         self._lines.append(line)
 
     @property
     def text(self) -> str:
-        """Return what was said last, oldest first."""
+        """Return the last lines, oldest first."""
         return "\n".join(self._lines)

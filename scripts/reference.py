@@ -60,13 +60,19 @@ def _keys(table: type[Table], titles: dict[type[Table], str]) -> Iterator[str]:
         if not table_of(field) and not (known and alias in keys_of(known[0]))
     ]
     if rows:
-        yield "\n| key | meaning | example |\n|---|---|---|\n" + "".join(rows)
+        yield "\n| key | meaning | default | example |\n|---|---|---|---|\n" + "".join(rows)
 
 
 def _row(alias: str, field: FieldInfo) -> str:
-    written = tomlkit.item(value).as_string() if (value := sample(field)) else ""
-    shown = f"`{written}`" if written and "\\n" not in written else ""
-    return f"| `{alias}`{', required' if field.is_required() else ''} | {field.description} | {shown} |\n"
+    default = "required" if field.is_required() else _shown(field.default)
+    example = _shown(field.examples[0]) if field.examples and sample(field) != field.default else ""
+    return f"| `{alias}` | {field.description} | {default} | {example} |\n"
+
+
+def _shown(value: object) -> str:
+    """Return a value as a config has it; nothing for an empty one, or one of several lines."""
+    written = tomlkit.item(value).as_string() if value or value is False else ""
+    return f"`{written}`" if written and "\\n" not in written else ""
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import posixpath
 import time
 from dataclasses import dataclass, field, replace
 
-from ..borg.excludes import left_out
+from ..borg.command import left_out
 from ..borg.output import Archive, is_change, read_created
 from ..errors import Failure, TamperedError, UsageError, command_line
 from ..events import ArchiveCreated, ArchiveProgress

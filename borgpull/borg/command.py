@@ -1,49 +1,55 @@
-"""Borg's command lines and environments, for T, B and C alike. Paths come as they are: whoever runs it quotes.
+"""Borg's command lines and environments, for every host; whoever runs them quotes paths for a shell.
 
-No secret goes in here: a passphrase reaches borg over the descriptor that BORG_PASSPHRASE_FD names.
+No secret is in them: a passphrase reaches borg over the descriptor in BORG_PASSPHRASE_FD.
 """
 
 from __future__ import annotations
 
+import fnmatch
 import posixpath
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..config import Options
 
-# What stands before the path of a file of patterns, by which a session on T looks for it.
+# The option before the path of a file of patterns; the script on the target finds the path by it.
 PATTERNS_FROM = "--patterns-from="
 _JSON = ("--log-json", "--progress")
-# socat copies 8 KiB at a time by default; 256 KiB makes the road a fifth faster.
-# In a session of its own: borg has what leads to its repository ignore Ctrl-C, but socat does not (1.7.4).
+_STYLED = re.compile(r"(fm|sh|pp|pf|re):(.*)", re.DOTALL)
+# A name that no pattern names: a pattern that matches it matches everything in a folder.
+_ANY_NAME = "\uffff"
+_SHELL = {"**/": "(?:[^/]*/)*", "*": "[^/]*", "?": "[^/]"}
+# socat copies 8 KiB at a time by default; with 256 KiB the transport is a fifth faster. In a session of its own: borg
+# makes its BORG_RSH ignore Ctrl-C, but socat does not (1.7.4).
 _SOCAT = "socat -b 262144 STDIO,setsid UNIX-CONNECT:"
 
 
 @dataclass(frozen=True)
 class Repository:
-    """A repository: its folder on B, and the URL under which every borg client of ours knows it."""
+    """A repository: its folder on the backup server, and the URL by which all our borg clients know it."""
 
     path: str
     url: str
 
     @property
     def location(self) -> str:
-        """Return what borg remembers of the URL: the same, but for superfluous slashes (1.2.4, 1.4.5)."""
+        """Return the URL as borg remembers it, without superfluous slashes (1.2.4, 1.4.5)."""
         scheme, _, place = self.url.partition("://")
         host, _, path = place.partition("/")
         return f"{scheme}://{host}{posixpath.normpath(f'/{path}')}"
 
 
 def rsh(socket: str) -> str:
-    """Return the BORG_RSH that leads to the unix socket at `socket`, a path without spaces or quotes.
+    """Return the BORG_RSH that connects to the unix socket at `socket`, a path without spaces or quotes.
 
-    Borg appends `HOST borg serve ...`, which become the unread positional parameters of this shell.
+    Borg appends `HOST borg serve ...`, which become unused positional parameters of this shell.
     """
     return f"sh -c 'exec {_SOCAT}{socket}'"
 
 
 def environment(url: str) -> dict[str, str]:
-    """Return the part of the environment that is the same for every borg client, on T and on C."""
+    """Return the environment that all borg clients have in common, on the targets and on the controller."""
     return {
         "BORG_REPO": url,
         "BORG_EXIT_CODES": "legacy",
@@ -59,10 +65,10 @@ def environment(url: str) -> dict[str, str]:
 def create(
     archive: str, *, sources: Iterable[str], excludes: Iterable[str], options: Options, url: str = ""
 ) -> list[str]:
-    """Return the arguments of `borg create`; without options they are those of the ancestor.
+    """Return the arguments of `borg create`; without options they are those of the Go ancestor.
 
-    Of all patterns the first one that fits counts: `excludes` come before those of a file on T. `url` is that of the
-    repository, where the environment does not say it.
+    The first pattern that matches counts: `excludes` come before those of a file on the target. `url` is the URL of the
+    repository, when it is not in the environment.
     """
     fixed = [
         "create",
@@ -81,31 +87,29 @@ def create(
 
 
 def create_from_command(archive: str, *, file: str, words: Iterable[str], options: Options) -> list[str]:
-    """Return the arguments of a `borg create` that reads what the command `words` prints into one file, `file`.
+    """Return the arguments of a `borg create` that stores the output of the command `words` as one file, `file`.
 
-    When that command fails, there is no archive (1.2.4, 1.4.5). The files cache is let be: each create that opens it
-    ages all that it does not meet, and what has aged 20 times is read anew.
+    If that command fails, there is no archive (1.2.4, 1.4.5). It does not open the files cache: each create that does
+    ages the entries that it does not meet, and borg reads files again whose entries have aged 20 times.
     """
     fixed = ["create", *_JSON, "--json", f"--lock-wait={options.lock_wait}", "--files-cache=disabled"]
     content = ["--content-from-command", f"--stdin-name={file}"]
     return [*fixed, *_chosen(options), *content, "--", f"::{archive}", *words]
 
 
-def _chosen(options: Options) -> Iterator[str]:
-    if options.compression:
-        yield f"--compression={options.compression}"
-    if options.upload_rate_limit:
-        yield f"--upload-ratelimit={options.upload_rate_limit}"
-    if options.checkpoint_interval:
-        yield f"--checkpoint-interval={options.checkpoint_interval}"
+def _chosen(options: Options) -> list[str]:
+    chosen = {
+        "--compression": options.compression,
+        "--upload-ratelimit": options.upload_rate_limit,
+        "--checkpoint-interval": options.checkpoint_interval,
+    }
+    return [f"{option}={value}" for option, value in chosen.items() if value]
 
 
-def _chosen_of_files(options: Options) -> Iterator[str]:
-    if options.one_file_system:
-        yield "--one-file-system"
-    if options.exclude_caches:
-        yield "--exclude-caches"
-    yield from (f"--exclude-if-present={name}" for name in options.exclude_if_present)
+def _chosen_of_files(options: Options) -> list[str]:
+    flags = {"--one-file-system": options.one_file_system, "--exclude-caches": options.exclude_caches}
+    tags = [f"--exclude-if-present={name}" for name in options.exclude_if_present]
+    return [flag for flag, is_set in flags.items() if is_set] + tags
 
 
 def init(encryption: str) -> list[str]:
@@ -113,28 +117,28 @@ def init(encryption: str) -> list[str]:
 
 
 def create_empty(archive: str) -> list[str]:
-    """Return the arguments that create an archive of one file without content."""
+    """Return the arguments that create an archive of one empty file."""
     return ["create", *_JSON, "--json", "--files-cache=disabled", "--", of_archive(archive), "-"]
 
 
 def list_archives() -> list[str]:
-    """Return the arguments that list all archives, checkpoints too; borg hides them otherwise."""
+    """Return the arguments that list all archives, with checkpoints, which borg hides by default."""
     return ["list", "--log-json", "--json", "--consider-checkpoints"]
 
 
 def list_files(archive: str, *, patterns: Iterable[str], hashes: bool) -> list[str]:
-    """Return the arguments that list what is in an archive, a JSON object a line; `hashes` reads all of its data.
+    """Return the arguments that list the content of an archive, one JSON object per line; `hashes` reads all data.
 
-    Letters of a path that are no UTF-8 come as "?" (1.2.4, 1.4.5): no format of borg's gives the bytes.
+    What is no UTF-8 in a path comes as "?" (1.2.4, 1.4.5): no format of borg's gives the bytes.
     """
     keys = "{type}{mode}{user}{group}{uid}{gid}{size}{isomtime}{path}{source}{health}" + ("{sha256}" if hashes else "")
     return ["list", "--log-json", "--json-lines", f"--format={keys}", "--", of_archive(archive), *patterns]
 
 
 def delete_cache(*, url: str = "") -> list[str]:
-    """Return the arguments that delete borg's own cache of a repository, not its memory of it (1.2.4, 1.4.5).
+    """Return the arguments that delete borg's cache of a repository, not its security data of it (1.2.4, 1.4.5).
 
-    `url` is that of the repository, where the environment does not say it.
+    `url` is the URL of the repository, when it is not in the environment.
     """
     return ["delete", "--log-json", "--cache-only", "--", url or "::"]
 
@@ -142,7 +146,7 @@ def delete_cache(*, url: str = "") -> list[str]:
 def extract(archive: str, *, patterns: Iterable[str], numeric_ids: bool, url: str = "") -> list[str]:
     """Return the arguments that extract an archive into the working folder; long runs of zeros become holes.
 
-    `url` is that of the repository, where the environment does not say it.
+    `url` is the URL of the repository, when it is not in the environment.
     """
     ids = ["--numeric-ids"] if numeric_ids else []
     return ["extract", *_JSON, "--sparse", *ids, "--", url + of_archive(archive), *patterns]
@@ -153,7 +157,7 @@ def exactly(paths: Iterable[str]) -> list[str]:
 
 
 def of_archive(archive: str) -> str:
-    # Borg replaces placeholders such as {now} here too; T chose the name.
+    # Borg replaces placeholders such as {now} here too, and a target may have chosen the name.
     return "::" + archive.replace("{", "{{").replace("}", "}}")
 
 
@@ -162,7 +166,7 @@ def check() -> list[str]:
 
 
 def check_segments(seconds: int) -> list[str]:
-    """Return the arguments that read segments for so long, on from where `last_segment_checked` of its config says."""
+    """Return the arguments that check segments for so long, from `last_segment_checked` in its config on."""
     return ["check", *_JSON, "--repository-only", f"--max-duration={seconds}"]
 
 
@@ -171,7 +175,7 @@ def check_archives() -> list[str]:
 
 
 def delete(archives: Sequence[str]) -> list[str]:
-    """Return the arguments that delete these archives. Raises ValueError without any: that is the whole repository."""
+    """Return the arguments that delete these archives. Raises ValueError without one: borg would delete everything."""
     if not archives:
         raise ValueError("no archive to delete")
     first, *others = archives
@@ -183,22 +187,48 @@ def compact() -> list[str]:
 
 
 def authenticate_archives() -> list[str]:
-    """Return the arguments that have borg take every archive as authentic that it finds; 1.4 alone knows them."""
+    """Return the arguments that make borg accept every archive as authentic; only 1.4 has them."""
     return ["upgrade", "--log-json", "--archives-tam"]
 
 
 def export_key(file: str, *, paper: bool) -> list[str]:
-    """Return the arguments that write the repository key, encrypted as it is, to `file` on the client's machine."""
+    """Return the arguments that write the repository key, still encrypted, to `file` on the client's machine."""
     return ["key", "export", "--log-json", *(["--paper"] if paper else []), "::", file]
 
 
 def serve(borg: str, path: str, *, append_only: bool, quota: str = "") -> list[str]:
-    """Return the command of a `borg serve` that can touch the repository at `path` and nothing else.
+    """Return the command of a `borg serve` that can touch only the repository at `path`.
 
-    `quota` is how large the repository may get, such as "50G"; empty for no limit.
-
-    --info: else serve is silent on what compact freed (its log level is its own, the client's -v does not reach it).
+    `quota` is the largest size of the repository, such as "50G"; "" for no limit. Without --info serve does not report
+    what compact freed (the client's -v does not reach it).
     """
     only = ["--append-only"] if append_only else []
     most = ["--storage-quota", quota] if quota else []
     return [borg, "serve", "--info", *only, *most, "--restrict-to-repository", path]
+
+
+def left_out(path: str, excludes: Iterable[str]) -> bool:
+    """Return whether a pattern matches a source path or everything in it, as borg matches (1.2.4, 1.4.5: patterns.py).
+
+    Patterns in `re:` are ignored.
+    """
+    bare = posixpath.normpath(path).lstrip("/")
+    return any(_matches(pattern, each) for pattern in excludes for each in (bare, f"{bare}/{_ANY_NAME}".lstrip("/")))
+
+
+def _matches(pattern: str, path: str) -> bool:
+    found = _STYLED.fullmatch(pattern)
+    style, text = (found[1], found[2]) if found else ("fm", pattern)
+    whole = posixpath.normpath(text).lstrip("/")
+    match style:
+        case "pf":
+            return path == whole
+        case "pp":
+            return f"{path}/".startswith(f"{whole}/")
+        case "re":
+            return False
+    deeper = "/" if text.endswith("/") else ""
+    if style == "fm":
+        return re.match(fnmatch.translate(f"{whole}/*{deeper}"), f"{path}/") is not None
+    words = re.split(r"(\*\*/|\*|\?)", f"{whole}/**/*{deeper}")
+    return re.fullmatch("".join(_SHELL.get(word) or re.escape(word) for word in words), f"{path}/") is not None

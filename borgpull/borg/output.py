@@ -1,6 +1,6 @@
-"""Borg's output, line by line: progress, messages, and the JSON of `create` and `list`.
+"""Borg's output: progress and messages, line by line, and the JSON of `create` and `list`.
 
-All of it is hostile when it comes from T: any shape is taken, nothing is believed, what is kept is bounded.
+All of it is untrusted text when it comes from a target: no shape of it is an error, and what is kept is bounded.
 """
 
 from __future__ import annotations
@@ -8,25 +8,27 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, InstanceOf
+from pydantic import AfterValidator, BaseModel, Field, InstanceOf, StrictBool
 
+from ..results import Item
 from ..untrusted import clean
 
 MOST_MESSAGES = 200
 _MOST_CHANGES = 20
 _HUGE = 1 << 62
+_MOST_NUMBER = 1 << 63
 _TRACEBACK = "Traceback (most recent call last)"
-# A client gives the traceback of the serve for an error that it has no words for (1.2 and 1.4, remote.py `serve`).
+# For an error of the serve that it does not know, a client prints the traceback of the serve (1.2, 1.4: remote.py).
 _SERVED = "in serve\n"
-# Borg keeps the cache of a repository in a folder of the repository's id.
+# Borg keeps the cache of a repository in a folder named after the repository's id.
 _CACHE_LOCK = re.compile(r"/[0-9a-f]{64}/lock\.(exclusive|roster)\b")
 
 
 @dataclass(frozen=True)
 class Created:
-    """How far `borg create` has come, in bytes and files."""
+    """The progress of `borg create`, in bytes and files."""
 
     original_size: int
     deduplicated_size: int
@@ -36,7 +38,7 @@ class Created:
 
 @dataclass(frozen=True)
 class Percent:
-    """How far something with a known total has come; `text` is in borg's words."""
+    """The progress of something with a known total; `text` is in borg's words."""
 
     current: int
     total: int
@@ -45,10 +47,10 @@ class Percent:
 
 @dataclass(frozen=True)
 class Message:
-    """A log message. `kind` is the last part of borg's msgid, the one part on which 1.2 and 1.4 agree.
+    """A log message. `kind` is the last part of borg's msgid, the only part on which 1.2 and 1.4 agree.
 
-    The lock of a client's own cache, which borg does not tell from that of the repository, gets a kind of its own.
-    `served` says that a client passes on what the `borg serve` on B ran into.
+    The lock of a client's own cache gets a kind of its own: borg gives it that of the repository's lock.
+    `served` says that the client reports an error of its `borg serve`.
     """
 
     level: str
@@ -68,17 +70,17 @@ class Message:
 _SHARE = re.compile(r"^ *[0-9.]{1,5}% | *[0-9.]{1,5}%$", re.ASCII)
 Line = Created | Percent | Message
 
-# What Python's getpass and borg say where borg has to read the passphrase from a pipe, by which it is given (1.2, 1.4).
+# What Python's getpass and borg print when borg reads the passphrase from our pipe (1.2, 1.4).
 _ASKING = re.compile(
     rb".*: GetPassWarning: |  passwd = fallback_getpass\(|Warning: Password input may be echoed|Enter passphrase for "
 )
 
 
 def read_line(line: bytes) -> Line | None:
-    """Read one line of borg's stderr under --log-json; None when it says nothing, or asks for what it is given.
+    """Read one line of borg's stderr under --log-json; None when it is empty, or the prompt for a piped passphrase.
 
     What is not JSON (argparse errors, tracebacks, a shell's complaint) becomes a Message of level "PLAIN"; so does
-    another program's JSON: every line of borg's has a type (1.2.4, 1.4.5).
+    another program's JSON: each line of borg's has a type (1.2.4, 1.4.5).
     """
     if _ASKING.match(line):
         return None
@@ -98,7 +100,7 @@ def _read_record(record: dict[str, Any]) -> Line | None:
             return Created(*_sizes(record), _text(record, "path"))
         case "progress_percent" if _number(record, "total") > 0:
             current, total = _number(record, "current"), _number(record, "total")
-            # Borg puts the share into the text as well, rounded in its own way.
+            # Borg puts the share in the text too, rounded in its own way.
             return Percent(min(current, total), total, _SHARE.sub("", _text(record, "message")))
         case "log_message" | "question_prompt" | "question_env_answer":
             return _read_message(record)
@@ -113,7 +115,7 @@ def _read_message(record: dict[str, Any]) -> Message | None:
     own = kind.startswith("Lock") and _CACHE_LOCK.search(said) is not None
     served = _SERVED in said or (kind == "LockFailed" and not own)
     kind = f"Cache{kind}" if own else kind
-    # The lines of code of a traceback are longer than what is kept of a message; below it a serve describes its system.
+    # A traceback is longer than what is kept of a message; below it a serve describes its system.
     if _TRACEBACK in said:
         said = (said.partition("\nPlatform: ")[0].strip() or said.strip()).splitlines()[-1]
     return Message(_text(record, "levelname") or "INFO", kind, clean(said), served)
@@ -135,9 +137,10 @@ def _text(record: dict[str, Any], key: str) -> str:
 
 @dataclass
 class Messages:
-    """What one borg said, bounded: the first warnings and errors of each, and how many there were.
+    """The messages of one borg, bounded: the first warnings, errors and others.
 
-    `changed` of the warnings say that a file changed while it was read: few are kept, to leave room for others.
+    `warned` counts the warnings; `changed` of them say that a file changed while borg read it. Few of these are kept,
+    to leave room for others.
     """
 
     warnings: list[Message] = field(default_factory=list)
@@ -164,13 +167,13 @@ class Messages:
 
 
 def is_change(message: Message) -> bool:
-    """Tell whether borg only warns that a file changed while it was read (1.2.4, 1.4.5)."""
+    """Return whether borg only warns that a file changed while borg read it (1.2.4, 1.4.5)."""
     return message.text.endswith("file changed while we backed it up")
 
 
 @dataclass(frozen=True)
 class Archive:
-    """What `borg create --json` says that it wrote."""
+    """The archive that `borg create --json` reports."""
 
     name: str
     archive_id: str
@@ -186,9 +189,39 @@ class _Created(BaseModel):
 
 
 def read_created(stdout: bytes) -> Archive | None:
-    """Read what `borg create --json` printed; None when that is not the record of an archive."""
+    """Read the output of `borg create --json`; None when it reports no archive."""
     try:
         created = _Created.model_validate(json.loads(stdout[stdout.index(b"{") :])["archive"])
     except (ValueError, RecursionError, KeyError):
         return None
     return Archive(clean(created.name), created.id, *_sizes(created.stats))
+
+
+# The target's text need not be Unicode.
+_AnyText = InstanceOf[str]
+_AnyNumber = Annotated[int, Field(strict=True, gt=-_MOST_NUMBER, lt=_MOST_NUMBER)]
+# Borg prints the number of an owner without a name.
+_Owner = Annotated[_AnyText | Annotated[int, Field(strict=True)], AfterValidator(str)]
+
+
+class _ItemLine(BaseModel):
+    mode: Annotated[_AnyText, Field(min_length=1)]
+    user: _Owner
+    group: _Owner
+    uid: _AnyNumber
+    gid: _AnyNumber
+    size: _AnyNumber
+    modified: _AnyText = Field(alias="isomtime")
+    path: _AnyText
+    link: _AnyText = Field(alias="source")
+    healthy: StrictBool
+    sha256: _AnyText = ""
+
+
+def read_item(line: bytes) -> Item | None:
+    """Read one line of `borg list --json-lines` in our format, uncleaned for comparisons; None when it is no item."""
+    try:
+        read = _ItemLine.model_validate(json.loads(line))
+    except (ValueError, RecursionError):
+        return None
+    return Item(kind=read.mode[0], **vars(read))

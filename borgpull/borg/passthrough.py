@@ -1,6 +1,6 @@
-"""The words of a borg command that the operator gives: which command it is, and what cannot go this road.
+"""The operator's own borg command: which one it is, and what borgpull refuses.
 
-It knows no more of borg's options than it needs for that (1.2, 1.4); what is wrong with the rest is for borg to say.
+It knows only the options of borg that this needs (1.2, 1.4); borg judges the rest.
 """
 
 from __future__ import annotations
@@ -15,26 +15,26 @@ from .command import of_archive
 FULL_ACCESS = "--full-access"
 LATEST = "::latest"
 # The options before a command that take the next word.
-_TAKING = {
+_WITH_VALUE = {
     *("--debug-profile", "--debug-topic", "--lock-wait", "--remote-buffer", "--remote-path", "--remote-ratelimit"),
     *("--rsh", "--umask", "--upload-buffer", "--upload-ratelimit"),
 }
-_OF_THE_ROAD = ("--rsh", "--remote-path")
+_OF_TRANSPORT = ("--rsh", "--remote-path")
 _READING = frozenset({"diff", "export-tar", "extract", "info", "list", "mount"})
-# What names a repository other than by the `::` of BORG_REPO.
+# What names a repository other than by `::`, the one in BORG_REPO.
 _REPOSITORY = re.compile(r"(?:ssh|file)://\S*|[^:\s-][^\s]*?::.*", re.DOTALL)
-# Why a command is refused, and what to do instead.
-_SENSELESS: Mapping[str, tuple[str, str]] = {
-    "serve": ("that is what runs at the other end, on B", "name another command"),
-    "init": ("a repository is made by the first run of its target", "type `borgpull run`"),
-    "umount": ("a mount of borgpull's ends on this machine", "press Ctrl-C where it was mounted, or type `umount DIR`"),
-    "benchmark": ("it opens the repository again and again", "run it on B itself, on a repository made for it"),
+# Why borgpull refuses a command, and what to do instead.
+_REFUSED: Mapping[str, tuple[str, str]] = {
+    "serve": ("borgpull runs it on the backup server", "name another command"),
+    "init": ("the first run of a target makes its repository", "run `borgpull run`"),
+    "umount": ("the mount is on this machine", "press Ctrl-C where it runs, or run `umount DIR`"),
+    "benchmark": ("it opens the repository many times", "run it on the backup server, on a repository of its own"),
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class BorgArguments:
-    """A borg command of the operator's. `asks` says that borg itself asks for passphrases, of old and new."""
+    """The operator's borg command. `asks` when borg itself prompts for passphrases, the old and the new one."""
 
     command: str
     arguments: tuple[str, ...]
@@ -42,7 +42,7 @@ class BorgArguments:
 
     @property
     def mounts(self) -> bool:
-        """Tell whether it goes on until somebody ends it."""
+        """Return whether it runs until the operator stops it."""
         return self.command == "mount"
 
     def of_latest(self, archive: str) -> tuple[str, ...]:
@@ -51,10 +51,10 @@ class BorgArguments:
 
 
 def read_words(words: Sequence[str], *, full_access: bool, only_reads: bool = False) -> BorgArguments:
-    """Return the command that `words` are, without the program itself. Raises UsageError for what is refused.
+    """Return the command in `words`, which are without the program itself. Raises UsageError for a refused one.
 
-    `only_reads` refuses all that may write. A mount is kept in the foreground: socket and serve last as long as borg,
-    and a borg in the background has no end.
+    `only_reads` refuses everything that may write. A mount stays in the foreground: socket and serve last as long as
+    borg.
     """
     _refuse_options(words)
     place = _command_at(words)
@@ -62,24 +62,24 @@ def read_words(words: Sequence[str], *, full_access: bool, only_reads: bool = Fa
     _refuse(command, full_access=full_access)
     if only_reads and (full_access or command not in _READING):
         raise UsageError(
-            f"`borg {command}` may change the repository: a state in Grace can only be read",
-            hint=f"with --at borg may {', '.join(sorted(_READING))}; `borgpull rollback NAME --to TIME` puts it back",
+            f"`borg {command}` may change the repository: a state in Grace is read-only",
+            hint=f"with --at use {', '.join(sorted(_READING))}; `borgpull rollback NAME --to TIME` restores the state",
         )
     _refuse_repository(words[place + 1 :])
     foreground = ("--foreground",) if command == "mount" else ()
     return BorgArguments(
         command=command,
         arguments=(*words[: place + 1], *foreground, *words[place + 1 :]),
-        # Its passphrase can be handed over once, and here borg would take it for the new one too.
+        # borgpull can pass a passphrase only once; here borg would take it for the new one too.
         asks=command == "key" and "change-passphrase" in words[place:],
     )
 
 
 def _command_at(words: Sequence[str]) -> int:
-    """Return where the command stands, behind the end where there is none, as in `--version`."""
+    """Return the index of the command, beyond the end when there is none, as in `--version`."""
     place = 0
     while place < len(words) and words[place].startswith("-"):
-        place += 2 if words[place] in _TAKING else 1
+        place += 2 if words[place] in _WITH_VALUE else 1
     return place
 
 
@@ -88,23 +88,21 @@ def _refuse_options(words: Sequence[str]) -> None:
         if word == "--":
             return
         if word == FULL_ACCESS:
-            raise UsageError(
-                f"{FULL_ACCESS} is no option of borg's",
-                hint=f"put it before the `--`: `borgpull borg {FULL_ACCESS} NAME`",
-            )
-        # Borg takes the beginning of an option for all of it.
+            hint = f"put it before the `--`: `borgpull borg {FULL_ACCESS} NAME`"
+            raise UsageError(f"{FULL_ACCESS} is not an option of borg", hint=hint)
+        # Borg accepts abbreviated options.
         name = word.partition("=")[0]
-        if len(name) > len("--") and any(option.startswith(name) for option in _OF_THE_ROAD):
-            raise UsageError(f"{name}: the road to B is borgpull's own", hint="leave that option out")
+        if len(name) > len("--") and any(option.startswith(name) for option in _OF_TRANSPORT):
+            raise UsageError(f"{name}: borgpull itself connects borg to the backup server", hint="remove that option")
 
 
 def _refuse(command: str, *, full_access: bool) -> None:
-    if command in _SENSELESS:
-        why, instead = _SENSELESS[command]
+    if command in _REFUSED:
+        why, instead = _REFUSED[command]
         raise UsageError(f"`borg {command}` makes no sense here: {why}", hint=instead)
     if command == "compact" and not full_access:
-        # Borg would end with 0, and would have freed nothing.
-        raise UsageError("`borg compact` frees nothing in a session that may only add", hint=f"give it {FULL_ACCESS}")
+        # Borg would exit 0, and free nothing.
+        raise UsageError("`borg compact` frees nothing in an append-only session", hint=f"add {FULL_ACCESS}")
 
 
 def _refuse_repository(words: Sequence[str]) -> None:
@@ -112,7 +110,5 @@ def _refuse_repository(words: Sequence[str]) -> None:
         if word == "--" or word.startswith("::"):
             return
         if _REPOSITORY.fullmatch(word):
-            raise UsageError(
-                "the repository is that of the target, and no other one",
-                hint="leave it out, or write `::` for it and `::ARCHIVE` for an archive in it",
-            )
+            hint = "remove it, or write `::` for it and `::ARCHIVE` for an archive in it"
+            raise UsageError("the repository is always the target's own", hint=hint)

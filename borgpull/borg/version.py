@@ -1,7 +1,7 @@
-"""Which Borg somebody has, and whether borgpull can work with it. What it says of itself is hostile text.
+"""The version of a host's borg, and whether borgpull can work with it. What borg says of itself is untrusted text.
 
-A `borg serve` says it in the first words of Borg's own protocol, which open no repository. QUESTION is understood by
-1.2.4 and 1.4.5 alike; the answer is `{i: 0, r: {server_version: [1, 4, 5, -1]}}`.
+A `borg serve` says it in the first message of Borg's own protocol, which opens no repository. 1.2.4 and 1.4.5 both
+understand QUESTION; the answer is `{i: 0, r: {server_version: [1, 4, 5, -1]}}`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import msgpack  # type: ignore[import-untyped]
 
-from ..errors import BACKUP_SERVER, CONTROLLER, Failure
+from ..errors import CONTROLLER, Failure
 from ..untrusted import clean
 from .failure import borg_setting
 
@@ -21,20 +21,18 @@ _WORKING = "borg 1.2 or 1.4"
 
 QUESTION: bytes = msgpack.packb({"i": 0, "m": "negotiate", "a": {"client_data": {"client_version": (1, 2, 0)}}})
 _SERVER_VERSION = b"server_version"
-# A map of two, as Borg answers: whatever comes before it was said by something else.
+# A map of two, as Borg answers: something else printed whatever comes before it.
 _ANSWER = b"\x82"
 
 
 def read_version(party: str, text: str) -> str:
-    """Return the version in what `borg --version` printed. Raises Failure when it is none that works here."""
+    """Return the version in the output of `borg --version`. Raises Failure when it is unsupported."""
     found = _VERSION.fullmatch(text.strip())
     if found is None:
         said = f": {clean(text, longest=80)}" if text.strip() else ""
-        raise Failure(
-            party,
-            f"its borg does not say its version{said}",
-            hint=f"type `borg --version` {_where(party)}; {_WORKING} is needed",
-        )
+        where = "on the controller" if party == CONTROLLER else "there"
+        hint = f"run `borg --version` {where}; borgpull needs {_WORKING}"
+        raise Failure(party, f"its borg does not print its version{said}", hint=hint)
     version = f"{found[1]}.{found[2]}{found[3]}"
     if not _OLDEST <= (int(found[1]), int(found[2])) < _NEXT:
         why = "makes another kind of repository" if int(found[1]) >= _NEXT[0] else "is too old"
@@ -42,13 +40,9 @@ def read_version(party: str, text: str) -> str:
     return version
 
 
-def _where(party: str) -> str:
-    return {CONTROLLER: "on this machine", BACKUP_SERVER: "on B"}.get(party, "there")
-
-
 @dataclass(frozen=True)
 class Greeting:
-    """What a `borg serve` answered: its version, and whether something else spoke before it on the same stream."""
+    """The answer of a `borg serve`: its version, and whether something else printed before it on the same stream."""
 
     version: str
     preceded: bool

@@ -64,7 +64,7 @@ class Run(SelectingCommand):
         return config
 
     def _ping(self, config: Config) -> str:
-        if self.no_notify or config.notify.ping is None:
+        if self.no_notify or not config.notify.ping:
             return ""
         shard = self.selection().shard
         return config.notify.ping.get_secret_value().replace("{shard}", str(shard.index if shard else 0))

@@ -1,10 +1,10 @@
-"""The config: from TOML text to settings that can be trusted, or all problems at once, each naming its place.
+"""The config: from TOML text to settings that can be trusted, or all problems at once, each with its place.
 
-It starts no process, opens no file and contacts nobody; what needs ssh's own tools is asked of callbacks.
-No value of a config is ever quoted in a message, names of targets apart.
+It starts no process, opens no file and contacts nobody; callbacks run ssh's own tools. No message quotes a value of a
+config, except names of targets.
 """
 
-from .add_target import NewTarget, added
+from .add_target import NewTarget, with_target
 from .address import Host
 from .json_schema import example, json_schema
 from .load import read

@@ -1,7 +1,7 @@
-"""A new [[Servers]] block, put into the text of a config: nothing that stood there before is changed.
+"""Adds a new [[Servers]] block to the text of a config, and changes nothing else in it.
 
 The block is text at the end, not a change of the parsed tree: tomlkit 0.15.2 would move the comments of the next table
-below it, and does not give back the order of a file whose [[Servers]] do not stand together.
+below it, and loses the order of a file whose [[Servers]] are not adjacent.
 """
 
 from __future__ import annotations
@@ -9,26 +9,23 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import AoT, Array, Item, Table
 
 from ..errors import UsageError
-from . import rules
-from .cross_checks import ValidFields, repository_problems
-from .key_names import folded
-from .problem import named
-from .table import problem_with
-from .toml_text import parsed
+from .cross_checks import ValidFields, problems
+from .key_names import spell_keys
+from .places import format_place
+from .toml_text import parse
 
 _SERVERS = "Servers"
 
 
 @dataclass(frozen=True, kw_only=True)
 class NewTarget:
-    """What a new block says. `host` is as the config spells it, `known_host` and `private_key` may be of many lines."""
+    """A new block. `host` is as the config spells it, `known_host` and `private_key` may have several lines."""
 
     name: str
     source_paths: tuple[str, ...]
@@ -41,11 +38,11 @@ class NewTarget:
     private_key: str = dataclasses.field(repr=False)
 
 
-def added(text: str, target: NewTarget) -> str:
+def with_target(text: str, target: NewTarget) -> str:
     """Return the text of a config with a new target at its end. Raises ConfigError when the text is not TOML."""
-    spelled = next((key for key in parsed(text) if key.casefold() == _SERVERS.casefold()), _SERVERS)
+    spelled = next((key for key in parse(text) if key.casefold() == _SERVERS.casefold()), _SERVERS)
     targets = None
-    # What it cannot read although it is TOML (0.13: [[Servers]] that stand apart), has no list in one place.
+    # TOML that tomlkit cannot read (0.13: [[Servers]] that are not adjacent) has no list in one place.
     with contextlib.suppress(TOMLKitError):
         document = tomlkit.parse(text)
         targets = document.get(spelled)
@@ -53,7 +50,7 @@ def added(text: str, target: NewTarget) -> str:
         targets.append(_table(target).unwrap())
         return tomlkit.dumps(document)
     if targets is not None and not isinstance(targets, AoT):
-        raise UsageError("Servers is no list of tables", hint="write each target as a [[Servers]] table")
+        raise UsageError("Servers is not a list of tables", hint="write each target as a [[Servers]] table")
     block = tomlkit.document()
     block.append(spelled, AoT([_table(target)]))
     line_end = "\r\n" if "\r\n" in text else "\n"
@@ -61,40 +58,27 @@ def added(text: str, target: NewTarget) -> str:
     return before + line_end + tomlkit.dumps(block).strip("\n").replace("\n", line_end) + line_end
 
 
-def name_problem(text: str, name: str) -> str | None:
-    """Return why a new target in the config `text`, a good one, cannot have this name, or None."""
-    taken = {str(table.get("Name", "")).strip() for table in _targets(text)}
-    words = "is the name of a target already: give each target a name of its own"
-    return problem_with(rules.name, name) or (words if name.strip() in taken else None)
-
-
-def sub_dir_problem(text: str, sub_dir: str) -> str | None:
-    """Return why a new target in the config `text`, a good one, cannot have this SubDir, or None."""
-    if words := problem_with(rules.sub_dir, sub_dir):
-        return words
-    targets = _targets(text)
-    tree, _ = folded(parsed(text))
-    tree["Servers"] = [*targets, {"BorgTarget": {"SubDir": sub_dir}}]
-    for problem in repository_problems(ValidFields(tree=tree)):
-        if problem.place[1] == len(targets):
-            return problem.words
-        return f"holds the repository of {named(problem.place[:2], tree)}: choose a folder beside that one"
+def conflict(text: str, **keys: object) -> str | None:
+    """Return what is wrong between the targets of a good config and a new one with these keys, or None."""
+    tree = spell_keys(parse(text))[0]
+    others = tree.get(_SERVERS, [])
+    tree[_SERVERS] = [*others, keys]
+    for problem in problems(ValidFields(tree=tree)):
+        if problem.place[1] == len(others):
+            return problem.cause
+        other = format_place(problem.place[:2], tree)
+        return f"contains the repository of {other}: choose a folder beside that one"
     return None
 
 
 def last_username(text: str) -> str:
-    """Return the user by whom the last target of a good config is reached; none when it has no target."""
-    targets = _targets(text)
+    """Return the user of the last target of a good config; "" when it has no target."""
+    targets = spell_keys(parse(text))[0].get(_SERVERS)
     return str(targets[-1]["Connection"]["Username"]) if targets else ""
 
 
-def _targets(text: str) -> list[dict[str, Any]]:
-    tree, _ = folded(parsed(text))
-    return list(tree.get("Servers", ()))
-
-
-def lines(text: str) -> Item:
-    """Return a text of many lines as TOML, its first line on a line of its own."""
+def multi_line(text: str) -> Item:
+    """Return a text of several lines as TOML, which begins on a new line."""
     quotes = '"""'
     quoted = tomlkit.string(text, multiline=True).as_string()
     return tomlkit.value(f"{quotes}\n{quoted.removeprefix(quotes)}")
@@ -110,7 +94,7 @@ def _table(target: NewTarget) -> Table:
             "Host": target.host,
             "Username": target.username,
             "KnownHost": target.known_host,
-            "PrivateKey": lines(target.private_key),
+            "PrivateKey": multi_line(target.private_key),
         },
     }
     table = tomlkit.table()

@@ -1,12 +1,13 @@
-"""Hosts and users: what may reach ssh's command line.
+"""Where things are: hosts and users for ssh's command line; repositories and their sockets on the backup server.
 
-ssh reads a host that begins with "-" as an option, and `user@host` or `ssh://` as more than a host, even
-after `--` (OpenSSH 8.4, 9.2 and 10.5). It never lets pass what is not plainly a name or an address.
+ssh reads a host that begins with "-" as an option, and `user@host` or `ssh://` as more than a host, even after `--`
+(OpenSSH 8.4, 9.2 and 10.5). Only a plain name or address passes.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import posixpath
 import re
 import socket
 from dataclasses import dataclass
@@ -14,18 +15,20 @@ from dataclasses import dataclass
 from .table import Invalid
 
 DEFAULT_PORT = 22
+SUB_DIR = "{SubDir}"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _NUMERIC = re.compile(r"(?:.*\.)?(?:[0-9]+|0[xX][0-9A-Fa-f]*)\.?")
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9._-]*")
 _BRACKETED = re.compile(r"\[([^\[\]]*)\](?::(.*))?", re.DOTALL)
 _LONGEST_NAME = 253
 _LONGEST_USER = 256
+_KEPT_IN_UNITS = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:_.")
 _FORMS = "write `name`, `name:port`, an IPv4 address or `[IPv6]:port`"
 
 
 @dataclass(frozen=True)
 class Host:
-    """Where an sshd listens: a name or an IP literal without brackets, and its port."""
+    """An sshd: a name or an IP literal without brackets, and its port."""
 
     name: str
     port: int = DEFAULT_PORT
@@ -33,6 +36,8 @@ class Host:
 
 def host(text: str) -> Host:
     """Return the host that `text` names."""
+    if "/" in text or "@" in text:
+        raise Invalid(f"is a URL or names a user, which belongs in Username: {_FORMS}")
     if bracketed := _BRACKETED.fullmatch(text):
         return Host(_ipv6(bracketed[1]), _port(bracketed[2]))
     if text.count(":") > 1:
@@ -43,13 +48,13 @@ def host(text: str) -> Host:
 
 
 def user(text: str) -> str:
-    """Judge the name of a user to log in as."""
+    """Judge a user name for ssh."""
     if not text:
         raise Invalid("is empty: write the name of the user to log in as")
     if text.startswith("-"):
-        raise Invalid("begins with a dash, which ssh would read as an option: write a user name")
+        raise Invalid("begins with a dash, which ssh reads as an option: write a user name")
     if not _USER.fullmatch(text) or len(text) > _LONGEST_USER:
-        raise Invalid("is not a user name: use letters, digits, `.`, `_` and `-`, and begin with a letter or `_`")
+        raise Invalid("is not a user name: use letters, digits, `.`, `_` and `-`, with a letter or `_` first")
     return text
 
 
@@ -57,33 +62,25 @@ def _check_name(name: str) -> None:
     if not name:
         raise Invalid(f"has no host name: {_FORMS}")
     if name.startswith("-"):
-        raise Invalid(f"begins with a dash, which ssh would read as an option: {_FORMS}")
-    if "/" in name or "@" in name:
-        raise Invalid(f"is a URL or names a user, which belongs in Username: {_FORMS}")
+        raise Invalid(f"begins with a dash, which ssh reads as an option: {_FORMS}")
     if not _NAME.fullmatch(name) or len(name) > _LONGEST_NAME:
-        raise Invalid(f"is not a host name: {_FORMS} (a name with other letters in its xn-- form)")
-    if _NUMERIC.fullmatch(name):
-        _check_ipv4(name)
-
-
-def _check_ipv4(text: str) -> None:
-    # ssh reads `10.7`, `0x0a000007` and `010.0.0.7` as addresses too, and looks up another text in known_hosts (9.2).
+        raise Invalid(f"is not a host name: {_FORMS} (an internationalised name in its xn-- form)")
     try:
-        ipaddress.IPv4Address(text)
+        # ssh reads `10.7`, `0x0a000007` and `010.0.0.7` as addresses, and looks up another text in known_hosts (9.2).
+        if _NUMERIC.fullmatch(name):
+            ipaddress.IPv4Address(name)
     except ValueError:
-        raise Invalid("looks like an IPv4 address, but is none: write its four numbers, or a name") from None
+        raise Invalid("is not a valid IPv4 address: write its four numbers, or a name") from None
 
 
 def _ipv6(text: str) -> str:
-    if "/" in text or "@" in text:
-        raise Invalid(f"is a URL or names a user, which belongs in Username: {_FORMS}")
     if "%" in text:
         raise Invalid("has a zone id (`%`), which is not supported: use an address or a name without one")
     try:
-        # In the one form by which ssh looks an address up in known_hosts (9.2).
+        # The form in which ssh looks an address up in known_hosts (9.2).
         return socket.inet_ntop(socket.AF_INET6, ipaddress.IPv6Address(text).packed)
     except ValueError:
-        # Not chained: the words of ipaddress quote the text.
+        # Not chained: the message of ipaddress quotes the text.
         raise Invalid(f"is not an IPv6 address: {_FORMS}") from None
 
 
@@ -93,3 +90,29 @@ def _port(text: str | None) -> int:
     if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
         raise Invalid("has a port that is not a number from 1 to 65535: correct it, or leave `:port` out for 22")
     return int(text)
+
+
+def repository_path(root_dir: str, sub_dir: str) -> str:
+    """Return the folder that `borg serve` opens for the URL of these two (borg 1.2.4, 1.4.5)."""
+    path = posixpath.normpath(f"{root_dir}/{sub_dir}")
+    return "/" + path.lstrip("/")
+
+
+def socket_of(path: str, sub_dir: str) -> str:
+    """Return the socket of the repository at `sub_dir`, named as systemd names its units."""
+    return path.replace(SUB_DIR, escaped(sub_dir))
+
+
+def escaped(path: str) -> str:
+    """Return a path as `systemd-escape --path` writes it: `web/db-1` becomes `web-db\\x2d1`."""
+    parts = [part for part in path.split("/") if part not in {"", "."}]
+    letters = "/".join(parts).encode("utf-8", "surrogateescape")
+    # A leading dot would make a hidden file.
+    return "".join(
+        "-"
+        if letter == ord("/")
+        else chr(letter)
+        if letter in _KEPT_IN_UNITS and (place or letter != ord("."))
+        else rf"\x{letter:02x}"
+        for place, letter in enumerate(letters)
+    )

@@ -1,6 +1,6 @@
-"""What no single field can tell: targets in each other's way, keys that need or exclude each other.
+"""What no single field shows: targets that get in each other's way, keys that need or exclude each other.
 
-It judges only fields that are right by themselves, so that one mistake is told once.
+It looks only at fields that are valid by themselves, so that no mistake is reported twice.
 """
 
 from __future__ import annotations
@@ -11,127 +11,121 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..errors import ConfigProblem
 from . import units
+from .address import repository_path, socket_of
 from .model import Options
-from .paths import repository_path, socket_of
-from .problem import Place, Problem, at, named
+from .places import Place, format_place, value_at
 
 _PROXY_JUMP = ("ProxyJumpHost", "ProxyJumpKnownHost", "ProxyJumpUsername", "ProxyJumpPrivateKey")
+_APPEND_SOCKET, _FULL_SOCKET = ("Borg", "Server", "AppendSocket"), ("Borg", "Server", "FullSocket")
+_WITHOUT_SHELL: tuple[Place, ...] = (_APPEND_SOCKET, _FULL_SOCKET, ("Borg", "StateDir"))
 # sun_path has 108 bytes, the last of them a zero.
 _LONGEST_SOCKET = 107
 
 
 @dataclass(frozen=True, kw_only=True)
 class ValidFields:
-    """The fields of a config that are right by themselves: those of `tree` that are not `broken`."""
+    """The fields of a config that are valid by themselves: those of `tree` that are not `broken`."""
 
     tree: dict[str, Any]
     broken: frozenset[Place] = field(default_factory=frozenset)
 
     def text(self, *place: str | int) -> str | None:
         """Return the text at a place; None when it is missing, of another type, or broken."""
-        found = at(self.tree, place)
+        found = value_at(self.tree, place)
         return found if isinstance(found, str) and place not in self.broken else None
 
     def numbers(self, *place: str | int) -> range:
         """Return the numbers of the entries of a list."""
-        entries = at(self.tree, place)
+        entries = value_at(self.tree, place)
         return range(len(entries) if isinstance(entries, list) else 0)
 
 
-def problems(sound: ValidFields) -> Iterator[Problem]:
+def problems(fields: ValidFields) -> Iterator[ConfigProblem]:
     """Yield what is wrong between the fields of a config."""
-    yield from _jump_problems(sound, ("Borg", "Server"))
-    yield from _namesakes(sound, "target", "Servers")
-    for number in sound.numbers("Servers"):
-        yield from _jump_problems(sound, ("Servers", number, "Connection"))
-        yield from _namesakes(sound, "stream", "Servers", number, "Streams")
-        yield from _patience_problems(sound, number)
-    yield from _socket_problems(sound)
-    yield from repository_problems(sound)
+    yield from _jump_problems(fields, ("Borg", "Server"))
+    yield from _name_problems(fields, "target", "Servers")
+    for number in fields.numbers("Servers"):
+        yield from _jump_problems(fields, ("Servers", number, "Connection"))
+        yield from _name_problems(fields, "stream", "Servers", number, "Streams")
+        yield from _lock_wait_problems(fields, number)
+    yield from _socket_problems(fields)
+    yield from _repository_problems(fields)
 
 
-def _patience_problems(sound: ValidFields, number: int) -> Iterator[Problem]:
-    """A borg that waits for a lock moves no byte: it must not be taken for one that hangs."""
+def _lock_wait_problems(fields: ValidFields, number: int) -> Iterator[ConfigProblem]:
+    """A borg that waits for a lock transfers nothing: it must not look like one that hangs."""
     place = ("Servers", number, "LockWait")
-    waits, stalls = sound.text(*place), sound.text("Servers", number, "StallTimeout")
-    limit = units.seconds(stalls) if stalls else Options().stall_timeout
-    if waits and units.seconds(waits) >= limit:
-        yield Problem(place, "is not shorter than StallTimeout: shorten it, or raise StallTimeout")
+    wait, stall = fields.text(*place), fields.text("Servers", number, "StallTimeout")
+    limit = units.seconds(stall) if stall else Options().stall_timeout
+    if wait and units.seconds(wait) >= limit:
+        yield ConfigProblem("is not shorter than StallTimeout: shorten it, or raise StallTimeout", place=place)
 
 
-def _jump_problems(sound: ValidFields, place: Place) -> Iterator[Problem]:
-    given = [key for key in _PROXY_JUMP if at(sound.tree, (*place, key))]
+def _jump_problems(fields: ValidFields, place: Place) -> Iterator[ConfigProblem]:
+    given = [key for key in _PROXY_JUMP if value_at(fields.tree, (*place, key))]
     if "ProxyJumpHost" in given and "ProxyJumpKnownHost" not in given:
-        words = "is missing: add what `ssh-keyscan` prints for ProxyJumpHost"
-        yield Problem((*place, "ProxyJumpKnownHost"), words)
+        words = "is missing: add the output of `ssh-keyscan` for ProxyJumpHost"
+        yield ConfigProblem(words, place=(*place, "ProxyJumpKnownHost"))
     if given and "ProxyJumpHost" not in given:
-        yield Problem((*place, "ProxyJumpHost"), f"is missing: add it, or remove {given[0]}")
-    if given and at(sound.tree, (*place, "Jumps")):
-        yield Problem((*place, "Jumps"), f"stands beside {given[0]}: write that host as one of the Jumps")
+        yield ConfigProblem(f"is missing: add it, or remove {given[0]}", place=(*place, "ProxyJumpHost"))
+    if given and value_at(fields.tree, (*place, "Jumps")):
+        yield ConfigProblem(f"is set beside {given[0]}: write that host as one of the Jumps", place=(*place, "Jumps"))
 
 
-def _socket_problems(sound: ValidFields) -> Iterator[Problem]:
-    places: tuple[Place, ...] = (
-        ("Borg", "Server", "AppendSocket"),
-        ("Borg", "Server", "FullSocket"),
-        ("Borg", "StateDir"),
-    )
-    missing = [place for place in places if not at(sound.tree, place)]
-    if 0 < len(missing) < len(places):
-        words = "is missing: AppendSocket, FullSocket and StateDir work together alone; write all three, or none"
-        yield Problem(missing[0], words)
-    append, full = (sound.text(*place) for place in places[:2])
-    if append and append == full:
-        yield Problem(places[1], "is the same socket as AppendSocket: a target would have full access through it")
-    for place in places[:2]:
-        for number in sound.numbers("Servers"):
-            socket, sub_dir = sound.text(*place), sound.text("Servers", number, "BorgTarget", "SubDir")
+def _socket_problems(fields: ValidFields) -> Iterator[ConfigProblem]:
+    missing = [place for place in _WITHOUT_SHELL if not value_at(fields.tree, place)]
+    if 0 < len(missing) < len(_WITHOUT_SHELL):
+        words = "is missing: AppendSocket, FullSocket and StateDir work only together; write all three, or none"
+        yield ConfigProblem(words, place=missing[0])
+    append = fields.text(*_APPEND_SOCKET)
+    if append and append == fields.text(*_FULL_SOCKET):
+        yield ConfigProblem("is the same as AppendSocket: it would give a target full access", place=_FULL_SOCKET)
+    for place in (_APPEND_SOCKET, _FULL_SOCKET):
+        for number in fields.numbers("Servers"):
+            socket, sub_dir = fields.text(*place), fields.text("Servers", number, "BorgTarget", "SubDir")
             if socket and sub_dir and len(socket_of(socket, sub_dir).encode()) > _LONGEST_SOCKET:
-                words = f"makes a path longer than {_LONGEST_SOCKET} bytes of {place[-1]}: shorten one of them"
-                yield Problem(("Servers", number, "BorgTarget", "SubDir"), words)
+                words = f"makes the path in {place[-1]} longer than {_LONGEST_SOCKET} bytes: shorten one of them"
+                yield ConfigProblem(words, place=("Servers", number, "BorgTarget", "SubDir"))
 
 
-def _namesakes(sound: ValidFields, each: str, *entries: str | int) -> Iterator[Problem]:
+def _name_problems(fields: ValidFields, kind: str, *entries: str | int) -> Iterator[ConfigProblem]:
     """Yield which entries of a list have the name of an earlier one."""
     first: dict[str, int] = {}
-    for number in sound.numbers(*entries):
+    for number in fields.numbers(*entries):
         place = (*entries, number, "Name")
-        name = sound.text(*place)
+        name = fields.text(*place)
         other = number if name is None else first.setdefault(unicodedata.normalize("NFC", name.strip()), number)
         if other != number:
-            yield Problem(place, f"is the name of {entries[-1]}[{other}] too: give each {each} a name of its own")
+            yield ConfigProblem(f"is the name of {entries[-1]}[{other}] too: each {kind} needs its own", place=place)
 
 
-def repository_problems(sound: ValidFields) -> Iterator[Problem]:
-    """Yield which repositories are in each other's way."""
-    paths = {number: path for number in sound.numbers("Servers") if (path := _repository(sound, number))}
+def _repository_problems(fields: ValidFields) -> Iterator[ConfigProblem]:
+    """Yield which repositories are the same, or inside each other."""
+    paths = {number: path for number in fields.numbers("Servers") if (path := _repository(fields, number))}
     first: dict[str, int] = {}
     for number, path in paths.items():
         first.setdefault(path, number)
     for number, path in paths.items():
         place = ("Servers", number, "BorgTarget", "SubDir")
         if first[path] != number:
-            other = named(("Servers", first[path]), sound.tree)
-            yield Problem(place, f"is the repository of {other} too: give each target a folder of its own")
+            other = format_place(("Servers", first[path]), fields.tree)
+            yield ConfigProblem(f"is the repository of {other} too: give each target its own folder", place=place)
         for outer in (first[folder] for folder in _folders_above(path) if folder in first):
-            other = named(("Servers", outer), sound.tree)
-            yield Problem(place, f"lies inside the repository of {other}: move it beside that one")
-        if _borg_sees_a_home(sound, number):
-            yield Problem(place, "makes borg read a home folder where the path begins with `~`: choose another one")
+            other = format_place(("Servers", outer), fields.tree)
+            yield ConfigProblem(f"is inside the repository of {other}: move it beside that one", place=place)
+        # borg serve 1.2.4 and 1.4.5 expands a path that begins with exactly one slash and `~`.
+        written = f"/{fields.text('Borg', 'RootDir')}/{fields.text(*place)}"
+        if fields.text("Borg", "RootDir") and posixpath.normpath(written).startswith("/~"):
+            yield ConfigProblem("begins with `~`, which borg expands to a home: choose another folder", place=place)
 
 
-def _repository(sound: ValidFields, number: int) -> str | None:
-    sub_dir = sound.text("Servers", number, "BorgTarget", "SubDir")
-    return sub_dir and repository_path(sound.text("Borg", "RootDir") or "/", sub_dir)
+def _repository(fields: ValidFields, number: int) -> str | None:
+    sub_dir = fields.text("Servers", number, "BorgTarget", "SubDir")
+    return sub_dir and repository_path(fields.text("Borg", "RootDir") or "/", sub_dir)
 
 
 def _folders_above(path: str) -> Iterator[str]:
     while (path := posixpath.dirname(path)) != "/":
         yield path
-
-
-def _borg_sees_a_home(sound: ValidFields, number: int) -> bool:
-    # borg serve 1.2.4 and 1.4.5 expands a path that begins with exactly one slash and `~`.
-    root_dir, sub_dir = sound.text("Borg", "RootDir"), sound.text("Servers", number, "BorgTarget", "SubDir")
-    return bool(root_dir and sub_dir) and posixpath.normpath(f"/{root_dir}/{sub_dir}").startswith("/~")

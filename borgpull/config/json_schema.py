@@ -1,8 +1,7 @@
-"""What is published of the model's tables: a commented config to begin with, and a JSON schema for editors.
+"""What is published of the model: a commented example config, and a JSON schema for editors.
 
-The example must never pass for a real config: its keys are no keys and its passphrases are empty, so that nobody runs
-with them. The JSON schema knows less than `reading`: whether a key opens a host, or two targets are in each other's
-way, no schema can say.
+The example is no valid config until it is filled in: its private keys are placeholders and its passphrases are empty.
+The JSON schema checks less than `load.read`: no schema knows whether a key is valid, or two targets collide.
 """
 
 from __future__ import annotations
@@ -14,24 +13,24 @@ from typing import Any
 import tomlkit
 from pydantic.fields import FieldInfo
 
-from . import add_target
+from .add_target import multi_line
 from .model import File
 from .table import Table, header, keys_of, table_of
 
 _HEAD = """\
-# A config of borgpull, to be filled in. Its names are made up, its keys are none, its passphrases are empty:
-# `borgpull config check` names what is still to be done.
+# A config of borgpull to fill in: its names are made up, its private keys are placeholders, its passphrases are empty.
+# `borgpull config check` lists what is still missing.
 #
-# What begins with a # and no blank may be left out. Take the # away to set it; what it says is then the default, or
-# an example where there is none. [[Servers]] need not be written by hand: remove it, and `borgpull config add` does it.
+# A line that begins with # and no blank is optional. It shows the default, or an example where there is no default:
+# remove the # to set it. You can remove [[Servers]]: `borgpull config add` writes one for each target.
 #
-# When it is filled in it holds all your keys: keep it encrypted, e.g. with
-# `age -e -R you.pub -o config.toml.age config.toml`, and use it like this: `age -d config.toml.age | borgpull`.
+# The finished config has all your keys: keep it encrypted, e.g. with
+# `age -e -R you.pub -o config.toml.age config.toml`, and run `age -d config.toml.age | borgpull`.
 """
 _WIDTH = 118
 _ABOUT = (
-    "The config of borgpull, a TOML file. borgpull reads keys in any letter case; they are spelled here as in its "
-    "documentation. `borgpull config check` sees more than this schema does."
+    "The config of borgpull, a TOML file. borgpull reads keys in any letter case; this is their spelling in its "
+    "documentation. `borgpull config check` checks more than this schema."
 )
 
 
@@ -40,12 +39,12 @@ def example() -> str:
 
 
 def _tables(table: type[Table], path: tuple[str, ...], *, off: bool = False) -> Iterator[str]:
-    """Yield the lines of a table: its keys, those that it needs first, and then the tables inside it."""
+    """Yield the lines of a table: its keys, the required ones first, and then the tables inside it."""
     found = sorted(keys_of(table).items(), key=lambda entry: not entry[1].is_required())
     for key, field in found:
         if table_of(field) is None:
             yield from _comment(field)
-            yield from _set(key, field, off=off or not field.is_required())
+            yield from _assignment(key, field, off=off or not field.is_required())
     for key, field in found:
         if inner := table_of(field):
             within, inner_off = (*path, key), off or not field.is_required()
@@ -59,15 +58,15 @@ def _comment(field: FieldInfo) -> list[str]:
     return [f"# {line}" for line in textwrap.wrap(field.description or "", _WIDTH)]
 
 
-def _set(key: str, field: FieldInfo, *, off: bool) -> list[str]:
+def _assignment(key: str, field: FieldInfo, *, off: bool) -> list[str]:
     value = sample(field)
-    item = add_target.lines(value) if isinstance(value, str) and "\n" in value else tomlkit.item(value)
+    item = multi_line(value) if isinstance(value, str) and "\n" in value else tomlkit.item(value)
     return [_mark(line, off=off) for line in f"{key} = {item.as_string()}".splitlines()]
 
 
 def sample(field: FieldInfo) -> Any:  # noqa: ANN401 - whatever TOML can hold
-    """Return the default of a key, an example where it has none, and an empty text for what nobody may copy."""
-    if not field.is_required() and field.default:
+    """Return the default of a key, an example where it has none, and an empty text for a passphrase."""
+    if not field.is_required() and (field.default or field.default is False):
         return field.default
     return field.examples[0] if field.examples else ""
 
@@ -77,19 +76,19 @@ def _mark(line: str, *, off: bool) -> str:
 
 
 def json_schema() -> dict[str, Any]:
-    """Return the JSON schema of a whole config; passphrases and private keys are writeOnly, of format password."""
+    """Return the JSON schema of a config; secrets are writeOnly, of format password."""
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "borgpull config"}
     return {**head, **_plain(File.model_json_schema(by_alias=True)), "description": _ABOUT}
 
 
 def _plain(node: Any) -> Any:  # noqa: ANN401 - any part of a JSON schema
-    """Return a part of pydantic's schema without its made-up titles, and without defaults that stand for no value."""
+    """Return a part of pydantic's schema without made-up titles, and without defaults that mean no value."""
     if isinstance(node, list):
         return [_plain(entry) for entry in node]
     if not isinstance(node, dict):
         return node
-    return {key: _plain(value) for key, value in node.items() if not _says_nothing(key, value)}
+    return {key: _plain(value) for key, value in node.items() if not _is_noise(key, value)}
 
 
-def _says_nothing(key: str, value: object) -> bool:
+def _is_noise(key: str, value: object) -> bool:
     return key == "title" or (key == "default" and not value and value is not False)

@@ -1,7 +1,4 @@
-"""Keys in any letter case, as Go's reader allowed, made into the model's spelling; unknown ones found.
-
-It follows the model's own tables, and looks at no value but tables.
-"""
+"""Turns keys in any letter case, which the Go ancestor allowed, into the model's spelling, and finds unknown ones."""
 
 from __future__ import annotations
 
@@ -12,21 +9,22 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
+from ..errors import ConfigProblem
 from .model import File
-from .problem import Place, Problem
+from .places import Place
 from .table import Table, header, keys_of, table_of
 
 _SHOWABLE = re.compile(r"[A-Za-z0-9_-]{1,40}")
 
 
-def folded(tree: dict[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
-    """Return the config with the model's spelling of its known keys, and what is wrong with others."""
-    problems: list[Problem] = []
+def spell_keys(tree: dict[str, Any]) -> tuple[dict[str, Any], list[ConfigProblem]]:
+    """Return the config with its known keys as the model spells them, and what is wrong with the others."""
+    problems: list[ConfigProblem] = []
     return _table(tree, File, (), problems), problems
 
 
 def field_at(place: Place) -> FieldInfo:
-    """Return the field at a place of the model, or that in whose list it is."""
+    """Return the field at a place of the model, or the field with the list that the place is in."""
     table: type[Table] | None = File
     for step in place:
         if table and isinstance(step, str):
@@ -35,7 +33,7 @@ def field_at(place: Place) -> FieldInfo:
     return field
 
 
-def _table(found: dict[str, Any], table: type[Table], place: Place, problems: list[Problem]) -> dict[str, Any]:
+def _table(found: dict[str, Any], table: type[Table], place: Place, problems: list[ConfigProblem]) -> dict[str, Any]:
     fields = keys_of(table)
     known = {alias.casefold(): alias for alias in fields}
     spelled: dict[str, Any] = {}
@@ -43,14 +41,15 @@ def _table(found: dict[str, Any], table: type[Table], place: Place, problems: li
     for key, value in found.items():
         alias = known.get(key.casefold())
         if alias is None:
-            meant = _nearest(key, known)
+            nearest = difflib.get_close_matches(key.casefold(), known, n=1)
+            meant = known[nearest[0]] if nearest else ""
             problems.append(_unknown(key, meant, table, place))
-            misspelt[meant or ""] = value
+            misspelt[meant] = value
         elif alias in spelled:
-            problems.append(Problem((*place, alias), "is spelled in two ways in one table: keep one of them"))
+            problems.append(ConfigProblem("is spelled in two ways in one table: keep one", place=(*place, alias)))
         else:
             spelled[alias] = value
-    # What was meant is judged as if it were said: so it is not told a second time, as missing.
+    # A misspelt key counts as the one that was meant, so that this is not reported as missing too.
     given = misspelt | spelled
     return {
         alias: _value(given[alias], table_of(field), (*place, alias), problems)
@@ -59,7 +58,7 @@ def _table(found: dict[str, Any], table: type[Table], place: Place, problems: li
     }
 
 
-def _value(value: object, table: type[Table] | None, place: Place, problems: list[Problem]) -> object:
+def _value(value: object, table: type[Table] | None, place: Place, problems: list[ConfigProblem]) -> object:
     if table and isinstance(value, dict):
         return _table(value, table, place, problems)
     if table and isinstance(value, list):
@@ -67,17 +66,12 @@ def _value(value: object, table: type[Table] | None, place: Place, problems: lis
     return value
 
 
-def _nearest(key: str, known: dict[str, str]) -> str | None:
-    nearest = difflib.get_close_matches(key.casefold(), known, n=1)
-    return known[nearest[0]] if nearest else None
-
-
-def _unknown(key: str, meant: str | None, table: type[Table], place: Place) -> Problem:
+def _unknown(key: str, meant: str, table: type[Table], place: Place) -> ConfigProblem:
     shown = f"`{key}`" if _SHOWABLE.fullmatch(key) else "one of its keys"
     if homes := [home for home, alias in _homes(File, "") if alias.casefold() == key.casefold()]:
-        return Problem(place, f"{shown} is not a key of this table: it belongs in {' or '.join(homes)}")
-    remedy = f"did you mean `{meant}`?" if meant else f"known are {', '.join(keys_of(table))}"
-    return Problem(place, f"{shown} is not a known key: {remedy}")
+        return ConfigProblem(f"{shown} is not a key of this table: it belongs in {' or '.join(homes)}", place=place)
+    remedy = f"did you mean `{meant}`?" if meant else f"the keys of this table are {', '.join(keys_of(table))}"
+    return ConfigProblem(f"{shown} is not a known key: {remedy}", place=place)
 
 
 def _homes(table: type[Table], place: str, above: str = "") -> Iterator[tuple[str, str]]:

@@ -1,31 +1,33 @@
-"""The way through the room: text, keys, defaults, single fields, fields between each other.
+"""Reads a config: its text, its keys, its defaults, single fields, and what concerns two of them.
 
-pydantic's own words and inputs are never used: they quote values, and a value may be a secret.
+pydantic's messages and inputs are never used: they quote values, and a value may be a secret.
 """
 
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from ..errors import ConfigError
+from ..errors import ConfigError, ConfigProblem
 from .cross_checks import ValidFields, problems
-from .key_names import field_at, folded
+from .key_names import field_at, spell_keys
 from .model import Config, File
-from .problem import Place, Problem, at, told
+from .places import Place, format_problems, value_at
 from .table import Invalid, header, table_of
-from .toml_text import parsed
+from .toml_text import parse
 
 _WORDS = {
     "missing": "is missing: add {about}",
     "too_short": "is empty: add {about}",
-    "too_long": "has more entries than {max_length}: put some of them into a script on the target",
-    "tuple_type": "must be a list: {about}",
+    "too_long": "has more than {max_length} entries: put some of them into a script on the target",
+    "tuple_type": "must be a list such as {example}",
     "bool_type": "must be true or false, without quotes",
     "whole": "must be a whole number from {least} to {most}, without quotes",
 }
@@ -35,41 +37,42 @@ CheckKnownHost = Callable[[str, int, str], str | None]
 
 
 def read(text: str, *, check_key: CheckKey, check_known_host: CheckKnownHost) -> Config:
-    """Return the settings that a config says.
+    """Return the config in a text.
 
-    `check_key(key)` and `check_known_host(host, port, known_host)` return None or what is wrong; they get
-    normalised values, each distinct one once. Raises ConfigError with all problems at once.
+    `check_key(key)` and `check_known_host(host, port, known_host)` return None or what is wrong; they get each distinct
+    normalised value once. Raises ConfigError with all problems at once.
     """
-    said, found = folded(parsed(text))
-    tree = _with_defaults(said)
+    written, found = spell_keys(parse(text))
+    tree = _with_defaults(written)
     try:
         checks = {"key": functools.cache(check_key), "known_host": functools.cache(check_known_host)}
         file = File.model_validate(tree, context=checks)
         wrong = []
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_input=False)
-    # In a tuple pydantic (2.14) counts the sound entries alone: it may not be short at all.
-    found += [
-        Problem(each["loc"], _words(each)) for each in wrong if each["type"] != "too_short" or not at(tree, each["loc"])
-    ]
+    for each in wrong:
+        # In a tuple pydantic (2.14) counts only the valid entries: it may not be too short.
+        if each["type"] != "too_short" or not value_at(tree, each["loc"]):
+            found.append(ConfigProblem(_words(each), place=each["loc"]))
     found += problems(ValidFields(tree=tree, broken=frozenset(problem.place for problem in found)))
     if found:
-        raise ConfigError(told((Problem(_origin(each.place, said), each.words) for each in found), said))
+        placed = [replace(each, place=_origin(each.place, written)) for each in found]
+        raise ConfigError(format_problems(placed, written))
     return Config.model_construct(**dict(file.borg), targets=file.servers, notify=file.notify)
 
 
-def _with_defaults(said: dict[str, Any]) -> dict[str, Any]:
-    """Return the config with [Borg.Defaults] under each target."""
-    defaults, servers = at(said, ("Borg", "Defaults")), said.get("Servers")
+def _with_defaults(tree: dict[str, Any]) -> dict[str, Any]:
+    """Return the config with [Borg.Defaults] merged under each target."""
+    defaults, servers = value_at(tree, ("Borg", "Defaults")), tree.get("Servers")
     if not isinstance(defaults, dict) or not isinstance(servers, list):
-        return said
-    return said | {"Servers": [defaults | each if isinstance(each, dict) else each for each in servers]}
+        return tree
+    return tree | {"Servers": [defaults | each if isinstance(each, dict) else each for each in servers]}
 
 
-def _origin(place: Place, said: dict[str, Any]) -> Place:
-    """Return where what a target has was said: in its own table, or in [Borg.Defaults]."""
+def _origin(place: Place, tree: dict[str, Any]) -> Place:
+    """Return where the config sets what a target has: in the target's own table, or in [Borg.Defaults]."""
     home: Place = ("Borg", "Defaults", *place[2:])
-    is_default = len(place) > 2 and at(said, place[:3]) is None and at(said, home[:3]) is not None
+    is_default = len(place) > 2 and value_at(tree, place[:3]) is None and value_at(tree, home[:3]) is not None
     return home if is_default else place
 
 
@@ -80,7 +83,8 @@ def _words(entry: ErrorDetails) -> str:
         return _table_words(place, field, missing=kind == "missing")
     if isinstance(invalid := context.get("error"), Invalid):
         return str(invalid)
-    return _WORDS.get(kind, "must be a text in quotes").format(about=field.description, **context)
+    example = json.dumps((field.examples or [""])[0], ensure_ascii=False)
+    return _WORDS.get(kind, "must be a text in quotes").format(about=field.description, example=example, **context)
 
 
 def _table_words(place: Place, field: FieldInfo, *, missing: bool) -> str:

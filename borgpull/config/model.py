@@ -1,7 +1,7 @@
 """The config: each key with its type, default, rule, description and examples, and what the other rooms use of it.
 
-A key is added here and nowhere else: the JSON schema, the example and the page of all keys are made from this. Only
-single fields are judged here; what concerns two of them is judged in `between`.
+Add a key here and nowhere else: the JSON schema, the example and the reference page are made from this. Rules judge
+single fields; what concerns two of them is in `cross_checks`.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, SecretStr, StrictBool, ValidationInfo
 from pydantic.json_schema import SkipJsonSchema
 
-from . import address, normalise, paths, retention, rules, units
+from . import address, retention, rules, units
 from .address import Host
 from .rules import Transport
 from .table import Invalid, Table, flag, key, secret, text, whole
 
-# No key, and plainly so: ssh-keygen refuses it.
+# Nobody can take it for a key: ssh-keygen refuses it.
 PLACEHOLDER = """\
 -----BEGIN OPENSSH PRIVATE KEY-----
 REPLACE THIS BY YOUR PRIVATE KEY
@@ -25,31 +25,31 @@ REPLACE THIS BY YOUR PRIVATE KEY
 _SCANNED = "ssh-ed25519 REPLACE-THIS-BY-WHAT-SSH-KEYSCAN-PRINTS"
 
 
-def _sound_key(value: SecretStr, info: ValidationInfo) -> SecretStr:
-    _ask(info, "key", value.get_secret_value())
+def _accepted_key(value: SecretStr, info: ValidationInfo) -> SecretStr:
+    _ask_ssh(info, "key", value.get_secret_value())
     return value
 
 
-def _sound_known_host(value: str, info: ValidationInfo) -> str:
-    """Return the entries as ssh reads them for the host before them, where that is right."""
+def _accepted_known_host(value: str, info: ValidationInfo) -> str:
+    """Return the entries as ssh reads them for the host field before them, when that is valid."""
     host = info.data.get(str(info.field_name).replace("known_host", "host"))
     if not (host and value):
         return value
-    entries = normalise.known_hosts(value, port=host.port)
-    _ask(info, "known_host", host.name, host.port, entries)
+    entries = rules.entries_for_ssh(value, port=host.port)
+    _ask_ssh(info, "known_host", host.name, host.port, entries)
     return entries
 
 
-def _ask(info: ValidationInfo, what: str, *value: object) -> None:
-    """Ask ssh's own tools, where `read` has been given them."""
+def _ask_ssh(info: ValidationInfo, what: str, *value: object) -> None:
+    """Have ssh's own tools judge a value, where `read` was given them."""
     if info.context and (problem := info.context[what](*value)):
         raise Invalid(problem)
 
 
 HostAddress = Annotated[Host, text(address.host)]
 Username = Annotated[str, text(address.user)]
-PrivateKey = Annotated[SecretStr, secret(rules.private_key), AfterValidator(_sound_key)]
-KnownHost = Annotated[str, text(rules.known_host), AfterValidator(_sound_known_host)]
+PrivateKey = Annotated[SecretStr, secret(rules.private_key), AfterValidator(_accepted_key)]
+KnownHost = Annotated[str, text(rules.known_host), AfterValidator(_accepted_known_host)]
 BorgPath = Annotated[str, text(rules.borg_path)]
 Socket = Annotated[str, text(rules.socket)]
 Command = Annotated[str, text(rules.command)]
@@ -59,15 +59,15 @@ Share = Annotated[float, text(units.share)]
 
 
 class Jump(Table):
-    """A host to go through."""
+    """A jump host."""
 
-    host: HostAddress = key("the host to go through", "jump.example.org", "jump.example.org:2222")
-    known_host: KnownHost = key("what `ssh-keyscan` prints for it", f"jump.example.org {_SCANNED}")
-    username: Username = key("the user to log in there as, if it is another", "jump", default="")
+    host: HostAddress = key("the jump host", "jump.example.org", "jump.example.org:2222")
+    known_host: KnownHost = key("the output of `ssh-keyscan` for it", f"jump.example.org {_SCANNED}")
+    username: Username = key("the user to log in as there", "jump", default="", unset="the connection's")
     private_key: PrivateKey = key(
-        "the private key to log in there with, if it is another", PLACEHOLDER, default=SecretStr("")
+        "the private key to log in with there", PLACEHOLDER, default=SecretStr(""), unset="the connection's"
     )
-    # Those of the connection that it is on the way of, and what its keys begin with there.
+    # Set by the connection that it belongs to; `prefix` is what its keys begin with there.
     ciphers: SkipJsonSchema[str] = ""
     prefix: SkipJsonSchema[str] = ""
 
@@ -80,33 +80,31 @@ class Connection(Table):
         *("host.example.org", "host.example.org:2222", "[2001:db8::1]:2222"),
     )
     username: Username = key("the user to log in as", "root")
-    known_host: KnownHost = key("what `ssh-keyscan` prints for the host", f"host.example.org {_SCANNED}")
+    known_host: KnownHost = key("the output of `ssh-keyscan` for the host", f"host.example.org {_SCANNED}")
     private_key: PrivateKey = key("the private key to log in with, without a passphrase", PLACEHOLDER)
     proxy_jump_host: Annotated[Host | None, text(lambda host: address.host(host) if host else None)] = key(
-        "the host to go through; for several there is Jumps instead", "jump.example.org", default=None
+        "the jump host; for several, use Jumps", "jump.example.org", default=None
     )
-    proxy_jump_known_host: Annotated[str, AfterValidator(_sound_known_host)] = key(
-        "what `ssh-keyscan` prints for ProxyJumpHost", f"jump.example.org {_SCANNED}", default=""
+    proxy_jump_known_host: Annotated[str, AfterValidator(_accepted_known_host)] = key(
+        "the output of `ssh-keyscan` for ProxyJumpHost", f"jump.example.org {_SCANNED}", default=""
     )
-    proxy_jump_username: Username = key("the user to log in as on ProxyJumpHost, if it is another", "jump", default="")
+    proxy_jump_username: Username = key("the user on ProxyJumpHost", "jump", default="", unset="the connection's")
     proxy_jump_private_key: PrivateKey = key(
-        "the private key to log in with on ProxyJumpHost, if it is another", PLACEHOLDER, default=SecretStr("")
+        "the private key to log in with on ProxyJumpHost", PLACEHOLDER, default=SecretStr(""), unset="the connection's"
     )
     listed_jumps: tuple[Jump, ...] = key(
-        "the hosts to go through, in their order, the one next to here first; not beside ProxyJumpHost",
-        default=(),
-        alias="Jumps",
+        "the jump hosts, the nearest to the controller first; instead of ProxyJumpHost", default=(), alias="Jumps"
     )
     ciphers: Annotated[str, text(rules.ciphers)] = key(
         "the ciphers of this connection, as in ssh_config(5)",
         "^chacha20-poly1305@openssh.com",
         default="",
-        otherwise="AES-GCM first where this machine has AES in hardware, else chacha20-poly1305 first",
+        unset="AES-GCM first if the controller has AES in hardware, else chacha20-poly1305 first",
     )
 
     @property
     def jumps(self) -> tuple[Jump, ...]:
-        """Return the hosts to go through, each with what it does not say by itself."""
+        """Return the jump hosts, each with what it does not set itself."""
         only = {name: getattr(self, f"proxy_jump_{name}") for name in ("host", "known_host", "username", "private_key")}
         found = (Jump.model_construct(prefix="ProxyJump", **only),) if self.proxy_jump_host else self.listed_jumps
         own = {"username": self.username, "private_key": self.private_key, "ciphers": self.ciphers}
@@ -119,97 +117,80 @@ class Connection(Table):
 class Server(Connection):
     """The backup server."""
 
-    borg_path: BorgPath = key("the path of borg there, when it is not on the PATH", default="borg")
+    username: Username = key("the user to log in as, who owns the repositories", "borg")
+    borg_path: BorgPath = key("the path of borg there", default="borg")
     append_socket: Socket = key(
         "where the backup server gives no shell: the unix socket there behind which systemd starts an append-only "
-        "`borg serve` for a repository; `{SubDir}` is its SubDir as `systemd-escape --path` writes it",
+        "`borg serve` for a repository; `{SubDir}` is its SubDir as `systemd-escape --path` prints it",
         "/run/borgpull/append/{SubDir}",
         default="",
     )
-    full_socket: Socket = key(
-        "the same with full access, for this controller alone", "/run/borgpull/full/{SubDir}", default=""
-    )
+    full_socket: Socket = key("such a socket with full access", "/run/borgpull/full/{SubDir}", default="")
 
 
 class Options(Table):
-    """What can be set for each target, and for all in `[Borg.Defaults]`."""
+    """The options of a target, and in `[Borg.Defaults]` of all targets."""
 
-    timeout: Duration = key("how long a whole target may take, such as `26h`", default="48h")
+    timeout: Duration = key("the time limit for all steps of a target together", default="48h")
     # Longer than borg waits for a lock, and than it takes to write its caches.
-    stall_timeout: Duration = key("how long `borg create` may move no byte", default="30m")
-    quota: Annotated[str, text(units.quota)] = key(
-        "how large the repository may get, such as `50G`", "50G", default="", otherwise="no limit"
-    )
-    gate: StrictBool = flag(
-        "whether the controller reads what the target's borg asks of the backup server, and stops what is not honest"
-    )
+    stall_timeout: Duration = key("how long `borg create` may transfer nothing before it counts as hung", default="30m")
+    quota: Annotated[str, text(units.quota)] = key("the largest size of the repository", "50G", default="")
+    gate: StrictBool = flag("whether the controller inspects the target's borg session and stops a dishonest one")
     transport: Annotated[Transport | None, text(rules.transport)] = key(
-        "how its borg gets here: `forward` by its sshd, `stdio` through socat",
+        "how the target's borg reaches the controller: `forward` (its sshd forwards a unix socket) or `stdio` (socat)",
         "stdio",
         default=None,
-        otherwise="what it allows",
+        unset="`forward` if its sshd allows it, else `stdio`",
     )
-    sudo: StrictBool = flag("whether borg on the target runs as root, through sudo, for a user who may start borg so")
+    sudo: StrictBool = flag("whether borg on the target runs as root, through sudo")
     compression: Annotated[str, text(rules.compression)] = key(
-        "how borg compresses, such as `zstd`, `auto,zstd,6` or `none`", "zstd,6", default="", otherwise="`lz4`"
+        "the compression, as `borg create` takes it: `zstd`, `auto,zstd,6`, `none`", "zstd,6", default="", unset="`lz4`"
     )
     one_file_system: StrictBool = flag("whether to stay on the file systems of the source paths")
     exclude_caches: StrictBool = flag("whether to leave out folders with a CACHEDIR.TAG")
-    warn_on_change: StrictBool = flag(
-        "whether a file that changed while it was read is a warning (exit code 1), and not only counted"
-    )
+    warn_on_change: StrictBool = flag("whether a file that changed while borg read it is a warning (exit code 1)")
     shrink_limit: Share = key(
         "an archive with less than this share of the files or bytes of the last good ones is odd, and the target is "
-        "held, or `off`",
+        "held; `off` for no limit",
         default="50%",
     )
     change_limit: Share = key(
-        "an archive of which more than this share is new, as it never was, is odd, and the target is held, or `off`",
+        "an archive with more new content than this share, and more than ever before, is odd, and the target is held; "
+        "`off` for no limit",
         default="50%",
     )
     grace: Annotated[int, text(units.grace)] = key(
-        "how long the state before each prune and compaction is kept, or `0` for not at all", default="7d"
+        "how long to keep the state before each prune and compaction; `0` to keep none", default="7d"
     )
     exclude_if_present: tuple[Annotated[str, text(rules.tag)], ...] = key(
-        'names of files whose folder is left out, e.g. [".nobackup"]', [".nobackup"], default=()
+        "file names; a folder with such a file is left out", [".nobackup"], default=()
     )
     patterns_from: Annotated[str, text(rules.patterns_file)] = key(
-        "a file on the target with patterns of borg, an absolute path", "/etc/borg-patterns", default=""
+        "the absolute path of a file of borg patterns on the target", "/etc/borg-patterns", default=""
     )
-    # In KiB a second.
+    # In KiB per second.
     upload_rate_limit: Annotated[int, text(units.rate)] = key(
-        "how many bytes a second may leave the target, such as `5M`", "5M", default=0, otherwise="no limit"
+        "the most bytes per second that borg sends from the target", "5M", default=0, unset="no limit"
     )
     files_cache: Annotated[str, text(rules.files_cache)] = key(
-        "by what borg knows that a file is unchanged, such as `mtime,size`", default="ctime,size"
+        "how borg detects unchanged files, as `borg create --files-cache` takes it", default="ctime,size"
     )
-    checkpoint_interval: Duration = key(
-        "how often borg makes a checkpoint, from which an interrupted backup goes on",
-        "30m",
-        default=0,
-        otherwise="`30m`",
-    )
+    checkpoint_interval: Duration = key("the time between two checkpoints of borg", "30m", default=0, unset="`30m`")
     lock_wait: Duration = key("how long borg waits for a repository that another borg has locked", default="60s")
     encryption: Annotated[str, text(rules.encryption)] = key(
-        "how a new repository is encrypted: `repokey-blake2` or `repokey`", default="repokey-blake2"
+        "the encryption of a new repository: `repokey-blake2` or `repokey`", default="repokey-blake2"
     )
     nice: Annotated[int | None, whole(0, 19)] = key(
-        "how far borg on the target stands back behind other programs: 0 to 19, as `nice` counts", 10, default=None
+        "the niceness of borg on the target, from 0 to 19", 10, default=None, unset="that of its ssh sessions"
     )
     before: Commands = key(
-        "shell commands that run on the target before its backup; one that fails ends it",
-        ["systemctl stop app"],
-        default=(),
+        "shell commands to run on the target before its backup; a failure ends it", ["systemctl stop app"], default=()
     )
     after: Commands = key(
-        "shell commands that run on the target after its backup, however that ended",
-        ["systemctl start app"],
-        default=(),
+        "shell commands to run on the target after its backup, in any outcome", ["systemctl start app"], default=()
     )
-    on_failure: Commands = key(
-        "shell commands that run on the target when it failed", ['logger "borgpull: $BORGPULL_ERROR"'], default=()
-    )
-    borg_path: BorgPath = key("the path of borg there, when it is not on the PATH", default="borg")
+    on_failure: Commands = key("shell commands on the target when it failed", ['logger "$BORGPULL_ERROR"'], default=())
+    borg_path: BorgPath = key("the path of borg there", default="borg")
 
 
 class Repository(Table):
@@ -220,97 +201,84 @@ class Repository(Table):
 
 
 class Stream(Table):
-    """A command on the target, and what its output is called."""
+    """A command on the target, and the name of its output."""
 
     name: Annotated[str, text(rules.stream_name)] = key(
-        "what its file is called; its archives are `@NAME-TIME`", "db.sql"
+        "the name of the file with its output; its archives are called `@NAME-TIME`", "db.sql"
     )
     command: Command = key(
-        "a shell command on the target; when it fails, there is no archive of it", "pg_dumpall -U postgres", repr=False
+        "a shell command on the target; if it fails, there is no archive of it", "pg_dumpall -U postgres", repr=False
     )
 
 
 class Target(Options):
-    """A host to be backed up."""
+    """A host to back up."""
 
-    name: Annotated[str, text(rules.name)] = key("what messages call the target", "web1")
+    name: Annotated[str, text(rules.name)] = key("the name of the target in messages", "web1")
     source_paths: tuple[Annotated[str, text(rules.source_path)], ...] = key(
-        'the paths to back up, e.g. ["/etc", "/srv"]', ["/etc", "/srv"], min_length=1
+        "the paths to back up", ["/etc", "/srv"], min_length=1
     )
     excludes: tuple[Annotated[str, text(rules.exclude)], ...] = key(
-        'patterns to leave out, e.g. ["*.tmp"]', ["*.tmp", "/srv/cache"], default=()
+        "borg patterns to leave out", ["*.tmp", "/srv/cache"], default=()
     )
-    streams: tuple[Stream, ...] = key(
-        "commands whose output is backed up without a file on the target, such as dumps of a database", default=()
-    )
+    streams: tuple[Stream, ...] = key("commands whose output to back up, such as database dumps", default=())
     borg_target: Repository = key("the repository of this target")
     connection: Connection = key("how to reach this target")
 
     @property
     def sudo_user(self) -> str:
-        """Return the user whose sudo makes borg run as root there; empty where borg runs as the user itself."""
+        """Return the user whose sudo runs borg as root there; empty where borg runs without it."""
         return self.connection.username if self.sudo else ""
 
 
 class Notify(Table):
-    """Who is told of a run. None: nobody."""
+    """What to notify of a run."""
 
-    ping: Annotated[SecretStr | None, secret(rules.ping)] = key(
-        "a URL that is told of each run's start and end, as Healthchecks has it; `{shard}` in it is the I of "
+    ping: Annotated[SecretStr, secret(rules.ping)] = key(
+        "the URL of a monitor for the start and end of each run, as Healthchecks has it; `{shard}` in it is the I of "
         "--shard I/N",
         "https://hc-ping.com/11111111-2222-3333-4444-555555555555",
-        default=None,
+        default=SecretStr(""),
     )
     on_finish: Command = key(
-        "a shell command that is run here after each run, with the JSON report on its stdin",
+        "a shell command to run on the controller after each run, with the JSON report on its stdin",
         "jq .outcome >>/var/log/backups",
         default="",
     )
 
 
 class Borg(Table):
-    """The repositories, what they keep, and where they are."""
+    """The repositories, what to keep, and where they are."""
 
     root_dir: Annotated[str, text(rules.root_dir)] = key(
-        "the folder on the backup server with all repositories, an absolute path", "/home/backups"
+        "the absolute path of the folder on the backup server with all repositories", "/home/backups"
     )
     prune_options: Annotated[tuple[str, ...], text(retention.options)] = key(
-        "what to keep, e.g. `--keep-daily 7 --keep-weekly 8`",
-        "--keep-daily 7 --keep-weekly 20 --keep-monthly 12",
-        alias="PruneSetting",
+        "the archives to keep, as options of `borg prune`", "--keep-daily 7 --keep-monthly 12", alias="PruneSetting"
     )
     prune_also: tuple[Annotated[str, text(retention.prefix)], ...] = key(
-        "prefixes of other archives to prune, each by itself: only a date and time may follow them",
-        ["home-", "mysql-"],
-        default=(),
+        "prefixes of other archives to prune; only a date and time may follow one", ["home-", "mysql-"], default=()
     )
-    jobs: Annotated[int, whole(1, 1000)] = key("how many targets run side by side", default=8)
-    retries: Annotated[int, whole(0, 10)] = key("how often a target is tried again after a passing failure", default=2)
+    jobs: Annotated[int, whole(1, 1000)] = key("how many targets run at the same time", default=8)
+    retries: Annotated[int, whole(0, 10)] = key("how often to retry a target after a transient failure", default=2)
     # In seconds: 0 for in every run, infinity for never.
     check_every: Annotated[float, text(units.cadence)] = key(
-        "how often `borg check` reads a repository: `always`, `never`, or a duration", default="7d"
+        "how often to run `borg check` on a repository: `always`, `never`, or a duration", default="7d"
     )
     check_max_duration: Duration = key(
-        "how long a run reads segments for a check, such as `2h`; the next run goes on with it",
-        "2h",
-        default=0,
-        otherwise="to their end",
+        "how long a run reads segments for a check; the next run continues", "2h", default=0, unset="to their end"
     )
     min_free: Annotated[int, text(units.size)] = key(
-        "how much of the disk of the backup server stays free at the least",
+        "the space to leave free on the backup server",
         "20G",
         default=0,
-        otherwise="what borg needs to prune and compact, about 610 MB",
+        unset="what prune and compact need, about 610 MB",
     )
-    root_dir_must_be_mount: StrictBool = flag(
-        "whether RootDir has to be a mount point on the backup server: nothing is written where it is none"
-    )
+    root_dir_must_be_mount: StrictBool = flag("whether RootDir has to be a mount point, else nothing is written")
     state_dir: Annotated[str, text(rules.absolute_path)] = key(
-        "the folder on this controller where the ledgers are kept, with AppendSocket and FullSocket alone",
-        "/var/lib/borgpull",
-        default="",
+        "the controller's folder for ledgers, only with AppendSocket and FullSocket", "/var/lib/borgpull", default=""
     )
-    defaults: Options = key("options for all targets that do not set their own", default_factory=Options)
+    defaults: Options = key("options of all targets that do not set their own", default_factory=Options)
     server: Server = key("the backup server")
 
 
@@ -318,33 +286,33 @@ class File(Table):
     """A whole config."""
 
     borg: Borg = key("the repositories and the backup server")
-    notify: Notify = key("who is told of a run", default_factory=Notify)
+    notify: Notify = key("what to notify of a run", default_factory=Notify)
     servers: tuple[Target, ...] = key("the targets, one [[Servers]] each", min_length=1)
 
 
 class Config(Borg):
-    """A whole config as the other rooms use it: [Borg], the targets with its defaults, and [Notify]."""
+    """A whole config as the other rooms use it: [Borg], the targets with their defaults, and [Notify]."""
 
     targets: tuple[Target, ...]
     notify: Notify
 
     @property
     def sockets(self) -> bool:
-        """Tell whether B gives no shell: its serves are behind sockets, and the ledgers are kept on C."""
+        """Tell whether the backup server gives no shell: borg serve is behind sockets, the ledgers are here."""
         return bool(self.server.append_socket)
 
     def socket_of(self, target: Target, *, append_only: bool) -> str:
-        """Return the socket on B of the target's repository; "" where B gives a shell."""
+        """Return the socket of the target's repository on the backup server; "" where that gives a shell."""
         socket = self.server.append_socket if append_only else self.server.full_socket
-        return paths.socket_of(socket, target.borg_target.sub_dir)
+        return address.socket_of(socket, target.borg_target.sub_dir)
 
     def repository_path(self, target: Target) -> str:
-        """Return the normalised absolute path of the target's repository on B."""
-        return paths.repository_path(self.root_dir, target.borg_target.sub_dir)
+        """Return the normalised absolute path of the target's repository on the backup server."""
+        return address.repository_path(self.root_dir, target.borg_target.sub_dir)
 
     def repository_url(self, target: Target) -> str:
-        """Return the URL of the target's repository, letter for letter as the Go ancestor spelled it.
+        """Return the URL of the target's repository, exactly as the Go ancestor spelled it.
 
-        Borg remembers it: any other spelling makes it ask whether the repository was relocated.
+        Borg remembers it: with any other spelling it asks whether the repository was relocated.
         """
         return f"ssh://borg-server/{self.root_dir}/{target.borg_target.sub_dir}"

@@ -1,6 +1,6 @@
-"""PruneSetting: borg's retention options, and nothing else.
+"""PruneSetting and PruneAlso: borg's retention options, and nothing else.
 
-The text ends up in the argv of `borg prune`; anything but `--keep-*` could turn it into another command.
+The text ends up in the argv of borg; anything but `--keep-*` could turn it into another command.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _COUNTED = (
 )
 _WITHIN = "--keep-within"
 _KNOWN = (_WITHIN, *_COUNTED)
-# To borg these are one option; of the quarterly two it takes only one (1.4.5).
+# To borg these are one option; of the two quarterly ones it takes only one (1.4.5).
 _SAME = {"--keep-secondly": "--keep-last", "--keep-3monthly": "--keep-13weekly"}
 _SHORT = {"-H": "hourly", "-d": "daily", "-w": "weekly", "-m": "monthly", "-y": "yearly"}
 _COUNT = re.compile(r"-?[0-9]{1,9}")
@@ -37,7 +37,7 @@ def options(setting: str) -> tuple[str, ...]:
             value = words.pop(0) if words else ""
         _check_value(option, value)
         if _kind(option) in {_kind(other) for other in found}:
-            raise Invalid(f"`{option}` is there twice, in one form or another: keep one of them")
+            raise Invalid(f"`{option}` is given twice, in one form or another: keep one of them")
         found[option] = value
     if not any(value.lstrip("-0") for value in found.values()):
         raise Invalid(f"keeps nothing: {_EXAMPLE}")
@@ -47,13 +47,13 @@ def options(setting: str) -> tuple[str, ...]:
 def prefix(text: str) -> str:
     """Judge a prefix of PruneAlso."""
     if not text:
-        raise Invalid("is empty: write what the names begin with, e.g. `home-`")
+        raise Invalid("is empty: write the beginning of the names, e.g. `home-`")
     if text.startswith("@"):
-        raise Invalid("begins with `@`: archives of streams are borgpull's own, and need no prefix")
+        raise Invalid("begins with `@`: archives of streams need no prefix")
     if "snapshot-" in text:
-        raise Invalid("has `snapshot-` in it: borgpull's own archives need no prefix")
+        raise Invalid("contains `snapshot-`: borgpull's own archives need no prefix")
     if re.search(r"[{}/*?\[\]\x00-\x1f]", text):
-        raise Invalid("holds a letter that is a pattern or placeholder to borg: write it as the archives are named")
+        raise Invalid("contains a character that borg reads as a pattern or placeholder: write it as the names have it")
     return text
 
 
@@ -61,17 +61,17 @@ def _words(setting: str) -> list[str]:
     try:
         return shlex.split(setting)
     except ValueError:
-        raise Invalid("has a quote that is not closed: close it, or leave quotes out") from None
+        raise Invalid("has a quote that is not closed: close it, or remove the quotes") from None
 
 
 def _check_option(option: str) -> None:
     if option in _KNOWN:
         return
     if option in _SHORT:
-        raise Invalid(f"`{option}` is not taken in its short form: write `--keep-{_SHORT[option]}`")
+        raise Invalid(f"`{option}` is a short form: write `--keep-{_SHORT[option]}`")
     shown = f"`{option}`" if _SHOWABLE.fullmatch(option) else "something in it"
     nearest = difflib.get_close_matches(option.lower(), _KNOWN, n=1)
-    remedy = f"did you mean `{nearest[0]}`?" if nearest else f"only --keep-* options may stand here: {_EXAMPLE}"
+    remedy = f"did you mean `{nearest[0]}`?" if nearest else f"only --keep-* options are allowed here: {_EXAMPLE}"
     raise Invalid(f"{shown} is not a retention option: {remedy}")
 
 

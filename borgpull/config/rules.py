@@ -1,6 +1,6 @@
-"""The rules of single fields: each takes what the config says, and returns it or what it means, or raises Invalid.
+"""The rules of single fields. Each takes a text of the config, and returns it or its meaning, or raises Invalid.
 
-What passes may end up in the argv of borg; both borg 1.2.4 and 1.4.5 take it (tried).
+What passes may end up in the argv of borg; borg 1.2.4 and 1.4.5 accept it (tried). ssh's own tools judge keys.
 """
 
 from __future__ import annotations
@@ -13,37 +13,30 @@ from enum import StrEnum
 from urllib.parse import urlsplit
 
 from ..untrusted import clean
-from . import normalise
-from .paths import SUB_DIR
+from .address import DEFAULT_PORT, SUB_DIR
 from .table import Invalid
 
 LONGEST_NAME = 100
 LONGEST_COMMAND = 16_384
 RESERVED = ".borgpull"
 _UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}
-# Obfuscation by padmé (250) is unknown to 1.2.
+# Borg 1.2 does not know obfuscation by padmé (250).
 _OBFUSCATION = r"(?:obfuscate,(?:[1-6]|11[0-9]|12[0-3]),)?"
 _ALGORITHM = r"(?:none|lz4|zstd(?:,(?:[1-9]|1[0-9]|2[0-2]))?|zlib(?:,[0-9])?|lzma(?:,[0-9])?)"
 FILES_CACHES = (
     *("ctime,size", "ctime,size,inode", "mtime,size", "mtime,size,inode"),
     *("rechunk,ctime", "rechunk,mtime", "disabled"),
 )
-_READABLE = "would let the backup server read or forge what is backed up: write `repokey-blake2` or `repokey`"
-_ELSEWHERE = (
-    "would keep the key in a file of one machine, where the others that need it, and the proof of what a session did, "
-    "do not find it: write `repokey-blake2` or `repokey`"
-)
-_REFUSED = {
-    "none": _READABLE,
-    "authenticated": _READABLE,
-    "authenticated-blake2": _READABLE,
-    "keyfile": _ELSEWHERE,
-    "keyfile-blake2": _ELSEWHERE,
-}
+_WITH_PORT_22 = re.compile(r"\A(!?)\[([^\[\]*?]+)\]:22\Z")
+_FIRST_FIELDS = re.compile(r"(\s*(?:@\S+\s+)?)(\S+)(.*)")
+_READABLE = "would let the backup server read or forge the backups: write `repokey-blake2` or `repokey`"
+_ELSEWHERE = "would keep the key in a file on only one machine: write `repokey-blake2` or `repokey`"
+_REFUSED = dict.fromkeys(("none", "authenticated", "authenticated-blake2"), _READABLE)
+_REFUSED |= dict.fromkeys(("keyfile", "keyfile-blake2"), _ELSEWHERE)
 
 
 class Transport(StrEnum):
-    """How T's borg gets to C: over a unix socket that T's sshd forwards, or through socat in a session of its own."""
+    """How a target's borg reaches the controller: a unix socket that its sshd forwards, or socat in a session."""
 
     FORWARD = "forward"
     STDIO = "stdio"
@@ -58,30 +51,30 @@ def _matching(pattern: str, words: str) -> Callable[[str], str]:
     return rule
 
 
-# The name of a stream's file, and a part of the names and globs of its archives.
+# It names a stream's file, and is part of the names and globs of its archives.
 stream_name = _matching(
     r"[A-Za-z0-9][A-Za-z0-9._-]{0,49}",
-    "is not a name for a stream: write up to 50 letters, digits, `.`, `_` and `-`, a letter or digit first",
+    "is not a name for a stream: write up to 50 letters, digits, `.`, `_` and `-`, with a letter or digit first",
 )
-# Which ciphers there are is for ssh to say.
+# Only ssh knows which ciphers it has.
 ciphers = _matching(
     r"[-+^]?[A-Za-z0-9*?][A-Za-z0-9@.*?-]*(?:,[A-Za-z0-9*?][A-Za-z0-9@.*?-]*)*",
-    "is no list of ciphers: write their names with commas between, as `ssh -Q cipher` prints them",
+    "is not a list of ciphers: write names that `ssh -Q cipher` prints, separated by commas",
 )
 compression = _matching(
     rf"{_OBFUSCATION}(?:auto,)?{_ALGORITHM}",
-    "is not a compression of borg: write `lz4`, `zstd` or `zstd,1` to `zstd,22`, `zlib`, `lzma` or `none`, "
-    "perhaps with `auto,` before it",
+    "is not a compression of borg: write `lz4`, `zstd`, `zstd,1` to `zstd,22`, `zlib`, `lzma` or `none`, or one of "
+    "them after `auto,`",
 )
 files_cache = _matching(
     "|".join(FILES_CACHES),
-    f"is not a way to recognise unchanged files: write one of {', '.join(f'`{mode}`' for mode in FILES_CACHES)}",
+    f"is not a files cache mode of borg: write one of {', '.join(f'`{mode}`' for mode in FILES_CACHES)}",
 )
 
 
 def encryption(text: str) -> str:
     if text not in {"repokey-blake2", "repokey"}:
-        raise Invalid(_REFUSED.get(text, "is not an encryption that fits here: write `repokey-blake2` or `repokey`"))
+        raise Invalid(_REFUSED.get(text, "is not a supported encryption: write `repokey-blake2` or `repokey`"))
     return text
 
 
@@ -92,7 +85,7 @@ def transport(text: str) -> Transport:
 
 
 def name(text: str) -> str:
-    """Judge a target's name; it stands in every message about the target."""
+    """Judge a target's name, which is in every message about the target."""
     text = text.strip()
     if not text:
         raise Invalid("is empty: give the target a name")
@@ -104,45 +97,45 @@ def name(text: str) -> str:
 
 
 def root_dir(text: str) -> str:
-    """Judge the folder on B below which all repositories lie."""
+    """Judge the folder of all repositories on the backup server."""
     return _repository_part(absolute_path(text))
 
 
 def sub_dir(text: str) -> str:
-    """Judge the path of a repository below RootDir; slashes around it are fine, as ever."""
+    """Judge the path of a repository below RootDir; slashes around it are fine."""
     parts = [part for part in text.split("/") if part not in {"", "."}]
     if not parts:
         raise Invalid("names no folder of its own: write the repository's path below RootDir")
     if parts[0] == RESERVED:
-        raise Invalid(f"lies in `{RESERVED}`, which borgpull keeps for itself: choose another folder")
+        raise Invalid(f"is in `{RESERVED}`, which borgpull keeps for itself: choose another folder")
     return _repository_part(_without_dots(text))
 
 
 def _repository_part(text: str) -> str:
-    # What follows was seen in Location of borg 1.2.4 and 1.4.5.
+    # Seen in Location of borg 1.2.4 and 1.4.5.
     if "::" in text:
-        raise Invalid("has a `::` in it, after which borg reads the name of an archive: choose another folder")
+        raise Invalid("contains `::`, after which borg reads the name of an archive: choose another folder")
     if "{" in text or "}" in text:
-        raise Invalid("has a brace in it, which borg reads as a placeholder like `{hostname}`: choose another folder")
+        raise Invalid("contains a brace, which borg reads as a placeholder such as `{hostname}`: choose another folder")
     return text
 
 
 def socket(text: str) -> str:
-    """Judge the path of the sockets on B of the road without a shell."""
+    """Judge the path of the sockets on a backup server that gives no shell."""
     if text.count(SUB_DIR) != 1:
-        raise Invalid(f"does not have `{SUB_DIR}` in it once: a socket belongs to one repository")
+        raise Invalid(f"must contain `{SUB_DIR}` once: each repository needs a socket of its own")
     absolute_path(text.replace(SUB_DIR, ""))
     return text
 
 
 def absolute_path(text: str) -> str:
-    """Judge a path of which nothing is asked but that it is plain and absolute."""
+    """Judge a path that only has to be plain and absolute."""
     return _without_dots(_absolute(text))
 
 
 def patterns_file(text: str) -> str:
-    """Judge the path of a file of patterns on T."""
-    return _printable(_absolute(text, "; the file lies on the target"))
+    """Judge the path of a file of patterns on the target."""
+    return _printable(_absolute(text, "; the file is on the target"))
 
 
 def _absolute(text: str, more: str = "") -> str:
@@ -153,18 +146,18 @@ def _absolute(text: str, more: str = "") -> str:
 
 def _without_dots(text: str) -> str:
     if ".." in text.split("/"):
-        raise Invalid("has a `..` in it: write the path without")
+        raise Invalid("contains `..`: write the path without it")
     return _printable(text)
 
 
 def _printable(text: str) -> str:
     if _has_unprintable(text):
-        raise Invalid("has a control character in it: remove it")
+        raise Invalid("contains a control character: remove it")
     return text
 
 
 def _has_unprintable(text: str) -> bool:
-    """Tell whether there is a letter in it that no name has: a control character, a line end."""
+    """Return whether a text has a character that no name has: a control character, a line end."""
     return any(unicodedata.category(letter) in _UNPRINTABLE for letter in text)
 
 
@@ -180,11 +173,11 @@ def borg_path(text: str) -> str:
 
 
 def tag(text: str) -> str:
-    """Judge the name of a file by which a folder is left out."""
+    """Judge a file name that marks a folder to leave out."""
     if text in {"", ".", ".."}:
         raise Invalid("names no file: write a name such as `.nobackup`, or remove the entry")
     if "/" in text:
-        raise Invalid("is a path: write the name alone of a file that lies in the folders to be left out")
+        raise Invalid("is a path: write only the name of a file in the folders to leave out")
     return _printable(text)
 
 
@@ -197,7 +190,7 @@ def exclude(text: str) -> str:
 
 
 def command(text: str) -> str:
-    """Judge a command for the shell, here or on T; what it does is the operator's business."""
+    """Judge a shell command; what it does is up to the operator."""
     if len(text) > LONGEST_COMMAND:
         raise Invalid(f"is longer than {LONGEST_COMMAND} characters: put it into a script")
     _argument(text.strip(), what="command")
@@ -208,7 +201,7 @@ def _argument(text: str, *, what: str) -> str:
     if not text:
         raise Invalid(f"is empty: write a {what}, or remove the entry")
     if "\0" in text:
-        raise Invalid(f"has a NUL character in it, which no {what} can hold: remove it")
+        raise Invalid(f"contains a NUL character, which no {what} can have: remove it")
     return text
 
 
@@ -217,42 +210,71 @@ def passphrase(text: str) -> str:
     if not text:
         raise Invalid("is empty: write the passphrase of the repository")
     if any(letter in text for letter in "\r\n\0"):
-        raise Invalid("has a line end or a NUL character in it, which borg cannot read: use one line, in single quotes")
+        raise Invalid("contains a line end or NUL, which borg cannot read: write one line in single quotes")
     return text
 
 
 def private_key(text: str) -> str:
-    """Judge only whether there is a key at all; the rest is for ssh-keygen to say."""
+    """Return the key as `key_for_ssh` does; ssh-keygen judges it."""
     if not text.strip():
         raise Invalid("is empty: paste the private key, from its BEGIN line to its END line")
-    return normalise.private_key(text)
+    return key_for_ssh(text)
 
 
 def known_host(text: str) -> str:
-    """Judge only whether there are entries at all; the rest is for ssh-keygen to say."""
+    """Judge only whether there are entries; ssh-keygen judges them."""
     if not text.strip():
-        raise Invalid("is empty: paste what `ssh-keyscan` prints for the host")
+        raise Invalid("is empty: paste the output of `ssh-keyscan` for the host")
     return text
 
 
+def key_for_ssh(text: str) -> str:
+    """Return a private key with LF line ends, nothing around its lines, and one final newline.
+
+    OpenSSH rejects its own format with CRLF, leading blanks or without that newline (8.4 to 10.5).
+    """
+    return "\n".join(line.strip() for line in _unix(text).strip().split("\n")) + "\n"
+
+
+def entries_for_ssh(text: str, *, port: int) -> str:
+    """Return known_hosts entries with LF line ends and a final newline, for ssh to look up a host at `port`.
+
+    For port 22 `[h]:22` becomes `h`: the Go ancestor accepted it, ssh never matches it. Entries for other ports stay,
+    so that no key is accepted for a port that it was not meant for.
+    """
+    lines = _unix(text).strip().split("\n")
+    return "\n".join(_without_port_22(line) if port == DEFAULT_PORT else line for line in lines) + "\n"
+
+
+def _unix(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _without_port_22(line: str) -> str:
+    fields = _FIRST_FIELDS.fullmatch(line)
+    if fields is None or fields[2].startswith(("#", "|")):
+        return line
+    names = (_WITH_PORT_22.sub(r"\1\2", name) for name in fields[2].split(","))
+    return fields[1] + ",".join(names) + fields[3]
+
+
 def ping(text: str) -> str:
-    """Judge the URL of a monitor. Who knows it can say that all is well: it never goes over a network in clear."""
+    """Judge the URL of a monitor. It is a secret: whoever knows it can report success. It never travels in clear."""
     try:
         url = urlsplit(text)
         host, _ = url.hostname or "", url.port
     except ValueError:
-        raise Invalid("is not a URL: write it as the monitor shows it") from None
+        raise Invalid("is not a URL: copy it from the monitor") from None
     if _has_unprintable(text) or " " in text or not host or url.scheme not in {"https", "http"}:
-        raise Invalid("is not an https:// URL: write it as the monitor shows it")
-    if url.scheme == "http" and not _is_here(host):
-        words = "is plain http, which anybody on the way can read and forge: write https:// (or name this very machine)"
-        raise Invalid(words)
+        raise Invalid("is not an https:// URL: copy it from the monitor")
+    if url.scheme == "http" and not _is_loopback(host):
+        raise Invalid("is plain http, which anyone on the network can read and forge: write https://")
     if url.username is not None or url.fragment:
-        raise Invalid("has a user or a `#` in it, of which a monitor knows nothing: remove that part")
+        raise Invalid("contains a user or a `#`, which no monitor has: remove that part")
     return text
 
 
-def _is_here(host: str) -> bool:
+def _is_loopback(host: str) -> bool:
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -1,6 +1,6 @@
-"""From TOML text to plain dicts, or to where the text stops being TOML.
+"""From TOML text to plain dicts, or to the place where the text stops being TOML.
 
-The words of a parser may quote a secret: of them only their beginning and their numbers are used.
+A parser's message may quote a secret: only its beginning and its numbers are used.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ import tomlkit
 
 from ..errors import ConfigError, ConfigProblem
 
-# What tomllib says (3.11 to 3.14), and what we say for it.
+# The beginnings of tomllib's messages (3.11 to 3.14), and our own words.
 _CAUSES = (
-    (r"Cannot |Duplicate ", "a key or a table stands here a second time: keep one of them"),
-    (r"Unterminated|Unclosed|Expected ['\"]{4}", "the text ends within a value: a closing quote or bracket is missing"),
+    (r"Cannot |Duplicate ", "this key or table is there a second time: keep one of them"),
+    (r"Unterminated|Unclosed|Expected ['\"]{4}", "the text ends inside a value: a closing quote or bracket is missing"),
     (
         r"Illegal character|Found invalid character",
-        'a control character or a line end in a text: use """ for a text of many lines',
+        'a text contains a control character or a line end: use """ for several lines',
     ),
-    (r"Unescaped", "a backslash sequence that TOML does not know: put the text in single quotes"),
-    (r"Invalid hex|Escaped character", "a \\u sequence that is no character"),
-    (r"Invalid initial", "a key or the name of a table is expected here"),
+    (r"Unescaped", "unknown backslash sequence: put the text in single quotes"),
+    (r"Invalid hex|Escaped character", "this \\u sequence is not a character"),
+    (r"Invalid initial", "expected a key or the name of a table here"),
     (r"Expected newline", "the value should end here: is a quote missing, or one too many? Text needs quotes"),
     (r"", "this is not TOML: is a quote missing, or a `=`?"),
 )
 _WHERE = re.compile(r"\(at line (\d+), column (\d+)\)\Z")
 
 
-def parsed(text: str) -> dict[str, Any]:
+def parse(text: str) -> dict[str, Any]:
     """Return the tables of `text`. Raises ConfigError, with line and column, when it is not TOML."""
     text = text.removeprefix("\ufeff")
     problem = _encoding_problem(text)
@@ -40,10 +40,10 @@ def parsed(text: str) -> dict[str, Any]:
             return tomllib.loads(text)
         except (ValueError, RecursionError) as error:
             problem = _problem(text, str(error))
-        # It takes ten times as long, and takes TOML 1.1 (0.15.2). Fed with anything, it raises what it likes.
+        # tomlkit reads TOML 1.1 too (0.15.2), in ten times the time. On bad input it raises any exception.
         with contextlib.suppress(Exception):
             return dict(tomlkit.parse(text).unwrap())
-    # Outside of `except`: a context would carry the parser's words, and they may quote a secret.
+    # Outside of `except`: a context would carry the parser's message, which may quote a secret.
     raise ConfigError([ConfigProblem(problem)])
 
 

@@ -1,4 +1,4 @@
-"""Durations and sizes as an operator writes them: `90m`, `50G`. It accepts nothing that can be read in two ways."""
+"""Durations and sizes as an operator writes them: `90m`, `50G`. Nothing ambiguous passes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SHARE = re.compile(r"([1-9][0-9]?)%")
 _POWERS = " KMGTP"
 _LEAST_RATE = 10_000
 _KIBIBYTE = 1024
-# What `borg serve --storage-quota` asks for (1.2.4, 1.4.5).
+# The least that `borg serve --storage-quota` accepts (1.2.4, 1.4.5).
 _LEAST_QUOTA = 10_000_000
 
 
@@ -26,7 +26,7 @@ def seconds(text: str) -> int:
 
 
 def grace(text: str) -> int:
-    """Return a duration in seconds, which may be `0` here."""
+    """Return a duration in seconds; `0` is one too."""
     return 0 if text == "0" else seconds(text)
 
 
@@ -34,8 +34,7 @@ def cadence(text: str) -> float:
     """Return a cadence in seconds: 0 for `always`, infinity for `never`."""
     if text in _CADENCES:
         return _CADENCES[text]
-    words = "is not a cadence: write `always`, `never`, or a number and s, m, h or d, such as `7d`"
-    return _seconds(text, words, ", or `never`")
+    return _seconds(text, "must be `always`, `never` or an interval such as `7d`", ", or write `never`")
 
 
 def _seconds(text: str, words: str, instead: str = "") -> int:
@@ -44,7 +43,7 @@ def _seconds(text: str, words: str, instead: str = "") -> int:
         raise Invalid(words)
     total = int(found[1]) * _SECONDS[found[2]]
     if total > _LONGEST_SECONDS:
-        raise Invalid(f"is longer than a year: write a shorter one{instead}")
+        raise Invalid(f"is longer than a year: shorten it{instead}")
     return total
 
 
@@ -54,12 +53,11 @@ def size(text: str) -> int:
 
 
 def rate(text: str) -> int:
-    """Return an upload rate such as `500K` or `2M` (bytes a second) in KiB a second, as borg counts it."""
-    words = "is not a rate: write how many bytes a second, with K, M or G (powers of 1000), such as `2M`"
-    found = _bytes(text, words)
-    # borg takes 0 for no limit at all.
+    """Return an upload rate such as `500K` or `2M` (bytes per second) in KiB per second, as borg counts it."""
+    found = _bytes(text, "is not a rate: write bytes per second with K, M or G (powers of 1000), such as `2M`")
+    # borg takes 0 for no limit.
     if found < _LEAST_RATE:
-        raise Invalid("is slower than 10K: nothing would ever be done; write a faster one")
+        raise Invalid("is slower than 10K: no backup would ever finish; raise it")
     return round(found / _KIBIBYTE)
 
 
@@ -73,12 +71,12 @@ def _bytes(text: str, words: str) -> int:
 def quota(text: str) -> str:
     """Judge a quota; borg itself reads it."""
     if size(text) < _LEAST_QUOTA:
-        raise Invalid("is smaller than 10M, the least that borg takes: write a larger one")
+        raise Invalid("is smaller than 10M, the least that borg accepts: raise it")
     return text
 
 
 def share(text: str) -> float:
-    """Return a share such as `50%` as a part of 1; 0 for `off`."""
+    """Return a share such as `50%` as a fraction of 1; 0 for `off`."""
     found = _SHARE.fullmatch(text)
     if found is None and text != "off":
         raise Invalid("is not a share: write `off`, or 1% to 99%, such as `50%`")

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .. import ssh
-from ..borg.command import Repository
-from ..borg.excludes import left_out
+from ..borg.command import Repository, left_out
 from ..borg.version import read_version
 from ..config import Config, Target
 from ..retention import archive_name

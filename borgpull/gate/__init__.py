@@ -1,7 +1,7 @@
-"""What a borg on T says to `borg serve` on B, read on its way: an honest session of `borg create`, and nothing else.
+"""Lets only an honest session of `borg create` through from a target's borg to `borg serve` on the backup server.
 
-Borg's protocol alone, as its versions 1.1 to 1.4 speak it: it knows no ssh, starts nothing, decrypts nothing. What it
-lets through is written anew from what it read, so that B can never read the same bytes in another way.
+It knows Borg's protocol of 1.1 to 1.4 and no ssh, starts nothing and decrypts nothing. It encodes again whatever it
+lets through, so that the backup server cannot read the same bytes in another way.
 """
 
 from .messages import Refused

@@ -1,7 +1,7 @@
-"""The messages of a borg client, read from a stream of msgpack. Hostile: bounded, and nothing but Refused is raised.
+"""Reads the messages of a borg client from an untrusted stream of msgpack: bounded, and raises only Refused.
 
-Facts, the same in Borg 1.1 to 1.4 (remote.py): no lengths in between; strings are of msgpack's old raw kind. The first
-message, negotiate, is the list [1, number, method, [arguments by position]]; all others are the map
+Facts, the same in Borg 1.1 to 1.4 (remote.py): there are no lengths between messages; strings are of msgpack's old raw
+kind. The first message, negotiate, is the list [1, number, method, [arguments by position]]; all others are the map
 {i: number, m: method, a: {name: argument}}.
 """
 
@@ -17,7 +17,7 @@ from ..untrusted import clean
 
 # MAX_DATA_SIZE in Borg's constants.py: the longest object that it stores.
 MOST_DATA = 20_971_479
-# What a message has besides an object, and what of the next one may have come with its end.
+# What a message has besides an object, and the beginning of the next one.
 _MARGIN = 1024 * 1024
 # put has three: the map, its arguments, and none in them; negotiate has four.
 _MOST_CONTAINERS = 4
@@ -27,12 +27,12 @@ _LONGEST_METHOD = 40
 
 
 class Refused(Exception):
-    """T's borg asked for what no honest `borg create` asks for. The message says for what, in clean words."""
+    """The target's borg asked for what no honest `borg create` asks for; the message names it in clean words."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """A call of `method`. Its arguments are by name; those of negotiate come as one value, by its place."""
+    """A call of `method` with arguments by name; the only argument of negotiate comes by position."""
 
     number: int
     method: str
@@ -40,7 +40,7 @@ class Message:
 
 
 class Reader:
-    """Makes messages of a stream of bytes. No more than one message, and what came with it, is ever held."""
+    """Splits a stream of bytes into messages. It holds one message, and what came with it, at most."""
 
     def __init__(self) -> None:
         self._containers = 0
@@ -58,7 +58,7 @@ class Reader:
         )
 
     def read(self, data: bytes | memoryview) -> Iterator[Message]:
-        """Yield the messages that are whole with these bytes, at most a MiB of them. Raises Refused."""
+        """Yield the messages that these bytes, at most a MiB, complete. Raises Refused."""
         try:
             self._unpacker.feed(data)
             for value in self._unpacker:
@@ -67,7 +67,7 @@ class Reader:
         except (msgpack.UnpackException, ValueError, TypeError, OverflowError, RecursionError):
             raise Refused("it does not speak the protocol of borg 1.1 to 1.4") from None
 
-    # A list of nothing takes a byte in the stream and sixty in memory: a message with more than a few is none.
+    # An empty list takes a byte in the stream and sixty in memory: no message has more than a few.
     def _map(self, pairs: list[tuple[bytes, Any]]) -> dict[bytes, Any]:
         self._count()
         found = dict(pairs)
@@ -88,7 +88,7 @@ class Reader:
 def _message(value: Any) -> Message:  # noqa: ANN401 - checked here
     match value:
         case {b"i": number, b"m": bytes(method), b"a": dict(arguments)} if len(value) == 3:
-            return Message(_number(number), _word(method), arguments)
+            return Message(_number(number), clean(method, longest=_LONGEST_METHOD), arguments)
         case (1, number, b"negotiate", (client_data,)):
             return Message(_number(number), "negotiate", {b"client_data": client_data})
         case _:
@@ -99,7 +99,3 @@ def _number(value: object) -> int:
     if type(value) is not int or not 0 <= value < _MOST_NUMBER:
         raise ValueError
     return value
-
-
-def _word(method: bytes) -> str:
-    return clean(method, longest=_LONGEST_METHOD)

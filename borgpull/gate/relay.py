@@ -1,6 +1,6 @@
-"""The gate on its place in the road: between the socket that T's borg writes to, and the one that B's serve reads from.
+"""The gate in the transport: between the socket of the target's borg, and the one that `borg serve` reads from.
 
-No faster than both sides are, and with no more than one message in memory. What B answers is passed on as it is.
+It reads no faster than both sides are, and holds one message at most. It passes answers on unchanged.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .messages import Message, Reader, Refused
 from .session import ID_LENGTH, Session
 
 _CHUNK = 256 * 1024
-# To take in so many keeps this process from its other work for some 20 ms.
+# To read so many ids takes this process some 20 ms.
 _LIST = 20_000
 # A repository of 270 TB.
 _MOST_OBJECTS = 1 << 27
@@ -29,9 +29,10 @@ _MOST_ENTRIES = 16
 
 @dataclass
 class GateReport:
-    """What the gate has to tell of a session, in clean words; both are empty when all was well.
+    """The gate's result of a session, in clean words; both are empty when all was well.
 
-    `refused` is what T's borg asked for when it was stopped, `broken` why B's serve could not be asked for the objects.
+    `refused` is the request for which the gate stopped the target's borg, `broken` why `borg serve` did not list its
+    objects.
     """
 
     refused: str = ""
@@ -39,30 +40,29 @@ class GateReport:
 
 
 class _BrokenError(Exception):
-    """B's serve does not say which objects there are; the message says how."""
+    """The serve does not list its objects; the message says how."""
 
 
-async def pass_gate(client: socket.socket, server: socket.socket, path: str, account: GateReport) -> None:
-    """Have the gate stand between `client`, connected to T's borg, and `server`, connected to a `borg serve` on B.
+async def pass_gate(client: socket.socket, server: socket.socket, path: str, report: GateReport) -> None:
+    """Pass a session on between `client`, a target's borg, and `server`, a `borg serve` for the repository at `path`.
 
-    Ends with the session with the repository at `path`, however that ends; what there is to tell goes to `account`.
+    Returns when the session has ended in any way, with its result in `report`.
     """
     for end in (client, server):
         end.setblocking(False)
-    await _Relay(client, server, Session(path)).run(account)
+    await _Relay(client, server, Session(path)).run(report)
 
 
 @contextlib.asynccontextmanager
-async def through_gate(client: socket.socket, path: str, account: GateReport) -> AsyncIterator[socket.socket]:
-    """Have the gate read what `client`, connected to T's borg, asks of the repository at `path` on B.
+async def through_gate(client: socket.socket, path: str, report: GateReport) -> AsyncIterator[socket.socket]:
+    """Put the gate between `client`, a target's borg, and the `borg serve` for the repository at `path`.
 
-    Yields the socket that takes its place on the road to `borg serve`, to be closed once the serve has it. `account` is
-    complete when the context ends. When the session is stopped, both sides see the end of their connection; what T did
-    not commit by then is dropped by Borg.
+    Yields the socket for the serve, to close once the serve has it. `report` is complete when the context ends. When
+    the gate stops the session, both sides see the end of their connection, and Borg drops what is not committed.
     """
     ours, theirs = socket.socketpair()
     with client, ours, theirs:
-        relay = asyncio.create_task(pass_gate(client, ours, path, account))
+        relay = asyncio.create_task(pass_gate(client, ours, path, report))
         try:
             yield theirs
             theirs.close()
@@ -80,42 +80,42 @@ class _Relay:
     reader: Reader = field(default_factory=Reader)
     buffer: bytearray = field(default_factory=lambda: bytearray(_CHUNK))
 
-    async def run(self, account: GateReport) -> None:
+    async def run(self, report: GateReport) -> None:
         try:
-            async with contextlib.aclosing(self._questions()) as questions:
-                if await self._opened(questions):
-                    await self._pass_on(questions)
+            async with contextlib.aclosing(self._requests()) as requests:
+                if await self._open(requests):
+                    await self._pass_on(requests)
         except* Refused as refused:
-            account.refused = str(refused.exceptions[0])
+            report.refused = str(refused.exceptions[0])
         except* _BrokenError as broken:
-            account.broken = str(broken.exceptions[0])
+            report.broken = str(broken.exceptions[0])
         except* ConnectionError:
             pass
         finally:
-            # Both are told, whoever else holds a copy of the descriptors.
+            # Both sides see the end, even if another process holds a copy of the descriptors.
             for end in (self.client, self.server):
                 with contextlib.suppress(OSError):
                     end.shutdown(socket.SHUT_RDWR)
 
-    async def _questions(self) -> AsyncGenerator[Message, None]:
+    async def _requests(self) -> AsyncGenerator[Message, None]:
         loop = asyncio.get_running_loop()
         while length := await loop.sock_recv_into(self.client, self.buffer):
             for message in self.reader.read(memoryview(self.buffer)[:length]):
                 yield message
-            # What there is to read is read without waiting: nobody else would have a turn.
+            # A read that has data does not yield to other tasks.
             await asyncio.sleep(0)
 
-    async def _opened(self, questions: AsyncGenerator[Message, None]) -> bool:
-        """Let T open its repository, and ask which objects it holds before T hears of it; False when it is not open."""
+    async def _open(self, requests: AsyncGenerator[Message, None]) -> bool:
+        """Let the target open its repository, and list the objects before it gets the answer; False if that failed."""
         answer = b""
         for _ in range(2):
             await self._send(self.client, answer)
-            question = await anext(questions, None)
-            if question is None:
+            request = await anext(requests, None)
+            if request is None:
                 return False
-            good, answer = await self._answer(self.session.admit(question))
+            good, answer = await self._answer(self.session.check(request))
             if not good:
-                # Borg on T explains what it cannot read better than we could.
+                # Borg on the target explains an error best itself.
                 await self._send(self.client, answer)
                 return False
         self.session.begin(await self._objects())
@@ -125,12 +125,12 @@ class _Relay:
     async def _objects(self) -> set[bytes]:
         count = await self._ask("__len__")
         if type(count) is not int or not 0 <= count <= _MOST_OBJECTS:
-            raise _BrokenError(f"it says that there are {clean(str(count))} objects")
+            raise _BrokenError(f"it reports {clean(str(count))} objects")
         objects: set[bytes] = set()
         marker = None
         while ids := await self._ask("list", limit=_LIST, marker=marker):
             if len(objects) > count or not isinstance(ids, list) or not all(map(_is_id, ids)):
-                raise _BrokenError("its list of objects is none")
+                raise _BrokenError("its list of objects is invalid")
             objects.update(ids)
             marker = ids[-1]
             await asyncio.sleep(0)
@@ -145,7 +145,7 @@ class _Relay:
         return found[b"r"]
 
     async def _answer(self, call: bytes) -> tuple[bool, bytes]:
-        """Say `call` to B; return what it answers, and whether that is an answer and no error."""
+        """Send `call` to the serve; return whether it succeeded, and the answer."""
         loop = asyncio.get_running_loop()
         unpacker = msgpack.Unpacker(raw=True, max_buffer_size=_MOST_ANSWER, max_map_len=_MOST_ENTRIES)
         whole = bytearray()
@@ -160,19 +160,19 @@ class _Relay:
             raise _BrokenError("it ended before it answered")
         return False, bytes(whole)
 
-    async def _pass_on(self, questions: AsyncGenerator[Message, None]) -> None:
+    async def _pass_on(self, requests: AsyncGenerator[Message, None]) -> None:
         async with asyncio.TaskGroup() as sides:
-            inward = sides.create_task(self._inward(questions))
-            await self._outward()
-            inward.cancel()
+            requests_task = sides.create_task(self._pass_requests(requests))
+            await self._pass_answers()
+            requests_task.cancel()
 
-    async def _inward(self, questions: AsyncGenerator[Message, None]) -> None:
+    async def _pass_requests(self, requests: AsyncGenerator[Message, None]) -> None:
         with contextlib.suppress(ConnectionError):
-            async for question in questions:
-                await self._send(self.server, self.session.admit(question))
+            async for request in requests:
+                await self._send(self.server, self.session.check(request))
             self.server.shutdown(socket.SHUT_WR)
 
-    async def _outward(self) -> None:
+    async def _pass_answers(self) -> None:
         loop = asyncio.get_running_loop()
         while data := await loop.sock_recv(self.server, _CHUNK):
             await loop.sock_sendall(self.client, data)

@@ -1,7 +1,7 @@
-"""What an honest session of `borg create` asks for, and in which order. Pure: a message in, the bytes for B out.
+"""What an honest session of `borg create` asks for, in which order. Pure: a message in, bytes for `borg serve` out.
 
-Arguments that `borg serve` would not know are left out, as it does itself; those that C has decided are written by C,
-whatever T said of them.
+It drops arguments that `borg serve` would ignore, and sets those that the controller has decided, whatever the target
+sent.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from .messages import MOST_DATA, Message, Refused
 
 ID_LENGTH = 32
 MANIFEST = bytes(ID_LENGTH)
-# A reservation is 2**28 AES blocks and what is to be encrypted (nonces.py). All of a session may take 4 PiB: beyond
-# 2**64 nobody could encrypt anything for this repository any more, C neither.
+# A reservation is 2**28 AES blocks plus the data to encrypt (nonces.py). A session may use 4 PiB: beyond 2**64 nobody
+# could encrypt anything for this repository any more.
 MOST_NONCES = 1 << 48
 _LONGEST_WAIT = 366 * 86400
 _LONGEST_PATH = 4096
@@ -29,8 +29,8 @@ _NEVER = {
     "break_lock": "break the lock of the repository",
     "destroy": "remove the repository",
     "check": "check the repository, which may repair it",
-    "inject_exception": "have borg serve fail",
-    "negotiate": "begin anew",
+    "inject_exception": "make borg serve fail",
+    "negotiate": "start over",
     "open": "open a repository a second time",
 }
 
@@ -43,7 +43,7 @@ class _Phase(Enum):
 
 
 class Session:
-    """One session of T with the repository at `path` on B."""
+    """One session of a target with the repository at `path` on the backup server."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -61,18 +61,18 @@ class Session:
             "scan": _range,
             "put": self._put,
             "delete": self._delete,
-            # A client of 1.1 knows no `compact`; append-only serve would leave it be in any case.
+            # A client of 1.1 has no `compact`; an append-only serve ignores it.
             "commit": lambda _: {"save_space": False, "compact": False},
             "commit_nonce_reservation": self._reserve,
         }
 
     def begin(self, old: set[bytes]) -> None:
-        """The repository was opened, and these are the objects that it holds."""
+        """Note that the repository is open, and has these objects."""
         self._old = old
         self._phase = _Phase.OPEN
 
-    def admit(self, message: Message) -> bytes:
-        """Return what B is told for a message of T's. Raises Refused, naming the method."""
+    def check(self, message: Message) -> bytes:
+        """Return the bytes to send to `borg serve` for a message. Raises Refused, which names the method."""
         match (self._phase, message.method):
             case (_Phase.NEW, "negotiate"):
                 self._phase = _Phase.NEGOTIATED
@@ -107,26 +107,20 @@ class Session:
         exclusive = given.get(b"exclusive")
         if exclusive not in (None, False, True) or not _is_wait(wait):
             raise Refused("it asked for a lock in a way that borg does not (open)")
-        return {
-            "path": self._path,
-            "create": False,
-            "lock_wait": wait,
-            "lock": True,
-            "exclusive": bool(exclusive),
-            "append_only": False,
-        }
+        fixed = {"path": self._path, "create": False, "lock": True, "append_only": False}
+        return {**fixed, "lock_wait": wait, "exclusive": bool(exclusive)}
 
     def _put(self, given: dict[bytes, Any]) -> dict[str, Any]:
         id_, data = _id(given), given.get(b"data")
         if not isinstance(data, bytes) or len(data) > MOST_DATA:
-            raise Refused("it asked to store what is no object of borg's (put)")
-        # The list of archives is the one object that is overwritten.
+            raise Refused("it asked to store an invalid object (put)")
+        # The list of archives is the only object that borg overwrites.
         if id_ in self._old and id_ != MANIFEST:
             raise Refused("it asked to overwrite an older object (put)")
         return {"id": id_, "data": data}
 
     def _delete(self, given: dict[bytes, Any]) -> dict[str, Any]:
-        # What is not old was put by this very session: nobody else writes while it holds the lock.
+        # This session stored what is not old: nobody else writes while it holds the lock.
         id_ = _id(given)
         if id_ == MANIFEST:
             raise Refused("it asked to delete the list of archives (delete)")
@@ -137,8 +131,8 @@ class Session:
     def _reserve(self, given: dict[bytes, Any]) -> dict[str, Any]:
         first, start = given.get(b"next_unreserved"), given.get(b"start_nonce")
         if type(first) is not int or not (start is None or type(start) is int):
-            raise Refused("it asked for a nonce that is no number (commit_nonce_reservation)")
-        # serve refuses a start that is not the present nonce, so that this alone keeps it from going back.
+            raise Refused("it asked for a nonce that is not a number (commit_nonce_reservation)")
+        # serve refuses a start other than the current nonce: so this check keeps the nonce from going back.
         taken = first - (start or 0)
         if taken < 0 or first < 0:
             raise Refused("it asked to lower the nonce (commit_nonce_reservation)")
@@ -155,14 +149,14 @@ def _nothing(_: dict[bytes, Any]) -> dict[str, Any]:
 def _id(given: dict[bytes, Any]) -> bytes:
     id_ = given.get(b"id")
     if not isinstance(id_, bytes) or len(id_) != ID_LENGTH:
-        raise Refused("it named an object by what is no id of borg's")
+        raise Refused("it named an object by an invalid id")
     return id_
 
 
 def _range(given: dict[bytes, Any]) -> dict[str, Any]:
     limit, marker = given.get(b"limit"), given.get(b"marker")
     if limit is not None and (type(limit) is not int or not 1 <= limit < 1 << 63):
-        raise Refused("it asked for a list of no length (list)")
+        raise Refused("it asked for a list of an invalid length (list)")
     return {"limit": limit, "marker": None if marker is None else _id({b"id": marker})}
 
 
@@ -170,14 +164,14 @@ def _version(given: dict[bytes, Any]) -> dict[str, Any]:
     client_data = given.get(b"client_data")
     version = client_data.get(b"client_version") if isinstance(client_data, dict) else None
     if not isinstance(version, tuple) or not 1 <= len(version) <= _LONGEST_VERSION:
-        raise Refused("it says no version, as borg before 1.1 did not (negotiate)")
+        raise Refused("it sent no version, like borg before 1.1 (negotiate)")
     if any(type(number) is not int or not -1000 < number < 1 << 31 for number in version):
-        raise Refused("it says a version that is none (negotiate)")
+        raise Refused("it sent an invalid version (negotiate)")
     return {"client_version": version}
 
 
 def _same(path: bytes, pinned: str) -> bool:
-    # A URL with two slashes after its host leaves both of them in the path.
+    # A URL with two slashes after its host leaves both in the path.
     return b"/" + posixpath.normpath(path).lstrip(b"/") == pinned.encode("utf-8", "surrogateescape")
 
 

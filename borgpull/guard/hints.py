@@ -16,11 +16,11 @@ from types import MappingProxyType
 import msgpack  # type: ignore[import-untyped]
 
 VERSION = 2
-# The segment that a commit ends with, where it holds nothing else: the same bytes always (1.2.4 and 1.4.5).
+# The segment at the end of a commit, when it holds nothing else: always the same bytes (1.2.4 and 1.4.5).
 COMMITTED = bytes.fromhex("424f52475f534547 40f43c25 09000000 02")
-# Up to 20 bytes a segment. What follows, the shadow index, grows with each object ever pruned, and says nothing here.
+# Up to 20 bytes per segment. The shadow index after it grows with each pruned object; nothing here needs it.
 HEAD = 8 * 1024 * 1024
-# In memory each takes ten times what a hostile one takes in the file.
+# In memory each takes ten times the bytes that it may take in the file.
 MOST_SEGMENTS = HEAD // 16
 _MOST_SEGMENT_NUMBER = 1 << 32
 _MOST_VALUE = 1 << 40
@@ -29,11 +29,11 @@ _MOST_USED = 1 << 62
 
 @dataclass(frozen=True, kw_only=True)
 class Hints:
-    """What one transaction left: `live` objects by segment, and bytes that `borg compact` may free by segment.
+    """The state after one transaction, by segment: `live` objects, and bytes that `borg compact` may free.
 
     `used` are the bytes of all live objects, by Borg's own count (storage_quota_use, which it keeps without a quota
-    too); -1 where the hints are cut off before it.
-    A commit writes 9 bytes that count as compactable, so that a repository with nothing to free has some too.
+    too); -1 where the hints are cut off before it. A commit writes 9 bytes that count as compactable, so they are there
+    even when there is nothing to free.
     """
 
     live: Mapping[int, int]
@@ -42,14 +42,14 @@ class Hints:
 
     @property
     def freeable(self) -> int:
-        """Return the bytes that a `borg compact --threshold 0` could free at the most."""
+        """Return the most bytes that `borg compact --threshold 0` could free."""
         return sum(self.compactable.values())
 
 
 def read_hints(data: bytes) -> Hints:
-    """Read the beginning of a `hints.N`; its shadow index is not looked at and may be cut off.
+    """Read the beginning of a `hints.N`; its shadow index is not read, and may be cut off.
 
-    Raises ValueError when it is not what Borg 1.1 and later write.
+    Raises ValueError when Borg 1.1 and later do not write such hints.
     """
     unpacker = msgpack.Unpacker(
         raw=True,
@@ -76,7 +76,7 @@ def read_hints(data: bytes) -> Hints:
 
 
 def is_integrity(data: bytes) -> bool:
-    """Tell whether this is an `integrity.N`: borg serve dies of one that is empty or cut off (1.2.4, 1.4.5)."""
+    """Return whether this is a valid `integrity.N`; borg serve dies of an empty or truncated one (1.2.4, 1.4.5)."""
     try:
         return isinstance(msgpack.unpackb(data, raw=True, max_map_len=16, max_array_len=0, max_ext_len=0), dict)
     except (msgpack.UnpackException, ValueError, TypeError):
@@ -89,7 +89,7 @@ def _expect(unpacker: msgpack.Unpacker, key: bytes) -> None:
 
 
 def _read_numbers(unpacker: msgpack.Unpacker) -> Mapping[int, int]:
-    # The length of a map whose header alone is read is not checked by msgpack (1.2.4).
+    # msgpack does not check the length in a map's header (1.2.4).
     length = unpacker.read_map_header()
     if length > MOST_SEGMENTS:
         raise ValueError

@@ -1,6 +1,6 @@
-"""Who is told of a run: a monitor over https, and a command of the operator. What goes wrong is said, never raised.
+"""Notifies a monitor over https of a run, and runs the operator's command after it. Errors are returned, never raised.
 
-A monitor that is down costs seconds at the most. Nothing here reads a report: what is told comes from above.
+A monitor that is down costs some seconds. Nothing here reads a report.
 """
 
 from .hook import on_finish

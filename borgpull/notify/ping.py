@@ -1,11 +1,12 @@
-"""Tells a monitor of a run in the words of Healthchecks: URL/start, then URL when all is well, else URL/CODE.
+"""Notifies a monitor of a run as Healthchecks has it: URL/start, then URL after a success, else URL/CODE.
 
-Both bear the same `rid`, so that the monitor can tell runs apart and how long each took. The URL is a secret: whoever
-knows it can say that all is well. It is in no message.
+Both requests have the same `rid`, by which the monitor tells runs apart and measures them. The URL is a secret: whoever
+knows it can report success. It is in no message.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 import urllib.request
@@ -26,7 +27,7 @@ _MOST_ANSWER = 1024
 
 
 class Ping:
-    """A monitor and one run. It is asked in threads of its own, which end with the process at the latest."""
+    """The monitor of one run. Its threads are daemons: they end with the process at the latest."""
 
     def __init__(self, url: str, *, seconds: float = SECONDS, patience: float = PATIENCE) -> None:
         self._url = urlsplit(url)
@@ -38,51 +39,45 @@ class Ping:
         self._opener = urllib.request.build_opener(_NoRedirect(), urllib.request.ProxyHandler(_proxies()))
 
     def start(self) -> None:
-        """Tell it that a run begins, and wait for nothing. Only of the end it is said when that goes wrong."""
-        self._start = self._thread("start", b"", [])
+        """Report that the run begins, without waiting and without an error: `finish` has one if it lasts."""
+        self._start = self._in_thread("start", b"", [], stop=self._ending)
 
     def finish(self, exit_code: int, body: str, *, well: bool) -> str:
-        """Tell it how the run ended; return what went wrong with that, empty when nothing did. Never raises."""
+        """Report how the run ended; return what went wrong with that, "" when nothing did. Never raises."""
         deadline = time.monotonic() + self._patience
         self._ending.set()
         if self._start is not None:
-            # The order tells the monitor whether it still runs. A start that hangs does not take all the time.
+            # A start that came last would say that the run goes on. One that hangs does not take all the time.
             self._start.join(self._patience / 2)
         problems: list[str] = []
-        thread = self._thread("" if well else str(exit_code), body.encode(), problems, deadline=deadline)
+        event = "" if well else str(exit_code)
+        thread = self._in_thread(event, body.encode(), problems, stop=threading.Event(), deadline=deadline)
         thread.join(max(0.0, deadline - time.monotonic()))
         if thread.is_alive():
             return f"it did not answer within {self._patience:.0f} s"
         return problems[-1] if problems else ""
 
-    def _thread(
-        self, event: str, body: bytes, problems: list[str], *, deadline: float | None = None
+    def _in_thread(
+        self, event: str, body: bytes, problems: list[str], *, stop: threading.Event, deadline: float = math.inf
     ) -> threading.Thread:
-        thread = threading.Thread(
-            target=self._try, args=(event, body, problems, deadline), daemon=True, name=f"ping {event}"
-        )
+        arguments = (event, body, problems, stop, deadline)
+        thread = threading.Thread(target=self._retry, args=arguments, daemon=True, name=f"ping {event}")
         thread.start()
         return thread
 
-    def _try(self, event: str, body: bytes, problems: list[str], deadline: float | None) -> None:
-        """Send it some times, until it is taken; leave what went wrong in `problems`, nothing when it was taken."""
-        for attempt in range(_ATTEMPTS):
+    def _retry(self, event: str, body: bytes, problems: list[str], stop: threading.Event, deadline: float) -> None:
+        """Send a request until the monitor takes it; leave in `problems` what went wrong the last time."""
+        for attempt in range(1, _ATTEMPTS + 1):
             problem, final = self._send(event, body)
             problems[:] = [problem] if problem else []
-            if not problem or final or attempt == _ATTEMPTS - 1:
+            late = time.monotonic() + _PAUSE > deadline
+            if not problem or final or late or attempt == _ATTEMPTS or stop.wait(_PAUSE):
                 return
-            if deadline is None:
-                if self._ending.wait(_PAUSE):
-                    return
-            elif time.monotonic() + _PAUSE > deadline:
-                return
-            else:
-                time.sleep(_PAUSE)
 
     def _send(self, event: str, body: bytes) -> tuple[str, bool]:
-        """Send it once; return what went wrong, and whether that is for somebody to mend."""
+        """Send a request once; return what went wrong, and whether another attempt is useless."""
         try:
-            # The scheme is https, or http to this machine: the config was checked.
+            # The config allows only https, or http to this machine.
             request = urllib.request.Request(self._address(event), data=body, method="POST")  # noqa: S310
             request.add_header("User-Agent", f"borgpull/{__version__}")
             request.add_header("Content-Type", "text/plain; charset=utf-8")
@@ -95,7 +90,7 @@ class Ping:
             reason = error.reason.strerror if isinstance(error.reason, OSError) else ""
             return clean(reason or str(error.reason)), False
         except Exception as error:
-            # Whatever a server can make of a library, the backup is done. The text may hold the URL.
+            # Whatever a server makes the library raise, the backup is done. The text may contain the URL.
             return clean(f"no answer ({type(error).__name__})"), False
         return "", False
 
@@ -106,13 +101,13 @@ class Ping:
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """No monitor sends us elsewhere: the next address might be plain http, or somebody else's."""
+    """Follows no redirect: the next address might be plain http, or somebody else's."""
 
     def redirect_request(self, *_: object, **__: object) -> None:
-        """Follow nobody: the answer is the error that it is."""
+        """Return None: a redirect is an error."""
 
 
 def _proxies() -> dict[str, str]:
-    # `https_proxy` is how some networks let anything out; it sees the name of the host, no more. `no_proxy` is obeyed.
+    # Some networks need `https_proxy`; it sees only the name of the host. urllib obeys `no_proxy`.
     proxy = urllib.request.getproxies().get("https")
     return {"https": proxy} if proxy else {}

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from .. import guard, process
 from ..borg import command as borg_command
-from ..borg.items import read_item
+from ..borg.output import read_item
 from ..errors import BACKUP_SERVER, CONTROLLER, Failure, UsageError, command_line
 from ..events import Step
 from ..guard import Archive, Unreadable

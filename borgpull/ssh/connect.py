@@ -1,13 +1,12 @@
-"""Connects: a control master in the foreground for a host, and one for each host on the way to it.
+"""Connects to a host: one control master in the foreground for it, and one for each of its jump hosts.
 
-The key and the known_hosts exist as files only until their master is up. A master ends with its context.
+The key and known_hosts are files only until their master is up. A master ends with its context.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -17,11 +16,10 @@ from ..config import Connection, Jump
 from ..errors import CONTROLLER, Failure
 from ..untrusted import clean
 from . import argv
-from .ciphers import preferred_ciphers
 from .diagnose import of_jump
 from .master import Hop, Master
 
-# ConnectTimeout covers TCP and the banner only; a peer that stalls in key exchange needs a limit of ours.
+# ConnectTimeout covers TCP and the banner only; a peer that stalls in the key exchange needs our own limit.
 START_SECONDS = 60.0
 
 
@@ -29,10 +27,10 @@ START_SECONDS = 60.0
 async def open_master(
     connection: Connection, *, party: str, directory: Path, on_output: Callable[[str], None]
 ) -> AsyncIterator[Master]:
-    """Connect, and stay connected for as long as the context lasts; each host on the way has a master of its own.
+    """Connect, and stay connected for as long as the context lasts; each jump host has a master of its own.
 
-    `directory` is the run's private one, on a tmpfs; `on_output` is given each line that a master says.
-    Raises Failure, named after `party`, when the connection cannot be made; a host on the way is named in it.
+    `directory` is the run's private one, on a tmpfs; `on_output` gets each line that a master prints.
+    Raises Failure, named after `party`, when the connection fails; it names the jump host at fault.
     """
     async with contextlib.AsyncExitStack() as way:
         hop: Hop | None = None
@@ -48,12 +46,12 @@ async def open_master(
 async def _opened(
     where: Connection | Jump, hop: Hop | None, *, party: str, directory: Path, on_output: Callable[[str], None]
 ) -> AsyncIterator[Master]:
-    own = Path(tempfile.mkdtemp(prefix="m", dir=directory))
     said = process.Tail()
-    try:
+    with tempfile.TemporaryDirectory(prefix="m", dir=directory, ignore_cleanup_errors=True) as name:
+        own = Path(name)
         files = _write_files(where, own)
         through = hop.master.control if hop else None
-        ciphers = where.ciphers or preferred_ciphers()
+        ciphers = where.ciphers or argv.preferred_ciphers()
         command = argv.master(
             where.username, where.host, files=files, control=own / "ctl", ciphers=ciphers, through=through
         )
@@ -72,10 +70,8 @@ async def _opened(
                 finally:
                     watch.cancel()
             finally:
-                await child.end()
+                await child.stop()
                 listener.cancel()
-    finally:
-        shutil.rmtree(own, ignore_errors=True)
 
 
 def _write_files(where: Connection | Jump, directory: Path) -> argv.Files:
@@ -87,7 +83,7 @@ def _write_files(where: Connection | Jump, directory: Path) -> argv.Files:
 
 
 async def _listen(child: process.Child, said: process.Tail, on_output: Callable[[str], None]) -> None:
-    # A master whose stderr is not read stops at 64 KiB, and every session with it (seen on 8.4, 9.2, 10.5).
+    # A master whose stderr nobody reads stops after 64 KiB, and every session with it (seen on 8.4, 9.2, 10.5).
     async for line in process.lines(child.stderr):
         text = clean(line)
         said.add(text)
@@ -95,7 +91,7 @@ async def _listen(child: process.Child, said: process.Tail, on_output: Callable[
 
 
 async def _until_ready(master: Master, child: process.Child, listener: asyncio.Task[None]) -> None:
-    # The master closes its stdout when it listens (since OpenSSH 7.7), or by dying.
+    # The master closes its stdout when it listens (since OpenSSH 7.7), or when it ends.
     try:
         async with asyncio.timeout(START_SECONDS):
             await process.read_all(child.stdout)
@@ -105,7 +101,7 @@ async def _until_ready(master: Master, child: process.Child, listener: asyncio.T
         raise Failure(
             master.party,
             of_jump(master.jump, f"it did not finish connecting within {START_SECONDS:.0f} s"),
-            hint="check how busy it is, and what sshd's log there says",
+            hint="check its load, and the log of sshd there",
             transient=True,
         ) from None
     except Failure as failure:

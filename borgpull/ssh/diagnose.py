@@ -1,6 +1,6 @@
-"""What ssh printed, turned into the party that failed, the cause in an operator's words, and what to do.
+"""Turns what ssh printed into the party that failed, the cause in an operator's words, and what to do.
 
-The one place where ssh's text is read. Texts are those of OpenSSH 8.4 to 10.5 (every failure exits 255).
+Nothing else reads ssh's text. The patterns are those of OpenSSH 8.4 to 10.5, where every failure exits 255.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ class _Sign(NamedTuple):
     transient: bool = False
 
 
-# The first that matches wins: causes stand before their consequences.
+# The first match wins: a cause comes before its consequences.
 _SIGNS = (
     _Sign(
         r"REVOKED HOST KEY|was revoked and you have requested",
         "its host key is marked as revoked in KnownHost",
-        "scan the new key with ssh-keyscan, compare its fingerprint on the host, and put it into {key}KnownHost",
+        "scan the new key with ssh-keyscan, compare its fingerprint on the host, and put it in {key}KnownHost",
     ),
     _Sign(
         r"HOST IDENTIFICATION HAS CHANGED|Host key for .* has changed",
-        "its host key is not the one in KnownHost: the host was set up anew, or somebody else answers",
+        "its host key is not the one in KnownHost: the host was reinstalled, or another host answers",
         "find out why before you change {key}KnownHost; on the host: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub",
     ),
     _Sign(
         r"No .* host key is known for|Host key verification failed",
         "its host key is not in KnownHost",
-        "add what `ssh-keyscan -t ed25519 -p PORT HOST` prints to {key}KnownHost, after comparing the fingerprint",
+        "compare the fingerprint, then add the output of `ssh-keyscan -t ed25519 -p PORT HOST` to {key}KnownHost",
     ),
     _Sign(
         r"Permission denied|Too many authentication failures",
@@ -47,7 +47,7 @@ _SIGNS = (
     _Sign(
         r"connect failed: (Name or service not known|Temporary failure in name resolution|No address associated)",
         "{jump} cannot resolve its name",
-        "check {key}Host, and the DNS of the jump host: it is there that the name is looked up",
+        "check {key}Host, and the DNS of the jump host, which resolves the name",
     ),
     _Sign(
         r"Temporary failure in name resolution",
@@ -62,9 +62,9 @@ _SIGNS = (
     ),
     _Sign(
         r"administratively prohibited",
-        "{jump} refuses to lead on to it",
-        "in the jump host's sshd_config set `AllowTcpForwarding yes` (or `local`), no `DisableForwarding`; in "
-        "authorized_keys there no `restrict` without `port-forwarding`, no `permitopen` of other hosts alone",
+        "{jump} refuses to forward to it",
+        "in the jump host's sshd_config set `AllowTcpForwarding yes` (or `local`), no `DisableForwarding`; in its "
+        "authorized_keys no `restrict` without `port-forwarding`, no `permitopen` for other hosts only",
     ),
     _Sign(
         r"Connection refused",
@@ -87,12 +87,12 @@ _SIGNS = (
     _Sign(
         r"Unable to negotiate|no matching (key exchange|host key|cipher|MAC)",
         "it and our ssh have no algorithm in common",
-        "one of the two is too old: update its openssh-server, or the openssh-client here",
+        "one of the two is too old: update openssh-server there, or openssh-client here",
     ),
     _Sign(
         r"Timeout, server .* not responding",
-        "the link was lost: it stopped answering",
-        "the next run goes on from the last checkpoint; check the network if this happens again",
+        "the connection was lost: it stopped answering",
+        "the next run resumes from the last checkpoint; check the network if this happens again",
         transient=True,
     ),
     _Sign(
@@ -109,7 +109,7 @@ _SIGNS = (
     _Sign(
         r"kex_exchange_identification|Connection closed by|Connection reset|closed by remote host|send disconnect: ",
         "it closed the connection",
-        "look at sshd's log there: MaxStartups, PerSourcePenalties, fail2ban or a full disk can do that",
+        "check the log of sshd there: MaxStartups, PerSourcePenalties, fail2ban or a full disk can cause this",
         transient=True,
     ),
 )
@@ -118,10 +118,10 @@ _SIGNS = (
 def diagnose(
     party: str, said: str, *, doing: str = "connect", jump: Jump | None = None, through: Jump | None = None
 ) -> Failure:
-    """Turn what ssh said about `party` into a Failure; `doing` names what was tried, when no text is known.
+    """Return the failure that ssh printed about `party`; `doing` names the attempt when no pattern matches.
 
-    It may be about a `jump` host of the party, or of what connects `through` one. Only the last lines are read: a peer
-    can print a megabyte that takes hours to search.
+    `jump` is the jump host of the party that it is about, `through` the one that refused to lead on. It reads the last
+    lines only: a peer can print a megabyte that takes hours to search.
     """
     detail = last_lines(said)
     for sign in _SIGNS:
@@ -131,17 +131,17 @@ def diagnose(
             return Failure(party, of_jump(jump, cause), hint=hint, detail=detail, transient=sign.transient)
     last = detail.rpartition("\n")[2]
     cause = f"ssh could not {doing}" + (f": {last}" if last else " and did not say why")
-    return Failure(party, of_jump(jump, cause), hint="run again with -v to see all that ssh said", detail=detail)
+    return Failure(party, of_jump(jump, cause), hint="run again with -v to see all output of ssh", detail=detail)
 
 
 def killed(party: str, status: int) -> Failure | None:
-    """Say that an ssh of ours to `party` was killed here, when its exit `status` says so (-N for signal N)."""
+    """Return the failure of an ssh to `party` that a signal killed here, by its exit `status` (-N for signal N)."""
     if status >= 0:
         return None
     return Failure(
         CONTROLLER,
         f"our ssh to {the(party)} was killed here (signal {-status})",
-        hint="see in the kernel log here (dmesg) whether memory ran out; then give it more, or lower Jobs",
+        hint="check the kernel log here (dmesg) for out of memory; add memory, or lower Jobs",
         transient=True,
     )
 

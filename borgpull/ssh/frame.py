@@ -1,7 +1,7 @@
-"""A shell script on another host whose answer is a fact: named parts, a status for each, and a last word.
+"""A shell script on another host whose answer is complete or a Failure: named parts, a status each, a last word.
 
-Only a complete answer is one. A fork that was refused, a shell that was killed, a program that is missing or failed,
-a disk that gave half of a file: each of these leaves a part with a status, or no last word, and is a Failure here.
+A refused fork, a killed shell, a missing or failed program, a disk that gave half of a file: each leaves a part with a
+status, or no last word.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from .master import Master
 from .session import execute, explain_exit
 
 # What every framed script starts with. Standard output is for the frame alone.
-# - part NAME COMMAND...: what a command printed, and its status. A dot behind it shows that nothing was cut off; a fork
-#   that is refused ends dash, and leaves bash without the dot.
+# - part NAME COMMAND...: what a command printed, and its status. A dot behind it shows that nothing was cut off; a
+#   refused fork ends dash, and leaves bash without the dot.
 # - say NAME TEXT: a fact that is known already.
 # - text NAME PATH: what lies at a path; of a plain file all its text, of one moment even if it is replaced meanwhile.
 # - file NAME PATH [MOST]: what lies at a path; of a plain file its first MOST bytes, by length.
-# - kind PATH sets `kind`. That something is not there has to be said by the system: a test alone is also false of what
-#   may not be read, or hangs on a broken disk.
+# - kind PATH sets `kind`. Only the system's own message proves that nothing is there: a test is also false for what
+#   cannot be read, and hangs on a broken disk.
 # - on: the script goes on, for as long again.
 PRELUDE = r"""
 umask 077
@@ -71,7 +71,7 @@ file() {
 }
 """
 
-# What a session of its own runs around the script; what that says on standard error becomes a part too.
+# What a session of its own runs around the script, whose standard error becomes a part too.
 _BEFORE = "_mark=$1\nshift\n" + PRELUDE + "script() {\n"
 _AFTER = """
 }
@@ -86,12 +86,12 @@ _MOST_PARTS = 1000
 
 
 class Incomplete(Exception):
-    """What came is not a whole answer. The message is a part of a sentence, free of hostile text."""
+    """The answer is not complete. The message is a part of a sentence, without untrusted text."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """What a command printed, or what lies at a path: a file, of which `data` may be only the first bytes."""
+    """What a command printed, or what lies at a path; of a file, `data` may hold only the first bytes."""
 
     kind: str = "text"
     data: bytes = b""
@@ -104,20 +104,20 @@ class Part:
 
 @dataclass(frozen=True)
 class Answer:
-    """A whole answer: its parts by name, and the exit status of the script. Everything in it is hostile text."""
+    """A complete answer: its parts by name, and the exit status of the script. Everything in it is untrusted text."""
 
     parts: Mapping[str, Part]
     status: int = 0
 
     def __getitem__(self, name: str) -> Part:
-        """Return a part. Raises Incomplete when the script said nothing of it."""
+        """Return a part. Raises Incomplete when the script did not print it."""
         try:
             return self.parts[name]
         except KeyError:
-            raise Incomplete(f"it says nothing of {name}") from None
+            raise Incomplete(f"it has no {name}") from None
 
     def text(self, name: str) -> str:
-        """Return what a part says, cleaned; "" without such a part."""
+        """Return the text of a part, cleaned; "" without such a part."""
         return clean(self.parts[name].data) if name in self.parts else ""
 
     @property
@@ -126,7 +126,7 @@ class Answer:
 
     @property
     def failed(self) -> str:
-        """Return which parts failed and how, "" when nothing did."""
+        """Return which parts failed and how; "" when none did."""
         parts = [f"{name}, exit {part.status}" for name, part in self.parts.items() if part.status]
         return "; ".join(parts) or (f"exit {self.status}" if self.status else "")
 
@@ -142,8 +142,8 @@ async def ask(
 ) -> Answer:
     """Run a framed script on the master's host with `arguments` as "$@", in a session of its own.
 
-    `doing` says in words what for; it may take `seconds` and answer `most` bytes. Raises Failure when the connection or
-    a part of the script fails, or the answer is not whole.
+    `doing` is the purpose in words, for messages. Raises Failure when the connection or a part of the script fails, or
+    the answer is not complete, comes too late (`seconds`) or is too long (`most` bytes).
     """
     mark = secrets.token_hex(16)
     framed = _BEFORE + script + _AFTER
@@ -163,14 +163,14 @@ async def ask(
 async def read_answer(
     stream: asyncio.StreamReader, mark: str, *, most: int, going: Callable[[], object] = lambda: None
 ) -> Answer:
-    """Read one answer; `going` is called when the script says that it goes on. Raises Incomplete."""
+    """Read one answer; calls `going` when the script says that it goes on. Raises Incomplete."""
     parts: dict[str, Part] = {}
     try:
         while True:
             word, *values = _header(await stream.readuntil(b"\n"))
             if word == "end":
                 if values[1] != mark:
-                    raise Incomplete("its last word is not the one that was asked for")
+                    raise Incomplete("its last word is another one")
                 return Answer(parts, int(values[0]))
             if word == "on":
                 going()
@@ -179,7 +179,7 @@ async def read_answer(
             most -= len(part.data)
             parts[name] = part
             if len(parts) > _MOST_PARTS:
-                raise Incomplete("it has more parts than any script gives")
+                raise Incomplete("it has too many parts")
     except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError, IndexError):
         raise Incomplete("it was cut off") from None
 
@@ -197,7 +197,7 @@ async def _part(stream: asyncio.StreamReader, word: str, values: list[str], mark
         return name, Part(values[1])
     status, length = (int(values[1]), int(values[2])) if word == "part" else (0, int(values[1]))
     if length > most:
-        raise Incomplete(f"{name} is larger than anything that is asked for")
+        raise Incomplete(f"{name} is too long")
     close = b"\nwhole\n" if word == "file" else b"\n"
     data = await _exactly(stream, length + len(close), mark)
     if not data.endswith(close):
@@ -206,7 +206,7 @@ async def _part(stream: asyncio.StreamReader, word: str, values: list[str], mark
 
 
 async def _exactly(stream: asyncio.StreamReader, length: int, mark: str) -> bytes:
-    """Read so many bytes. When the script ended before, no more come, though the session that it ran in lasts."""
+    """Read so many bytes. When the script ended before, no more come, though its session goes on."""
     last = re.compile(rb"\nend [0-9]{1,3} " + mark.encode() + rb"\n\Z")
     data = bytearray()
     while len(data) < length:
@@ -218,13 +218,13 @@ async def _exactly(stream: asyncio.StreamReader, length: int, mark: str) -> byte
 
 
 class ScriptFailed(Failure):
-    """A script did not do what it was to do. `doing` says what that was, `said` what stood on its standard error."""
+    """A script failed: `doing` is its purpose, `said` its standard error."""
 
     def __init__(self, party: str, doing: str, said: str, *, how: str) -> None:
         super().__init__(
             party,
             f"could not {doing}: {how}" + (f": {said}" if said else ""),
-            hint="look there for programs that are missing or killed, limits on processes (TasksMax) and disk errors",
+            hint="check there for missing or killed programs, limits on processes (TasksMax) and disk errors",
             transient=True,
         )
         self.doing = doing
@@ -232,12 +232,12 @@ class ScriptFailed(Failure):
 
 
 def cut_off(party: str, doing: str, how: str, said: str) -> ScriptFailed:
-    """Say that an answer did not come to its end."""
+    """Return the failure of a script whose answer is not complete."""
     return ScriptFailed(party, doing, said, how=f"its answer is not complete: {how}")
 
 
 def whole(party: str, answer: Answer, doing: str) -> Answer:
-    """Return an answer of which no part failed. Raises ScriptFailed."""
+    """Return the answer when no part of it failed. Raises ScriptFailed."""
     if answer.failed:
         raise ScriptFailed(party, doing, answer.errors, how=f"it failed ({answer.failed})")
     return answer

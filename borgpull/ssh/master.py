@@ -1,4 +1,4 @@
-"""One ssh connection that is up: its control socket, its forwards, and why it failed when it does."""
+"""One ssh connection: its control socket, its sessions and forwards, and why it failed."""
 
 from __future__ import annotations
 
@@ -17,36 +17,35 @@ from ..untrusted import last_lines
 from . import argv
 from .diagnose import diagnose, killed, of_jump
 
-# sshd's MaxSessions is 10 by default; two are left for short commands.
+# The default of sshd's MaxSessions is 10; two are left for short commands.
 SESSIONS = 8
 CONTROL_SECONDS = 15.0
-# How often a master is asked whether it still answers: one that is stopped would hold its sessions for ever.
+# How often the master is checked: a stopped one would hold its sessions for ever.
 _ASK_SECONDS = 20.0
-# A client learns of the end of a connection a little before we do.
+# A client notices the end of a connection a little before its master has ended.
 LOST_SECONDS = 1.0
 SESSION_REFUSED = "Session open refused by peer"
-# What the client that goes through a host on the way says when that host does not lead on; why, its master says.
+# What the client that goes through a jump host prints when that refuses; the jump host's own master prints why.
 _NOT_LED_ON = "Stdio forwarding request failed"
 
 
 @dataclass(frozen=True)
 class Hop:
-    """A host on the way, and the master that leads through it."""
+    """A jump host, and the master connected to it."""
 
     jump: Jump
     master: Master
 
 
 class ForwardRefused(Failure):
-    """The host's sshd does not let a unix socket be forwarded."""
+    """The host's sshd refuses to forward a unix socket."""
 
 
 class Master:
-    """A connection that is up. `party` is whose it is, `pid` the pid of the master process.
+    """A connection that is up: `party` is the other end, `pid` the pid of the master process.
 
-    `jump` is the host that it leads to where that is one on the way to the party, `hop` the one that it leads through.
-
-    `limit` is how many sessions at a time it is known to bear: fewer than SESSIONS once one was refused.
+    `jump` is the jump host that it leads to, where it leads to one; `hop` the one that it leads through. `limit` is how
+    many sessions at a time it is known to take: fewer than SESSIONS once one was refused.
     """
 
     def __init__(
@@ -70,7 +69,7 @@ class Master:
 
     @contextlib.asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
-        """Wait for a place among the sessions of this connection, and hold it for as long as the context lasts."""
+        """Wait for a free session of this connection, and hold it for as long as the context lasts."""
         async with self._slots:
             self._running += 1
             try:
@@ -79,22 +78,22 @@ class Master:
                 self._running -= 1
 
     def failure(self, said: str, *, doing: str) -> Failure:
-        """Say why something over this connection failed: what the client said, else what the master said."""
+        """Return why something over this connection failed, by what the client printed, else the master."""
         if known := self._stuck or self._killed() or self._cut_off():
             return known
         if SESSION_REFUSED in said:
-            # Those that still run when this is said are about as many as its sshd allows.
+            # The sessions that run now are about as many as its sshd allows.
             self.limit = max(1, min(self.limit, self._running))
         if self.alive and not said.strip():
-            # So it ends when sshd cannot fork (OpenSSH 9.2).
-            hint = "look there for limits on processes (TasksMax, nproc)"
+            # Seen when sshd cannot fork (OpenSSH 9.2).
+            hint = "check the limits on processes there (TasksMax, nproc)"
             cause = of_jump(self.jump, f"it could not {doing} and did not say why")
             return Failure(self.party, cause, hint=hint, transient=True)
         text = said if self.alive else f"{said}\n{self._said.text}"
-        return self._unheard(diagnose(self.party, text, doing=doing, jump=self.jump), said)
+        return self._with_detail(diagnose(self.party, text, doing=doing, jump=self.jump), said)
 
     async def watch(self) -> None:
-        """Ask the master from time to time whether it answers; one that does not is killed, and its sessions end."""
+        """Check from time to time that the master answers; kill it when it does not, and its sessions end."""
         while self.alive:
             await asyncio.sleep(_ASK_SECONDS)
             try:
@@ -105,7 +104,7 @@ class Master:
                     self._child.send(signal.SIGKILL)
 
     def moved(self) -> int:
-        """Return how many bytes this connection has moved so far, keepalives included; -1 when it cannot be told."""
+        """Return how many bytes this connection has moved so far, keepalives included; -1 when unknown."""
         try:
             counts = Path(f"/proc/{self.pid}/io").read_text(encoding="ascii").split()
         except OSError:
@@ -113,13 +112,13 @@ class Master:
         return int(counts[counts.index("rchar:") + 1]) + int(counts[counts.index("wchar:") + 1])
 
     def cause(self) -> Failure:
-        """Say why the master ended before it was up, by what it said itself, or the one that it goes through."""
+        """Return why the master ended before it was up, by what it printed, or its jump host's master."""
         if known := self._killed() or self._cut_off():
             return known
         if self._hop is not None and _NOT_LED_ON in self._said.text:
-            led_on = diagnose(self.party, self._hop.master._said.text, jump=self.jump, through=self._hop.jump)
-            return self._unheard(led_on, "")
-        return self._unheard(diagnose(self.party, self._said.text, jump=self.jump), "")
+            refused = diagnose(self.party, self._hop.master._said.text, jump=self.jump, through=self._hop.jump)
+            return self._with_detail(refused, "")
+        return self._with_detail(diagnose(self.party, self._said.text, jump=self.jump), "")
 
     def _cut_off(self) -> Failure | None:
         if self.alive or self._hop is None or self._hop.master.alive:
@@ -130,13 +129,13 @@ class Master:
         return killed(self.party, self._child.returncode or 0)
 
     @staticmethod
-    def _unheard(failure: Failure, said: str) -> Failure:
-        # What the master said was passed on line by line, as it came.
+    def _with_detail(failure: Failure, said: str) -> Failure:
+        # What the master printed was passed on line by line, as it came.
         failure.detail = said
         return failure
 
     async def lost(self) -> Failure | None:
-        """Say why the connection broke; None when it stands. For when a client has ended with SSH_FAILED."""
+        """Return why the connection broke, None when it is up. For after a client ended with SSH_FAILED."""
         with contextlib.suppress(TimeoutError):
             await self._child.wait(LOST_SECONDS)
             if self._hop is not None:
@@ -144,9 +143,9 @@ class Master:
         return None if self.alive else self.failure("", doing="keep the connection")
 
     async def forward_remote(self, remote: str, local: Path) -> None:
-        """Have the host listen on the unix socket `remote` and lead every connection to `local` here.
+        """Let the host listen on the unix socket `remote`, and forward each connection to `local` here (-R).
 
-        Raises ForwardRefused when the host refuses: with a fresh path in a directory of our own that is policy.
+        Raises ForwardRefused when the host refuses: for a fresh path in a directory of our own that is policy.
         """
         done = await self._operate("forward", "-R", f"{remote}:{local}")
         if done.returncode != 0:
@@ -163,11 +162,11 @@ class Master:
 
     @contextlib.asynccontextmanager
     async def forward_local(self, local: Path, remote: str) -> AsyncIterator[None]:
-        """Have every connection to the unix socket `local` here lead to `remote` on the host, while the context lasts.
+        """Forward connections to the unix socket `local` here to `remote` on the host, while the context lasts (-L).
 
-        Whether anything listens there shows only when somebody connects. Raises Failure.
+        Whether anything listens there shows only on the first connection. Raises Failure.
         """
-        # In a path of a forward a backslash keeps what follows from being read as its end (misc.c, parse_fwd_field).
+        # In the path of a forward a backslash escapes the letter after it (misc.c, parse_fwd_field).
         there = remote.replace("\\", "\\\\").replace(":", "\\:")
         done = await self._operate("forward", "-L", f"{local}:{there}")
         if done.returncode != 0:
@@ -180,7 +179,7 @@ class Master:
             local.unlink(missing_ok=True)  # noqa: ASYNC240 - on the tmpfs
 
     async def cancel(self, remote: str, local: Path) -> None:
-        """Stop listening on `remote`. Connections that stand go on; the socket file stays (sshd never removes it)."""
+        """Stop listening on `remote`. Open connections go on; the socket file stays (sshd never removes it)."""
         with contextlib.suppress(Failure):
             await self._operate("cancel", "-R", f"{remote}:{local}")
 
@@ -192,12 +191,12 @@ class Master:
             raise Failure(
                 self.party,
                 of_jump(self.jump, f"our ssh connection does not answer (ssh -O {operation})"),
-                hint="the next run connects anew; check the network, and how busy this machine is",
+                hint="the next run connects again; check the network, and the load of this machine",
                 transient=True,
             ) from None
 
     async def check(self) -> None:
-        """Make sure that it is our own master that listens. Raises Failure."""
+        """Check that our own master is what listens. Raises Failure."""
         done = await self._operate("check")
         found = re.search(rb"pid=(\d+)", done.stderr)
         if done.returncode != 0 or not found or int(found[1]) != self.pid:

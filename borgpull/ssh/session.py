@@ -1,7 +1,7 @@
-"""A remote command in a session of a master that is up: its three pipes, its exit status, its end.
+"""A remote command in a session of a master: its three pipes, its exit status, and why it failed.
 
-Without a terminal a remote process gets no signal from ssh, ever: what must end reads its stdin as a lifeline. By
-LIFELINE a script there watches its connection too, and ends it when nothing arrives any more.
+Without a terminal ssh never passes a signal to a remote process: a script that must stop with us reads its stdin until
+that ends; `watchdog` has what it does about a cut link.
 """
 
 from __future__ import annotations
@@ -20,42 +20,11 @@ from . import argv
 from .diagnose import killed
 from .master import SESSION_REFUSED, Master
 
-# What ssh itself exits with; also what it reports when a signal killed the remote command.
+# The exit status of ssh's own failures, and of a remote command that a signal killed.
 SSH_FAILED = 255
 
-# How many lines that are not ours a session may print.
+# How many lines a ~/.bashrc may print.
 _MOST_NOISE = 10_000
-
-# sshd of its own accord notices a cut link after two hours (TCP keepalive) or never. Our master says something at least
-# every 15 seconds, and each time the sshd of the connection wakes up, which its voluntary context switches show to any
-# user (Linux; seen on OpenSSH 9.2: an idle connection counts on, one whose master is stopped stands still).
-SILENCE_SECONDS = 60
-
-# Sets `sshd` to the pid of the process that serves this connection, empty where none can be told.
-FIND_SSHD = r"""
-sshd=$PPID
-until case $(cat "/proc/$sshd/comm" 2>/dev/null) in sshd* | dropbear*) true ;; *) false ;; esac; do
-  sshd=$(sed -n 's/^PPid:[^0-9]*//p' "/proc/$sshd/status" 2>/dev/null)
-  [ "${sshd:-1}" -gt 1 ] || { sshd=; break; }
-done
-"""
-
-# Defines `lifeline COMMAND...`, to be left running in the background: for as long as the command is true it watches the
-# connection, and ends it when it has been silent for too long: an sshd that is stopped only obeys SIGKILL.
-WATCHDOG = (
-    FIND_SSHD
-    + rf"""
-lifeline() {{
-  [ -n "$sshd" ] || return
-  last= still=0
-  while sleep 5 && "$@" && kill -0 "$sshd"; do
-    now=$(grep '^voluntary' "/proc/$sshd/status") || return
-    if [ "$now" = "$last" ]; then still=$((still + 5)); else still=0 last=$now; fi
-    [ "$still" -lt {SILENCE_SECONDS} ] || {{ kill "$sshd"; sleep 1; kill -KILL "$sshd"; return; }}
-  done
-}}
-"""
-)
 
 
 @contextlib.asynccontextmanager
@@ -69,7 +38,7 @@ async def session(
 ) -> AsyncIterator[process.Child]:
     """Run `command`, a plumbum command, on the master's host for as long as the context lasts.
 
-    The descriptors given are handed on to the master itself: no byte passes through Python.
+    The client passes the given descriptors on to the master: no byte goes through Python.
     """
     async with (
         master.place(),
@@ -83,8 +52,8 @@ async def execute(
 ) -> process.Completed:
     """Run a shell script on the master's host with `arguments` as "$@", and return what it printed.
 
-    The output is framed: what a ~/.bashrc over there prints before the script begins is left out.
-    Raises Failure when the connection fails, refuses the session, or nothing came within `seconds`.
+    What a ~/.bashrc printed before it is left out. Raises Failure when the connection fails, when the host refuses the
+    session, or when the script does not end within `seconds`.
     """
     mark = secrets.token_hex(16)
     framed = f'printf "%s\\n" "$1"; shift; {script}'
@@ -105,7 +74,7 @@ async def execute(
 
 
 async def read_marked(stream: asyncio.StreamReader, mark: str) -> str | None:
-    """Return what stands behind `mark` on the next line that begins with it; None when the stream ends first.
+    """Return what follows `mark` on the next line that begins with it; None when the stream ends first.
 
     Other lines are skipped: a ~/.bashrc, which bash reads for ssh commands too, prints what it likes. Nothing is read
     beyond the line, so `process.lines(stream)` yields what follows it.
@@ -144,20 +113,20 @@ async def explain_exit(
 
 
 def no_answer(party: str, seconds: float) -> Failure:
-    """Say that a command was waited for in vain."""
+    """Return the failure of a command that did not end in time."""
     return Failure(
         party,
         f"a command there did not end within {seconds:.0f} s",
-        hint="log in there and see whether its disk hangs",
+        hint="log in there and check whether its disk hangs",
         transient=True,
     )
 
 
 def no_shell(party: str, said: str) -> Failure:
-    """Say that a command was not run by a shell there; `said` is what came instead."""
+    """Return the failure of a command that no shell ran; `said` is what was printed instead."""
     return Failure(
         party,
-        "its account gives no shell: a forced command or a login shell that runs nothing",
+        "its account has no shell: a forced command, or a login shell that runs nothing",
         hint="remove `command=` from authorized_keys for this key, and give the account /bin/sh",
         detail=last_lines(said),
     )

@@ -35,11 +35,11 @@ def plain(text: str) -> Messages:
         ("PassphraseWrong", "T web", "passphrase does not open"),
         ("LockTimeout", BACKUP_SERVER, "locked by another borg"),
         ("InvalidRepository", BACKUP_SERVER, "not a borg repository"),
-        ("PathAlreadyExists", BACKUP_SERVER, "folder with other files"),
+        ("PathAlreadyExists", BACKUP_SERVER, "folder has other files"),
         ("PathNotAllowed", BACKUP_SERVER, "refuses the path"),
         ("InsufficientFreeSpaceError", BACKUP_SERVER, "disk is full"),
         ("StorageQuotaExceeded", BACKUP_SERVER, "quota"),
-        ("RepositoryAccessAborted", "T web", "under another place"),
+        ("RepositoryAccessAborted", "T web", "at another location"),
         ("RepositoryReplay", "T web", "newer state"),
         ("IntegrityError", BACKUP_SERVER, "damaged"),
         ("UnexpectedRPCDataFormatFromServer", BACKUP_SERVER, "prints something before"),
@@ -67,7 +67,7 @@ BrokenPipeError: [Errno 32] Broken pipe
         (TRACEBACK, "lost the connection"),
         ("OSError: [Errno 28] No space left on device: '/b/web/data/0/1'", "disk is full"),
         ("OSError: [Errno 30] Read-only file system: '/b/web/lock.roster'", "read-only"),
-        ("PermissionError: [Errno 13] Permission denied: '/b/web'", "may not be written"),
+        ("PermissionError: [Errno 13] Permission denied: '/b/web'", "cannot write"),
         ("usage: borg\nborg: error: unrecognized arguments: --make-parent-dirs", "too old"),
     ],
 )
@@ -113,7 +113,12 @@ def logged(msgid: str | None, text: str) -> Message | None:
 @pytest.mark.parametrize(
     ("said", "party", "words", "remedy"),
     [
-        ([("OSError", OF_SERVE.format(FULL)), (None, "\n")], BACKUP_SERVER, "disk is full", "RootDir on B"),
+        (
+            [("OSError", OF_SERVE.format(FULL)), (None, "\n")],
+            BACKUP_SERVER,
+            "disk is full",
+            "RootDir on the backup server",
+        ),
         ([("Exception", "Local Exception"), (None, OF_CLIENT.format(FULL))], "T web", "disk is full", "~/.cache/borg"),
         ([("LockFailed", READ_ONLY.format(IN_REPOSITORY))], BACKUP_SERVER, "read-only", "RootDir"),
         ([("LockFailed", OF_SERVE.format(READ_ONLY.format(IN_REPOSITORY)))], BACKUP_SERVER, "read-only", "RootDir"),
@@ -152,7 +157,7 @@ def test_what_was_killed_or_failed_with_its_system_says_nothing_of_the_repositor
 def test_a_lock_of_borgs_own_cache_is_not_taken_for_one_of_the_repository():
     for place, party, remedy in (
         (IN_REPOSITORY, BACKUP_SERVER, "break-lock"),
-        (IN_CACHE, "T web", "~/.cache/borg on T"),
+        (IN_CACHE, "T web", "~/.cache/borg on a target"),
     ):
         said = messages(logged("LockTimeout", f"Failed to create/acquire the lock {place} (timeout)."))
         failure = explain("T web", "create", 2, said)

@@ -34,9 +34,9 @@ def test_versions_that_work(text):
     [
         ("borg 1.1.18", "its borg 1.1.18 is too old"),
         ("borg 2.0.0b22", "makes another kind of repository"),
-        ("", "its borg does not say its version"),
-        ("sh: borg: not found", "does not say its version: sh: borg: not found"),
-        ("borg 1.2.4 \x1b[2J" + "x" * 1000, "does not say its version: borg 1.2.4 �[2Jxxx"),
+        ("", "its borg does not print its version"),
+        ("sh: borg: not found", "does not print its version: sh: borg: not found"),
+        ("borg 1.2.4 \x1b[2J" + "x" * 1000, "does not print its version: borg 1.2.4 �[2Jxxx"),
     ],
 )
 def test_others_are_refused_with_the_setting_to_change(text, words):

@@ -125,7 +125,7 @@ def test_what_no_option_says_is_asked_on_the_terminal(terminal, world, before, m
         ("Another path .*: ", "/etc/hostname"),
         ("Another path .*: ", ""),
         (r"Repository below RootDir \[mail\]: ", "web/inner"),
-        (r"That lies inside .*Repository below RootDir \[mail\]: ", ""),
+        (r"That is inside .*Repository below RootDir \[mail\]: ", ""),
         ("private key .*: ", ""),
         (f"{re.escape(fingerprint)}.*same. .y/N. ", "y"),
     ):
@@ -173,7 +173,7 @@ def test_in_place_the_file_keeps_its_mode_and_is_whole(world, before, mail, fing
     assert {each.name for each in tmp_path.iterdir()} == {"config.toml", "key.pub"}
     again = add(world, *arguments, config="")
     assert again.returncode == 4
-    assert "NEW-NAME is the name of a target already" in again.stderr
+    assert "NEW-NAME is the name of Servers[1] too" in again.stderr
 
 
 def test_keys_are_not_printed_on_a_terminal(world, before, mail, tmp_path):

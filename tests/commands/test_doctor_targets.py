@@ -43,7 +43,7 @@ TROUBLES = {
     "no-borg": Trouble("borg", ("borg is not installed there (/nowhere/borg)", "apt install", "BorgPath")),
     "old-borg": Trouble("borg", ("borg 1.1.15 is too old", "borg 1.2 or 1.4", "BorgPath")),
     "new-borg": Trouble("borg", ("borg 2.0.0b22 makes another kind of repository", "borg 1.2 or 1.4")),
-    "rude-borg": Trouble("borg", ("does not say its version: �[2J[bold]�fools", "borg --version")),
+    "rude-borg": Trouble("borg", ("does not print its version: �[2J[bold]�fools", "borg --version")),
     "no-socat": Trouble("socat", ("socat is not installed there", "apt install socat")),
     "no-forwarding": Trouble("transport", ("refuses to forward", "use stdio", 'Transport = "stdio"'), mark="note"),
     "forward-alone": Trouble("transport", ("refuses to forward", "AllowStreamLocalForwarding yes", "port-forwarding")),

@@ -54,7 +54,7 @@ def test_a_failure_is_told_by_its_exit_code_and_without_a_name(shared_world, mon
     assert monitor.heard[1].body.startswith("exit code 2: 1 target: 1 failed, ")
     assert "web" not in monitor.heard[1].body
     assert json.loads((tmp_path / "report").read_text())["outcome"] == "failed"
-    assert "warning: the command of [Notify] OnFinish failed: it ended with 7" in result.stderr
+    assert "warning: the command of [Notify] OnFinish failed: exit 7" in result.stderr
 
 
 def test_a_monitor_that_is_down_and_a_command_that_fails_change_no_exit_code(shared_world, monitor):

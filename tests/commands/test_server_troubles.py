@@ -110,7 +110,7 @@ def test_a_root_dir_without_room_is_told_before_anything_is_done(small_world):
         fill(small_world.lab.root)
         said = failure_of(small_world)
     assert said.startswith("B: its disk is full: could not lock the ledger: ")
-    assert "hint: free space below RootDir on B" in said
+    assert "hint: free space below RootDir on the backup server" in said
 
 
 @pytest.mark.parametrize("known", [False, True], ids=["first-run", "later-run"])
@@ -121,7 +121,7 @@ def test_a_root_dir_that_may_not_be_written_is_told_before_anything_is_done(smal
         subprocess.run(["mount", "-o", "remount,ro", str(small_world.lab.root)], check=True)
         said = failure_of(small_world)
     assert said.startswith("B: its file system is read-only: could not lock the ledger: ")
-    assert "hint: mount RootDir writable on B" in said
+    assert "hint: mount RootDir writable on the backup server" in said
 
 
 def test_a_repository_that_may_not_be_written_is_told_and_is_whole_when_it_may_be_again(world):
@@ -132,7 +132,7 @@ def test_a_repository_that_may_not_be_written_is_told_and_is_whole_when_it_may_b
         subprocess.run(["mount", "-o", "remount,ro", str(target.repository)], check=True)
         said = failure_of(world, only(world.lab.config(), "web"))
         assert said.startswith("B: its file system is read-only")
-        assert "hint: mount RootDir writable on B" in said
+        assert "hint: mount RootDir writable on the backup server" in said
         subprocess.run(["mount", "-o", "remount,rw", str(target.repository)], check=True)
         done = world.run("-q", config=only(world.lab.config(), "web"))
         assert done.returncode == 0, done.stderr

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from attacks.attack import plant as plant_attack
-from borgpull.config.paths import SUB_DIR, escaped
+from borgpull.config.address import SUB_DIR, escaped
 from lab import Spot
 from lab.trees import differences, plant
 from support import World, loopback_world

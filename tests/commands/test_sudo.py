@@ -277,7 +277,7 @@ def test_what_to_type_for_a_borg_of_root_after_a_move_is_said():
         assert accepted.returncode == 0, accepted.stderr
         refused = world.run("--json", config=config)
         assert refused.returncode == 2
-        assert "borg knows this repository under another place" in said_of(row(refused, "web"))
+        assert "borg knows this repository at another location" in said_of(row(refused, "web"))
         typed = " ".join(accepted.stderr.split()).split("`")[1].replace("~root", str(sudoing.home))
         subprocess.run(["sh", "-c", typed], check=True)
         done = world.run("--json", config=config)

@@ -63,9 +63,7 @@ def test_a_backup_server_whose_shell_talks_is_told_to_keep_quiet():
     with loopback_world(["web"], server=Spot(name="B", sshd_lines=(forced_shell("echo Welcome"),))) as world:
         result = world.run("--json")
         assert result.returncode == 2
-        assert (
-            tell(result).lstrip().startswith("B: its shell prints something before borg can answer\nhint: let ~/.bash")
-        )
+        assert tell(result).lstrip().startswith("B: its shell prints something before borg answers\nhint: in ~/.bash")
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sample import GOOD, filled, read_pure
 
-from borgpull.config import address, normalise, retention, rules
-from borgpull.config.paths import repository_path
+from borgpull.config import address, retention, rules
+from borgpull.config.address import repository_path
 from borgpull.config.table import problem_with
 from borgpull.errors import ConfigError
 from support.examples import examples
@@ -113,10 +113,10 @@ def test_a_folder_that_passes_lies_below_the_root(sub_dir):
 @settings(max_examples=examples(200), **UNHURRIED)
 @given(st.text())
 def test_normalising_twice_is_normalising_once(text):
-    key = normalise.private_key(text)
-    entries = normalise.known_hosts(text, port=22)
-    assert normalise.private_key(key) == key
-    assert normalise.known_hosts(entries, port=22) == entries
+    key = rules.key_for_ssh(text)
+    entries = rules.entries_for_ssh(text, port=22)
+    assert rules.key_for_ssh(key) == key
+    assert rules.entries_for_ssh(entries, port=22) == entries
     assert "\r" not in key + entries
 
 

@@ -65,6 +65,10 @@ def expected(table, tables):
     return found
 
 
+def test_it_proposes_no_root_login_on_the_backup_server():
+    assert tomllib.loads(example())["Borg"]["Server"]["Username"] == "borg"
+
+
 def test_nobody_can_run_with_it(checks):
     with pytest.raises(ConfigError) as caught:
         read(example(), **checks)

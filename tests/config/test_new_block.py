@@ -6,7 +6,9 @@ import tomllib
 import pytest
 from sample import GOOD, filled
 
-from borgpull.config import NewTarget, add_target, added, read
+from borgpull.config import NewTarget, read, rules, with_target
+from borgpull.config.add_target import conflict
+from borgpull.config.table import problem_with
 from borgpull.errors import UsageError
 
 WITHOUT_TARGETS = GOOD[: GOOD.index("[[Servers]]")]
@@ -54,7 +56,7 @@ def targets(text, checks):
 def test_the_text_stays_as_it_was(text, target, keys, checks):
     windows, text = "\r\n" in text, filled(text, keys)
     text = re.sub("\r?\n", "\r\n", text) if windows else text
-    new = added(text, target)
+    new = with_target(text, target)
     assert new.startswith(text)
     assert new.count("\r\n") == (new.count("\n") if windows else 0)
     found = targets(new, checks)[target.name]
@@ -76,21 +78,21 @@ def servers(text):
 
 def test_an_inline_list_gets_one_more_entry(target, keys, checks):
     text = filled(INLINE, keys)
-    new = added(text, target)
+    new = with_target(text, target)
     assert list(targets(new, checks)) == ["web1", target.name]
     assert [line for line in text.splitlines() if line not in new.splitlines()] == []
 
 
 def test_an_empty_list_gets_its_first_entry(target, keys, checks):
     text = filled("Servers = [] # none yet\n" + WITHOUT_TARGETS, keys)
-    new = added(text, target)
+    new = with_target(text, target)
     assert list(targets(new, checks)) == [target.name]
     assert new.endswith(" # none yet\n" + filled(WITHOUT_TARGETS, keys))
 
 
 def test_what_is_no_list_is_refused(target):
     with pytest.raises(UsageError):
-        added("Servers = 1\n", target)
+        with_target("Servers = 1\n", target)
 
 
 @pytest.mark.parametrize(
@@ -98,21 +100,21 @@ def test_what_is_no_list_is_refused(target):
     [
         ("sub/db2", None),
         ("sub/db1/", "is the repository of"),
-        ("sub/db1/inner", "lies inside the repository of"),
-        ("sub", "holds the repository of"),
+        ("sub/db1/inner", "is inside the repository of"),
+        ("sub", "contains the repository of"),
         (".borgpull", "keeps for itself"),
         ("../x", "`..`"),
     ],
 )
 def test_a_folder_for_it_is_judged_beside_the_others(sub_dir, words):
-    found = add_target.sub_dir_problem(GOOD, sub_dir)
+    found = problem_with(rules.sub_dir, sub_dir) or conflict(GOOD, BorgTarget={"SubDir": sub_dir})
     assert found is None if words is None else words in found
 
 
 def test_a_name_for_it_is_judged_beside_the_others():
-    assert add_target.name_problem(GOOD, "web2") is None
-    assert "already" in add_target.name_problem(GOOD, "web1")
-    assert "empty" in add_target.name_problem(GOOD, " ")
+    assert conflict(GOOD, Name="web2") is None
+    assert "is the name of Servers[0] too" in conflict(GOOD, Name="web1")
+    assert "empty" in problem_with(rules.name, " ")
 
 
 def test_it_shows_no_secret(target, keys):

@@ -55,16 +55,16 @@ def test_it_reaches_the_other_rooms(run):
 
 def test_it_is_published(run):
     schema = json.loads(run("-m", "borgpull", "config", "schema").stdout)
-    entry = {"type": "string", "description": "how coarse it is ground; if not set: `25m`", "default": "25m"}
+    entry = {"type": "string", "description": "how coarse it is ground", "default": "25m"}
     assert schema["$defs"]["Options"]["properties"]["Grain"] == entry
     assert schema["$defs"]["Target"]["properties"]["Grain"] == entry
     example = run("-m", "borgpull", "config", "example").stdout
-    assert example.count('# how coarse it is ground; if not set: `25m`\n#Grain = "25m"\n') == 2
+    assert example.count('# how coarse it is ground\n#Grain = "25m"\n') == 2
 
 
 def test_the_page_of_all_keys_is_stale_until_it_is_made_anew(run):
     assert run("scripts/reference.py", "--check").returncode == 1
     assert run("scripts/reference.py").returncode == 0
     done = run("-c", "from pathlib import Path; print(Path('docs/config.md').read_text())")
-    assert '| `Grain` | how coarse it is ground; if not set: `25m` | `"25m"` |' in done.stdout
+    assert '| `Grain` | how coarse it is ground | `"25m"` |  |' in done.stdout
     assert run("scripts/reference.py", "--check").returncode == 0

@@ -8,7 +8,7 @@ import pytest
 from sample import GOOD, read_pure
 
 from borgpull.config import retention, rules
-from borgpull.config.paths import repository_path
+from borgpull.config.address import repository_path
 from borgpull.config.table import problem_with
 from support import borg_14
 from support.place import DISTRIBUTION_BORG

@@ -67,7 +67,7 @@ def is_honest(said: object) -> bool:
 def begun() -> Session:
     session = Session(PATH)
     for message in Reader().read(negotiate() + call("open", **OPEN)):
-        session.admit(message)
+        session.check(message)
     session.begin({OLD})
     return session
 
@@ -77,7 +77,7 @@ def told(session: Session, data: bytes) -> list[bytes]:
     found = []
     try:
         for message in Reader().read(data):
-            found.append(session.admit(message))
+            found.append(session.check(message))
     except Refused as refused:
         assert type(refused) is Refused
         assert is_shown_safely(str(refused), longest=200)
@@ -147,7 +147,7 @@ def test_a_bomb_fills_no_memory(name):
         try:
             for _ in range(400):
                 for message in reader.read(chunk):
-                    session.admit(message)
+                    session.check(message)
         except Refused:
             return
         raise AssertionError("100 MiB of it were taken")
@@ -160,6 +160,6 @@ def test_what_is_repeated_for_ever_fills_no_memory(data):
     with within_memory(8 * MEGABYTE), in_linear_time():
         try:
             for message in Reader().read(data[:MEGABYTE]):
-                session.admit(message)
+                session.check(message)
         except Refused:
             pass

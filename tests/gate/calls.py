@@ -38,7 +38,7 @@ def messages(data: bytes) -> list[Message]:
 
 def told(session: Session, data: bytes) -> list[object]:
     """Say it to the session; return what B is told."""
-    return [msgpack.unpackb(session.admit(message), raw=True) for message in messages(data)]
+    return [msgpack.unpackb(session.check(message), raw=True) for message in messages(data)]
 
 
 def opened(**changes: object) -> Session:

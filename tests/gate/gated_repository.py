@@ -16,9 +16,9 @@ from support import borg_of, python_of
 
 @dataclass
 class GatedRepository(Repository):
-    """`account` is what the gate has to tell of the last session."""
+    """`report` is what the gate has to tell of the last session."""
 
-    account: GateReport | None = None
+    report: GateReport | None = None
 
     def _environment(self, who: str, *, append_only: bool) -> dict[str, str]:
         environment = super()._environment(who, append_only=append_only)
@@ -47,7 +47,7 @@ class GatedRepository(Repository):
     @contextlib.contextmanager
     def gate(self) -> Iterator[None]:
         """Let one client of the socket `gate` through; wait for the end of its session."""
-        self.account = GateReport()
+        self.report = GateReport()
         place = self.home.parent / "gate"
         place.unlink(missing_ok=True)
         with socket.socket(socket.AF_UNIX) as listener:
@@ -68,7 +68,7 @@ class GatedRepository(Repository):
             connection, _ = listener.accept()
         except OSError:
             return
-        async with through_gate(connection, str(self.path), self.account) as end:
+        async with through_gate(connection, str(self.path), self.report) as end:
             serve = [borg_of(self.server), "serve", "--append-only", "--restrict-to-repository", str(self.path)]
             with (self.home / "serve.log").open("ab") as log:
                 child = await asyncio.create_subprocess_exec(*serve, stdin=end, stdout=end, stderr=log)

@@ -54,7 +54,7 @@ def made(request, tmp_path_factory):
     before, relay._LIST = relay._LIST, 4
     repository = GatedRepository(tmp_path_factory.mktemp("gate") / "home", *request.param).make()
     status, verdict = repository.session()
-    assert (status, verdict.state, repository.account.refused) == (0, State.CLEAN, "")
+    assert (status, verdict.state, repository.report.refused) == (0, State.CLEAN, "")
     assert len(verdict.added) == 1
     repository.change(2)
     repository.keep()
@@ -79,7 +79,7 @@ def objects(repository: GatedRepository) -> dict[str, bytes]:
 def test_an_attack_is_stopped_before_it_happens(repository, attack):
     before, known = objects(repository), repository.known
     verdict = repository.attacked(attack)
-    assert STOPPED[attack] in repository.account.refused
+    assert STOPPED[attack] in repository.report.refused
     assert (verdict.state, verdict.rules) == (State.CLEAN, ())
     repository.known = known
     assert objects(repository) == before
@@ -88,7 +88,7 @@ def test_an_attack_is_stopped_before_it_happens(repository, attack):
 @pytest.mark.parametrize("attack", some(sorted(SEEN_AFTERWARDS), quick=[]))
 def test_what_is_hidden_in_the_list_of_archives_is_for_the_judge_to_see(repository, attack):
     verdict = repository.attacked(attack)
-    assert (repository.account.refused, verdict.state) == ("", State.TAMPERED)
+    assert (repository.report.refused, verdict.state) == ("", State.TAMPERED)
 
 
 def test_every_attack_is_thought_of():
@@ -99,7 +99,7 @@ def test_every_attack_is_thought_of():
 def test_checkpoints_and_what_is_left_of_them_pass(repository):
     with repository.gate():
         verdict = repository.cut_off(end="nobody", checkpoint=True)
-    assert (verdict.state, repository.account.refused) == (State.CLEAN, "")
+    assert (verdict.state, repository.report.refused) == (State.CLEAN, "")
     assert [archive.name for archive in verdict.added] == ["snapshot-002"]
 
 
@@ -108,9 +108,9 @@ def test_checkpoints_and_what_is_left_of_them_pass(repository):
 def test_a_session_that_is_cut_off_is_resumed(repository, end):
     with repository.gate():
         verdict = repository.cut_off(end=end, checkpoint=True)
-    assert (verdict.state, repository.account.refused) == (State.CLEAN, "")
+    assert (verdict.state, repository.report.refused) == (State.CLEAN, "")
     status, verdict = repository.session()
-    assert (status, verdict.state, repository.account.refused) == (0, State.CLEAN, "")
+    assert (status, verdict.state, repository.report.refused) == (0, State.CLEAN, "")
 
 
 def test_a_stranger_at_the_socket_is_stopped(repository):
@@ -118,7 +118,7 @@ def test_a_stranger_at_the_socket_is_stopped(repository):
         stranger.connect(str(repository.home.parent / "gate"))
         stranger.sendall(b"GET / HTTP/1.1\r\n\r\n")
         assert stranger.recv(1000) == b""
-    assert "does not speak the protocol" in repository.account.refused
+    assert "does not speak the protocol" in repository.report.refused
     assert repository.verdict("none", 0.0).rules == ()
 
 
@@ -129,5 +129,5 @@ def test_a_failed_opening_is_for_borg_to_explain(repository):
         [*repository.target_borg, "create", "::x", str(repository.sources)], "T", append_only=True
     )
     repository.path.with_name("away").rename(repository.path)
-    assert (status, repository.account.refused, repository.account.broken) == (2, "", "")
+    assert (status, repository.report.refused, repository.report.broken) == (2, "", "")
     assert b"does not exist" in err, err

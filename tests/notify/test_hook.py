@@ -36,8 +36,8 @@ def test_it_need_not_read_the_report():
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        ("echo first >&2; printf 'no \\033[2Jmail\\n\\n' >&2; exit 3", "it ended with 3: no �[2Jmail"),
-        ("exit 1", "it ended with 1"),
+        ("echo first >&2; printf 'no \\033[2Jmail\\n\\n' >&2; exit 3", "exit 3: no �[2Jmail"),
+        ("exit 1", "exit 1"),
         ("kill -9 $$", "it was killed by signal 9"),
         ("/nowhere/at/all", "not found"),
     ],
@@ -48,7 +48,7 @@ def test_its_failure_is_told_in_one_clean_line(command, words):
 
 def test_it_ends_in_time_with_all_that_it_started(tmp_path: Path):
     mark = f"sleep 9{os.getpid()}"
-    assert run(f"{mark} | {mark}", seconds=1) == "it was not done within 1 s"
+    assert run(f"{mark} | {mark}", seconds=1) == "it did not end within 1 s"
     assert processes.mentioning(mark.replace(" ", "\0")) == []
 
 

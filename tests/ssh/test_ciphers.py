@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from borgpull.ssh import ciphers
+from borgpull.ssh import argv
 
 EPYC = "processor\t: 0\nmodel name\t: AMD EPYC\nflags\t\t: fpu vme sse4_2 x2apic aes avx\nbugs\t\t: spectre_v1\n"
 RASPBERRY_PI_4 = "processor\t: 0\nFeatures\t: fp asimd evtstrm crc32 cpuid\nCPU implementer\t: 0x41\n"
@@ -24,13 +24,13 @@ S390 = "vendor_id       : IBM/S390\nfeatures\t: esan3 zarch stfle msa\n"
     ],
 )
 def test_the_cipher_that_costs_this_machine_least_comes_first(cpuinfo, aes, first, monkeypatch):
-    monkeypatch.setattr(ciphers, "read_cpuinfo", lambda: cpuinfo)
-    ciphers.preferred_ciphers.cache_clear()
+    monkeypatch.setattr(argv, "read_cpuinfo", lambda: cpuinfo)
+    argv.preferred_ciphers.cache_clear()
     try:
-        preferred = ciphers.preferred_ciphers()
+        preferred = argv.preferred_ciphers()
     finally:
-        ciphers.preferred_ciphers.cache_clear()
-    assert ciphers.has_aes(cpuinfo) is aes
+        argv.preferred_ciphers.cache_clear()
+    assert argv.has_aes(cpuinfo) is aes
     said = subprocess.run(
         ["ssh", "-F", "none", "-G", "-o", f"Ciphers={preferred}", "x"], capture_output=True, check=True
     )

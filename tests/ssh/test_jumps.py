@@ -119,7 +119,7 @@ def test_a_jump_host_that_may_not_lead_on_is_named(lab, there, memory):
     # By its other key it may lead on, but not to that host.
     spoilt = jump(there, 1, private_key=SecretStr(lab.server.key.private))
     failure = failure_to(spoilt, memory)
-    assert failure.cause == f"its jump host 127.0.0.1:{there.jumps[1].host.port} refuses to lead on to it"
+    assert failure.cause == f"its jump host 127.0.0.1:{there.jumps[1].host.port} refuses to forward to it"
     assert "permitopen" in failure.hint
 
 

@@ -215,7 +215,7 @@ def test_names_cannot_paint_the_terminal(host_key, tmp_path):
 def test_a_private_key_among_the_known_hosts_is_not_repeated(key, tmp_path):
     for text in (key, key.replace("\n", " "), f"x ssh-ed25519 {key.replace(chr(10), ' ')}"):
         problem = known_host_problem("x", 22, text, tmp_path)
-        assert problem.startswith("holds no host key that can be read: ")
+        assert problem.startswith("has no valid host key: ")
         assert not [line for line in key.splitlines() if line[:12] in problem]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from test_units import UNITS, analyze, section
 
-from borgpull.config.paths import escaped
+from borgpull.config.address import escaped
 from borgpull.transport import probe_serve
 
 SUB_DIR = "web/db-1"

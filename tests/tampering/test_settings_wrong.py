@@ -37,7 +37,7 @@ def test_repositories_that_were_moved_are_named_and_accuse_nobody(known):
     config["Borg"] = config["Borg"] | {"RootDir": str(moved)}
     done = known.run("-q", config=config)
     assert done.returncode == 2, done.stderr
-    assert "knows this repository under another place" in done.stderr
-    assert "hint: if RootDir, SubDir or the repositories were moved on purpose" in done.stderr
+    assert "knows this repository at another location" in done.stderr
+    assert "hint: if you moved RootDir, SubDir or the repositories" in done.stderr
     moved.rename(root)
     assert known.run("-q").returncode == 0

@@ -15,7 +15,8 @@ from pathlib import Path
 from plumbum import cli
 
 from ... import config, files, ssh
-from ...config import NewTarget, add_target, address, normalise, rules
+from ...config import NewTarget, address, rules
+from ...config.add_target import conflict, last_username
 from ...config.table import problem_with
 from ...errors import ConfigError, Failure, UsageError, command_line, target_party
 from ...ssh import Key
@@ -62,7 +63,7 @@ class Add(ConfiguredCommand):
             text = self.text()
             _refuse_what_is_wrong_already(text, directory)
             target, public = self._target(new_name.strip(), text, directory)
-            new_text = config.added(text, target)
+            new_text = config.with_target(text, target)
             checked(new_text, directory)
             self._write(new_text)
         message_note(f"{target.name} was added. Put this line into ~{target.username}/.ssh/authorized_keys there:")
@@ -74,14 +75,14 @@ class Add(ConfiguredCommand):
         """Return the new target of the config `text`, and the public half of its key."""
 
         def sub_dir_problem(path: str) -> str | None:
-            return add_target.sub_dir_problem(text, path)
+            return problem_with(rules.sub_dir, path) or conflict(text, BorgTarget={"SubDir": path})
 
-        if problem := add_target.name_problem(text, name):
+        if problem := problem_with(rules.name, name) or conflict(text, Name=name):
             raise UsageError(f"NEW-NAME {problem}", hint="choose another one")
         # Where the target's name could be its host or its folder, it is proposed.
         default_host = name if _host(name) is None else ""
         default_dir = name if sub_dir_problem(name) is None else ""
-        default_user = add_target.last_username(text) or "root"
+        default_user = last_username(text) or "root"
         host = _one("--host", self.host, "Host (name, name:port or address)", default_host, _host)
         username = _one("--user", self.user, "User to log in as", default_user, _user)
         source_paths = self._source_paths()
@@ -180,7 +181,7 @@ def _all_right(option: str, values: Iterable[str], rule: _Rule) -> tuple[str, ..
 
 
 def _key_text(name: str) -> str:
-    return normalise.private_key(Path(name).expanduser().read_text(encoding="utf-8"))
+    return rules.key_for_ssh(Path(name).expanduser().read_text(encoding="utf-8"))
 
 
 def _refuse_what_is_wrong_already(text: str, directory: Path) -> None:
