@@ -57,7 +57,7 @@ class _Examination:
     targets: dict[str, Checks]
 
     async def check_server(self, targets: tuple[Target, ...]) -> None:
-        with _catching_all(self.server):
+        with _as_finding(self.server):
             async with self._connected(self.server, self.config.server) as master:
                 if self.config.sockets:
                     await check_socket_activation(self.server, master, self.config, targets, self.directory)
@@ -76,7 +76,7 @@ class _Examination:
     async def check_target(self, target: Target, slots: asyncio.Semaphore) -> None:
         checks = self.targets[target.name]
         async with slots:
-            with _catching_all(checks):
+            with _as_finding(checks):
                 async with self._connected(checks, target.connection) as master:
                     await check_target(checks, master, self.config, target, self.directory)
 
@@ -92,7 +92,7 @@ class _Examination:
 
 
 @contextlib.contextmanager
-def _catching_all(checks: Checks) -> Iterator[None]:
+def _as_finding(checks: Checks) -> Iterator[None]:
     # Whatever it was, the others are checked all the same.
     try:
         yield
