@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 
 from borgpull.config.json_schema import sample
 from borgpull.config.model import File
-from borgpull.config.table import Table, header, keys_of, table_of
+from borgpull.config.model_fields import Table, header, keys_of, table_of
 
 PAGE = Path(__file__).parent.parent / "docs" / "config.md"
 _HEAD = """\

@@ -15,7 +15,7 @@ from rich.console import Console
 from borgpull import config, fleet, runtime_dir, ssh
 from borgpull.events import Event, Step, StepStarted
 from borgpull.ui.board import Board, fold
-from borgpull.ui.frame import frame
+from borgpull.ui.run_table import frame
 from borgpull.ui.summary import summary_table
 from lab import Lab, Spot, lab_running
 

@@ -49,7 +49,7 @@ DEAREST = (
     "commands/test_what_counts.py",
     "commands/test_damage.py",
     "faults/test_first_runs.py",
-    "ledger/test_lasting.py",
+    "ledger/test_lasting_session.py",
     "faults/test_half_runs.py",
     "faults/test_half_answers.py",
     "tampering/test_recovery.py",
@@ -94,8 +94,8 @@ DEAREST = (
 # the same thing on a shorter way, or shows it to one shell or version of borg.
 SECOND_LOOKS = (
     # three shells: dash stays
-    "ledger/test_lasting.py::*[[]bash*",
-    "ledger/test_lasting.py::*[[]busybox*",
+    "ledger/test_lasting_session.py::*[[]bash*",
+    "ledger/test_lasting_session.py::*[[]busybox*",
     # faults of scripts: [look] and [close] stay, and whole commands with a ledger that is gone
     "faults/test_half_answers.py::test_a_program_that_fails_is*[[]open[]]",
     "faults/test_half_answers.py::test_a_program_that_fails_is*[[]restore[]]",
@@ -154,7 +154,7 @@ SECOND_LOOKS = (
 )
 # No test of these shares anything with another one of its file: any worker may take any of them.
 APART = (
-    "ledger/test_lasting.py",
+    "ledger/test_lasting_session.py",
     "commands/test_ancestor.py",
     "commands/test_secrets.py",
     "commands/test_terminal.py",

@@ -15,16 +15,16 @@ from ..config import Target
 from ..errors import BACKUP_SERVER, Failure, NoSpace, TamperedError, command_line
 from ..events import Estimated, Outcome, Step
 from ..ledger import Phase
+from ..repository.connected_target import TargetSession, connected_target
 from ..repository.context import RunContext, TargetContext
 from ..repository.maintenance import Maintenance, retention_of
-from ..repository.session import TargetSession, connected_target
 from ..repository.space import Allowance
 from ..repository.step_events import NO_LINKS, NO_LINKS_HINT, StepReport
 from ..repository.verification import Verification
 from ..retention import archive_name
 from ..transport import BorgResult, CreateArchive, CreateFromCommand, DeleteCache, Preflight, TargetCommand
+from .attempt import Attempt, judge_attempt, judge_left, show_reported
 from .hooks import HookContext, Hooks, failed_with
-from .judge import Attempt, judge_attempt, judge_left, show_reported
 from .stall import in_time, moving
 from .streams import Reading, StreamFailure
 
@@ -89,7 +89,7 @@ class _Job:
                 if not self._target.before:
                     preflight.require_all()
             with self._events.step(Step.INSPECT) as report:
-                await lock.enter_async_context(context.vault.locked())
+                await lock.enter_async_context(context.store.locked())
                 await self._inspect(report, preflight)
             hooks = Hooks(context, session.master, self.archive)
             async with self._after(hooks):

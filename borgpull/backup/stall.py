@@ -8,8 +8,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from ..errors import BACKUP_SERVER, Failure
 from ..events import Step
+from ..repository.connected_target import TargetSession
 from ..repository.context import TargetContext
-from ..repository.session import TargetSession
 
 # In an idle connection a master of ours reads and writes about 20 bytes a second, one keepalive in 15 seconds.
 _KEEPALIVES = 60.0
@@ -56,7 +56,7 @@ async def _limited(context: TargetContext, limit: asyncio.Timeout, how: str) -> 
 async def _hung(context: TargetContext, how: str) -> Failure:
     """Return a failure of the party that hangs: the target's borg may wait for its serve on the backup server."""
     step = context.events.stopped_in or context.events.latest
-    state = await context.vault.serve_state()
+    state = await context.store.serve_state()
     if state in _HANGING:
         hint = "look at that process on the backup server"
         return Failure(BACKUP_SERVER, f"{_HANGING[state]}; the target {how}", hint=hint)

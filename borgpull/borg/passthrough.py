@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..errors import UsageError
-from .command import of_archive
+from .command_lines import of_archive
 
 FULL_ACCESS = "--full-access"
 LATEST = "::latest"

@@ -55,7 +55,7 @@ class Accept(DecidingCommand, SelectingCommand):
         case = await recovery.case()
         if self.archives_tam:
             return await self._authenticate(context, recovery, case)
-        place = await context.vault.known_place(case.now.repository_id) if case.known is None and case.now else ""
+        place = await context.store.known_place(case.now.repository_id) if case.known is None and case.now else ""
         if case.known is None and not case.differences and not place:
             message_note(f"{context.party}: no state was verified yet: the next run takes the repository as it is")
             return DONE

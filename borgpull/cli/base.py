@@ -265,7 +265,7 @@ class OneTargetCommand(ConfiguredCommand):
                     for target in targets:
                         context = TargetContext(run_context, target)
                         try:
-                            async with context.vault.locked() if alone else contextlib.nullcontext():
+                            async with context.store.locked() if alone else contextlib.nullcontext():
                                 codes.append(await work(context))
                         except Failure as failure:
                             if len(targets) == 1:

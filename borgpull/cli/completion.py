@@ -36,7 +36,7 @@ class Completion(Command):
             console.data("\n".join(answer(Page(BorgPull, "borgpull"), words)) + "\n")
         elif shell in SHELLS and not words:
             console.data(
-                resources.files(__package__).joinpath("scripts", f"completion.{shell}").read_text(encoding="utf-8")
+                resources.files(__package__).joinpath("completions", f"completion.{shell}").read_text(encoding="utf-8")
             )
         else:
             raise UsageError(f"`{self.PROGNAME}` knows bash, zsh and fish", hint=self.see)

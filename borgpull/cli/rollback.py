@@ -38,7 +38,7 @@ class Rollback(DecidingCommand):
         return self.about(name, self._drop if self.drop else self._to if self.to else self._rollback)
 
     async def _list(self, context: TargetContext) -> int:
-        known = (await context.vault.read_evidence()).ledger
+        known = (await context.store.read_evidence()).ledger
         states = await repository.kept_states(context)
         for state in states:
             gone = [clean(name) for name in state.gone_since(known)] if known else []
@@ -51,7 +51,7 @@ class Rollback(DecidingCommand):
 
     async def _to(self, context: TargetContext) -> int:
         kept = await repository.kept_at(context, point_in_time("--to", str(self.to)))
-        known = (await context.vault.read_evidence()).ledger
+        known = (await context.store.read_evidence()).ledger
         new = {archive.id for archive in known.evidence.archives} if known else set()
         lost = len(new - {archive.id for archive in kept.ledger.evidence.archives})
         back = len(kept.gone_since(known)) if known else 0

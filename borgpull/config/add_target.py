@@ -17,7 +17,7 @@ from tomlkit.items import AoT, Array, Item, Table
 from ..errors import UsageError
 from .cross_checks import ValidFields, problems
 from .key_names import spell_keys
-from .places import format_place
+from .key_paths import format_place
 from .toml_text import parse
 
 _SERVERS = "Servers"

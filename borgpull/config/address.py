@@ -12,7 +12,7 @@ import re
 import socket
 from dataclasses import dataclass
 
-from .table import Invalid
+from .model_fields import Invalid
 
 DEFAULT_PORT = 22
 SUB_DIR = "{SubDir}"

@@ -14,8 +14,8 @@ from typing import Any
 from ..errors import ConfigProblem
 from . import units
 from .address import repository_path, socket_of
+from .key_paths import Place, format_place, value_at
 from .model import Options
-from .places import Place, format_place, value_at
 
 _PROXY_JUMP = ("ProxyJumpHost", "ProxyJumpKnownHost", "ProxyJumpUsername", "ProxyJumpPrivateKey")
 _APPEND_SOCKET, _FULL_SOCKET = ("Borg", "Server", "AppendSocket"), ("Borg", "Server", "FullSocket")

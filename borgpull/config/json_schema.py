@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 
 from .add_target import multi_line
 from .model import File
-from .table import Table, header, keys_of, table_of
+from .model_fields import Table, header, keys_of, table_of
 
 _HEAD = """\
 # A config of borgpull to fill in: its names are made up, its private keys are placeholders, its passphrases are empty.

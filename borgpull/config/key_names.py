@@ -10,9 +10,9 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from ..errors import ConfigProblem
+from .key_paths import Place
 from .model import File
-from .places import Place
-from .table import Table, header, keys_of, table_of
+from .model_fields import Table, header, keys_of, table_of
 
 _SHOWABLE = re.compile(r"[A-Za-z0-9_-]{1,40}")
 

@@ -18,9 +18,9 @@ from pydantic_core import ErrorDetails
 from ..errors import ConfigError, ConfigProblem
 from .cross_checks import ValidFields, problems
 from .key_names import field_at, spell_keys
+from .key_paths import Place, format_problems, value_at
 from .model import Config, File
-from .places import Place, format_problems, value_at
-from .table import Invalid, header, table_of
+from .model_fields import Invalid, header, table_of
 from .toml_text import parse
 
 _WORDS = {

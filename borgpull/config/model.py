@@ -13,8 +13,8 @@ from pydantic.json_schema import SkipJsonSchema
 
 from . import address, retention, rules, units
 from .address import Host
+from .model_fields import Invalid, Table, flag, key, secret, text, whole
 from .rules import Transport
-from .table import Invalid, Table, flag, key, secret, text, whole
 
 # Nobody can take it for a key: ssh-keygen refuses it.
 PLACEHOLDER = """\

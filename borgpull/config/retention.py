@@ -9,7 +9,7 @@ import difflib
 import re
 import shlex
 
-from .table import Invalid
+from .model_fields import Invalid
 
 _COUNTED = (
     *("--keep-last", "--keep-secondly", "--keep-minutely", "--keep-hourly", "--keep-daily", "--keep-weekly"),

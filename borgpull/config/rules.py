@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from ..untrusted import clean
 from .address import DEFAULT_PORT, SUB_DIR
-from .table import Invalid
+from .model_fields import Invalid
 
 LONGEST_NAME = 100
 LONGEST_COMMAND = 16_384

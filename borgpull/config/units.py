@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-from .table import Invalid
+from .model_fields import Invalid
 
 _DURATION = re.compile(r"([1-9][0-9]{0,6})([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..errors import Failure
-from ..ledger import Vault
+from ..ledger import Store
 from ..repository.status import status_of
 from ..repository.step_events import NO_LINKS, NO_LINKS_HINT
 from ..results import State, TargetStatus
@@ -15,14 +15,14 @@ ROW = "ledger"
 
 
 async def check_repository(
-    checks: Checks, server: Checks, vault: Vault, *, now: float, is_ours: Callable[[str], object]
+    checks: Checks, server: Checks, store: Store, *, now: float, is_ours: Callable[[str], object]
 ) -> None:
-    """Check the ledger in `vault`. `checks` are those of the target, `server` those of the backup server.
+    """Check the ledger in `store`. `checks` are those of the target, `server` those of the backup server.
 
     `is_ours` says of the name of an archive whether retention may ever remove it.
     """
     with checks.catching(ROW):
-        seen = await vault.read_status()
+        seen = await store.read_status()
         if seen.ledger is not None and not seen.ledger.has_hard_links:
             server.warn("hard links", NO_LINKS, NO_LINKS_HINT)
         # The age of an archive stops no backup.

@@ -13,7 +13,7 @@ import shlex
 import subprocess
 
 from .. import process, ssh
-from ..borg import command as borg_command
+from ..borg import command_lines as borg_command
 from ..borg.failure import missing_borg, named
 from ..borg.version import QUESTION, Greeting, read_greeting, read_version
 from ..config import Config
@@ -22,7 +22,7 @@ from ..repository.space import HINT, LEAST, min_free, shown
 from ..repository.step_events import NO_LINKS, NO_LINKS_HINT
 from ..transport import Facts
 from ..transport.preflight import MOST_FACTS
-from ..transport.scripts import PROCESSOR
+from ..transport.target_scripts import PROCESSOR
 from .checks import Checks, check_cipher
 
 ROWS = ("connect", "shell", "borg", "serve", "root", "path", "space", "hard links")

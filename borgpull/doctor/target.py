@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .. import ssh
-from ..borg.command import Repository, left_out
+from ..borg.command_lines import Repository, left_out
 from ..borg.version import read_version
 from ..config import Config, Target
 from ..retention import archive_name
 from ..transport import CreateArchive, Preflight, ask_preflight, forward_socket
 from ..transport.preflight import CLOCK_HINT, clock_words, some_of
-from ..transport.target_session import open_session
+from ..transport.target_borg import open_session
 from .checks import Checks, check_cipher
 from .repository import ROW as LEDGER
 

@@ -20,7 +20,7 @@ from ..doctor.server import ROWS as SERVER_ROWS
 from ..doctor.socket_activation import SOCKET_ROWS
 from ..doctor.target import ROWS as TARGET_ROWS
 from ..errors import BACKUP_SERVER, CONTROLLER, program_party, target_party
-from ..ledger import vault_of
+from ..ledger import store_of
 from ..repository.step_events import failure_of
 from ..results import Finding
 from ..retention import series_of
@@ -68,10 +68,10 @@ class _Examination:
                         tasks.create_task(self._check_repository(master, target))
 
     async def _check_repository(self, master: Master, target: Target) -> None:
-        vault = vault_of(self.config, target, master)
+        store = store_of(self.config, target, master)
         streams = [stream.name for stream in target.streams]
         is_ours = functools.partial(series_of, streams=streams, also=self.config.prune_also)
-        await check_repository(self.targets[target.name], self.server, vault, now=time.time(), is_ours=is_ours)
+        await check_repository(self.targets[target.name], self.server, store, now=time.time(), is_ours=is_ours)
 
     async def check_target(self, target: Target, slots: asyncio.Semaphore) -> None:
         checks = self.targets[target.name]

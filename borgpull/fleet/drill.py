@@ -17,7 +17,7 @@ async def drill(run_context: RunContext, target: Target, *, seed: int, size: int
     context = TargetContext(run_context, target)
     try:
         # No run may replace an archive between its choice and its extraction, or put the repository back.
-        async with context.vault.locked():
+        async with context.store.locked():
             return await restore.drill(context, seed=seed, size=size, files=files)
     except Exception as error:  # whatever it was, the others are drilled all the same
         problem = failure_of(error).problem

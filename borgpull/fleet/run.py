@@ -191,7 +191,7 @@ class _Run:
         try:
             async with asyncio.timeout(seconds), self.servers.lease() as server:
                 run_context = RunContext(self.config, server, self.cache, self.emit)
-                await TargetContext(run_context, target).vault.remember(entry)
+                await TargetContext(run_context, target).store.remember(entry)
         except Exception as error:  # whatever it was
             text = f"the history was not written: {failure_of(error)}"
             self.emit(Said(target=target.name, party=BACKUP_SERVER, text=text))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..config import Config, Target
 from ..errors import BACKUP_SERVER, Failure, program_party
-from ..ledger import FOLDER, ServerVault, Vault, check_root, local_vault, place_of
+from ..ledger import FOLDER, ServerStore, Store, check_root, local_store, place_of
 from ..repository.status import status_of
 from ..results import State, TargetStatus
 from ..ssh import open_master
@@ -32,21 +32,21 @@ async def status(
     """
     if config.sockets:
         # Their ledgers lie here.
-        return tuple([await _one(local_vault(config, target), target, max_age) for target in targets]), ()
+        return tuple([await _one(local_store(config, target), target, max_age) for target in targets]), ()
     on_line = partial(on_output, program_party("ssh", BACKUP_SERVER))
     async with open_master(config.server, party=BACKUP_SERVER, directory=directory, on_output=on_line) as master:
         is_new = not await check_root(master, config)
-        vaults = [ServerVault(master, place_of(config, target)) for target in targets]
+        stores = [ServerStore(master, place_of(config, target)) for target in targets]
         asked = [
-            _one(vault, target, max_age, root_is_new=is_new) for vault, target in zip(vaults, targets, strict=True)
+            _one(store, target, max_age, root_is_new=is_new) for store, target in zip(stores, targets, strict=True)
         ]
-        standings, ledgers = await asyncio.gather(asyncio.gather(*asked), vaults[0].left_behind(config))
+        standings, ledgers = await asyncio.gather(asyncio.gather(*asked), stores[0].left_behind(config))
         return tuple(standings), tuple(clean(ledger.replace(f"/{FOLDER}/", "/", 1)) for ledger in ledgers)
 
 
-async def _one(vault: Vault, target: Target, max_age: float, *, root_is_new: bool = False) -> TargetStatus:
+async def _one(store: Store, target: Target, max_age: float, *, root_is_new: bool = False) -> TargetStatus:
     try:
-        seen = await vault.read_status()
+        seen = await store.read_status()
     except Failure as failure:
         return TargetStatus(target=target.name, state=State.UNKNOWN, cause=str(failure), hint=failure.hint)
     streams, now = tuple(stream.name for stream in target.streams), time.time()

@@ -22,10 +22,10 @@ from ..errors import CONTROLLER, Failure
 from ..guard import Unreadable
 from ..untrusted import clean
 from .history import MOST_KEPT, MOST_READ, Entry, read_history
-from .lasting import LOCK_PATIENCE
+from .lasting_session import LOCK_PATIENCE
 from .record import MOST_LEDGER, Ledger, NewerLedger, load, read
-from .server import HOSTS, IDS, Place, ServerVault, place_of, tag
-from .vault import Found, RepositoryStatus, Vault, Written
+from .server import HOSTS, IDS, Place, ServerStore, place_of, tag
+from .store import Found, RepositoryStatus, Store, Written
 
 _HINT = "StateDir has to be a folder of its own on this machine, kept between runs, and writable for this user alone"
 _LEDGER, _LOCK, _HISTORY, _GIVEN_UP = "ledger.json", "lock", "history", "given-up"
@@ -33,7 +33,7 @@ _LONGEST_HOLDER = 200
 
 
 @dataclass(frozen=True)
-class LocalVault(Vault):
+class LocalStore(Store):
     """The ledger in `folder`; `ids` has a file for each repository id that ever had one below StateDir.
 
     The repository itself is not visible: only borg can say that it is there.
@@ -191,16 +191,16 @@ def _os_errors_as_failure(doing: str) -> Iterator[None]:
         raise Failure(CONTROLLER, f"could not {doing}: {error.strerror}: {error.filename}", hint=_HINT) from None
 
 
-def vault_of(config: Config, target: Target, master: ssh.Master, place: Place | None = None) -> Vault:
+def store_of(config: Config, target: Target, master: ssh.Master, place: Place | None = None) -> Store:
     """Return where the ledger of a target is kept, on the backup server at its `place` if that gives a shell."""
     at = place or place_of(config, target)
-    return local_vault(config, target) if config.sockets else ServerVault(master, at)
+    return local_store(config, target) if config.sockets else ServerStore(master, at)
 
 
-def local_vault(config: Config, target: Target) -> LocalVault:
+def local_store(config: Config, target: Target) -> LocalStore:
     """Return where the ledger of a target is kept on the controller."""
     root = Path(config.state_dir)
-    return LocalVault(root.joinpath(*target.borg_target.sub_dir.strip("/").split("/")), root / IDS)
+    return LocalStore(root.joinpath(*target.borg_target.sub_dir.strip("/").split("/")), root / IDS)
 
 
 def _ledgers(root: Path) -> Iterator[Path]:

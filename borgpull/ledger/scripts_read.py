@@ -11,7 +11,7 @@ from ..guard import File
 from .history import read_history
 from .record import Ledger, read
 from .scripts_lock import LIVES
-from .vault import SEGMENT, Found, RepositoryStatus, Space
+from .store import SEGMENT, Found, RepositoryStatus, Space
 
 # The name of a state in Grace is the time at which it was kept: such names sort by time.
 _KEPT = re.compile(r"[0-9]{4}(?:-[0-9]{2}){2}T[0-9]{2}(?::[0-9]{2}){2}Z", re.ASCII)

@@ -24,10 +24,10 @@ from ..guard import Evidence
 from ..guard.hints import HEAD
 from . import scripts_lock, scripts_read, scripts_write
 from .history import MOST_KEPT, MOST_READ, Entry
-from .lasting import LastingSession, lasting_session
+from .lasting_session import LastingSession, lasting_session
 from .record import Ledger
 from .scripts_read import lines_of, names_in_grace, number_of, read_found, read_segments, read_space, read_status
-from .vault import Found, RepositoryStatus, Vault, Written
+from .store import Found, RepositoryStatus, Store, Written
 
 FOLDER = ".borgpull"
 # No SubDir begins with this.
@@ -89,7 +89,7 @@ def place_in_grace(place: Place, name: str) -> Place:
     return Place(folder, folder, place.ids)
 
 
-class ServerVault(Vault):
+class ServerStore(Store):
     """The ledger of one repository on the backup server, over the connection `master`."""
 
     shows_records: ClassVar[bool] = True
@@ -190,9 +190,9 @@ class ServerVault(Vault):
         words = (self.place.ledger, entry.file, str(MOST_KEPT))
         await self._ask(scripts_write.REMEMBER, *words, stdin=entry.dump(), doing="write the history")
 
-    def at(self, place: Place) -> ServerVault:
-        """Return the vault of another place, within the session of this one."""
-        other = ServerVault(self._master, place)
+    def at(self, place: Place) -> ServerStore:
+        """Return the store of another place, within the session of this one."""
+        other = ServerStore(self._master, place)
         other._session = self._session
         return other
 

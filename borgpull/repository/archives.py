@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from .. import guard, process
-from ..borg import command as borg_command
+from ..borg import command_lines as borg_command
 from ..borg.output import read_item
 from ..errors import BACKUP_SERVER, CONTROLLER, Failure, UsageError, command_line
 from ..events import Step
@@ -111,7 +111,7 @@ class VerifiedArchives:
 
 async def archives_of(context: TargetContext) -> VerifiedArchives:
     """Return the archives of a target. Raises Failure when its repository cannot be read."""
-    seen = await context.vault.read_status()
+    seen = await context.store.read_status()
     listed = await context.reading(Step.INSPECT, borg_command.list_archives())
     if listed.status != 0:
         failure = listed.failure(CONTROLLER, "list")
@@ -119,7 +119,7 @@ async def archives_of(context: TargetContext) -> VerifiedArchives:
             cause = f"a run is at work on its repository: {seen.holder}"
             raise context.failure(cause, hint="wait until it has ended", transient=True)
         if seen.ledger and listed.speaks_against_repository:
-            ways = recovery_hint(context.target.name, rollback=context.vault.shows_records)
+            ways = recovery_hint(context.target.name, rollback=context.store.shows_records)
             failure.hint = f"{failure.hint}; {ways}"
         raise failure
     try:

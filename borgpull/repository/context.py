@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ..borg.command import Repository
+from ..borg.command_lines import Repository
 from ..borg.passthrough import BorgArguments
 from ..config import Config, Target
 from ..errors import BACKUP_SERVER, CONTROLLER, Failure, program_party, target_party
 from ..events import Emit, Step, Warned
-from ..ledger import Entry, Place, Vault, place_in_grace, place_of, vault_of
+from ..ledger import Entry, Place, Store, place_in_grace, place_of, store_of
 from ..transport import (
     BackupServer,
     BorgResult,
@@ -65,7 +65,7 @@ class TargetContext:
             self.repository = Repository(self.place.repository, f"ssh://borg-server/{self.place.repository}")
             self._cache = run.server.directory / f"grace-{kept}"
             self._cache.mkdir(mode=0o700, exist_ok=True)
-        self.vault: Vault = vault_of(run.config, target, run.server.lasting, self.place)
+        self.store: Store = store_of(run.config, target, run.server.lasting, self.place)
 
     def failure(self, cause: str, *, hint: str, transient: bool = False) -> Failure:
         """Return a failure of this target."""
@@ -77,7 +77,7 @@ class TargetContext:
     async def remember(self, entry: Entry) -> None:
         """Write an operator's decision to the history; when that fails, the decision stays, with a warning."""
         try:
-            await self.vault.remember(entry)
+            await self.store.remember(entry)
         except Failure as failure:
             self.warn(f"could not write this decision to the history: {failure}", failure.hint)
 
@@ -119,7 +119,7 @@ class TargetContext:
             path=self.repository.path,
             append_only=append_only,
             on_output=self.events.output_handler(program_party("borg", BACKUP_SERVER), step),
-            registry=self.vault.registry,
+            registry=self.store.registry,
             quota=quota,
             gated=gated,
             socket=self.config.socket_of(self.target, append_only=append_only),

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, replace
 
 from ..errors import UsageError, command_line
-from ..ledger import Entry, Ledger, Phase, ServerVault
+from ..ledger import Entry, Ledger, Phase, ServerStore
 from .context import TargetContext
 
 _NAME = "%Y-%m-%dT%H:%M:%SZ"
@@ -26,10 +26,10 @@ def oldest_kept(context: TargetContext, known: Ledger) -> str:
     return "" if known.holds or known.released > edge else name_of(edge)
 
 
-def server_of(context: TargetContext) -> ServerVault:
+def server_of(context: TargetContext) -> ServerStore:
     """Return the ledger on the backup server. Raises Failure where that gives no shell."""
-    if isinstance(context.vault, ServerVault):
-        return context.vault
+    if isinstance(context.store, ServerStore):
+        return context.store
     raise context.failure(
         "the backup server gives no shell: no snapshot and no older state of its repository is kept there",
         hint="the gate let nobody delete or overwrite an older object: what archives held is still there. Repair the "
@@ -84,7 +84,7 @@ async def kept_states(context: TargetContext) -> list[Kept]:
 async def kept_at(context: TargetContext, moment: float) -> Kept:
     """Return the state of `state_at` with its ledger. Raises Failure when that cannot be read."""
     state = await state_at(context, moment)
-    found = await state.vault.read_evidence()
+    found = await state.store.read_evidence()
     if found.ledger is None:
         why = found.unreadable or "it is not there"
         hint = f"{_list_states(context)} shows those that can be put back"
@@ -93,7 +93,7 @@ async def kept_at(context: TargetContext, moment: float) -> Kept:
 
 
 async def _ledger(context: TargetContext) -> Ledger | None:
-    return (await context.vault.read_evidence()).ledger
+    return (await context.store.read_evidence()).ledger
 
 
 async def begin_rollback(context: TargetContext, kept: Kept) -> bool:
@@ -119,16 +119,16 @@ async def begin_rollback(context: TargetContext, kept: Kept) -> bool:
         intent=None,
     )
     grace = name_of(time.time()) if known.phase is Phase.CLEAN else ""
-    await context.vault.write(closed, snapshot=kept.name, grace=grace)
+    await context.store.write(closed, snapshot=kept.name, grace=grace)
     await context.remember(Entry(what="rollback", cause=f"to the state of {kept.name}"))
     return bool(grace)
 
 
 async def drop_for_room(context: TargetContext, known: Ledger) -> int:
     """Drop all that is kept because its room is needed, but never while the target is held; return how many states."""
-    if known.holds or not isinstance(context.vault, ServerVault):
+    if known.holds or not isinstance(context.store, ServerStore):
         return 0
-    return len(await context.vault.grace(drop=True))
+    return len(await context.store.grace(drop=True))
 
 
 async def drop_grace(context: TargetContext) -> int:

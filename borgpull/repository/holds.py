@@ -43,7 +43,7 @@ async def compare(
     facts_of_all = {**known.facts, archive_id: facts}
     verification.change(replace(verification.verified, facts=facts_of_all, holds=holds, released=released))
     if not odd and facts.keys != before:
-        await context.vault.host_keys(facts.keys, record=True)
+        await context.store.host_keys(facts.keys, record=True)
     if expected:
         why = f" ({known.expected_why})" if known.expected_why else ""
         for each in found:
@@ -62,7 +62,7 @@ async def _keys_of_others(context: TargetContext, facts: Facts, before: frozense
     # A key on record for this target needs no look at others.
     if not before or facts.keys & before:
         return frozenset()
-    return await context.vault.host_keys(facts.keys, record=False)
+    return await context.store.host_keys(facts.keys, record=False)
 
 
 def _held(holds: tuple[Hold, ...], now: Facts, found: tuple[Finding, ...]) -> tuple[Hold, ...]:
@@ -107,7 +107,7 @@ def held_lines(known: Ledger) -> list[str]:
 
 async def open_ledger(context: TargetContext) -> Ledger:
     """Read the ledger. Raises Failure where there is none, or its repository is closed."""
-    known = (await context.vault.read_evidence()).ledger
+    known = (await context.store.read_evidence()).ledger
     if known is None or known.phase is Phase.CLOSED:
         raise context.failure(
             f"its repository is closed: {known.cause}" if known else "it was never backed up",
@@ -121,7 +121,7 @@ async def release(context: TargetContext, shown: Ledger, *, good: bool) -> str:
 
     `shown` is what the operator decided about. Raises Failure when there is another hold by now.
     """
-    known = (await context.vault.read_evidence()).ledger
+    known = (await context.store.read_evidence()).ledger
     if known is None or known.holds != shown.holds or known.evidence.archives != shown.evidence.archives:
         raise context.failure(
             "its holds or archives are not those that were shown",
@@ -130,9 +130,9 @@ async def release(context: TargetContext, shown: Ledger, *, good: bool) -> str:
     state = ArchiveState.GOOD if good else ArchiveState.SET_ASIDE
     odd = odd_archives(known)
     notes = {each.id: replace(known.note(each.id), state=state) for each in odd}
-    await context.vault.write(replace(known, notes={**known.notes, **notes}, holds=(), released=time.time()))
+    await context.store.write(replace(known, notes={**known.notes, **notes}, holds=(), released=time.time()))
     if good and odd and odd[-1].id in known.facts:
-        await context.vault.host_keys(known.facts[odd[-1].id].keys, record=True)
+        await context.store.host_keys(known.facts[odd[-1].id].keys, record=True)
     done = f"{plural(len(odd), 'odd archive')} {'taken as good' if good else 'set aside'}"
     held = "; ".join(hold.words for hold in known.holds)
     await context.remember(Entry(what="release", cause=f"{done}; it was held: {held}"))
@@ -142,7 +142,7 @@ async def release(context: TargetContext, shown: Ledger, *, good: bool) -> str:
 async def expect(context: TargetContext, *, until: float, why: str) -> None:
     """Until then only warn about what is odd, and hold nothing. Raises Failure where there is no open ledger."""
     known = await open_ledger(context)
-    await context.vault.write(replace(known, expected=until, expected_why=why))
+    await context.store.write(replace(known, expected=until, expected_why=why))
     cause = f"what is odd until {_minute(until)} is not held{f': {why}' if why else ''}"
     await context.remember(Entry(what="expect", cause=cause))
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ..borg import WARNED
-from ..borg import command as borg_command
+from ..borg import command_lines as borg_command
 from ..borg.failure import UNPROVEN
 from ..borg.output import Message
 from ..errors import BACKUP_SERVER, CONTROLLER, Failure, NoSpace, plural
@@ -56,7 +56,7 @@ class Maintenance:
         self._kept = self._scarce = False
         self._every = context.config.check_every
         # Without a shell on the backup server it is not visible how far a check came.
-        self._most = context.config.check_max_duration if context.vault.shows_records else 0
+        self._most = context.config.check_max_duration if context.store.shows_records else 0
 
     def check_is_due(self) -> bool:
         return check_due(self._verification.verified, every=self._every, now=time.time())
@@ -75,7 +75,7 @@ class Maintenance:
         with self._events.step(Step.CHECK, "archives" if self._most else ""):
             await self._run_check(borg_command.check_archives() if self._most else borg_command.check())
             known = replace(self._verification.verified, check_from=0, check_began=0.0)
-            await self._verification.store(replace(known, checked=time.time(), checking=False))
+            await self._verification.save(replace(known, checked=time.time(), checking=False))
 
     async def _check_segments(self) -> bool:
         """Read segments for CheckMaxDuration, and return whether that was the last of them."""
@@ -84,10 +84,10 @@ class Maintenance:
             # A target can set the mark in the config, and what lies before it would not be read.
             if await self._check_from() != known.check_from:
                 anew = "begun anew, as the mark in its config is not ours; "
-                await self._context.vault.check_anew()
+                await self._context.store.check_anew()
             await self._run_check(borg_command.check_segments(self._most))
             done = await self._check_from()
-            await self._verification.store(replace(known, check_from=done))
+            await self._verification.save(replace(known, check_from=done))
             last = known.evidence.transaction
             report.detail = f"{anew}segments below {done} of {last + 1}" if done else f"{anew}all segments"
             return not done
@@ -95,7 +95,7 @@ class Maintenance:
     async def _check_from(self) -> int:
         """Return the segment from which borg goes on with a check, 0 if it has read them all. Raises Failure."""
         try:
-            return (await self._context.vault.read_evidence()).records.check_from
+            return (await self._context.store.read_evidence()).records.check_from
         except Unreadable as error:
             hint = "look there for errors of its disk; the next run tries again"
             raise Failure(BACKUP_SERVER, f"could not read how far the check came: {error}", hint=hint) from None
@@ -104,7 +104,7 @@ class Maintenance:
         ended = await self._context.borg(Step.CHECK, arguments)
         # Borg reports damage with the exit status of a warning.
         if ended.status == WARNED and UNPROVEN not in _first(ended):
-            await self._verification.store(replace(self._verification.verified, check_from=0, check_began=0.0))
+            await self._verification.save(replace(self._verification.verified, check_from=0, check_began=0.0))
             raise Failure(
                 BACKUP_SERVER,
                 f"borg check found damage in the repository: {_first(ended)}",

@@ -17,7 +17,7 @@ from ..events import Said
 from ..ledger import Entry, Ledger
 from .archives import archives_of
 from .context import TargetContext
-from .evidence import is_unchanged
+from .inspection import is_unchanged
 from .recovery import Case, Recovery
 from .verification import GONE, Verification, recovery_hint
 
@@ -40,7 +40,7 @@ class Passthrough:
 
     @property
     def recovery_hint(self) -> str:
-        return recovery_hint(self._context.target.name, rollback=self._context.vault.shows_records)
+        return recovery_hint(self._context.target.name, rollback=self._context.store.shows_records)
 
     async def begin(self) -> Failure | None:
         """Check that the repository is as it was verified last.
@@ -50,7 +50,7 @@ class Passthrough:
         """
         if self._context.kept:
             return None
-        found = await self._context.vault.read_evidence()
+        found = await self._context.store.read_evidence()
         if found.ledger is None and not found.unreadable:
             return None
         verification = Verification(self._context)
@@ -93,7 +93,7 @@ class Passthrough:
         """
         known = self._known
         changes: tuple[str, ...] = ()
-        if known and not is_unchanged(await self._context.vault.read_evidence(), known.evidence):
+        if known and not is_unchanged(await self._context.store.read_evidence(), known.evidence):
             recovery = Recovery(self._context)
             case = await recovery.case()
             if not self._full_access:

@@ -13,16 +13,16 @@ from pathlib import Path
 
 from .. import guard
 from ..borg import WARNED
-from ..borg import command as borg_command
+from ..borg import command_lines as borg_command
 from ..borg.failure import HALF_MADE
 from ..errors import CONTROLLER, Failure, command_line, plural
 from ..events import Step
 from ..guard import Evidence, State, Unreadable
-from ..ledger import Entry, Found, Ledger, Phase, ServerVault
+from ..ledger import Entry, Found, Ledger, Phase, ServerStore
 from ..transport import BorgResult
 from .context import TargetContext
-from .evidence import damage_of, evidence_of, is_there
 from .grace import server_of
+from .inspection import damage_of, evidence_of, is_there
 from .verification import GONE
 
 
@@ -41,16 +41,16 @@ class Recovery:
 
     def __init__(self, context: TargetContext) -> None:
         self._context = context
-        self._vault = context.vault
+        self._store = context.store
         self._name = context.target.name
 
     async def case(self) -> Case:
         """Look at the repository and its ledger; changes nothing. Raises Failure when the backup server fails."""
-        before = await self._vault.read_evidence()
+        before = await self._store.read_evidence()
         if before.ledger and (damage := damage_of(before)):
             return Case(known=before.ledger, now=None, differences=(damage,))
         listed = await self._context.borg(Step.INSPECT, borg_command.list_archives())
-        found = await self._vault.read_evidence()
+        found = await self._store.read_evidence()
         known, there = found.ledger, is_there(self._context, listed, found)
         failure = listed.failure(CONTROLLER, "list") if listed.status != 0 else None
         if failure and failure.transient:
@@ -85,7 +85,7 @@ class Recovery:
     async def _present_evidence(self) -> tuple[Evidence | None, str]:
         listed = await self._context.borg(Step.VERIFY, borg_command.list_archives())
         listed.or_raise(CONTROLLER, "list")
-        return await self._evidence(listed, await self._vault.read_evidence())
+        return await self._evidence(listed, await self._store.read_evidence())
 
     async def accept(self, case: Case) -> None:
         """Accept the present state, and record in the history that the operator decided so."""
@@ -98,7 +98,7 @@ class Recovery:
         Raises Failure when the present state cannot be read.
         """
         if case.gone:
-            await self._vault.give_up()
+            await self._store.give_up()
             return
         if case.now is None:
             raise self._context.failure(
@@ -108,7 +108,7 @@ class Recovery:
         known = case.known or Ledger(phase=Phase.CLEAN, evidence=case.now)
         # Whatever was checked, it was not this state.
         unchecked = replace(known, checked=0.0, check_from=0, check_began=0.0)
-        await self._vault.write(_settled(unchecked, case.now), snapshot="drop")
+        await self._store.write(_settled(unchecked, case.now), snapshot="drop")
 
     async def authenticate(self, case: Case) -> None:
         """Have borg take the archives as authentic that have no proof of it; the ledger then has their new ids.
@@ -130,7 +130,7 @@ class Recovery:
         renewed = {old: after[each] for each, old in before.items()}
         notes = {renewed.get(id_, id_): note for id_, note in known.notes.items()}
         facts = {renewed.get(id_, id_): each for id_, each in known.facts.items()}
-        await self._vault.write(replace(known, evidence=now, notes=notes, facts=facts, checked=0.0))
+        await self._store.write(replace(known, evidence=now, notes=notes, facts=facts, checked=0.0))
         await self._context.remember(Entry(what="accept", cause="--archives-tam: its archives were taken as authentic"))
 
     async def rollback(self, case: Case, *, kept: bool = False) -> None:
@@ -145,7 +145,7 @@ class Recovery:
         await server.restore(known.evidence, linked=linked, kept=kept, rebuild=case.now is None)
         evidence = await self._renewed(await self._proven(known.evidence))
         checked = replace(known, checked=time.time(), checking=False, check_from=0, check_began=0.0)
-        await self._vault.write(_settled(checked, evidence), snapshot="drop")
+        await self._store.write(_settled(checked, evidence), snapshot="drop")
         await self._context.remember(Entry(what="rollback", cause="; ".join(case.differences) or "nothing differed"))
 
     def _known(self, case: Case) -> Ledger:
@@ -156,7 +156,7 @@ class Recovery:
             )
         return case.known
 
-    async def _usable(self, server: ServerVault, evidence: Evidence) -> bool:
+    async def _usable(self, server: ServerStore, evidence: Evidence) -> bool:
         needed = {segment for segment, objects in evidence.live.items() if objects}
         there, linked = await server.segments(needed)
         if gone := sorted(needed - there):

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import NoReturn
 
 from .. import guard
-from ..borg import command as borg_command
+from ..borg import command_lines as borg_command
 from ..borg.failure import HALF_MADE, MISSING_REPOSITORY
 from ..borg.output import Archive
 from ..errors import BACKUP_SERVER, CONTROLLER, Failure, TamperedError, command_line, plural
@@ -24,8 +24,8 @@ from ..retention import ArchiveState
 from ..transport import BorgResult, known_ids
 from ..untrusted import clean
 from .context import TargetContext
-from .evidence import damage_of, evidence_of, is_there, is_unchanged
 from .grace import name_of, oldest_kept
+from .inspection import damage_of, evidence_of, is_there, is_unchanged
 from .space import Allowance, allow, min_free
 
 # How far the clocks of the controller and the target may be apart.
@@ -45,7 +45,7 @@ class Verification:
 
     def __init__(self, context: TargetContext) -> None:
         self._context = context
-        self._vault = context.vault
+        self._store = context.store
         self._ledger: Ledger | None = None
         self.taken_over = self.made = False
         self.space: Space | None = None
@@ -78,7 +78,7 @@ class Verification:
 
         Returns a few words on what was found. Otherwise closes the repository and raises TamperedError.
         """
-        found = await self._vault.read_evidence()
+        found = await self._store.read_evidence()
         if found.unreadable:
             raise self._tampered(UNVERIFIABLE, (unreadable_ledger(found.unreadable),))
         if found.ledger is None:
@@ -114,7 +114,7 @@ class Verification:
 
     async def _adopt_or_create(self, found: Found, seen_there: str | None) -> str:
         # That there is no ledger, or no repository, counts only when it was seen twice.
-        if (again := await self._vault.read_evidence()) != found:
+        if (again := await self._store.read_evidence()) != found:
             shown = "a ledger" if again.ledger or again.unreadable else "other files"
             raise Failure(
                 BACKUP_SERVER,
@@ -129,7 +129,7 @@ class Verification:
             self.made = True
             return "made a new repository"
         evidence = await self._evidence()
-        if place := await self._vault.known_place(evidence.repository_id):
+        if place := await self._store.known_place(evidence.repository_id):
             raise self._ledger_gone(place)
         self._ledger = Ledger(phase=Phase.CLEAN, evidence=evidence)
         self.taken_over = True
@@ -150,7 +150,7 @@ class Verification:
 
     async def _set_aside(self, listed: BorgResult) -> None:
         """Move what an interrupted `borg init` left out of the way, and warn. Raises Failure when that fails."""
-        aside = await self._vault.set_aside()
+        aside = await self._store.set_aside()
         if not aside:
             raise listed.failure(CONTROLLER, "list")
         text = "a `borg init` was cut off before: what it left was moved away, and the repository is made anew"
@@ -181,7 +181,7 @@ class Verification:
         if seen := seen_here or seen_there:
             why = f"though {'this controller' if seen_here else 'its borg'} has seen one there ({seen[:12]}…)"
             hint = "mount the disk of the backup server that it is on, or put RootDir or SubDir back"
-        elif places := await self._vault.left_behind(config, name):
+        elif places := await self._store.left_behind(config, name):
             why = f"but a ledger of a target of this name lies in {clean(places[0])}"
             hint = f"put SubDir back; or move the repository to the new one, then {_follow(name)}"
         else:
@@ -209,7 +209,7 @@ class Verification:
         opened = replace(
             self.verified, target=name, phase=Phase.OPEN, archive=archive, started=started, rules=(), size_before=0
         )
-        seen = await self._vault.write(opened, snapshot="make")
+        seen = await self._store.write(opened, snapshot="make")
         self.space = seen.space
         # Growth is counted from the last run that could add something.
         before = seen.size if archive and not further else self.verified.size_before
@@ -219,7 +219,7 @@ class Verification:
         """Judge what the session left: return a clean verdict, or close the repository and raise TamperedError."""
         opened = self.verified
         # A serve that still runs holds the lock, for which borg would wait.
-        await self._vault.await_serve()
+        await self._store.await_serve()
         now = await self._evidence()
         verdict = guard.judge(opened.evidence, now, _expected(opened))
         await self._require_clean(verdict)
@@ -237,11 +237,11 @@ class Verification:
             settled = replace(settled, checking=True, check_began=settled.check_began or time.time())
         if archive is not None:
             settled = replace(settled, size=archive.original_size, files=archive.files)
-        await self.store(settled)
+        await self.save(settled)
 
-    async def store(self, known: Ledger) -> None:
+    async def save(self, known: Ledger) -> None:
         """Store a verified state, and drop the snapshot of the one before it."""
-        written = await self._vault.write(known, snapshot="drop")
+        written = await self._store.write(known, snapshot="drop")
         self._server_clock, self.space = written.clock, written.space
         self._ledger = known
 
@@ -262,7 +262,7 @@ class Verification:
         """
         self._ledger = replace(self.verified, phase=Phase.MAINTENANCE, intent=intent)
         grace = name_of(time.time()) if keep and self._context.target.grace else ""
-        await self._vault.write(self._ledger, grace=grace, oldest=oldest_kept(self._context, self._ledger))
+        await self._store.write(self._ledger, grace=grace, oldest=oldest_kept(self._context, self._ledger))
 
     async def confirm_deleted(self) -> list[str]:
         """List the archives after a deletion; return the names of those that should be gone and are still there.
@@ -278,17 +278,17 @@ class Verification:
         """Store the state that the controller made. Raises TamperedError when something came that it did not make."""
         before = self.verified.evidence
         # To list the archives costs a start of borg: no need when nothing changed.
-        unchanged = is_unchanged(await self._vault.read_evidence(), before)
+        unchanged = is_unchanged(await self._store.read_evidence(), before)
         now = before if unchanged else await self._evidence()
         await self._require_clean(guard.judge_maintenance(before, now, intent=self.verified.intent))
         await self._store_clean(now)
 
     async def freeable(self) -> int | None:
         """Return how many bytes a compaction could free, by borg's own count; None where that is not visible."""
-        if not self._vault.shows_records:
+        if not self._store.shows_records:
             return None
         try:
-            return (await self._vault.read_evidence()).records.freeable
+            return (await self._store.read_evidence()).records.freeable
         except Unreadable:
             return 0
 
@@ -299,7 +299,7 @@ class Verification:
     async def _evidence(self) -> Evidence:
         # The list comes first: opening a repository makes borg finish what a crash left half recorded.
         listed = await self._context.borg(Step.VERIFY, borg_command.list_archives())
-        found = await self._vault.read_evidence()
+        found = await self._store.read_evidence()
         if not is_there(self._context, listed, found):
             await self._close(TAMPERED, (GONE,))
         try:
@@ -313,7 +313,7 @@ class Verification:
         failure = listed.failure(CONTROLLER, "list")
         if self._ledger is None or failure.transient:
             raise failure
-        if not self._vault.shows_records:
+        if not self._store.shows_records:
             if listed.speaks_against_repository:
                 await self._require_clean(guard.unverifiable(f"the archives cannot be listed: {failure.cause}"))
             raise failure
@@ -327,16 +327,16 @@ class Verification:
 
     async def _store_clean(self, evidence: Evidence) -> None:
         self._ledger = replace(self.verified, phase=Phase.CLEAN, evidence=evidence, intent=None)
-        self.space = (await self._vault.write(self._ledger)).space
+        self.space = (await self._store.write(self._ledger)).space
 
     async def _close(self, cause: str, rules: tuple[str, ...]) -> NoReturn:
         if self._ledger is not None:
             self._ledger = replace(self._ledger, phase=Phase.CLOSED, cause=cause, rules=rules)
-            await self._vault.write(self._ledger)
+            await self._store.write(self._ledger)
         raise self._tampered(cause, rules)
 
     def _tampered(self, cause: str, rules: tuple[str, ...]) -> TamperedError:
-        ways = recovery_hint(self._context.target.name, rollback=self._vault.shows_records, gone=GONE in rules)
+        ways = recovery_hint(self._context.target.name, rollback=self._store.shows_records, gone=GONE in rules)
         return TamperedError(
             self._context.party,
             cause,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 
-from ..borg import command as borg_command
+from ..borg import command_lines as borg_command
 from ..repository.archives import archives_of, each_item
 from ..repository.context import TargetContext
 from ..results import Compared, Drilled, Item

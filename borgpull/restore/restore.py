@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..borg import WARNED
-from ..borg import command as borg_command
+from ..borg import command_lines as borg_command
 from ..errors import CONTROLLER, Failure, UsageError, command_line, the
 from ..events import Step
 from ..guard import Archive
 from ..repository.archives import VerifiedArchives, each_item, no_such_path
+from ..repository.connected_target import TargetSession, connected_target
 from ..repository.context import TargetContext
-from ..repository.session import TargetSession, connected_target
 from ..repository.step_events import MOST_WARNINGS
 from ..repository.verification import Verification, recovery_hint
 from ..results import Restored
@@ -75,7 +75,7 @@ class _Restore:
             raise self._context.failure(
                 f"{self._archives.closed.cause}: nothing is restored onto a target from a closed repository",
                 hint=f"{command_line('restore', self._context.target.name, '--to', 'DIR')} extracts it here, to be "
-                f"looked at; {recovery_hint(self._context.target.name, rollback=self._context.vault.shows_records)}",
+                f"looked at; {recovery_hint(self._context.target.name, rollback=self._context.store.shows_records)}",
             )
         contents = await self._contents()
         if not self._wanted.onto_target:

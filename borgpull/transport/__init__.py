@@ -7,8 +7,8 @@ from .borg_cache import drop_cache, forget_location, known_ids
 from .forwarding import ForwardedSocket, forward_socket
 from .local_borg import BorgResult, LocalBorg, Reader, borg_on_controller, borg_passthrough
 from .preflight import Facts, Preflight, ask_preflight
-from .scripts import BORG_HOME
 from .serve import BackupServer, OnOutput, Root, ServeRequest
 from .socket_activation import forwarded_socket, no_serve_answers, probe_serve
+from .target_borg import run_on_target
 from .target_commands import CreateArchive, CreateFromCommand, DeleteCache, ExtractArchive, TargetCommand
-from .target_session import run_on_target
+from .target_scripts import BORG_HOME

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from .. import process
 from ..borg import WARNED
-from ..borg import command as borg_command
+from ..borg import command_lines as borg_command
 from ..borg.failure import explain, is_unknown, missing_borg, speaks_against_repository
 from ..borg.output import Messages
 from ..errors import CONTROLLER, Failure

@@ -16,8 +16,8 @@ from ..errors import Failure
 from ..retention import Source
 from ..untrusted import clean
 from . import sudo
-from .scripts import PREFLIGHT
 from .target_commands import TargetCommand
+from .target_scripts import PREFLIGHT
 
 SECONDS = 60.0
 # What a script may print about one party: a line for each source path, and a few more.

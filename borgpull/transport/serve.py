@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .. import process, ssh
-from ..borg import command as borg_command
+from ..borg import command_lines as borg_command
 from ..borg.failure import missing_borg
 from ..borg.output import Line, Message, Messages, read_line
 from ..errors import Failure

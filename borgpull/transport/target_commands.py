@@ -11,12 +11,12 @@ from typing import ClassVar, Protocol
 from plumbum.commands.base import BaseCommand
 
 from .. import process
-from ..borg import command as borg_command
-from ..borg.command import Repository
+from ..borg import command_lines as borg_command
+from ..borg.command_lines import Repository
 from ..config import Stream, Target
 from ..events import Step
 from . import sudo
-from .scripts import DUMP, SESSION
+from .target_scripts import DUMP, SESSION
 
 
 class Context(Protocol):

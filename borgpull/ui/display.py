@@ -19,8 +19,8 @@ from rich.text import Text
 from ..events import Event, Said
 from .board import Board, fold
 from .console import message_warning, people, repaints, showing, terminal_size
-from .frame import Frame, frame
 from .lines import event_lines, heartbeat, is_wrong
+from .run_table import Frame, frame
 from .summary import summary_lines, summary_table
 
 # Redraws a second. Ten are allowed; four look as alive and keep 50 targets well under 3 % of a core.

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 from bench.ways import SECONDS
-from borgpull.borg import command as borg_command
+from borgpull.borg import command_lines as borg_command
 from borgpull.config import Options
 from support import World
 

@@ -6,7 +6,7 @@ import time
 from rich.console import Console
 
 from borgpull.ui import display as display_room
-from borgpull.ui.frame import frame
+from borgpull.ui.run_table import frame
 from ui.scenes import START, big_run, board_of
 
 _DRAWS = 50

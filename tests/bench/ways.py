@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.usage import Usage, usage_of
-from borgpull.borg import command as borg_command
+from borgpull.borg import command_lines as borg_command
 from borgpull.config import Options
 from support import World
 from support.reading import only

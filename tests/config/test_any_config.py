@@ -10,7 +10,7 @@ from sample import GOOD, filled, read_pure
 
 from borgpull.config import address, retention, rules
 from borgpull.config.address import repository_path
-from borgpull.config.table import problem_with
+from borgpull.config.model_fields import problem_with
 from borgpull.errors import ConfigError
 from support.examples import examples
 

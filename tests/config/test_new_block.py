@@ -8,7 +8,7 @@ from sample import GOOD, filled
 
 from borgpull.config import NewTarget, read, rules, with_target
 from borgpull.config.add_target import conflict
-from borgpull.config.table import problem_with
+from borgpull.config.model_fields import problem_with
 from borgpull.errors import UsageError
 
 WITHOUT_TARGETS = GOOD[: GOOD.index("[[Servers]]")]

@@ -9,7 +9,7 @@ from sample import GOOD, read_pure
 
 from borgpull.config import retention, rules
 from borgpull.config.address import repository_path
-from borgpull.config.table import problem_with
+from borgpull.config.model_fields import problem_with
 from support import borg_14
 from support.place import DISTRIBUTION_BORG
 

@@ -1,6 +1,6 @@
 """Each program that a script on B calls fails once, at each place: what is told is the truth, or that B failed.
 
-The vault of a real repository with a shell on this machine instead of the ssh; tests/faults/test_half_runs.py plays
+The store of a real repository with a shell on this machine instead of the ssh; tests/faults/test_half_runs.py plays
 whole commands.
 """
 
@@ -21,11 +21,11 @@ import pytest
 from borgpull import ssh
 from borgpull.errors import BACKUP_SERVER, Failure, TamperedError
 from borgpull.guard import read_evidence
-from borgpull.ledger import Ledger, Phase, ServerVault, server
+from borgpull.ledger import Ledger, Phase, ServerStore, server
 from borgpull.ledger import scripts_lock as scripts
 from borgpull.ledger.record import read
 from borgpull.ledger.server import Place
-from borgpull.ledger.vault import Written
+from borgpull.ledger.store import Written
 from support.following import same_as
 from support.shims import FORK, HALF, HANG, KINDS, Shims, can_refuse_forks
 
@@ -40,7 +40,7 @@ LOW, HIGH = "0000000000000100", "0000000000000200"
 
 @dataclass
 class Stage:
-    """A RootDir below `home` with one repository, a vault of it, and the shims that its scripts run with."""
+    """A RootDir below `home` with one repository, a store of it, and the shims that its scripts run with."""
 
     home: Path
     shims: Shims
@@ -66,7 +66,7 @@ class Stage:
     def snapshot(self) -> Path:
         return self.folder / "snapshot"
 
-    def vault(self) -> ServerVault:
+    def store(self) -> ServerStore:
         @contextlib.asynccontextmanager
         async def place():
             yield
@@ -78,7 +78,7 @@ class Stage:
             return Failure(BACKUP_SERVER, f"could not {doing}: {said}", hint="try it", transient=True)
 
         master = SimpleNamespace(party=BACKUP_SERVER, control=self.shims.path, place=place, lost=lost, failure=failure)
-        return ServerVault(master, Place(str(self.repository), str(self.folder), str(self.ids)))
+        return ServerStore(master, Place(str(self.repository), str(self.folder), str(self.ids)))
 
     def ledger(self) -> Ledger:
         found, why = read((self.folder / "ledger.json").read_bytes())
@@ -102,7 +102,7 @@ def no_ssh():
         patch.setattr(ssh.argv, "execute", lambda path, command: [*here, f"PATH={path}", "/bin/sh", "-c", str(command)])
         # There is no sshd above it to be looked for.
         patch.setattr(scripts, "LASTING", scripts.LASTING.replace(ssh.FIND_SSHD, "sshd=\n"))
-        patch.setitem(ServerVault._ask.__kwdefaults__, "seconds", STEP)
+        patch.setitem(ServerStore._ask.__kwdefaults__, "seconds", STEP)
         patch.setattr(server, "_SURVEY_SECONDS", STEP)
         yield
 
@@ -121,11 +121,11 @@ def stage(tmp_path_factory):
     listed = borg(made, "list", "--json", "--consider-checkpoints")
 
     async def begin():
-        found = await made.vault().read_evidence()
+        found = await made.store().read_evidence()
         evidence = read_evidence(files=found.files, archives=listed, segments=found.segments)
         made.known = Ledger(phase=Phase.OPEN, evidence=evidence, archive="three", started=1.0)
-        async with (vault := made.vault()).locked():
-            await vault.write(made.known, snapshot="make")
+        async with (store := made.store()).locked():
+            await store.write(made.known, snapshot="make")
 
     asyncio.run(begin())
     yield made
@@ -182,17 +182,17 @@ def clean(stage: Stage) -> None:
 
 
 class Operation:
-    """What is asked of a vault, in which state; `judge` tells what an operator may complain about."""
+    """What is asked of a store, in which state; `judge` tells what an operator may complain about."""
 
     def __init__(self, name, ask, change=nothing, judge=lambda stage, answer: [], *, held=True):
         self.name, self.ask, self.change, self.judge, self.held = name, ask, change, judge, held
 
     async def play(self, stage: Stage):
         """Return the answer, or the Failure."""
-        vault = stage.vault()
+        store = stage.store()
         try:
-            async with vault.locked() if self.held else contextlib.nullcontext():
-                return await self.ask(stage, vault)
+            async with store.locked() if self.held else contextlib.nullcontext():
+                return await self.ask(stage, store)
         except Failure as failure:
             return failure
 
@@ -229,31 +229,31 @@ def wrote(phase: Phase, before: Phase = Phase.OPEN):
 
 
 def write(phase: Phase, snapshot: str):
-    async def ask(stage, vault):
-        return await vault.write(stage.in_phase(phase), snapshot=snapshot)
+    async def ask(stage, store):
+        return await store.write(stage.in_phase(phase), snapshot=snapshot)
 
     return ask
 
 
-async def look(_, vault):
-    return await vault.read_evidence()
+async def look(_, store):
+    return await store.read_evidence()
 
 
-async def survey(_, vault):
-    return replace(await vault.read_status(), holder="")
+async def survey(_, store):
+    return replace(await store.read_status(), holder="")
 
 
-async def place(stage, vault):
-    return await vault.known_place(stage.known.evidence.repository_id)
+async def place(stage, store):
+    return await store.known_place(stage.known.evidence.repository_id)
 
 
-async def segments(stage, vault):
+async def segments(stage, store):
     needed = {segment for segment, objects in stage.known.evidence.live.items() if objects}
-    return await vault.segments(needed)
+    return await store.segments(needed)
 
 
-async def left_behind(stage, vault):
-    return await vault.left_behind(SimpleNamespace(root_dir=str(stage.root), targets=()))
+async def left_behind(stage, store):
+    return await store.left_behind(SimpleNamespace(root_dir=str(stage.root), targets=()))
 
 
 def is_left_behind(stage, answer):
@@ -265,8 +265,8 @@ def with_a_mark(stage: Stage) -> None:
     config.write_text(config.read_text() + "last_segment_checked = 3\n")
 
 
-async def check_anew(_, vault):
-    await vault.check_anew()
+async def check_anew(_, store):
+    await store.check_anew()
     return "anew"
 
 
@@ -279,8 +279,8 @@ def elsewhere(stage: Stage) -> Path:
     return stage.root / ".borgpull" / "hosts" / "web"
 
 
-async def move(stage, vault):
-    await vault.move(stage.known.evidence.repository_id, to=str(elsewhere(stage)))
+async def move(stage, store):
+    await store.move(stage.known.evidence.repository_id, to=str(elsewhere(stage)))
     return "moved"
 
 
@@ -295,8 +295,8 @@ def nothing_was_lost_on_the_way(stage, answer):
     return said
 
 
-async def retire(_, vault):
-    await vault.give_up()
+async def retire(_, store):
+    await store.give_up()
     return "retired"
 
 
@@ -314,8 +314,8 @@ def half_made(stage: Stage) -> None:
     (stage.repository / "data" / "0" / "0").write_bytes(b"BORG_SEG" + bytes(500))
 
 
-async def set_aside(_, vault):
-    return "aside" if "/half-made." in await vault.set_aside() else "nowhere"
+async def set_aside(_, store):
+    return "aside" if "/half-made." in await store.set_aside() else "nowhere"
 
 
 def is_there_or_aside(stage, answer):
@@ -323,8 +323,8 @@ def is_there_or_aside(stage, answer):
     return [] if [place for place in places if (place / "data" / "0" / "0").exists()] else ["it is lost"]
 
 
-async def restore(stage, vault):
-    await vault.restore(stage.known.evidence, linked=(stage.snapshot / "data").exists(), kept=False, rebuild=False)
+async def restore(stage, store):
+    await store.restore(stage.known.evidence, linked=(stage.snapshot / "data").exists(), kept=False, rebuild=False)
     return "restored"
 
 
@@ -429,7 +429,7 @@ def test_a_program_that_fails_is_a_failure_of_b_and_never_another_answer(stage, 
 
 
 def test_a_program_that_never_ends_is_a_passing_failure_of_b_and_what_it_ran_in_is_ended(stage, monkeypatch):
-    monkeypatch.setitem(ServerVault._ask.__kwdefaults__, "seconds", 2.0)
+    monkeypatch.setitem(ServerStore._ask.__kwdefaults__, "seconds", 2.0)
     look = OPERATIONS_BY_NAME["look"]
     with put_back(stage, nothing):
         stage.shims.arm("find", 1, HANG)

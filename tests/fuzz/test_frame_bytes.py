@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from borgpull.errors import Failure
 from borgpull.ssh import PRELUDE, Answer, Incomplete, read_answer, whole
-from borgpull.ssh.frame import _AFTER, _BEFORE, Part
+from borgpull.ssh.framing import _AFTER, _BEFORE, Part
 from support.examples import examples
 
 MARK = "6d61726b" * 4

@@ -26,7 +26,7 @@ from borgpull.ledger.scripts_read import read_found, read_segments, read_status
 from borgpull.ledger.server import config_text
 from borgpull.repository import verified_key
 from borgpull.ssh import Answer, Incomplete
-from borgpull.ssh.frame import Part
+from borgpull.ssh.framing import Part
 
 REAL = ledger().dump()
 KEYS = sorted(json.loads(REAL))
@@ -137,7 +137,7 @@ def test_a_key_is_printed_only_as_borg_writes_keys(key):
     def failure(cause: str, *, hint: str) -> Failure:
         return Failure("T x", cause, hint=hint)
 
-    context = SimpleNamespace(party="T x", failure=failure, vault=SimpleNamespace(read_evidence=look))
+    context = SimpleNamespace(party="T x", failure=failure, store=SimpleNamespace(read_evidence=look))
     try:
         lines = asyncio.run(verified_key(context, paper=False)).split("\n")
     except Failure:

@@ -11,16 +11,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from borgpull import process
-from borgpull.borg.command import Repository
+from borgpull.borg.command_lines import Repository
 from borgpull.borg.output import Message
 from borgpull.config import Connection, Options, Target
 from borgpull.errors import Failure
 from borgpull.retention import Source
 from borgpull.ssh.diagnose import diagnose
-from borgpull.ssh.frame import Answer, Part
+from borgpull.ssh.framing import Answer, Part
 from borgpull.transport import CreateArchive, Facts, Preflight
 from borgpull.transport.serve import ServeResult, read_messages
-from borgpull.transport.target_session import OpenSession, read_folder
+from borgpull.transport.target_borg import OpenSession, read_folder
 
 MARK = "6d61726b" * 4
 PLACE = "/tmp/borgpull.AbCdEfGhI0"

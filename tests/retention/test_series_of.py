@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from borgpull.config.model_fields import problem_with
 from borgpull.config.retention import prefix as judged
-from borgpull.config.table import problem_with
 from borgpull.retention import archives as names
 from borgpull.retention import series_of
 

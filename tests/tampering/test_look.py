@@ -9,7 +9,7 @@ from borgpull.guard import File
 from borgpull.ledger import scripts_read, scripts_write
 from borgpull.ledger.scripts_read import read_found
 from borgpull.ssh import read_answer
-from borgpull.ssh.frame import _AFTER, _BEFORE
+from borgpull.ssh.framing import _AFTER, _BEFORE
 
 MARK = "a" * 32
 

@@ -11,12 +11,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from borgpull.borg.command import Repository
+from borgpull.borg.command_lines import Repository
 from borgpull.config import Connection, Options, Target, Transport
 from borgpull.errors import Failure
 from borgpull.ssh import open_master
 from borgpull.transport import CreateArchive, forward_socket
-from borgpull.transport.target_session import open_session
+from borgpull.transport.target_borg import open_session
 from lab import Lab, Spot, lab_running, processes
 
 REFUSING = {

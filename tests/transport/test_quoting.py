@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from borgpull.borg.command import Repository
+from borgpull.borg.command_lines import Repository
 from borgpull.config import Connection, Options, Target
 from borgpull.errors import Failure
 from borgpull.ssh import open_master
 from borgpull.transport import CreateArchive, ask_preflight
-from borgpull.transport.target_session import open_session
+from borgpull.transport.target_borg import open_session
 from lab import Lab, Spot, lab_running
 from support.examples import examples
 

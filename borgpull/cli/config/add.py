@@ -17,7 +17,7 @@ from plumbum import cli
 from ... import config, files, ssh
 from ...config import NewTarget, address, rules
 from ...config.add_target import conflict, last_username
-from ...config.table import problem_with
+from ...config.model_fields import problem_with
 from ...errors import ConfigError, Failure, UsageError, command_line, target_party
 from ...ssh import Key
 from ...ui import console

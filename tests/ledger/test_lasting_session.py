@@ -15,7 +15,7 @@ import pytest
 
 from borgpull import process, ssh
 from borgpull.errors import Failure
-from borgpull.ledger import lasting
+from borgpull.ledger import lasting_session
 from borgpull.ledger import scripts_lock as scripts
 from lab import processes
 
@@ -59,14 +59,14 @@ async def session_in(folder, *, run="run one", silence=60, beats=True, patience=
     mark, token = "a" * 32, f"session.{time.monotonic_ns()}"
     argv = ["sh", "-c", scripts.LASTING, "sh", mark, str(folder), token, str(silence)]
     async with process.started(argv, stdin=subprocess.PIPE) as child:
-        await lasting._wait_until_ready(master, child, mark)
-        session = lasting.LastingSession(master, child, mark, f"{folder}/{token}")
+        await lasting_session._wait_until_ready(master, child, mark)
+        session = lasting_session.LastingSession(master, child, mark, f"{folder}/{token}")
         beat = asyncio.create_task(session.beat()) if beats else None
         try:
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(lasting, "_RUN", run)
-                patch.setattr(lasting, "LOCK_PATIENCE", patience)
-                await lasting._lock(session, "B", str(folder), token)
+                patch.setattr(lasting_session, "_RUN", run)
+                patch.setattr(lasting_session, "LOCK_PATIENCE", patience)
+                await lasting_session._lock(session, "B", str(folder), token)
             yield session, child
         finally:
             if beat:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import ConfigProblem
 from . import rules
-from .table import problem_with
+from .model_fields import problem_with
 
 Place = tuple[str | int, ...]
 

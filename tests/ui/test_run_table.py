@@ -10,7 +10,7 @@ from scenes import GB, START, big_run, board_of, checking, done, failed, reading
 
 from borgpull.errors import BACKUP_SERVER
 from borgpull.events import Failed, RunStarted, Step, StepStarted, Warned
-from borgpull.ui.frame import frame
+from borgpull.ui.run_table import frame
 
 
 def lines_of(events, *, width=80, height=24, now=START + 9):

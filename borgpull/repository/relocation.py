@@ -13,11 +13,11 @@ from dataclasses import replace
 from .. import guard, ssh
 from ..errors import TamperedError
 from ..guard import State, Unreadable
-from ..ledger import FOLDER, Entry, Found, Ledger, Phase, ServerVault
+from ..ledger import FOLDER, Entry, Found, Ledger, Phase, ServerStore
 from ..transport import BORG_HOME, forget_location
 from ..untrusted import clean
+from .connected_target import connected_target
 from .context import TargetContext
-from .session import connected_target
 
 _SECONDS = 60.0
 # Borg remembers the place twice: in its memory and, which counts more, in its cache (1.2.4, 1.4.5).
@@ -42,24 +42,24 @@ async def follow_moved(context: TargetContext, confirm: Callable[[str], Awaitabl
     Nothing was done if it is empty. Done again, it does what is left to do. The caller holds the run lock. Raises
     Failure where there is nothing to go on with, TamperedError where it is another repository than the ledger knows.
     """
-    found = await context.vault.read_evidence()
+    found = await context.store.read_evidence()
     if found.ledger is None and not found.repository:
         return await _nothing_there(context)
     ledger = context.place.ledger if found.ledger else await _ledger_elsewhere(context, found)
-    vault = context.vault
-    if isinstance(vault, ServerVault):
-        vault = vault.at(replace(context.place, ledger=ledger))
-    known = _proven(context, await vault.read_evidence())
+    store = context.store
+    if isinstance(store, ServerStore):
+        store = store.at(replace(context.place, ledger=ledger))
+    known = _proven(context, await store.read_evidence())
     if not await confirm(f"its repository is {context.place.repository} now, with the ledger in {ledger}"):
         return ""
     left_to_do = await _forget_place(context, known.evidence.repository_id)
-    await vault.move(known.evidence.repository_id, to=context.place.ledger)
+    await store.move(known.evidence.repository_id, to=context.place.ledger)
     await context.remember(Entry(what="accept --moved", cause=f"from {ledger}"))
     return f"it goes on at its new place{left_to_do}"
 
 
 async def _nothing_there(context: TargetContext) -> str:
-    if places := await context.vault.left_behind(context.config, context.target.name):
+    if places := await context.store.left_behind(context.config, context.target.name):
         raise context.failure(
             f"there is no repository at its place ({context.place.repository}); its ledger lies in {clean(places[0])}",
             hint="move the folder of the repository there first, or put SubDir back; nothing was changed",
@@ -72,9 +72,9 @@ async def _ledger_elsewhere(context: TargetContext, found: Found) -> str:
     below = context.place.ledger.partition(f"/{FOLDER}/")[0]
     repository_id = _records(context, found).repository_id
     # RootDir may have been moved with all that is in it.
-    place = (await context.vault.known_place(repository_id)).partition(f"/{FOLDER}/")[2]
+    place = (await context.store.known_place(repository_id)).partition(f"/{FOLDER}/")[2]
     ledger = posixpath.join(below, FOLDER, place)
-    if ledger not in await context.vault.left_behind(context.config):
+    if ledger not in await context.store.left_behind(context.config):
         raise context.failure(
             f"no ledger of its own below RootDir knows the repository at its place ({repository_id[:12]}…)",
             hint="if it is a copy of the one of another target, remove it. If RootDir was changed, and its folder "
@@ -82,7 +82,7 @@ async def _ledger_elsewhere(context: TargetContext, found: Found) -> str:
             "nothing was changed",
         )
     old = replace(context.place, repository=posixpath.join(below, place), ledger=ledger)
-    if isinstance(context.vault, ServerVault) and (await context.vault.at(old).read_evidence()).repository:
+    if isinstance(context.store, ServerStore) and (await context.store.at(old).read_evidence()).repository:
         raise context.failure(
             f"its repository was copied, not moved: there still is one in {old.repository}",
             hint="remove one of the two on the backup server; nothing was changed",
@@ -102,7 +102,7 @@ def _proven(context: TargetContext, found: Found) -> Ledger:
     known = found.ledger
     if known is None:
         raise context.failure(f"its ledger is gone, or damaged: {found.unreadable}", hint="try it again")
-    if not context.vault.shows_records:
+    if not context.store.shows_records:
         # The next run lists the archives and looks at the key, and judges by this ledger.
         return known
     records = _records(context, found)

@@ -97,7 +97,7 @@ class Written:
     space: Space | None = None
 
 
-class Vault(Protocol):
+class Store(Protocol):
     """The ledger of one repository. Each method raises Failure when it cannot do what it should.
 
     Borg's own records are visible, `shows_records`, on a backup server with a shell; only there a snapshot can be made.

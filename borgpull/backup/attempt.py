@@ -6,7 +6,7 @@ import posixpath
 import time
 from dataclasses import dataclass, field, replace
 
-from ..borg.command import left_out
+from ..borg.command_lines import left_out
 from ..borg.output import Archive, is_change, read_created
 from ..errors import Failure, TamperedError, UsageError, command_line
 from ..events import ArchiveCreated, ArchiveProgress
@@ -209,7 +209,7 @@ async def keep(context: TargetContext, wanted: str) -> str:
     Raises UsageError when there is no such archive or it is not set aside, Failure when the repository is closed.
     """
     name = context.target.name
-    known = (await context.vault.read_evidence()).ledger
+    known = (await context.store.read_evidence()).ledger
     if known is None or known.phase is Phase.CLOSED:
         why = "its repository is closed" if known else "no run has verified its archives yet"
         raise context.failure(f"{why}: could not keep an archive", hint=command_line("status", "--only", name))
@@ -223,7 +223,7 @@ async def keep(context: TargetContext, wanted: str) -> str:
         raise UsageError(f"{context.party}: {clean(wanted)} is odd", hint=hint)
     note = replace(known.note(archive.id), state=ArchiveState.GOOD, reason="")
     kept = replace(known, notes={**known.notes, archive.id: note})
-    await context.vault.write(kept)
+    await context.store.write(kept)
     await context.remember(Entry(what="keep", cause=f"the archive {clean(archive.name)} counts as good"))
     decision = next(each for each in retention_of(context, kept).decisions if each.archive.id == archive.id)
     action = "keeps" if decision.kept else "removes"

@@ -11,7 +11,7 @@ import re
 import secrets
 
 from .. import guard
-from ..borg import command as borg_command
+from ..borg import command_lines as borg_command
 from ..borg.failure import MISSING_REPOSITORY
 from ..errors import CONTROLLER, command_line
 from ..events import Step
@@ -27,7 +27,7 @@ _KEY = re.compile(r"[A-Za-z0-9+/=\n]+")
 
 def is_there(context: TargetContext, listed: BorgResult, found: Found) -> bool:
     """Tell whether there is a repository: by the backup server's file system, or by borg where that is not visible."""
-    return found.repository if context.vault.shows_records else MISSING_REPOSITORY not in listed.said.kinds()
+    return found.repository if context.store.shows_records else MISSING_REPOSITORY not in listed.said.kinds()
 
 
 async def evidence_of(context: TargetContext, listed: BorgResult, found: Found) -> Evidence:
@@ -35,7 +35,7 @@ async def evidence_of(context: TargetContext, listed: BorgResult, found: Found) 
 
     Raises Unreadable when it is none, Failure when the key cannot be exported.
     """
-    if context.vault.shows_records:
+    if context.store.shows_records:
         return guard.read_evidence(files=found.files, archives=listed.stdout, segments=found.segments)
     return guard.read_listed(archives=listed.stdout, key=await _export(context))
 
@@ -90,7 +90,7 @@ async def verified_key(context: TargetContext, *, paper: bool) -> str:
 
 
 async def _verified(context: TargetContext) -> Evidence:
-    found = await context.vault.read_evidence()
+    found = await context.store.read_evidence()
     if found.ledger is None:
         why = f": {found.unreadable}" if found.unreadable else ""
         raise context.failure(f"no key of its repository was verified yet{why}", hint="let a run finish first")
@@ -98,9 +98,9 @@ async def _verified(context: TargetContext) -> Evidence:
 
 
 async def _present_key(context: TargetContext) -> str:
-    if not context.vault.shows_records:
+    if not context.store.shows_records:
         return (await _export(context)).decode("ascii", "replace").partition("\n")[2].rstrip("\n")
-    return (await context.vault.read_evidence()).records.key
+    return (await context.store.read_evidence()).records.key
 
 
 async def _export(context: TargetContext, *, paper: bool = False) -> bytes:
