@@ -63,7 +63,7 @@ def test_a_monitor_that_is_down_and_a_command_that_fails_change_no_exit_code(sha
     config["Notify"]["Ping"] = f"http://{nobody_listens()}/0a1b-secret"
     result = shared_world.run("--shard", f"{other}/2", config=config)
     assert result.returncode == 0, result.stderr
-    assert "the command of [Notify] OnFinish failed: it ended with 1" in result.stderr
+    assert "the command of [Notify] OnFinish failed: exit 1" in result.stderr
     assert "the ping of [Notify] Ping that reports the end of the run failed: Connection refused" in result.stderr
     assert "0a1b-secret" not in result.stderr
 

@@ -88,7 +88,7 @@ def test_of_two_prefixes_the_longer_one_counts():
 
 @pytest.mark.parametrize("prefix", ["", "@", "@db-", "snapshot-", "my-snapshot-", "{now}-", "web*-"])
 def test_prefixes_that_are_refused(prefix):
-    assert re.search("borgpull's|empty|a pattern or placeholder", problem_with(judged, prefix) or "")
+    assert re.search("borgpull's|begins with `@`|empty|a pattern or placeholder", problem_with(judged, prefix) or "")
 
 
 @given(st.text(min_size=1))
