@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,6 +11,8 @@ from ..config import Connection
 from ..errors import Failure
 from ..results import Finding, Mark
 from ..transport import Facts
+
+_SOCAT = re.compile(r"socat version ([0-9][0-9A-Za-z.]{0,20})", re.ASCII)
 
 
 class Checks:
@@ -52,6 +55,12 @@ class Checks:
 
     def _set(self, row: str, mark: Mark, detail: str, hint: str = "") -> None:
         self._found[row] = Finding(party=self.party, what=row, mark=mark, detail=detail, hint=hint)
+
+
+def socat_version(text: str) -> str:
+    """Return the version in the output of `socat -V`, "" when it has none."""
+    found = _SOCAT.search(text)
+    return found[1] if found else ""
 
 
 def check_cipher(checks: Checks, facts: Facts, connection: Connection) -> None:

@@ -17,7 +17,7 @@ from ..errors import CONTROLLER, Failure
 from ..process import run_now
 from ..results import Finding, Mark
 from ..untrusted import clean
-from .checks import Checks
+from .checks import Checks, socat_version
 
 ROWS = ("python", "borgpull", "ssh", "borg", "socat", "keys", "cache", "core dumps", "swap")
 STATE_ROWS = ("StateDir",)
@@ -27,7 +27,6 @@ _NEEDED = {"ssh", "keys"}
 # `Ciphers=^...` is understood from 8.1 on.
 _OLDEST_SSH = (8, 1)
 _SSH = re.compile(r"OpenSSH_([0-9]{1,3})\.([0-9]{1,3})\S*", re.ASCII)
-_SOCAT = re.compile(r"socat version ([0-9][0-9A-Za-z.]{0,20})", re.ASCII)
 
 
 def check_controller(*, memory: Path | Failure, cache: Path) -> tuple[Finding, ...]:
@@ -35,9 +34,12 @@ def check_controller(*, memory: Path | Failure, cache: Path) -> tuple[Finding, .
     checks = Checks(CONTROLLER, ROWS)
     checks.ok("python", platform.python_version())
     checks.ok("borgpull", __version__)
-    for program, version in (("ssh", _ssh_version), ("borg", _borg_version), ("socat", _socat_version)):
-        with checks.catching(program):
-            checks.ok(program, version())
+    with checks.catching("ssh"):
+        checks.ok("ssh", _ssh_version())
+    with checks.catching("borg"):
+        checks.ok("borg", read_version(CONTROLLER, _output_of("borg", "--version")))
+    with checks.catching("socat"):
+        checks.ok("socat", socat_version(_output_of("socat", "-V")))
     if isinstance(memory, Failure):
         checks.fail_with("keys", memory)
     else:
@@ -74,15 +76,6 @@ def _ssh_version() -> str:
     if (int(found[1]), int(found[2])) < _OLDEST_SSH:
         raise Failure(CONTROLLER, f"its ssh is too old: {found[0]}", hint="install OpenSSH 8.4 or later")
     return found[0].removeprefix("OpenSSH_")
-
-
-def _borg_version() -> str:
-    return read_version(CONTROLLER, _output_of("borg", "--version"))
-
-
-def _socat_version() -> str:
-    found = _SOCAT.search(_output_of("socat", "-V"))
-    return found[1] if found else ""
 
 
 def _output_of(program: str, option: str) -> str:

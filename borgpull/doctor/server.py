@@ -74,10 +74,20 @@ part facts facts "$@"
 async def check_server(checks: Checks, master: ssh.Master, config: Config) -> None:
     """Check the backup server over its connection. Raises Failure when the connection breaks."""
     with checks.catching("shell"):
-        facts = await _ask(master, config)
-        _check_programs(checks, facts, config.server.username)
+        paths = "".join(f"{config.repository_path(target)}\n" for target in config.targets)
+        stdin, doing = paths.encode(), "look at its programs and its disk"
+        words = (config.server.borg_path, config.root_dir)
+        answer = await ssh.ask(master, _SCRIPT, *words, doing=doing, stdin=stdin, seconds=SECONDS, most=MOST_FACTS)
+        facts = Facts(answer)
+        if lacks := facts.every("lacks"):
+            checks.fail("shell", f"it lacks {', '.join(lacks)}", "apt install coreutils findutils grep sed util-linux")
+        else:
+            checks.ok("shell", f"for {config.server.username}")
         check_cipher(checks, facts, config.server)
-        _check_borg(checks, facts, config.server.borg_path)
+        with checks.catching("borg"):
+            if not facts.has("borg"):
+                raise missing_borg(BACKUP_SERVER, config.server.borg_path)
+            checks.ok("borg", read_version(BACKUP_SERVER, facts.one("borg")))
         _check_root(checks, facts, config)
         _check_paths(checks, facts, config)
         _check_space(checks, facts, config)
@@ -94,14 +104,6 @@ async def check_server(checks: Checks, master: ssh.Master, config: Config) -> No
             "--restrict-to-repository: whatever a target asks for would be done",
             "remove `command=` from authorized_keys on the backup server for this key, and give the account /bin/sh",
         )
-
-
-async def _ask(master: ssh.Master, config: Config) -> Facts:
-    paths = "".join(f"{config.repository_path(target)}\n" for target in config.targets)
-    words = (config.server.borg_path, config.root_dir)
-    doing = "look at its programs and its disk"
-    answer = await ssh.ask(master, _SCRIPT, *words, doing=doing, stdin=paths.encode(), seconds=SECONDS, most=MOST_FACTS)
-    return Facts(answer)
 
 
 async def _greeting(master: ssh.Master, config: Config) -> Greeting | None:
@@ -121,20 +123,6 @@ async def _greeting(master: ssh.Master, config: Config) -> Greeting | None:
             return read_greeting((await output)[0])
     except TimeoutError:
         return None
-
-
-def _check_programs(checks: Checks, facts: Facts, user: str) -> None:
-    if lacks := facts.every("lacks"):
-        checks.fail("shell", f"it lacks {', '.join(lacks)}", "apt install coreutils findutils grep sed util-linux")
-    else:
-        checks.ok("shell", f"for {user}")
-
-
-def _check_borg(checks: Checks, facts: Facts, borg: str) -> None:
-    with checks.catching("borg"):
-        if not facts.has("borg"):
-            raise missing_borg(BACKUP_SERVER, borg)
-        checks.ok("borg", read_version(BACKUP_SERVER, facts.one("borg")))
 
 
 def _check_serve(checks: Checks, greeting: Greeting | None) -> None:

@@ -5,7 +5,6 @@ What a target says is untrusted.
 
 from __future__ import annotations
 
-import re
 import secrets
 import shlex
 from dataclasses import dataclass
@@ -19,13 +18,12 @@ from ..retention import archive_name
 from ..transport import CreateArchive, Preflight, ask_preflight, forward_socket
 from ..transport.preflight import CLOCK_HINT, clock_words, some_of
 from ..transport.target_borg import open_session
-from .checks import Checks, check_cipher
+from .checks import Checks, check_cipher, socat_version
 from .repository import ROW as LEDGER
 
 ROWS = ("connect", "shell", "borg", "socat", "tmp", "transport", "sources", "clock", LEDGER)
 # More than the way to the target and back takes.
 _CLOCK_WARNING = 90.0
-_SOCAT = re.compile(r"socat version ([0-9][0-9A-Za-z.]{0,20}).*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -42,25 +40,16 @@ async def check_target(checks: Checks, master: ssh.Master, config: Config, targe
         preflight = await ask_preflight(master, command, versions=True)
         checks.ok("shell", f"for {target.connection.username}")
         check_cipher(checks, preflight.facts, target.connection)
-        _check_borg(checks, preflight)
-        _check_socat(checks, preflight)
+        with checks.catching("borg"):
+            preflight.require_borg()
+            checks.ok("borg", read_version(checks.party, preflight.facts.one("borg")))
+        with checks.catching("socat"):
+            preflight.require_socat()
+            checks.ok("socat", socat_version(preflight.facts.one("socat")))
         _check_sources(checks, preflight)
         _check_clock(checks, preflight)
         with checks.catching("tmp"):
             await _check_transport(checks, master, command, directory)
-
-
-def _check_borg(checks: Checks, preflight: Preflight) -> None:
-    with checks.catching("borg"):
-        preflight.require_borg()
-        checks.ok("borg", read_version(checks.party, preflight.facts.one("borg")))
-
-
-def _check_socat(checks: Checks, preflight: Preflight) -> None:
-    with checks.catching("socat"):
-        preflight.require_socat()
-        found = _SOCAT.fullmatch(preflight.facts.one("socat"))
-        checks.ok("socat", found[1] if found else "")
 
 
 def _check_sources(checks: Checks, preflight: Preflight) -> None:
