@@ -83,7 +83,10 @@ def create(
     patterns = [f"--exclude={pattern}" for pattern in excludes]
     if options.patterns_from:
         patterns.append(f"{PATTERNS_FROM}{options.patterns_from}")
-    return [*fixed, *_chosen(options), *_chosen_of_files(options), *patterns, "--", f"{url}::{archive}", *sources]
+    flags = {"--one-file-system": options.one_file_system, "--exclude-caches": options.exclude_caches}
+    chosen = [*_chosen(options), *(flag for flag, is_set in flags.items() if is_set)]
+    tags = [f"--exclude-if-present={name}" for name in options.exclude_if_present]
+    return [*fixed, *chosen, *tags, *patterns, "--", f"{url}::{archive}", *sources]
 
 
 def create_from_command(archive: str, *, file: str, words: Iterable[str], options: Options) -> list[str]:
@@ -104,12 +107,6 @@ def _chosen(options: Options) -> list[str]:
         "--checkpoint-interval": options.checkpoint_interval,
     }
     return [f"{option}={value}" for option, value in chosen.items() if value]
-
-
-def _chosen_of_files(options: Options) -> list[str]:
-    flags = {"--one-file-system": options.one_file_system, "--exclude-caches": options.exclude_caches}
-    tags = [f"--exclude-if-present={name}" for name in options.exclude_if_present]
-    return [flag for flag, is_set in flags.items() if is_set] + tags
 
 
 def init(encryption: str) -> list[str]:
@@ -166,7 +163,7 @@ def check() -> list[str]:
 
 
 def check_segments(seconds: int) -> list[str]:
-    """Return the arguments that check segments for so long, from `last_segment_checked` in its config on."""
+    """Return the arguments that check segments for `seconds`, from `last_segment_checked` in its config on."""
     return ["check", *_JSON, "--repository-only", f"--max-duration={seconds}"]
 
 

@@ -237,19 +237,15 @@ def system_of_server(said: str) -> tuple[str, str] | None:
 def _find(party: str, said: Messages, server: Messages | None) -> tuple[str, _Sign] | None:
     served = [(BACKUP_SERVER, message) for message in _errors(server)] if server else []
     own = [(BACKUP_SERVER if message.served else party, message) for message in _errors(said)]
-    found = [*_by_kind(party, [*said.kinds(), *(server.kinds() if server else ())]), *_by_text([*served, *own])]
+    kinds = [*said.kinds(), *(server.kinds() if server else ())]
+    by_kind = [(_SIGNS[kind].party or party, _SIGNS[kind]) for kind in kinds if kind in _SIGNS]
+    found = [*by_kind, *_by_text([*served, *own])]
     # A lost connection is often only the consequence of what the serve died of.
     return next((each for each in found if each[1] is not _LOST), found[0] if found else None)
 
 
 def _errors(said: Messages) -> list[Message]:
     return [*said.errors, *(message for message in said.others if message.level == "PLAIN")]
-
-
-def _by_kind(party: str, kinds: Iterable[str]) -> Iterator[tuple[str, _Sign]]:
-    for kind in kinds:
-        if kind in _SIGNS:
-            yield _SIGNS[kind].party or party, _SIGNS[kind]
 
 
 def _by_text(said: Iterable[tuple[str, Message]]) -> Iterator[tuple[str, _Sign]]:

@@ -91,11 +91,7 @@ def read_line(line: bytes) -> Line | None:
     if not isinstance(record, dict) or "type" not in record:
         text = clean(line)
         return Message("PLAIN", "", text) if text else None
-    return _read_record(record)
-
-
-def _read_record(record: dict[str, Any]) -> Line | None:
-    match record.get("type"):
+    match record["type"]:
         case "archive_progress" if "original_size" in record:
             return Created(*_sizes(record), _text(record, "path"))
         case "progress_percent" if _number(record, "total") > 0:

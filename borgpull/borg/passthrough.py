@@ -59,7 +59,12 @@ def read_words(words: Sequence[str], *, full_access: bool, only_reads: bool = Fa
     _refuse_options(words)
     place = _command_at(words)
     command = words[place] if place < len(words) else ""
-    _refuse(command, full_access=full_access)
+    if command in _REFUSED:
+        why, instead = _REFUSED[command]
+        raise UsageError(f"`borg {command}` makes no sense here: {why}", hint=instead)
+    if command == "compact" and not full_access:
+        # Borg would exit 0, and free nothing.
+        raise UsageError("`borg compact` frees nothing in an append-only session", hint=f"add {FULL_ACCESS}")
     if only_reads and (full_access or command not in _READING):
         raise UsageError(
             f"`borg {command}` may change the repository: a state in Grace is read-only",
@@ -94,15 +99,6 @@ def _refuse_options(words: Sequence[str]) -> None:
         name = word.partition("=")[0]
         if len(name) > len("--") and any(option.startswith(name) for option in _OF_TRANSPORT):
             raise UsageError(f"{name}: borgpull itself connects borg to the backup server", hint="remove that option")
-
-
-def _refuse(command: str, *, full_access: bool) -> None:
-    if command in _REFUSED:
-        why, instead = _REFUSED[command]
-        raise UsageError(f"`borg {command}` makes no sense here: {why}", hint=instead)
-    if command == "compact" and not full_access:
-        # Borg would exit 0, and free nothing.
-        raise UsageError("`borg compact` frees nothing in an append-only session", hint=f"add {FULL_ACCESS}")
 
 
 def _refuse_repository(words: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ import posixpath
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any
 
 from ..errors import ConfigProblem
@@ -112,7 +113,7 @@ def _repository_problems(fields: ValidFields) -> Iterator[ConfigProblem]:
         if first[path] != number:
             other = format_place(("Servers", first[path]), fields.tree)
             yield ConfigProblem(f"is the repository of {other} too: give each target its own folder", place=place)
-        for outer in (first[folder] for folder in _folders_above(path) if folder in first):
+        for outer in (first[str(folder)] for folder in PurePosixPath(path).parents if str(folder) in first):
             other = format_place(("Servers", outer), fields.tree)
             yield ConfigProblem(f"is inside the repository of {other}: move it beside that one", place=place)
         # borg serve 1.2.4 and 1.4.5 expands a path that begins with exactly one slash and `~`.
@@ -124,8 +125,3 @@ def _repository_problems(fields: ValidFields) -> Iterator[ConfigProblem]:
 def _repository(fields: ValidFields, number: int) -> str | None:
     sub_dir = fields.text("Servers", number, "BorgTarget", "SubDir")
     return sub_dir and repository_path(fields.text("Borg", "RootDir") or "/", sub_dir)
-
-
-def _folders_above(path: str) -> Iterator[str]:
-    while (path := posixpath.dirname(path)) != "/":
-        yield path

@@ -29,14 +29,17 @@ _EXAMPLE = "write e.g. `--keep-daily 7 --keep-weekly 8`"
 def options(setting: str) -> tuple[str, ...]:
     """Return the options as `--keep-NAME=VALUE`."""
     found: dict[str, str] = {}
-    words = _words(setting)
+    try:
+        words = shlex.split(setting)
+    except ValueError:
+        raise Invalid("has a quote that is not closed: close it, or remove the quotes") from None
     while words:
         option, equals, value = words.pop(0).partition("=")
         _check_option(option)
         if not equals:
             value = words.pop(0) if words else ""
         _check_value(option, value)
-        if _kind(option) in {_kind(other) for other in found}:
+        if _SAME.get(option, option) in {_SAME.get(other, other) for other in found}:
             raise Invalid(f"`{option}` is given twice, in one form or another: keep one of them")
         found[option] = value
     if not any(value.lstrip("-0") for value in found.values()):
@@ -57,13 +60,6 @@ def prefix(text: str) -> str:
     return text
 
 
-def _words(setting: str) -> list[str]:
-    try:
-        return shlex.split(setting)
-    except ValueError:
-        raise Invalid("has a quote that is not closed: close it, or remove the quotes") from None
-
-
 def _check_option(option: str) -> None:
     if option in _KNOWN:
         return
@@ -81,7 +77,3 @@ def _check_value(option: str, value: str) -> None:
             raise Invalid(f"`{option}` needs a number and one of H d w m y: write e.g. `{option} 2d`")
     elif not _COUNT.fullmatch(value):
         raise Invalid(f"`{option}` needs a whole number: write e.g. `{option} 7`")
-
-
-def _kind(option: str) -> str:
-    return _SAME.get(option, option)

@@ -5,6 +5,7 @@ What passes may end up in the argv of borg; borg 1.2.4 and 1.4.5 accept it (trie
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import re
 import unicodedata
@@ -181,14 +182,6 @@ def tag(text: str) -> str:
     return _printable(text)
 
 
-def source_path(text: str) -> str:
-    return _argument(text, what="path")
-
-
-def exclude(text: str) -> str:
-    return _argument(text, what="pattern")
-
-
 def command(text: str) -> str:
     """Judge a shell command; what it does is up to the operator."""
     if len(text) > LONGEST_COMMAND:
@@ -203,6 +196,10 @@ def _argument(text: str, *, what: str) -> str:
     if "\0" in text:
         raise Invalid(f"contains a NUL character, which no {what} can have: remove it")
     return text
+
+
+source_path = functools.partial(_argument, what="path")
+exclude = functools.partial(_argument, what="pattern")
 
 
 def passphrase(text: str) -> str:

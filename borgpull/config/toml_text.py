@@ -34,25 +34,18 @@ _WHERE = re.compile(r"\(at line (\d+), column (\d+)\)\Z")
 def parse(text: str) -> dict[str, Any]:
     """Return the tables of `text`. Raises ConfigError, with line and column, when it is not TOML."""
     text = text.removeprefix("\ufeff")
-    problem = _encoding_problem(text)
-    if problem is None:
-        try:
-            return tomllib.loads(text)
-        except (ValueError, RecursionError) as error:
-            problem = _problem(text, str(error))
+    try:
+        text.encode()
+        return tomllib.loads(text)
+    except UnicodeEncodeError as error:
+        problem = f"{_place(text[: error.start])}: this is not UTF-8: save the config as UTF-8"
+    except (ValueError, RecursionError) as error:
+        problem = _problem(text, str(error))
         # tomlkit reads TOML 1.1 too (0.15.2), in ten times the time. On bad input it raises any exception.
         with contextlib.suppress(Exception):
             return dict(tomlkit.parse(text).unwrap())
     # Outside of `except`: a context would carry the parser's message, which may quote a secret.
     raise ConfigError([ConfigProblem(problem)])
-
-
-def _encoding_problem(text: str) -> str | None:
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        return f"{_place(text[: error.start])}: this is not UTF-8: save the config as UTF-8"
-    return None
 
 
 def _problem(text: str, said: str) -> str:

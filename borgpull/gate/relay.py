@@ -129,7 +129,8 @@ class _Relay:
         objects: set[bytes] = set()
         marker = None
         while ids := await self._ask("list", limit=_LIST, marker=marker):
-            if len(objects) > count or not isinstance(ids, list) or not all(map(_is_id, ids)):
+            valid = isinstance(ids, list) and all(isinstance(id_, bytes) and len(id_) == ID_LENGTH for id_ in ids)
+            if not valid or len(objects) > count:
                 raise _BrokenError("its list of objects is invalid")
             objects.update(ids)
             marker = ids[-1]
@@ -155,15 +156,21 @@ class _Relay:
                 whole += data
                 unpacker.feed(data)
                 with contextlib.suppress(msgpack.OutOfData):
-                    return _is_good(unpacker.unpack()), bytes(whole)
+                    match unpacker.unpack():
+                        case {b"i": _, b"r": _} | [1, _, None, _]:
+                            return True, bytes(whole)
+                    break
         if not whole:
             raise _BrokenError("it ended before it answered")
         return False, bytes(whole)
 
     async def _pass_on(self, requests: AsyncGenerator[Message, None]) -> None:
+        loop = asyncio.get_running_loop()
         async with asyncio.TaskGroup() as sides:
             requests_task = sides.create_task(self._pass_requests(requests))
-            await self._pass_answers()
+            while data := await loop.sock_recv(self.server, _CHUNK):
+                await loop.sock_sendall(self.client, data)
+                await asyncio.sleep(0)
             requests_task.cancel()
 
     async def _pass_requests(self, requests: AsyncGenerator[Message, None]) -> None:
@@ -172,24 +179,6 @@ class _Relay:
                 await self._send(self.server, self.session.check(request))
             self.server.shutdown(socket.SHUT_WR)
 
-    async def _pass_answers(self) -> None:
-        loop = asyncio.get_running_loop()
-        while data := await loop.sock_recv(self.server, _CHUNK):
-            await loop.sock_sendall(self.client, data)
-            await asyncio.sleep(0)
-
     @staticmethod
     async def _send(end: socket.socket, data: bytes) -> None:
         await asyncio.get_running_loop().sock_sendall(end, data)
-
-
-def _is_good(answer: object) -> bool:
-    match answer:
-        case {b"i": _, b"r": _} | [1, _, None, _]:
-            return True
-        case _:
-            return False
-
-
-def _is_id(value: object) -> bool:
-    return isinstance(value, bytes) and len(value) == ID_LENGTH

@@ -105,7 +105,8 @@ class Session:
         if given.get(b"lock", True) is not True:
             raise Refused("it asked to work without a lock (open)")
         exclusive = given.get(b"exclusive")
-        if exclusive not in (None, False, True) or not _is_wait(wait):
+        waits = wait is None or (type(wait) in (int, float) and 0 <= wait <= _LONGEST_WAIT)
+        if exclusive not in (None, False, True) or not waits:
             raise Refused("it asked for a lock in a way that borg does not (open)")
         fixed = {"path": self._path, "create": False, "lock": True, "append_only": False}
         return {**fixed, "lock_wait": wait, "exclusive": bool(exclusive)}
@@ -173,7 +174,3 @@ def _version(given: dict[bytes, Any]) -> dict[str, Any]:
 def _same(path: bytes, pinned: str) -> bool:
     # A URL with two slashes after its host leaves both in the path.
     return b"/" + posixpath.normpath(path).lstrip(b"/") == pinned.encode("utf-8", "surrogateescape")
-
-
-def _is_wait(wait: object) -> bool:
-    return wait is None or (type(wait) in (int, float) and 0 <= wait <= _LONGEST_WAIT)  # type: ignore[operator]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..config import Host
@@ -62,24 +61,19 @@ _HERMETIC = (
 )
 
 
-@dataclass(frozen=True)
-class Files:
-    """The key and known_hosts of one connection, on a tmpfs until its master is up."""
-
-    key: Path
-    known_hosts: Path
-
-
 def _options(*options: str) -> list[str]:
     return [word for option in options for word in ("-o", option)]
 
 
-def master(user: str, host: Host, *, files: Files, control: Path, ciphers: str, through: Path | None) -> list[str]:
+def master(
+    user: str, host: Host, *, key: Path, known_hosts: Path, control: Path, ciphers: str, through: Path | None
+) -> list[str]:
     """Return the argv of a master in the foreground; its stdout closes once it listens on `control`.
 
-    `ciphers` is a list as in ssh_config(5); `through` is the control socket of its jump host's master, if it has one.
+    The files `key` and `known_hosts` can go once it does. `ciphers` is a list as in ssh_config(5); `through` is the
+    control socket of its jump host's master, if it has one.
     """
-    own = (f"UserKnownHostsFile={files.known_hosts}", f"IdentityFile={files.key}", f"Ciphers={ciphers}")
+    own = (f"UserKnownHostsFile={known_hosts}", f"IdentityFile={key}", f"Ciphers={ciphers}")
     lasting = ("ControlPersist=no", "ExitOnForwardFailure=yes", f"ProxyCommand={_proxy(through)}")
     argv = ["-M", "-N", "-n", "-S", str(control), "-F", "none", "-x", "-a", "-T"]
     argv += _options(*_HERMETIC, *own, *lasting)

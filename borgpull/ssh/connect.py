@@ -49,21 +49,25 @@ async def _opened(
     said = process.Tail()
     with tempfile.TemporaryDirectory(prefix="m", dir=directory, ignore_cleanup_errors=True) as name:
         own = Path(name)
-        files = _write_files(where, own)
+        key, known_hosts, control = own / "key", own / "known_hosts", own / "ctl"
+        for path, text in ((key, where.private_key.get_secret_value()), (known_hosts, where.known_host)):
+            path.touch(mode=0o600)
+            path.write_text(text, encoding="utf-8")
         through = hop.master.control if hop else None
         ciphers = where.ciphers or argv.preferred_ciphers()
+        user, host = where.username, where.host
         command = argv.master(
-            where.username, where.host, files=files, control=own / "ctl", ciphers=ciphers, through=through
+            user, host, key=key, known_hosts=known_hosts, control=control, ciphers=ciphers, through=through
         )
         absent = Failure(CONTROLLER, "ssh is not installed", hint="apt install openssh-client")
         async with process.started(command, absent=absent) as child:
             listener = asyncio.create_task(_listen(child, said, on_output))
             try:
                 jump = where if isinstance(where, Jump) else None
-                master = Master(party, own / "ctl", child, said, jump=jump, hop=hop)
+                master = Master(party, control, child, said, jump=jump, hop=hop)
                 await _until_ready(master, child, listener)
-                for path in (files.key, files.known_hosts):
-                    path.unlink()
+                key.unlink()
+                known_hosts.unlink()
                 watch = asyncio.create_task(master.watch())
                 try:
                     yield master
@@ -72,14 +76,6 @@ async def _opened(
             finally:
                 await child.stop()
                 listener.cancel()
-
-
-def _write_files(where: Connection | Jump, directory: Path) -> argv.Files:
-    files = argv.Files(directory / "key", directory / "known_hosts")
-    for path, text in ((files.key, where.private_key.get_secret_value()), (files.known_hosts, where.known_host)):
-        path.touch(mode=0o600)
-        path.write_text(text, encoding="utf-8")
-    return files
 
 
 async def _listen(child: process.Child, said: process.Tail, on_output: Callable[[str], None]) -> None:
