@@ -98,6 +98,18 @@ class Attempt:
             keys=frozenset() if self.reading else fingerprints(target.connection.known_host),
         )
 
+    def confirm(self, added: RepositoryArchive | None) -> None:
+        """Emit the archive that the controller found, with what the target's borg reports of it. Raises Failure."""
+        context, reported = self.context, self.reported
+        if added is None:
+            hint = "check the borg on that target: it is not the program it should be"
+            raise context.failure("its borg claims success, but wrote no archive", hint=hint)
+        if reported is None:
+            hint = "check the borg on that target: something holds back its output"
+            raise context.failure("its borg wrote an archive, but says nothing of what it holds", hint=hint)
+        confirmed = replace(reported, name=added.name, archive_id=added.id)
+        context.emit(ArchiveCreated(target=context.target.name, stream=self.stream, **vars(confirmed)))
+
 
 async def judge_attempt(verification: Verification, attempt: Attempt, report: StepReport, *, checking: bool) -> None:
     """Verify what a session left, and record what its archive is worth. `checking` says that a check comes next.
@@ -124,7 +136,7 @@ async def judge_attempt(verification: Verification, attempt: Attempt, report: St
     if isinstance(ended, Failure):
         report.detail = "nothing older was touched"
         return
-    confirm_archive(context, reported, added, stream=attempt.stream)
+    attempt.confirm(added)
     if refused:
         report.detail = "its archive is set aside"
         raise refused
@@ -154,20 +166,6 @@ def show_reported(context: TargetContext, result: BorgResult) -> None:
                 files=reported.files,
             )
         )
-
-
-def confirm_archive(
-    context: TargetContext, reported: Archive | None, added: RepositoryArchive | None, *, stream: str
-) -> None:
-    """Emit the archive that the controller found, with what the target's borg reports of it. Raises Failure."""
-    if added is None:
-        hint = "check the borg on that target: it is not the program it should be"
-        raise context.failure("its borg claims success, but wrote no archive", hint=hint)
-    if reported is None:
-        hint = "check the borg on that target: something holds back its output"
-        raise context.failure("its borg wrote an archive, but says nothing of what it holds", hint=hint)
-    confirmed = replace(reported, name=added.name, archive_id=added.id)
-    context.emit(ArchiveCreated(target=context.target.name, stream=stream, **vars(confirmed)))
 
 
 def source_paths(context: TargetContext) -> tuple[str, ...]:

@@ -105,8 +105,6 @@ class Hooks:
 
     async def failed(self, failure: Failure) -> None:
         """Run all of OnFailure. A command that fails is a warning: why the target failed matters more."""
-        if not self._target.on_failure:
-            return
         with self._context.events.step(Step.ON_FAILURE) as report:
             failures = await self._run_all("OnFailure", self._target.on_failure, failed_with(failure), hurried=True)
             report.outcome = Outcome.WARNING if failures else Outcome.DONE

@@ -48,19 +48,14 @@ async def back_up(
         # A target that may be hostile does not learn what was noticed.
         raise
     except Failure as failure:
-        if job.connected and is_last(failure):
-            await _run_on_failure(context, job.archive, failure)
+        if target.on_failure and job.connected and is_last(failure):
+            try:
+                # In a connection of its own: the one of the backup may be what failed.
+                async with connected_target(context) as session:
+                    await Hooks(context, session.master, job.archive).failed(failure)
+            except Failure as unreachable:
+                context.warn(f"OnFailure could not run: {unreachable}", unreachable.hint)
         raise
-
-
-async def _run_on_failure(context: TargetContext, archive: str, failure: Failure) -> None:
-    """Run OnFailure over a connection of its own: the one of the backup may be what failed."""
-    if context.target.on_failure:
-        try:
-            async with connected_target(context) as session:
-                await Hooks(context, session.master, archive).failed(failure)
-        except Failure as unreachable:
-            context.warn(f"OnFailure could not run: {unreachable}", unreachable.hint)
 
 
 class _Job:

@@ -30,7 +30,11 @@ def cache_in_use(cache: Path) -> Iterator[int]:
     try:
         with contextlib.suppress(OSError):
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _remove_locks(cache)
+            folders = cache / ".cache" / "borg"
+            for lock in folders.glob("*/lock.exclusive"):
+                shutil.rmtree(lock, ignore_errors=True)
+            for roster in folders.glob("*/lock.roster"):
+                roster.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             # Another process holds it alone only while it removes locks.
             fcntl.flock(descriptor, fcntl.LOCK_SH)
@@ -69,11 +73,3 @@ def _open(cache: Path) -> int:
     except OSError as error:
         cause = f"could not open the folder of the borg cache {cache}: {error.strerror}"
         raise Failure(CONTROLLER, cause, hint="make it, or give another --cache-dir") from None
-
-
-def _remove_locks(cache: Path) -> None:
-    folders = cache / ".cache" / "borg"
-    for lock in folders.glob("*/lock.exclusive"):
-        shutil.rmtree(lock, ignore_errors=True)
-    for roster in folders.glob("*/lock.roster"):
-        roster.unlink(missing_ok=True)

@@ -83,6 +83,10 @@ class LocalBorg:
     cache: Path
 
 
+async def _read_listing(stdout: asyncio.StreamReader) -> bytes:
+    return (await process.read_all(stdout, most=MOST_LISTED))[0]
+
+
 async def borg_on_controller(
     local: LocalBorg, *, on_output: OnOutput, folder: Path | None = None, read: Reader | None = None
 ) -> BorgResult:
@@ -91,8 +95,7 @@ async def borg_on_controller(
     Raises Failure when borg cannot be run, not when it fails.
     """
     async with _running(local, folder=folder) as (child, result):
-        output = read(child.stdout) if read else read_output(child.stdout, most=MOST_LISTED)
-        await follow(child, result, on_output, output)
+        await follow(child, result, on_output, (read or _read_listing)(child.stdout))
     return result
 
 
@@ -171,10 +174,6 @@ async def follow(
             on_line(line, result.said, on_output)
         result.status = await child.wait()
     result.stdout = read.result()
-
-
-async def read_output(stdout: asyncio.StreamReader, *, most: int) -> bytes:
-    return (await process.read_all(stdout, most=most))[0]
 
 
 def descends(pid: int, ancestor: int) -> bool:

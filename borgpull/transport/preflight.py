@@ -119,7 +119,10 @@ class Preflight:
             hint = "PatternsFrom names a file on the target: put it there, or correct PatternsFrom"
             raise Failure(self.party, cause, hint=hint)
         if paths := self.facts.chosen("missing", self.command.sources):
-            hint = f"{_not_expanded(paths)}mount or restore it, or remove it from SourcePaths"
+            hint = "mount or restore it, or remove it from SourcePaths"
+            if any(letter in path for path in paths for letter in "*?~"):
+                first = "`*`, `?` and `~` are not expanded in a path: name the folder above, and use Excludes"
+                hint = f"{first}; else {hint}"
             raise Failure(self.party, f"missing, or hidden from this user: {some_of(paths)}", hint=hint)
 
     def require_clock(self) -> None:
@@ -152,12 +155,6 @@ async def ask_preflight(master: ssh.Master, command: TargetCommand, *, versions:
     doing = "look at its programs and its source paths"
     answer = await ssh.ask(master, PREFLIGHT, *words, doing=doing, seconds=SECONDS, most=MOST_FACTS)
     return Preflight(master.party, command, Facts(answer))
-
-
-def _not_expanded(paths: list[str]) -> str:
-    if not any(letter in path for path in paths for letter in "*?~"):
-        return ""
-    return "`*`, `?` and `~` are not expanded in a path: name the folder above, and use Excludes; else "
 
 
 def some_of(paths: list[str]) -> str:

@@ -20,7 +20,7 @@ from .. import process, ssh
 from ..errors import Failure, TamperedError
 from ..untrusted import clean, last_lines
 from .forwarding import forward_socket
-from .local_borg import BorgResult, follow, read_output
+from .local_borg import BorgResult, follow
 from .preflight import refuse_too_long
 from .serve import OnOutput, ServeRequest, ServeResult, serve
 from .target_commands import TargetCommand
@@ -97,7 +97,7 @@ class OpenSession:
                 tasks.create_task(self.child.wait())
 
     async def read_output(self) -> bytes:
-        return await read_output(self.child.stdout, most=process.MOST_OUTPUT)
+        return (await process.read_all(self.child.stdout, most=process.MOST_OUTPUT))[0]
 
 
 async def run_on_target(
