@@ -51,6 +51,12 @@ def plural(count: int, word: str) -> str:
     return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
+def first_few(names: Sequence[str], most: int = 5) -> str:
+    """Return at most so many of several names, and how many more there are: "web1, web2 and 3 more"."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"
+
+
 def command_line(*words: str) -> str:
     """Return a borgpull command for a message: quoted for the shell, between backticks.
 

@@ -8,7 +8,7 @@ never zero. Nothing is checked when a record is made: a name from elsewhere may 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -253,7 +253,9 @@ class StatusReport(Report):
     @computed_field(description="The worst of all targets; unknown when the backup server could not be reached.")
     @property
     def level(self) -> Level:
-        return Level.UNKNOWN if self.error else worst_level(self.targets)
+        order = list(Level)
+        worst = max((target.level for target in self.targets), key=order.index, default=Level.OK)
+        return Level.UNKNOWN if self.error else worst
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -392,9 +394,3 @@ class Drills(Report):
 
     seed: Annotated[Count, Field(description="`--seed` of it picks the same files again.")]
     targets: tuple[Drilled, ...]
-
-
-def worst_level(standings: Iterable[TargetStatus]) -> Level:
-    """Return the worst level of all."""
-    order = list(Level)
-    return max((standing.level for standing in standings), key=order.index, default=Level.OK)

@@ -18,7 +18,7 @@ from types import FrameType
 
 from borgpull import process
 from borgpull.errors import Failure
-from borgpull.ui.console import message_error, people
+from borgpull.ui.console import message_lines, people, problem_lines
 from borgpull.ui.format import size
 from lab import Lab, Target, lab_running, missing_tools
 from lab.trees import differences, plant
@@ -38,7 +38,7 @@ def main() -> int:
         with _signals_unwind(), lab_running() as lab:
             code = _show(lab)
     except Failure as failure:
-        message_error(failure.problem)
+        message_lines(problem_lines(failure.problem))
         return _FAILED
     except KeyboardInterrupt:
         return 128 + signal.SIGINT

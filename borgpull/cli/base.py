@@ -113,6 +113,12 @@ class ConfiguredCommand(Command):
         help="where borg on this machine keeps its cache (no secrets, can be gigabytes); "
         "default: $XDG_CACHE_HOME/borgpull",
     )
+    verbose: bool = False
+
+    def on_event(self, event: Event) -> None:
+        """Print what borg and ssh said, with -v."""
+        if self.verbose and isinstance(event, Said):
+            message_note(f"{event.party}: {event.text}")
 
     @contextmanager
     def prepared(self) -> Iterator[tuple[Path, Config]]:
@@ -229,10 +235,6 @@ class AnsweringCommand(SelectingCommand):
             targets = self.selected(config, names)
             return awaited(_interruptible(work(directory, config, targets), Interrupt()))
 
-    def on_output(self, party: str, line: str) -> None:
-        if self.verbose:
-            message_note(f"{party}: {line}")
-
 
 class OneTargetCommand(ConfiguredCommand):
     """A command that takes the NAME of a target. `interrupt` is there once its work has begun."""
@@ -283,11 +285,6 @@ class OneTargetCommand(ConfiguredCommand):
     def warn_when_closed(archives: VerifiedArchives) -> None:
         if archives.closed:
             console.message_lines(closed_lines(archives.closed))
-
-    def on_event(self, event: Event) -> None:
-        """Print what borg and ssh said, with -v."""
-        if self.verbose and isinstance(event, Said):
-            message_note(f"{event.party}: {event.text}")
 
 
 class ReadingCommand(OneTargetCommand):

@@ -65,7 +65,7 @@ class Borg(ReadingCommand):
     async def _run(self, passthrough: Passthrough, given: BorgArguments) -> int:
         if given.mounts:
             message_note("the mount lasts until Ctrl-C or `umount`; runs cannot back up this target meanwhile")
-        ours = contextlib.nullcontext() if not _shares_terminal() else self.interrupt.left_to_others()
+        ours = self.interrupt.left_to_others() if _shares_terminal() else contextlib.nullcontext()
         with ours, self._keyboard() as stdin:
             return await passthrough.run(given, stdin=stdin)
 

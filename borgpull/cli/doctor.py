@@ -40,7 +40,7 @@ class Doctor(AnsweringCommand):
                 return self._print(here)
             if repaints(people().file):
                 message_note(f"checking this machine, the backup server and {plural(len(targets), 'target')} …")
-            there = await fleet.examine(config, targets, directory=directory, on_output=self.on_output)
+            there = await fleet.examine(config, targets, directory=directory, emit=self.on_event)
             return self._print((*here, *there))
 
         return self.about_selected(names, work)

@@ -9,7 +9,6 @@ from plumbum import cli
 
 from .. import fleet
 from ..config import Config, Target, units
-from ..events import Event, Said
 from ..results import Drills
 from ..ui import console
 from ..ui.archives import drilled_lines
@@ -51,14 +50,10 @@ class Drill(AnsweringCommand):
             if not targets:
                 return DONE
             cache, sample = self.cache(), {"seed": seed, "size": size, "files": self.files}
-            async with fleet.connected(config, directory=directory, cache=cache, emit=self._on_event) as run_context:
+            async with fleet.connected(config, directory=directory, cache=cache, emit=self.on_event) as run_context:
                 done = tuple([await fleet.drill(run_context, target, **sample) for target in targets])
             report = Drills(seed=seed, targets=done)
             console.print_result(report, drilled_lines(report), as_json=self.json)
             return max(TAMPERED if each.closed else DONE if each.good else FAILED for each in done)
 
         return self.about_selected(names, work)
-
-    def _on_event(self, event: Event) -> None:
-        if isinstance(event, Said):
-            self.on_output(event.party, event.text)

@@ -97,10 +97,10 @@ def error_code(error: BaseException) -> int:
 
 def print_failure(failure: Failure) -> int:
     """Print a failure; return its exit code."""
-    from ..ui.console import message_error  # noqa: PLC0415 - rich takes a while
+    from ..ui.console import message_lines, problem_lines  # noqa: PLC0415 - rich takes a while
 
     for problem in failure.problems if isinstance(failure, ConfigError) else [failure.problem]:
-        message_error(problem)
+        message_lines(problem_lines(problem))
     return error_code(failure)
 
 

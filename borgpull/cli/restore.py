@@ -13,7 +13,6 @@ from ..repository import TargetContext
 from ..restore import Wanted
 from ..ui import archives as ui
 from ..ui import console
-from ..ui.archives import Percentage
 from .base import ReadingCommand
 from .exit_codes import DONE, FAILED, WARNINGS
 
@@ -36,7 +35,7 @@ class Restore(ReadingCommand):
     dry_run = cli.Flag(["-n", "--dry-run"], help="show what would be restored and what is in the way; write nothing")
     verify = cli.Flag(["--verify"], help="read all of it again, and compare it with the archive")
     json = cli.Flag(["--json"], help="print a report as JSON (docs/restore.schema.json)")
-    _percentage: Percentage | None = None
+    _percentage: ui.Percentage | None = None
 
     def main(self, name: str, archive: str = "latest", *paths: str) -> int:
         if self.at and self.onto_target:

@@ -6,7 +6,7 @@ from plumbum import cli
 
 from .. import repository
 from ..errors import command_line, plural
-from ..repository import Case, Recovery, TargetContext
+from ..repository import Recovery, TargetContext
 from ..ui import console
 from ..ui.console import message_note
 from ..untrusted import clean
@@ -84,22 +84,16 @@ class Rollback(DecidingCommand):
     async def _rollback(self, context: TargetContext) -> int:
         recovery = Recovery(context)
         case = await recovery.case()
-        if case.known is not None and not self._is_needed(context, case):
-            return DONE
-        if case.known is not None and not await self.confirm(
-            f"Put {plural(len(case.known.evidence.archives), 'archive')} back?"
-        ):
-            return TAMPERED
+        if case.known is not None:
+            if not case.differences and case.now is not None:
+                message_note(f"{context.party}: its repository is in the last verified state: nothing to put back")
+                return DONE
+            for difference in case.differences:
+                message_note(f"{context.party}: {difference}")
+            kept = f"{context.place.ledger}/tampered"
+            message_note(f"this puts {context.place.repository} back, and keeps what is there now in {kept}")
+            if not await self.confirm(f"Put {plural(len(case.known.evidence.archives), 'archive')} back?"):
+                return TAMPERED
         await recovery.rollback(case)
         message_note(f"{context.party}: its repository is in the last verified state again; borg check agrees")
         return DONE
-
-    def _is_needed(self, context: TargetContext, case: Case) -> bool:
-        if not case.differences and case.now is not None:
-            message_note(f"{context.party}: its repository is in the last verified state: nothing to put back")
-            return False
-        for difference in case.differences:
-            message_note(f"{context.party}: {difference}")
-        kept = f"{context.place.ledger}/tampered"
-        message_note(f"this puts {context.place.repository} back, and keeps what is there now in {kept}")
-        return True

@@ -53,7 +53,7 @@ class Run(SelectingCommand):
                 targets = [target.name for target in self.selection().of_shard(config)]
                 textfile.update(board, targets=targets, exit_code=code)
             self._report(board, code, config)
-            end.code, end.line = code, summary.in_one_line(board, board.run.finished or 0.0)
+            end.code, end.line = code, summary.last_line(board, board.run.finished or 0.0).plain
             end.held = any(row.outcome is Outcome.HELD for row in board.rows.values())
         return code
 

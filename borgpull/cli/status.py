@@ -10,7 +10,7 @@ from plumbum import cli
 from .. import fleet
 from ..config import Config, Target, units
 from ..errors import Failure
-from ..results import StatusReport, Trouble
+from ..results import StatusReport, TargetStatus, Trouble
 from ..ui import console
 from ..ui.status import status_lines
 from . import exit_codes
@@ -39,20 +39,19 @@ class Status(AnsweringCommand):
         chosen = [*names, *self.only, *self.skip, *(self.shard or "")]
 
         async def work(directory: Path, config: Config, targets: tuple[Target, ...]) -> int:
-            if not targets:
-                return self._print(StatusReport(at=time.time(), max_age=max_age))
+            found: tuple[TargetStatus, ...] = ()
+            others: tuple[str, ...] = ()
+            error = None
             try:
-                found, others = await fleet.status(
-                    config, targets, directory=directory, max_age=max_age, on_output=self.on_output
-                )
+                if targets:
+                    found, others = await fleet.status(
+                        config, targets, directory=directory, max_age=max_age, emit=self.on_event
+                    )
             except Failure as failure:
                 error = Trouble(**vars(failure.problem))
-                return self._print(StatusReport(at=time.time(), max_age=max_age, error=error))
             others = () if chosen else others[:_MOST_OTHERS]
-            return self._print(StatusReport(at=time.time(), max_age=max_age, targets=found, others=others))
+            report = StatusReport(at=time.time(), max_age=max_age, targets=found, others=others, error=error)
+            console.print_result(report, status_lines(report), as_json=self.json)
+            return exit_codes.LEVELS[report.level]
 
         return self.about_selected(names, work)
-
-    def _print(self, report: StatusReport) -> int:
-        console.print_result(report, status_lines(report), as_json=self.json)
-        return exit_codes.LEVELS[report.level]

@@ -10,9 +10,10 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
-from ..config import Config
+from ..config import Config, Connection
 from ..doctor import require
 from ..errors import BACKUP_SERVER, Failure, plural, program_party
 from ..events import Emit, Said, Warned
@@ -20,19 +21,31 @@ from ..repository import RunContext
 from ..ssh import SESSIONS, Master, open_master
 from ..transport import BackupServer, Root
 
-# What the controller itself must have installed.
-PROGRAMS = ("ssh", "borg", "socat")
 # For so long the failure of one attempt to connect is the answer to every job.
 _REST_SECONDS = 10.0
 # What one job needs at a time.
 _PLACES = 2
 
 
+def open_connection(
+    connection: Connection, *, party: str, directory: Path, emit: Emit
+) -> AbstractAsyncContextManager[Master]:
+    """Connect to `party` for as long as the context lasts; what its ssh prints becomes events. Raises Failure."""
+    program = program_party("ssh", party)
+    return open_master(
+        connection, party=party, directory=directory, on_output=lambda line: emit(Said(party=program, text=line))
+    )
+
+
 class Servers(contextlib.AsyncExitStack):
-    """The backup server, as often as it is needed. On leaving all connections end."""
+    """The backup server, as often as it is needed. On leaving all connections end.
+
+    Raises Failure when this machine lacks a program that the sessions need.
+    """
 
     def __init__(self, config: Config, *, directory: Path, emit: Emit) -> None:
         super().__init__()
+        require("ssh", "borg", "socat")
         self._config = config
         self._directory = directory
         self._emit = emit
@@ -72,11 +85,7 @@ class Servers(contextlib.AsyncExitStack):
         now = asyncio.get_running_loop().time()
         if self._failure is not None and (not self._failure.transient or now < self._failed_at + _REST_SECONDS):
             raise self._failure
-
-        def on_output(line: str) -> None:
-            self._emit(Said(party=program_party("ssh", BACKUP_SERVER), text=line))
-
-        opening = open_master(self._config.server, party=BACKUP_SERVER, directory=self._directory, on_output=on_output)
+        opening = open_connection(self._config.server, party=BACKUP_SERVER, directory=self._directory, emit=self._emit)
         try:
             master = await self.enter_async_context(opening)
         except Failure as failure:
@@ -96,6 +105,5 @@ class Servers(contextlib.AsyncExitStack):
 @contextlib.asynccontextmanager
 async def connected(config: Config, *, directory: Path, cache: Path, emit: Emit) -> AsyncIterator[RunContext]:
     """Connect to the backup server for as long as the context lasts; yields what a job needs. Raises Failure."""
-    require(*PROGRAMS)
     async with Servers(config, directory=directory, emit=emit) as servers, servers.lease() as server:
         yield RunContext(config, server, cache, emit)

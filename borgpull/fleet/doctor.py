@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import functools
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,40 +19,40 @@ from ..doctor.controller import STATE_ROWS
 from ..doctor.server import ROWS as SERVER_ROWS
 from ..doctor.socket_activation import SOCKET_ROWS
 from ..doctor.target import ROWS as TARGET_ROWS
-from ..errors import BACKUP_SERVER, CONTROLLER, program_party, target_party
+from ..errors import BACKUP_SERVER, CONTROLLER, target_party
+from ..events import Emit
 from ..ledger import store_of
 from ..repository.step_events import failure_of
 from ..results import Finding
 from ..retention import series_of
-from ..ssh import Master, open_master
+from ..ssh import Master
+from .connection_pool import open_connection
 
 
-async def examine(
-    config: Config, targets: tuple[Target, ...], *, directory: Path, on_output: Callable[[str, str], None]
-) -> tuple[Finding, ...]:
+async def examine(config: Config, targets: tuple[Target, ...], *, directory: Path, emit: Emit) -> tuple[Finding, ...]:
     """Check the backup server and these targets; return the findings of the controller, the backup server, the targets.
 
-    `directory` is private and on a tmpfs; `on_output` is given a party and a line of its ssh.
+    `directory` is private and on a tmpfs; what ssh prints is emitted.
     """
     here = Checks(CONTROLLER, STATE_ROWS if config.sockets else ())
     if config.sockets:
         check_state_dir(here, Path(config.state_dir))
     server = Checks(BACKUP_SERVER, SOCKET_ROWS if config.sockets else SERVER_ROWS)
-    sheets = {target.name: Checks(target_party(target.name), TARGET_ROWS) for target in targets}
-    whole = _Examination(config, directory, on_output, server, sheets)
+    of_targets = {target.name: Checks(target_party(target.name), TARGET_ROWS) for target in targets}
+    whole = _Examination(config, directory, emit, server, of_targets)
     slots = asyncio.Semaphore(config.jobs)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(whole.check_server(targets))
         for target in targets:
             tasks.create_task(whole.check_target(target, slots))
-    return tuple(finding for checks in (here, server, *sheets.values()) for finding in checks.findings)
+    return tuple(finding for checks in (here, server, *of_targets.values()) for finding in checks.findings)
 
 
 @dataclass(frozen=True)
 class _Examination:
     config: Config
     directory: Path
-    on_output: Callable[[str, str], None]
+    emit: Emit
     server: Checks
     targets: dict[str, Checks]
 
@@ -82,9 +82,7 @@ class _Examination:
 
     @contextlib.asynccontextmanager
     async def _connected(self, checks: Checks, connection: Connection) -> AsyncIterator[Master]:
-        program = program_party("ssh", checks.party)
-        on_output = functools.partial(self.on_output, program)
-        async with open_master(connection, party=checks.party, directory=self.directory, on_output=on_output) as master:
+        async with open_connection(connection, party=checks.party, directory=self.directory, emit=self.emit) as master:
             host = connection.host
             way = "".join(f" through {jump.host.name}" for jump in connection.jumps)
             checks.ok("connect", f"{host.name} port {host.port}{way}, host key as in KnownHost")

@@ -18,14 +18,13 @@ from typing import TypeVar
 
 from ..backup import back_up
 from ..config import Config, Target
-from ..doctor import require
 from ..errors import BACKUP_SERVER, Failure, NoSpace, TamperedError, target_party
 from ..events import Emit, Failed, Outcome, Retried, RunFinished, RunStarted, Said, TargetFinished, worst
 from ..ledger import Entry, check_root
 from ..repository import Claim, Room, RunContext, TargetContext
 from ..repository.status import RUN
 from ..repository.step_events import failure_of, outcome_of
-from .connection_pool import PROGRAMS, Servers
+from .connection_pool import Servers
 
 _Result = TypeVar("_Result")
 _IsLast = Callable[[Failure], bool]
@@ -88,7 +87,6 @@ async def run(config: Config, targets: tuple[Target, ...], *, directory: Path, c
     outcomes: dict[str, Outcome] = {}
     try:
         if targets:
-            require(*PROGRAMS)
             async with Servers(config, directory=directory, emit=emit) as servers:
                 await _Run(config, servers, cache, emit, outcomes).back_up(targets)
     except asyncio.CancelledError:

@@ -16,7 +16,7 @@ import unicodedata
 from dataclasses import dataclass
 
 from ..config import Config, Target
-from ..errors import UsageError
+from ..errors import UsageError, first_few
 
 _MOST_NAMED = 20
 MOST_SHARDS = 1000
@@ -55,8 +55,7 @@ class Selection:
 
     def of_shard(self, config: Config) -> tuple[Target, ...]:
         """Return all targets of the config that belong to this shard."""
-        shard = self.shard
-        return tuple(target for target in config.targets if shard is None or shard.has(target.name))
+        return tuple(target for target in config.targets if self.shard is None or self.shard.has(target.name))
 
 
 def target_named(config: Config, name: str) -> Target:
@@ -90,8 +89,7 @@ def _unknown(config: Config, word: str) -> UsageError:
 
 def _there_are(config: Config) -> str:
     names = [target.name for target in config.targets]
-    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return f"there are: {', '.join(names[:_MOST_NAMED])}{more}"
+    return f"there are: {first_few(names, _MOST_NAMED)}"
 
 
 def read_shard(text: str) -> Shard:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 from ..config import Config, Target
-from ..errors import BACKUP_SERVER, Failure, program_party
+from ..errors import BACKUP_SERVER, Failure
+from ..events import Emit
 from ..ledger import FOLDER, ServerStore, Store, check_root, local_store, place_of
 from ..repository.status import status_of
 from ..results import State, TargetStatus
-from ..ssh import open_master
 from ..untrusted import clean
+from .connection_pool import open_connection
 
 
 async def status(
@@ -23,25 +22,24 @@ async def status(
     *,
     directory: Path,
     max_age: float,
-    on_output: Callable[[str, str], None],
+    emit: Emit,
 ) -> tuple[tuple[TargetStatus, ...], tuple[str, ...]]:
     """Return the status of these targets; an archive older than `max_age` seconds is too old.
 
     Returns also the repositories below RootDir that belong to no target of the config. `directory` is private and on a
-    tmpfs; `on_output` is given a party and a line of its ssh. Raises Failure when the backup server cannot be reached.
+    tmpfs; what ssh prints is emitted. Raises Failure when the backup server cannot be reached.
     """
     if config.sockets:
         # Their ledgers lie here.
         return tuple([await _one(local_store(config, target), target, max_age) for target in targets]), ()
-    on_line = partial(on_output, program_party("ssh", BACKUP_SERVER))
-    async with open_master(config.server, party=BACKUP_SERVER, directory=directory, on_output=on_line) as master:
+    async with open_connection(config.server, party=BACKUP_SERVER, directory=directory, emit=emit) as master:
         is_new = not await check_root(master, config)
         stores = [ServerStore(master, place_of(config, target)) for target in targets]
         asked = [
             _one(store, target, max_age, root_is_new=is_new) for store, target in zip(stores, targets, strict=True)
         ]
-        standings, ledgers = await asyncio.gather(asyncio.gather(*asked), stores[0].left_behind(config))
-        return tuple(standings), tuple(clean(ledger.replace(f"/{FOLDER}/", "/", 1)) for ledger in ledgers)
+        found, ledgers = await asyncio.gather(asyncio.gather(*asked), stores[0].left_behind(config))
+        return tuple(found), tuple(clean(ledger.replace(f"/{FOLDER}/", "/", 1)) for ledger in ledgers)
 
 
 async def _one(store: Store, target: Target, max_age: float, *, root_is_new: bool = False) -> TargetStatus:

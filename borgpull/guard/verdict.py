@@ -20,11 +20,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from ..errors import first_few
 from ..untrusted import clean
 from .evidence import Archive, Evidence
 from .records import Records
-
-_MOST_NAMED = 5
 
 
 class State(StrEnum):
@@ -243,6 +242,4 @@ def _about(names: list[str], one: str, many: str) -> str:
 
 
 def _named(names: list[str]) -> str:
-    shown = ", ".join(clean(name, longest=80) for name in names[:_MOST_NAMED])
-    rest = len(names) - _MOST_NAMED
-    return f"{shown} and {rest} more" if rest > 0 else shown
+    return first_few([clean(name, longest=80) for name in names])

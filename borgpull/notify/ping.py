@@ -36,11 +36,14 @@ class Ping:
         self._patience = patience
         self._ending = threading.Event()
         self._start: threading.Thread | None = None
-        self._opener = urllib.request.build_opener(_NoRedirect(), urllib.request.ProxyHandler(_proxies()))
+        # Some networks need `https_proxy`; it sees only the name of the host. urllib obeys `no_proxy`.
+        proxies = {scheme: proxy for scheme, proxy in urllib.request.getproxies().items() if scheme == "https"}
+        self._opener = urllib.request.build_opener(_NoRedirect(), urllib.request.ProxyHandler(proxies))
 
     def start(self) -> None:
         """Report that the run begins, without waiting and without an error: `finish` has one if it lasts."""
-        self._start = self._in_thread("start", b"", [], stop=self._ending)
+        self._start = threading.Thread(target=self._retry, args=("start", b"", [], self._ending, math.inf), daemon=True)
+        self._start.start()
 
     def finish(self, exit_code: int, body: str, *, well: bool) -> str:
         """Report how the run ended; return what went wrong with that, "" when nothing did. Never raises."""
@@ -51,19 +54,13 @@ class Ping:
             self._start.join(self._patience / 2)
         problems: list[str] = []
         event = "" if well else str(exit_code)
-        thread = self._in_thread(event, body.encode(), problems, stop=threading.Event(), deadline=deadline)
+        arguments = (event, body.encode(), problems, threading.Event(), deadline)
+        thread = threading.Thread(target=self._retry, args=arguments, daemon=True)
+        thread.start()
         thread.join(max(0.0, deadline - time.monotonic()))
         if thread.is_alive():
             return f"it did not answer within {self._patience:.0f} s"
         return problems[-1] if problems else ""
-
-    def _in_thread(
-        self, event: str, body: bytes, problems: list[str], *, stop: threading.Event, deadline: float = math.inf
-    ) -> threading.Thread:
-        arguments = (event, body, problems, stop, deadline)
-        thread = threading.Thread(target=self._retry, args=arguments, daemon=True, name=f"ping {event}")
-        thread.start()
-        return thread
 
     def _retry(self, event: str, body: bytes, problems: list[str], stop: threading.Event, deadline: float) -> None:
         """Send a request until the monitor takes it; leave in `problems` what went wrong the last time."""
@@ -105,9 +102,3 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
     def redirect_request(self, *_: object, **__: object) -> None:
         """Return None: a redirect is an error."""
-
-
-def _proxies() -> dict[str, str]:
-    # Some networks need `https_proxy`; it sees only the name of the host. urllib obeys `no_proxy`.
-    proxy = urllib.request.getproxies().get("https")
-    return {"https": proxy} if proxy else {}

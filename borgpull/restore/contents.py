@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .. import ssh
-from ..errors import Failure, UsageError
+from ..errors import Failure, UsageError, first_few
 from ..results import Item
 from ..transport import sudo
 from ..untrusted import clean
@@ -21,7 +21,6 @@ UNSURE = "?"
 _MOST_NAMED = 3
 # Borg's styles of patterns; a path without one means itself and all below it.
 _STYLES = ("pp:", "pf:", "fm:", "sh:", "re:")
-_MOST_IN_THE_WAY = 5
 _SECONDS = 300.0
 _NO_FOLDER = ("file", "link", "other")
 # $1 is the folder, empty for /; standard input has the paths that are to be new there, each with a NUL at its end.
@@ -176,8 +175,7 @@ def _in_the_way(folder: str, found: str, answer: ssh.Answer, unsure: list[str]) 
         return words.get(found, "")
     lines = answer["paths"].data.split(b"\n")
     if there := [clean(line[6:]) for line in lines if line.startswith(b"there ")]:
-        rest = len(there) - _MOST_IN_THE_WAY
-        return f"there already: {', '.join(there[:_MOST_IN_THE_WAY])}{f' and {rest} more' if rest > 0 else ''}"
+        return f"there already: {first_few(there)}"
     if hidden := [clean(line[7:]) for line in lines if line.startswith(b"hidden ")]:
         return f"its user may not see whether {hidden[0]} is there already"
     if unsure:

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import CONTROLLER, Failure
+from ..errors import CONTROLLER, Failure, first_few
 from ..process import Completed, run_now
 from ..untrusted import clean
 
@@ -25,7 +25,6 @@ _FOUND = re.compile(rb"^# Host .* found: line \d+ ?(CA|REVOKED|)\s*$")
 _TYPE = re.compile(r"(?:ssh|ecdsa|sk)-[a-z0-9@.-]{1,60}")
 _SCANNED = re.compile(rb"^\S{1,300} ssh-ed25519 ([A-Za-z0-9+/]{40,200}={0,2})\s*$", re.MULTILINE)
 _BANNER = re.compile(rb"^# \S+ SSH-", re.MULTILINE)
-_MOST_NAMES = 5
 _LONGEST_SHOWN = 80
 _SCAN_SECONDS = 10
 
@@ -144,8 +143,7 @@ def _describe_entries(known_host: str, wanted: str) -> str:
     names = list(dict.fromkeys(_names(known_host)))
     if not names:
         return "has no valid host key"
-    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-    return f"has keys for {', '.join(names[:_MOST_NAMES])}{more}, but none for `{wanted}`"
+    return f"has keys for {first_few(names)}, but none for `{wanted}`"
 
 
 def _names(known_host: str) -> Iterator[str]:

@@ -147,13 +147,8 @@ def _cells(drilled: Drilled) -> list[str | Text]:
     if drilled.archive is None:
         return [drilled.target, result, "", "", ""]
     picked = f"{plural(drilled.picked, 'file')}, {size(drilled.picked_size)}"
-    return [
-        drilled.target,
-        result,
-        drilled.archive.name,
-        picked,
-        f"{plural(drilled.files, 'file')}, {size(drilled.size)}",
-    ]
+    every_file = f"{plural(drilled.files, 'file')}, {size(drilled.size)}"
+    return [drilled.target, result, drilled.archive.name, picked, every_file]
 
 
 def _problems(drilled: Drilled) -> Iterator[Problem]:

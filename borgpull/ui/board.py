@@ -225,17 +225,12 @@ def closed(board: Board) -> Board:
         else row
         for name, row in board.rows.items()
     }
-    outcome = board.run.outcome or _worst(board.run, rows)
-    return replace(board, rows=rows, run=replace(board.run, outcome=outcome))
-
-
-def _worst(run: Row, rows: dict[str, Row]) -> Outcome:
     ends = {row.outcome or Outcome.INTERRUPTED for row in rows.values()}
-    if run.failures:
+    if board.run.failures:
         ends.add(Outcome.FAILED)
-    if run.warning_count:
+    if board.run.warning_count:
         ends.add(Outcome.WARNING)
-    return worst(ends)
+    return replace(board, rows=rows, run=replace(board.run, outcome=board.run.outcome or worst(ends)))
 
 
 def _change(row: Row, event: Event) -> Row:
@@ -244,11 +239,11 @@ def _change(row: Row, event: Event) -> Row:
         case events.StepStarted() | events.StepFinished() | events.StepSkipped():
             return _step(row, event)
         case events.Estimated():
-            changes = {"estimate": _count(event.original_size)}
+            changes = {"estimate": max(0, event.original_size)}
         case events.ArchiveProgress():
             changes = _progress(row, event)
         case events.PercentProgress() if event.total > 0:
-            done = replace(event, current=min(_count(event.current), event.total))
+            done = replace(event, current=min(max(0, event.current), event.total))
             changes = {"percent": done, "note": event.message}
         case events.ArchiveCreated() if event.stream:
             # A second attempt reads every stream again.
@@ -311,9 +306,4 @@ def _sampled(samples: tuple[tuple[float, int], ...], at: float, count: int) -> t
 
 
 def _sizes(event: events.ArchiveProgress | events.ArchiveCreated) -> Sizes:
-    return Sizes(original=_count(event.original_size), new=_count(event.deduplicated_size), files=_count(event.files))
-
-
-def _count(number: int) -> int:
-    """Return a number from the target's borg, made fit for arithmetic and for a JSON reader."""
-    return max(0, min(number, LARGEST))
+    return Sizes(original=max(0, event.original_size), new=max(0, event.deduplicated_size), files=max(0, event.files))

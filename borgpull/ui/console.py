@@ -205,10 +205,6 @@ def labelled(label: str, text: str) -> Text:
     return Text.assemble((f"{label}:", STYLES[label]), f" {shown(text)}")
 
 
-def message_error(problem: Problem) -> None:
-    message_lines(problem_lines(problem))
-
-
 def message_warning(text: str, hint: str = "") -> None:
     message_lines(warning_lines(text, hint))
 

@@ -31,15 +31,10 @@ _WAITING_LINES = 1000
 
 
 @contextmanager
-def open_display(
-    *, quiet: bool, verbose: bool, live: bool | None = None, clock: Callable[[], float] = time.time
-) -> Iterator[Live | Plain]:
-    """Show events on stderr until left, then print the summary, on the crash path too.
-
-    `live` forces the choice between table and lines; without it stderr and `quiet` decide.
-    """
+def open_display(*, quiet: bool, verbose: bool, clock: Callable[[], float] = time.time) -> Iterator[Live | Plain]:
+    """Show events on stderr until left, then print the summary, on the crash path too."""
     console = people()
-    if repaints(console.file) and not quiet if live is None else live:
+    if repaints(console.file) and not quiet:
         with open_live(console, clock=clock, verbose=verbose) as table:
             yield table
         return

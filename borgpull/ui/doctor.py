@@ -27,22 +27,22 @@ _BY_THEMSELVES = {CONTROLLER: "controller (this machine)", BACKUP_SERVER: "backu
 # The one row whose finding is shown in the table of targets: the version.
 _VERSION = "borg"
 
-_Sheets = dict[str, list[Finding]]
+_ByParty = dict[str, list[Finding]]
 
 
 def doctor_lines(findings: Sequence[Finding]) -> list[RenderableType]:
-    sheets: _Sheets = {}
+    by_party: _ByParty = {}
     for finding in findings:
-        sheets.setdefault(finding.party, []).append(finding)
+        by_party.setdefault(finding.party, []).append(finding)
     parts: list[RenderableType] = []
     for party, title in _BY_THEMSELVES.items():
-        if party in sheets:
-            parts += [Text(title, style="bold"), *_listed(sheets.pop(party)), Text("")]
-    if sheets:
-        parts += [_side_by_side(sheets), Text("")]
-    for checks in sheets.values():
+        if party in by_party:
+            parts += [Text(title, style="bold"), *_listed(by_party.pop(party)), Text("")]
+    if by_party:
+        parts += [_side_by_side(by_party), Text("")]
+    for checks in by_party.values():
         parts += _problems(checks)
-    return [*parts, _last_line(findings, sheets)]
+    return [*parts, _last_line(findings, by_party)]
 
 
 def _listed(checks: Iterable[Finding]) -> Iterator[Text]:
@@ -53,11 +53,11 @@ def _listed(checks: Iterable[Finding]) -> Iterator[Text]:
             yield Text.assemble(" " * 24, labelled("hint", finding.hint))
 
 
-def _side_by_side(sheets: _Sheets) -> Table:
-    columns = ["target", *(finding.what for finding in next(iter(sheets.values())))]
+def _side_by_side(by_party: _ByParty) -> Table:
+    columns = ["target", *(finding.what for finding in next(iter(by_party.values())))]
     rows: list[list[str | Text]] = [
         [party.name if isinstance(party, Party) else party, *(_cell(finding) for finding in checks)]
-        for party, checks in sheets.items()
+        for party, checks in by_party.items()
     ]
     # One space between the columns: with nine of them, a name has room on a screen of 80.
     return table(columns, rows, fold=["target"], gap=1)
@@ -81,15 +81,15 @@ def _problems(checks: Iterable[Finding]) -> Iterator[Text]:
             yield from problem_lines(problem, "error" if failed else finding.mark)
 
 
-def _last_line(findings: Sequence[Finding], sheets: _Sheets) -> Text:
+def _last_line(findings: Sequence[Finding], by_party: _ByParty) -> Text:
     crosses = {finding.party for finding in findings if finding.mark is Mark.FAILED}
     warnings = sum(finding.mark is Mark.WARNING for finding in findings)
     aside = f", {plural(warnings, 'warning')}" if warnings else ""
     common = [party for party in _BY_THEMSELVES if party in crosses]
     if common:
         return Text(f"nothing would be backed up: see {' and '.join(map(the, common))}{aside}", style="bold")
-    going = sum(party not in crosses for party in sheets)
-    return Text(f"{going} of {plural(len(sheets), 'target')} would be backed up{aside}", style="bold")
+    going = sum(party not in crosses for party in by_party)
+    return Text(f"{going} of {plural(len(by_party), 'target')} would be backed up{aside}", style="bold")
 
 
 def right_lines(report: Checked) -> list[Text]:

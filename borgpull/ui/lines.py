@@ -49,6 +49,12 @@ def read_and_new(sizes: Sizes | None) -> list[str]:
     return [f"{size(sizes.original)} read", f"{size(sizes.new)} new"] if sizes else []
 
 
+def time_taken(row: Row, now: float) -> list[str]:
+    """Return how long a target or the run took, in words: "in 3m12s"."""
+    spent = row.elapsed(now)
+    return [] if spent is None else [f"in {span(spent)}"]
+
+
 def what_it_did(row: Row, outcome: str, now: float) -> Text:
     """Return how a target ended, what was added to its repository, and how long that took."""
     words = read_and_new(row.sizes)
@@ -56,9 +62,7 @@ def what_it_did(row: Row, outcome: str, now: float) -> Text:
         words.append(f"archive {row.archive.name}")
     if row.streams:
         words.append(plural(len(row.streams), "stream"))
-    spent = row.elapsed(now)
-    if spent is not None:
-        words.append(f"in {span(spent)}")
+    words += time_taken(row, now)
     return Text.assemble((outcome, STYLES.get(outcome, "")), "".join(f", {word}" for word in words))
 
 

@@ -15,7 +15,7 @@ from ..errors import party_code
 from ..events import ArchiveCreated, CommandFinished, Event, Outcome, Retried, Step
 from ..results import stamp
 from ..untrusted import shown
-from .board import LARGEST, Board, Row, Sizes, StepRecord, cleaned, closed, totals
+from .board import Board, Row, Sizes, StepRecord, cleaned, closed, totals
 
 SCHEMA = 1
 NOT_STARTED = "not-started"
@@ -99,8 +99,8 @@ def _stream(made: ArchiveCreated) -> dict[str, Any]:
     return {
         "name": made.stream,
         "archive": {"name": made.name, "id": made.archive_id},
-        "original_size": max(0, min(made.original_size, LARGEST)),
-        "deduplicated_size": max(0, min(made.deduplicated_size, LARGEST)),
+        "original_size": max(0, made.original_size),
+        "deduplicated_size": max(0, made.deduplicated_size),
     }
 
 

@@ -54,17 +54,13 @@ def frame(board: Board, *, now: float, width: int, height: int) -> Frame:
     rows = list(board.rows.values())
     columns = _fitting(rows, width)
     room = max(0, height - 2)
-    shown = rows if len(rows) <= room else _pressing(rows)[: max(0, room - 1)]
+    pressing = [row for state in (RUNNING, *BAD) for row in rows if row.state == state]
+    shown = rows if len(rows) <= room else pressing[: max(0, room - 1)]
     lines = [_header(columns, width), *(_row_line(row, columns, now, width) for row in shown)]
     if len(shown) < len(rows) and room:
         lines.append((Segment(_fit("+" + _rest(rows, shown), width)),))
     lines.append(_totals_line(board, columns, now, width))
     return Frame(tuple(lines[-height:]))
-
-
-def _pressing(rows: Sequence[Row]) -> list[Row]:
-    running = [row for row in rows if row.state == RUNNING]
-    return running + [row for bad in BAD for row in rows if row.state == bad]
 
 
 def _rest(rows: Sequence[Row], shown: Sequence[Row]) -> str:
@@ -98,7 +94,6 @@ def _row_line(row: Row, columns: Sequence[Column], now: float, width: int) -> Li
 def _totals_line(board: Board, columns: Sequence[Column], now: float, width: int) -> Line:
     every = totals(board.rows.values(), now)
     ended = len(board.rows) - every.states[RUNNING] - every.states[WAITING]
-    spent = board.run.elapsed(now)
     cells = {
         "target": "total",
         "step": f"{ended}/{len(board.rows)}",
@@ -106,7 +101,7 @@ def _totals_line(board: Board, columns: Sequence[Column], now: float, width: int
         "read": size(every.sizes.original),
         "new": size(every.sizes.new),
         "speed": _known(every.speed, rate),
-        "time": _known(spent, span),
+        "time": _known(board.run.elapsed(now), span),
         "note": counts(dict(every.states)),
     }
     return (Segment(_fit(_joined([(each, cells.get(each.title, "")) for each in columns]), width).rstrip(), _HEAD),)

@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rich.console import RenderableType
-from rich.table import Table
 from rich.text import Text
 
-from ..errors import Problem, plural, target_party
-from ..results import Level, State, StatusReport, TargetStatus, worst_level
+from ..errors import Problem, first_few, plural, target_party
+from ..results import Level, State, StatusReport, TargetStatus
 from ..untrusted import shown
 from .console import STYLES, problem_lines, table
 from .format import size, span
@@ -22,15 +21,16 @@ _WORST_FIRST = (
     *(State.TAMPERED, State.UNVERIFIABLE, State.UNKNOWN, State.NEVER),
     *(State.FAILING, State.HELD, State.STALE, State.CHANGED, State.INTERRUPTED, State.OK),
 )
-# A monitor cuts its line off somewhere.
-_MOST_NAMED = 5
 _MOST_OTHERS = 20
 
 
 def status_lines(report: StatusReport) -> list[RenderableType]:
     if report.error:
         return [*problem_lines(report.error, "UNKNOWN")]
-    parts: list[RenderableType] = [_first_line(report.targets), _table(report.targets, report.at)]
+    figures = ["last good", "archives", "size", "growth", "free", "checked"]
+    rows = [_cells(target, report.at) for target in report.targets]
+    states = table(["target", "state", *figures, "ledger"], rows, fold=["target"], right=figures)
+    parts: list[RenderableType] = [_first_line(report), states]
     for target in report.targets:
         parts += _problem(target, report.max_age)
     parts += [Text(f"of no target of the config: {shown(other)}") for other in report.others[:_MOST_OTHERS]]
@@ -39,25 +39,18 @@ def status_lines(report: StatusReport) -> list[RenderableType]:
     return parts
 
 
-def _first_line(targets: Sequence[TargetStatus]) -> Text:
-    level = worst_level(targets)
-    groups = {state: [each.target for each in targets if each.state is state] for state in _WORST_FIRST}
+def _first_line(report: StatusReport) -> Text:
+    groups = {state: [each.target for each in report.targets if each.state is state] for state in _WORST_FIRST}
     words = [_group(state, names) for state, names in groups.items() if names]
-    return Text.assemble((level.upper(), STYLES[level]), ": ", ", ".join(words) or "no target")
+    return Text.assemble((report.level.upper(), STYLES[report.level]), ": ", ", ".join(words) or "no target")
 
 
 def _group(state: State, names: Sequence[str]) -> str:
     if state is State.OK:
         return f"{plural(len(names), 'target')} ok"
-    named = ", ".join(shown(name, longest=40) for name in names[:_MOST_NAMED])
-    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return f"{len(names)} {_WORDS.get(state, state)} ({named}{more})"
-
-
-def _table(targets: Sequence[TargetStatus], now: float) -> Table:
-    figures = ["last good", "archives", "size", "growth", "free", "checked"]
-    rows = [_cells(target, now) for target in targets]
-    return table(["target", "state", *figures, "ledger"], rows, fold=["target"], right=figures)
+    # A monitor cuts its line off somewhere.
+    named = first_few([shown(name, longest=40) for name in names])
+    return f"{len(names)} {_WORDS.get(state, state)} ({named})"
 
 
 def _cells(target: TargetStatus, now: float) -> list[str | Text]:

@@ -16,7 +16,7 @@ from ..events import WORST_FIRST, Step
 from .board import WAITING, Board, Row, closed, totals
 from .console import STYLES, problem_lines, table, warning_lines
 from .format import counts, number, size, span
-from .lines import stamped, what_it_did
+from .lines import read_and_new, stamped, time_taken, what_it_did
 
 NOT_STARTED = "not started"
 
@@ -37,7 +37,7 @@ def summary_lines(board: Board, now: float) -> list[Text]:
         if row.name not in ended or _problems(row)
         for line in (what_it_did(row, _outcome(row), now), *_problems(row))
     ]
-    return lines + [stamped(now, "", line) for line in (*_problems(board.run), _last_line(board, now))]
+    return lines + [stamped(now, "", line) for line in (*_problems(board.run), last_line(board, now))]
 
 
 def summary_table(board: Board, now: float, width: int) -> list[RenderableType]:
@@ -49,12 +49,7 @@ def summary_table(board: Board, now: float, width: int) -> list[RenderableType]:
         if problems:
             parts += [Text(""), Text.assemble(f"{row.name}: ", what_it_did(row, _outcome(row), now)), *problems]
     parts += [Text(""), *_problems(board.run)]
-    return [*parts, _last_line(board, now)]
-
-
-def in_one_line(board: Board, now: float) -> str:
-    """Return how many targets ended how, and what was read: no name of anything."""
-    return _last_line(closed(board), now).plain
+    return [*parts, last_line(board, now)]
 
 
 def _table(board: Board, now: float, *, wide: bool) -> Table:
@@ -97,13 +92,11 @@ def _problems(row: Row) -> list[Text]:
     return lines
 
 
-def _last_line(board: Board, now: float) -> Text:
+def last_line(board: Board, now: float) -> Text:
+    """Return how many targets ended how, and what was read: no name of anything."""
     every = totals(board.rows.values(), now)
-    spent = board.run.elapsed(now)
     words = [f"{plural(len(board.rows), 'target')}: {_ends(board.rows.values())}"] if board.rows else ["no target"]
-    words += [f"{size(every.sizes.original)} read", f"{size(every.sizes.new)} new"]
-    if spent is not None:
-        words.append(f"in {span(spent)}")
+    words += [*read_and_new(every.sizes), *time_taken(board.run, now)]
     return Text(", ".join(words), style="bold")
 
 

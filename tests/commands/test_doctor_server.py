@@ -137,7 +137,7 @@ async def _one(world: World, name: str, root: Path) -> dict[str, Finding]:
     text = world.lab.config_text(_config(world, name, root))
     config = configs.read(text, check_key=lambda key: None, check_known_host=lambda *host: None)
     with tempfile.TemporaryDirectory(prefix="bptest-", dir="/dev/shm") as directory:
-        found = await fleet.examine(config, (), directory=Path(directory), on_output=lambda party, line: None)
+        found = await fleet.examine(config, (), directory=Path(directory), emit=lambda event: None)
     return {finding.what: finding for finding in found}
 
 

@@ -30,7 +30,8 @@ def test_who_gets_a_table_and_who_gets_colour(stream, environ, repaints, coloure
 
 
 def test_an_error_names_the_party_the_cause_and_what_to_do(capsys):
-    console.message_error(Problem(BACKUP_SERVER, "disk full", "free some space below /srv/borg"))
+    problem = Problem(BACKUP_SERVER, "disk full", "free some space below /srv/borg")
+    console.message_lines(console.problem_lines(problem))
     said = capsys.readouterr()
     assert said.err == "error: backup server: disk full\nhint: free some space below /srv/borg\n"
     assert said.out == ""

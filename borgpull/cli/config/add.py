@@ -19,7 +19,6 @@ from ...config import NewTarget, address, rules
 from ...config.add_target import conflict, last_username
 from ...config.model_fields import problem_with
 from ...errors import ConfigError, Failure, UsageError, command_line, target_party
-from ...ssh import Key
 from ...ui import console
 from ...ui.console import message_note
 from .. import prompts
@@ -119,7 +118,7 @@ class Add(ConfiguredCommand):
             paths.append(path)
         return tuple(paths)
 
-    def _key(self, directory: Path) -> Key:
+    def _key(self, directory: Path) -> ssh.Key:
         """Return the key to log in with, from a file or a new one."""
 
         def rule(name: str) -> str | None:
