@@ -22,6 +22,7 @@ from ..borg.failure import UNPROVEN
 from ..borg.output import Message
 from ..errors import BACKUP_SERVER, CONTROLLER, Failure, NoSpace, plural
 from ..events import Outcome, Step
+from ..format import size
 from ..guard import Unreadable
 from ..ledger import Ledger
 from ..results import ListedArchive
@@ -31,7 +32,7 @@ from ..untrusted import clean
 from .archives import VerifiedArchives
 from .context import TargetContext
 from .grace import drop_for_room
-from .space import LEAST, shown
+from .space import LEAST
 from .step_events import StepReport
 from .verification import Verification
 
@@ -143,7 +144,7 @@ class Maintenance:
             await self.prune(short=True, to_go=unfinished)
             await self.compact(short=True)
         after = self._verification.space
-        freed = shown(max(0, after.free - before.free)) if before and after else "what they could"
+        freed = size(max(0, after.free - before.free)) if before and after else "what they could"
         short.hint = f"{short.hint}; prune and compact freed {freed} meanwhile"
 
     def _unfinished(self) -> tuple[Archive, ...]:
@@ -244,12 +245,12 @@ def _first(ended: BorgResult) -> str:
 def _portions(names: list[str]) -> Iterator[list[str]]:
     """Cut the names into lists that fit into one command line each."""
     portion: list[str] = []
-    size = 0
+    length = 0
     for name in names:
-        size += len(name.encode("utf-8", "surrogateescape")) + 1
-        if portion and size > _LONGEST_ARGUMENTS:
+        length += len(name.encode("utf-8", "surrogateescape")) + 1
+        if portion and length > _LONGEST_ARGUMENTS:
             yield portion
-            portion, size = [], len(name)
+            portion, length = [], len(name)
         portion.append(name)
     if portion:
         yield portion

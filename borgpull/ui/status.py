@@ -12,10 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from ..errors import Problem, plural, target_party
+from ..format import size, span
 from ..results import Level, State, StatusReport, TargetStatus, worst_level
 from ..untrusted import shown
 from .console import STYLES, problem_lines, table
-from .format import size, span
 
 _WORDS = {State.NEVER: "never backed up"}
 _WORST_FIRST = (
