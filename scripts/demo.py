@@ -18,8 +18,8 @@ from types import FrameType
 
 from borgpull import process
 from borgpull.errors import Failure
+from borgpull.format import size
 from borgpull.ui.console import message_lines, people, problem_lines
-from borgpull.ui.format import size
 from lab import Lab, Target, lab_running, missing_tools
 from lab.trees import differences, plant
 

@@ -98,7 +98,11 @@ class _Job:
             with self._collecting():
                 # Prune does not wait for an overdue check: one that never ends would keep everything for ever.
                 await self._check(overdue=False)
-                await (self._maintenance.make_room(no_space) if no_space else self._maintenance.tidy())
+                if no_space:
+                    await self._maintenance.make_room(no_space)
+                else:
+                    await self._maintenance.prune()
+                    await self._maintenance.compact()
                 await self._check(overdue=True)
             self._raise_worst()
         return self._events.worst

@@ -35,7 +35,7 @@ async def moving(context: TargetContext, session: TargetSession) -> AsyncIterato
     seconds = context.target.stall_timeout
     limit = asyncio.timeout(seconds)
     async with _limited(context, limit, f"has moved no byte for {seconds:.0f} s (StallTimeout)"):
-        watch = asyncio.create_task(_prolong(limit, session.moved, seconds))
+        watch = asyncio.create_task(_prolong(limit, session.master.moved, seconds))
         try:
             yield
         finally:

@@ -18,7 +18,8 @@ from ..borg.failure import missing_borg, named
 from ..borg.version import QUESTION, Greeting, read_greeting, read_version
 from ..config import Config
 from ..errors import BACKUP_SERVER
-from ..repository.space import HINT, LEAST, min_free, shown
+from ..format import size
+from ..repository.space import HINT, LEAST, min_free
 from ..repository.step_events import NO_LINKS, NO_LINKS_HINT
 from ..transport import Facts
 from ..transport.preflight import MOST_FACTS
@@ -179,11 +180,11 @@ def _check_space(checks: Checks, facts: Facts, config: Config) -> None:
         checks.note("space", "its `df -Pk` does not print how much is free")
         return
     whole, free = int(found[1]) * 1024, max(0, int(found[2])) * 1024
-    words = f"{shown(free)} of {shown(whole)} free"
+    words = f"{size(free)} of {size(whole)} free"
     # Of a repository with an empty index.
     least = min_free(0, config.min_free)
     if free < least + LEAST:
-        checks.fail("space", f"its disk has no room for a session: {words}, less {shown(least)} (MinFree)", HINT)
+        checks.fail("space", f"its disk has no room for a session: {words}, less {size(least)} (MinFree)", HINT)
     elif free < _SCARCE or free < whole * _SCARCE_SHARE:
         hint = "free space below RootDir on the backup server, or keep fewer archives"
         checks.warn("space", f"little is left: {words}", hint)

@@ -137,7 +137,7 @@ class _Run:
         async with slots:
             failure, stopped = None, None
             try:
-                with self.room.reported() as claim:
+                with self.room.claiming() as claim:
                     deadline = asyncio.get_running_loop().time() + target.timeout
                     work = functools.partial(self._back_up, target, claim, deadline)
                     outcome = await self._attempts(target.name, work, deadline=deadline)

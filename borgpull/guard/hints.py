@@ -70,7 +70,12 @@ def read_hints(data: bytes) -> Hints:
         live = _read_numbers(unpacker)
         _expect(unpacker, b"compact")
         compactable = _read_numbers(unpacker)
-        return Hints(live=live, compactable=compactable, used=_read_used(unpacker))
+        try:
+            _expect(unpacker, b"storage_quota_use")
+            used = _number(unpacker.unpack(), _MOST_USED)
+        except msgpack.OutOfData:
+            used = -1
+        return Hints(live=live, compactable=compactable, used=used)
     except (msgpack.UnpackException, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise ValueError(f"the hints are not what Borg writes ({type(error).__name__})") from None
 
@@ -100,14 +105,6 @@ def _read_numbers(unpacker: msgpack.Unpacker) -> Mapping[int, int]:
             raise ValueError
         numbers[segment] = _number(unpacker.unpack(), _MOST_VALUE)
     return MappingProxyType(numbers)
-
-
-def _read_used(unpacker: msgpack.Unpacker) -> int:
-    try:
-        _expect(unpacker, b"storage_quota_use")
-        return _number(unpacker.unpack(), _MOST_USED)
-    except msgpack.OutOfData:
-        return -1
 
 
 def _number(value: object, most: int) -> int:

@@ -68,7 +68,7 @@ def judge(before: Evidence, after: Evidence, expected: Expected | None) -> Verdi
         *_archives(before, after, expected, added),
         *_manifest(before, after, expected),
         *_objects(before, after, allowed=_rewritten(before, after)),
-        *_lost(before, after),
+        *_segments_gone(set(after.missing).difference(before.missing)),
     )
     if tampered:
         return Verdict(state=State.TAMPERED, rules=tampered, added=added)
@@ -83,7 +83,8 @@ def judge_unlisted(before: Evidence, after: Records, *, why: str, maintenance: b
     controller that deleted and compacted: the law on objects says nothing then.
     """
     objects = () if maintenance else _objects(before, after, allowed=1)
-    tampered = (*_identity(before, after), *objects, *_lost(before, after))
+    lost = _segments_gone(set(after.missing).difference(before.missing))
+    tampered = (*_identity(before, after), *objects, *lost)
     if tampered:
         return Verdict(state=State.TAMPERED, rules=(*tampered, f"the archives cannot be listed: {clean(why)}"))
     return unverifiable(f"the archives cannot be listed: {why}")
@@ -203,10 +204,6 @@ def _objects(before: Records, after: Records, *, allowed: int) -> list[str]:
         return []
     few = "older object was" if lost == 1 else "older objects were"
     return [f"{lost} {few} deleted or overwritten; only the list of archives may be rewritten, once"]
-
-
-def _lost(before: Records, after: Records) -> list[str]:
-    return _segments_gone(set(after.missing) - set(before.missing))
 
 
 def _segments_gone(segments: Collection[int]) -> list[str]:

@@ -5,6 +5,7 @@ Written without the lock of the repository, also by a run that did not get it. T
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 import socket
@@ -50,13 +51,9 @@ _ENTRY = TypeAdapter(Entry)
 
 def read_history(text: bytes) -> tuple[Entry, ...]:
     """Read entries, one per line; leave out what is none."""
-    entries = [_entry(line) for line in text[-_LONGEST:].splitlines()]
-    return tuple(sorted((entry for entry in entries if entry is not None), key=lambda entry: entry.at))
-
-
-def _entry(line: bytes) -> Entry | None:
-    # Who wrote it and when is never left to the defaults, which are of a new one.
-    try:
-        return _ENTRY.validate_python({"controller": None, "at": None} | json.loads(line))
-    except (ValueError, TypeError, RecursionError):
-        return None
+    entries = []
+    for line in text[-_LONGEST:].splitlines():
+        with contextlib.suppress(ValueError, TypeError, RecursionError):
+            # Who wrote it and when is never left to the defaults, which are of a new one.
+            entries.append(_ENTRY.validate_python({"controller": None, "at": None} | json.loads(line)))
+    return tuple(sorted(entries, key=lambda entry: entry.at))

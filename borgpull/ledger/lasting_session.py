@@ -60,12 +60,14 @@ class LastingSession:
         `seconds` count anew when the script says that it goes on. Once an answer was cut off there is no other: each
         further call raises the same Failure.
         """
+        words = " ".join(map(shlex.quote, arguments))
+        text = f"{scripts.REGISTER}{ssh.PRELUDE}set -- {words}\n{script}\n".encode("utf-8", "surrogateescape")
         async with self._one_at_a_time:
             if self._broken is not None:
                 raise self._broken
             try:
                 async with asyncio.timeout(seconds) as limit:
-                    await self._send(script, arguments, stdin)
+                    await self._child.write(b"run %d %d\n" % (len(text), len(stdin)) + text + stdin)
                     answer = await ssh.read_answer(
                         self._child.stdout, self._mark, most=most, going=lambda: _prolong(limit, seconds)
                     )
@@ -79,11 +81,6 @@ class LastingSession:
                 self._broken = ssh.cut_off(self._master.party, doing, "it was interrupted", "")
                 raise
         return ssh.whole(self._master.party, answer, doing)
-
-    async def _send(self, script: str, arguments: tuple[str, ...], stdin: bytes) -> None:
-        words = " ".join(map(shlex.quote, arguments))
-        text = f"{scripts.REGISTER}{ssh.PRELUDE}set -- {words}\n{script}\n".encode("utf-8", "surrogateescape")
-        await self._child.write(b"run %d %d\n" % (len(text), len(stdin)) + text + stdin)
 
     async def _lost(self, doing: str, how: str) -> Failure:
         if lost := await self._master.lost():

@@ -121,6 +121,10 @@ class LocalStore(Store):
 
     async def read_status(self) -> RepositoryStatus:
         known, damage = self._read()
+        with _os_errors_as_failure("read the history"):
+            kept = self.folder / _HISTORY
+            newest = sorted(kept.iterdir())[-MOST_READ:] if kept.exists() else []
+            history = read_history(b"".join(file.read_bytes() for file in newest))
         return RepositoryStatus(
             repository=known is not None,
             size=None,
@@ -128,7 +132,7 @@ class LocalStore(Store):
             holder=self._holder(),
             ledger=known,
             unreadable=damage,
-            history=self._history(),
+            history=history,
         )
 
     async def remember(self, entry: Entry) -> None:
@@ -147,14 +151,6 @@ class LocalStore(Store):
             for key in keys if record else ():
                 files.replace(folder / f"{key}.{own}", f"{self.folder}\n".encode(), mode=0o600)
         return others
-
-    def _history(self) -> tuple[Entry, ...]:
-        with _os_errors_as_failure("read the history"):
-            try:
-                newest = sorted((self.folder / _HISTORY).iterdir())[-MOST_READ:]
-            except FileNotFoundError:
-                return ()
-            return read_history(b"".join(file.read_bytes() for file in newest))
 
     async def known_place(self, repository_id: str) -> str:
         with _os_errors_as_failure("read the ids of repositories"):

@@ -34,10 +34,6 @@ class TargetSession:
         on_output = on_output or context.events.output_handler(program_party("borg", context.party), command.step)
         return await run_on_target(self.master, command, request, on_output=on_output)
 
-    def moved(self) -> int:
-        """Return how many bytes its connection has moved so far; -1 when that is unknown."""
-        return self.master.moved()
-
 
 @asynccontextmanager
 async def connected_target(context: TargetContext) -> AsyncIterator[TargetSession]:

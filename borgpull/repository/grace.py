@@ -78,7 +78,7 @@ class Kept:
 async def kept_states(context: TargetContext) -> list[Kept]:
     """Return the states that are kept, the oldest first, without those whose ledger cannot be read."""
     states = [TargetContext(context.run, context.target, kept=name) for name in await server_of(context).grace()]
-    return [Kept(context=each, ledger=known) for each in states if (known := await _ledger(each))]
+    return [Kept(context=each, ledger=known) for each in states if (known := (await each.store.read_evidence()).ledger)]
 
 
 async def kept_at(context: TargetContext, moment: float) -> Kept:
@@ -92,17 +92,13 @@ async def kept_at(context: TargetContext, moment: float) -> Kept:
     return Kept(context=state, ledger=found.ledger)
 
 
-async def _ledger(context: TargetContext) -> Ledger | None:
-    return (await context.store.read_evidence()).ledger
-
-
 async def begin_rollback(context: TargetContext, kept: Kept) -> bool:
     """Close the repository as after a verdict, until a rollback has put the state back that is `kept`.
 
     The present state goes into Grace, for it holds the archives made since; return whether it did: what was tampered
     with does not. Raises Failure where a run was interrupted, or nothing was ever verified.
     """
-    known = await _ledger(context)
+    known = (await context.store.read_evidence()).ledger
     if known is None or known.phase not in (Phase.CLEAN, Phase.CLOSED):
         raise context.failure(
             "a run of it ended in the middle" if known else "no state of its repository was ever verified",

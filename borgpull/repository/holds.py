@@ -30,7 +30,9 @@ async def compare(
     known = verification.verified
     good = _good(known, facts.stream)
     before = next((each.keys for each in good if each.keys), frozenset())
-    others = await _keys_of_others(context, facts, before)
+    # A key on record for this target needs no look at others.
+    is_known = not before or facts.keys & before
+    others = frozenset() if is_known else await context.store.host_keys(facts.keys, record=False)
     limits = Limits(shrink=context.target.shrink_limit, change=context.target.change_limit)
     found = oddities(facts, good, limits=limits, others=others)
     expected = known.expected > time.time()
@@ -48,21 +50,22 @@ async def compare(
         why = f" ({known.expected_why})" if known.expected_why else ""
         for each in found:
             context.warn(f"expected until {_minute(known.expected)}{why}: {each.words}")
-    else:
-        _settle(context, verification, archive_id, facts.stream, report)
+        return
+    held = [hold for hold in holds if hold.stream == facts.stream]
+    for hold in held:
+        context.events.worsen(report, Outcome.HELD)
+        context.warn(f"held: {hold.words}", release_hint(context.target.name))
+    # When its holds have ended, what was odd is set aside.
+    known = verification.verified
+    for archive in () if held else odd_archives(known):
+        if stream_of(archive.name) == facts.stream and archive.id != archive_id:
+            verification.note(archive.id, replace(known.note(archive.id), state=ArchiveState.SET_ASIDE))
 
 
 def _good(known: Ledger, stream: str) -> list[Facts]:
     """Return the facts of the last good archives of a series, also of pruned ones; the newest first."""
     good = [facts for id_, facts in known.facts.items() if facts.stream == stream and known.is_good(id_)]
     return sorted(good, key=lambda facts: facts.started, reverse=True)[:MOST_COMPARED]
-
-
-async def _keys_of_others(context: TargetContext, facts: Facts, before: frozenset[str]) -> frozenset[str]:
-    # A key on record for this target needs no look at others.
-    if not before or facts.keys & before:
-        return frozenset()
-    return await context.store.host_keys(facts.keys, record=False)
 
 
 def _held(holds: tuple[Hold, ...], now: Facts, found: tuple[Finding, ...]) -> tuple[Hold, ...]:
@@ -75,20 +78,6 @@ def _held(holds: tuple[Hold, ...], now: Facts, found: tuple[Finding, ...]) -> tu
         if (each.oddity, each.path) not in mine
     ]
     return (*kept, *new)
-
-
-def _settle(
-    context: TargetContext, verification: Verification, archive_id: str, stream: str, report: StepReport
-) -> None:
-    """Warn why the target is held; when its holds have ended, set aside the archives that were odd."""
-    known = verification.verified
-    held = [hold for hold in known.holds if hold.stream == stream]
-    for hold in held:
-        context.events.worsen(report, Outcome.HELD)
-        context.warn(f"held: {hold.words}", release_hint(context.target.name))
-    for archive in () if held else odd_archives(known):
-        if stream_of(archive.name) == stream and archive.id != archive_id:
-            verification.note(archive.id, replace(known.note(archive.id), state=ArchiveState.SET_ASIDE))
 
 
 def odd_archives(known: Ledger) -> list[RepositoryArchive]:

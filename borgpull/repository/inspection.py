@@ -71,7 +71,11 @@ async def verified_key(context: TargetContext, *, paper: bool) -> str:
 
     Raises Failure when none was verified, or when the paper form would be of another key.
     """
-    evidence = await _verified(context)
+    found = await context.store.read_evidence()
+    if found.ledger is None:
+        why = f": {found.unreadable}" if found.unreadable else ""
+        raise context.failure(f"no key of its repository was verified yet{why}", hint="let a run finish first")
+    evidence = found.ledger.evidence
     if not paper:
         if not _KEY.fullmatch(evidence.key):
             raise context.failure(
@@ -81,26 +85,16 @@ async def verified_key(context: TargetContext, *, paper: bool) -> str:
         # The same text as `borg key export` writes (1.2.4, 1.4.5).
         return f"BORG_KEY {evidence.repository_id}\n{evidence.key}\n"
     text = await _export(context, paper=True)
-    if await _present_key(context) != evidence.key:
+    if context.store.shows_records:
+        present = (await context.store.read_evidence()).records.key
+    else:
+        present = (await _export(context)).decode("ascii", "replace").partition("\n")[2].rstrip("\n")
+    if present != evidence.key:
         raise context.failure(
             "the key in its repository is no longer the verified one",
             hint=f"export the verified one without --paper, and see {command_line('rollback', context.target.name)}",
         )
     return text.decode()
-
-
-async def _verified(context: TargetContext) -> Evidence:
-    found = await context.store.read_evidence()
-    if found.ledger is None:
-        why = f": {found.unreadable}" if found.unreadable else ""
-        raise context.failure(f"no key of its repository was verified yet{why}", hint="let a run finish first")
-    return found.ledger.evidence
-
-
-async def _present_key(context: TargetContext) -> str:
-    if not context.store.shows_records:
-        return (await _export(context)).decode("ascii", "replace").partition("\n")[2].rstrip("\n")
-    return (await context.store.read_evidence()).records.key
 
 
 async def _export(context: TargetContext, *, paper: bool = False) -> bytes:

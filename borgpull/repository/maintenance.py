@@ -22,6 +22,7 @@ from ..borg.failure import UNPROVEN
 from ..borg.output import Message
 from ..errors import BACKUP_SERVER, CONTROLLER, Failure, NoSpace, plural
 from ..events import Outcome, Step
+from ..format import size
 from ..guard import Unreadable
 from ..ledger import Ledger
 from ..results import ListedArchive
@@ -31,7 +32,7 @@ from ..untrusted import clean
 from .archives import VerifiedArchives
 from .context import TargetContext
 from .grace import drop_for_room
-from .space import LEAST, shown
+from .space import LEAST
 from .step_events import StepReport
 from .verification import Verification
 
@@ -68,7 +69,9 @@ class Maintenance:
     async def check(self, *, due: bool) -> None:
         """Check the repository, or report why not. Raises Failure when there is damage."""
         if not due:
-            self._events.skip(Step.CHECK, self._reason())
+            begins = next_check(self._verification.verified, every=self._every, now=time.time())
+            when = time.strftime("due from %Y-%m-%d %H:%M UTC", time.gmtime(begins)) if begins < math.inf else ""
+            self._events.skip(Step.CHECK, when or "switched off")
             return
         if self._most and not await self._check_segments():
             return
@@ -113,18 +116,6 @@ class Maintenance:
         if ended.status != 0:
             raise ended.failure(CONTROLLER, "check")
 
-    def _reason(self) -> str:
-        due = next_check(self._verification.verified, every=self._every, now=time.time())
-        # Farther than a year ahead lies only "never".
-        if due > time.time() + 2 * 366 * 86400:
-            return "switched off"
-        return time.strftime("due from %Y-%m-%d %H:%M UTC", time.gmtime(due))
-
-    async def tidy(self) -> None:
-        """Prune and compact. Raises Failure."""
-        await self.prune()
-        await self.compact()
-
     async def make_room(self, short: NoSpace) -> None:
         """Prune and compact because a session had no room, and add to its failure what that freed. Raises Failure.
 
@@ -139,17 +130,15 @@ class Maintenance:
             self._context.warn(f"what Grace kept was dropped, for its room is needed (states: {dropped})")
         await self.prune(short=True)
         await self.compact(short=True)
-        if self._verification.lacks_space() and (unfinished := self._unfinished()):
-            await self.prune(short=True, to_go=unfinished)
-            await self.compact(short=True)
-        after = self._verification.space
-        freed = shown(max(0, after.free - before.free)) if before and after else "what they could"
-        short.hint = f"{short.hint}; prune and compact freed {freed} meanwhile"
-
-    def _unfinished(self) -> tuple[Archive, ...]:
         known = self._verification.verified
-        kept = () if known.holds else retention_of(self._context, known).decisions
-        return tuple(each.archive for each in kept if each.series is not None and is_checkpoint(each.archive.name))
+        if self._verification.lacks_space() and not known.holds:
+            ours = [each.archive for each in retention_of(self._context, known).decisions if each.series is not None]
+            if unfinished := tuple(archive for archive in ours if is_checkpoint(archive.name)):
+                await self.prune(short=True, to_go=unfinished)
+                await self.compact(short=True)
+        after = self._verification.space
+        freed = size(max(0, after.free - before.free)) if before and after else "what they could"
+        short.hint = f"{short.hint}; prune and compact freed {freed} meanwhile"
 
     def _to_go(self, *, short: bool) -> tuple[Archive, ...]:
         known = self._verification.verified
@@ -244,12 +233,12 @@ def _first(ended: BorgResult) -> str:
 def _portions(names: list[str]) -> Iterator[list[str]]:
     """Cut the names into lists that fit into one command line each."""
     portion: list[str] = []
-    size = 0
+    length = 0
     for name in names:
-        size += len(name.encode("utf-8", "surrogateescape")) + 1
-        if portion and size > _LONGEST_ARGUMENTS:
+        length += len(name.encode("utf-8", "surrogateescape")) + 1
+        if portion and length > _LONGEST_ARGUMENTS:
             yield portion
-            portion, size = [], len(name)
+            portion, length = [], len(name)
         portion.append(name)
     if portion:
         yield portion

@@ -13,7 +13,6 @@ from .. import guard
 from ..borg.output import Line, Message
 from ..borg.passthrough import LATEST, BorgArguments
 from ..errors import BACKUP_SERVER, Failure, program_party
-from ..events import Said
 from ..ledger import Entry, Ledger
 from .archives import archives_of
 from .context import TargetContext
@@ -80,11 +79,11 @@ class Passthrough:
     def _on_output(self, line: Line) -> None:
         if not isinstance(line, Message):
             return
-        target, party = self._context.target.name, program_party("borg", BACKUP_SERVER)
+        party = program_party("borg", BACKUP_SERVER)
         if line.is_warning or line.is_error:
             self._context.warn(f"{party}: {line.text}")
         else:
-            self._context.emit(Said(target=target, party=party, text=line.text))
+            self._context.events.said(party, line.text)
 
     async def end(self) -> Changes:
         """Look at what it left, and settle that where it had full access.

@@ -9,7 +9,6 @@ import secrets
 import shutil
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from .. import guard
 from ..borg import WARNED
@@ -107,8 +106,12 @@ class Recovery:
             )
         known = case.known or Ledger(phase=Phase.CLEAN, evidence=case.now)
         # Whatever was checked, it was not this state.
-        unchecked = replace(known, checked=0.0, check_from=0, check_began=0.0)
-        await self._store.write(_settled(unchecked, case.now), snapshot="drop")
+        await self._settle(replace(known, checked=0.0), case.now)
+
+    async def _settle(self, known: Ledger, evidence: Evidence) -> None:
+        """Store `evidence` as the verified state of a ledger that is open again, with no check half done."""
+        settled = replace(known, phase=Phase.CLEAN, evidence=evidence, cause="", rules=())
+        await self._store.write(replace(settled, check_from=0, check_began=0.0), snapshot="drop")
 
     async def authenticate(self, case: Case) -> None:
         """Have borg take the archives as authentic that have no proof of it; the ledger then has their new ids.
@@ -141,11 +144,13 @@ class Recovery:
         server = server_of(self._context)
         known = self._known(case)
         linked = await self._usable(server, known.evidence)
-        self._forget_here(known.evidence.repository_id)
+        # Borg on the controller saw the newer state too, and would take the older one for an attack.
+        borgs_cache, repository_id = self._context.cache, known.evidence.repository_id
+        shutil.rmtree(borgs_cache / ".cache" / "borg" / repository_id, ignore_errors=True)
+        (borgs_cache / ".config" / "borg" / "security" / repository_id / "manifest-timestamp").unlink(missing_ok=True)
         await server.restore(known.evidence, linked=linked, kept=kept, rebuild=case.now is None)
         evidence = await self._renewed(await self._proven(known.evidence))
-        checked = replace(known, checked=time.time(), checking=False, check_from=0, check_began=0.0)
-        await self._store.write(_settled(checked, evidence), snapshot="drop")
+        await self._settle(replace(known, checked=time.time(), checking=False), evidence)
         await self._context.remember(Entry(what="rollback", cause="; ".join(case.differences) or "nothing differed"))
 
     def _known(self, case: Case) -> Ledger:
@@ -168,13 +173,6 @@ class Recovery:
                 "lost archives up",
             )
         return linked
-
-    def _forget_here(self, repository_id: str) -> None:
-        # Borg on the controller saw the newer state too, and would take the older one for an attack.
-        base = self._context.cache
-        shutil.rmtree(base / ".cache" / "borg" / repository_id, ignore_errors=True)
-        memory: Path = base / ".config" / "borg" / "security" / repository_id / "manifest-timestamp"
-        memory.unlink(missing_ok=True)
 
     async def _proven(self, wanted: Evidence) -> Evidence:
         checked = await self._context.borg(Step.CHECK, borg_command.check())
@@ -212,7 +210,3 @@ class Recovery:
         if now is None or (rules := guard.judge_maintenance(proven, now, intent=frozenset()).rules):
             raise self._stays_closed(f"what was put back has changed: {why if now is None else '; '.join(rules)}")
         return now
-
-
-def _settled(known: Ledger, evidence: Evidence) -> Ledger:
-    return replace(known, phase=Phase.CLEAN, evidence=evidence, cause="", rules=())

@@ -44,7 +44,13 @@ async def follow_moved(context: TargetContext, confirm: Callable[[str], Awaitabl
     """
     found = await context.store.read_evidence()
     if found.ledger is None and not found.repository:
-        return await _nothing_there(context)
+        if places := await context.store.left_behind(context.config, context.target.name):
+            there = f"there is no repository at its place ({context.place.repository})"
+            raise context.failure(
+                f"{there}; its ledger lies in {clean(places[0])}",
+                hint="move the folder of the repository there first, or put SubDir back; nothing was changed",
+            )
+        return "there is neither a repository nor a ledger of one: nothing was moved"
     ledger = context.place.ledger if found.ledger else await _ledger_elsewhere(context, found)
     store = context.store
     if isinstance(store, ServerStore):
@@ -56,15 +62,6 @@ async def follow_moved(context: TargetContext, confirm: Callable[[str], Awaitabl
     await store.move(known.evidence.repository_id, to=context.place.ledger)
     await context.remember(Entry(what="accept --moved", cause=f"from {ledger}"))
     return f"it goes on at its new place{left_to_do}"
-
-
-async def _nothing_there(context: TargetContext) -> str:
-    if places := await context.store.left_behind(context.config, context.target.name):
-        raise context.failure(
-            f"there is no repository at its place ({context.place.repository}); its ledger lies in {clean(places[0])}",
-            hint="move the folder of the repository there first, or put SubDir back; nothing was changed",
-        )
-    return "there is neither a repository nor a ledger of one: nothing was moved"
 
 
 async def _ledger_elsewhere(context: TargetContext, found: Found) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from ..config import units
 from ..errors import NoSpace
+from ..format import size
 from ..ledger import Ledger, Space
 
 # What borg wants to be free before it commits (1.2.4, 1.4.5): four times its index, and once there is more to compact a
@@ -34,7 +35,7 @@ class Room:
     left: Counter[str] = field(default_factory=Counter)
 
     @contextlib.contextmanager
-    def reported(self) -> Iterator[Claim]:
+    def claiming(self) -> Iterator[Claim]:
         """Count one target more for as long as the context lasts."""
         claim = Claim(self)
         self.claims.append(claim)
@@ -85,9 +86,9 @@ class Allowance:
         if failure.limit != "quota" or self.limit == "quota":
             return failure
         if self.limit == "disk":
-            cause = f"the session used up what is free above MinFree ({shown(self.share)})"
+            cause = f"the session used up what is free above MinFree ({size(self.share)})"
             return NoSpace(cause, hint=HINT, limit="disk")
-        cause = f"the session used up its share of the free space ({shown(self.share)})"
+        cause = f"the session used up its share of the free space ({size(self.share)})"
         return NoSpace(cause, hint="borgpull tries it once more when all others have ended", limit="share")
 
 
@@ -105,8 +106,8 @@ def allow(claim: Claim, known: Ledger, space: Space | None, *, quota: str, floor
     limit = "share" if shared else "disk"
     if share < LEAST and adds:
         claim.give_back(0)
-        of = f"{shown(share)} is a session's share of " if shared else ""
-        cause = f"its disk has no room for a session: {of}{shown(space.free)} free less {shown(least)} (MinFree)"
+        of = f"{size(share)} is a session's share of " if shared else ""
+        cause = f"its disk has no room for a session: {of}{size(space.free)} free less {size(least)} (MinFree)"
         raise NoSpace(cause, hint=HINT, limit=limit)
     if most and most <= used + share:
         return Allowance(quota=_quota_of(most, own))
@@ -124,7 +125,3 @@ def _size(text: str) -> int:
         return int(text) if text.isdecimal() else units.size(text)
     except ValueError:
         return 0
-
-
-def shown(size: int) -> str:
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"

@@ -130,7 +130,12 @@ class Verification:
             return "made a new repository"
         evidence = await self._evidence()
         if place := await self._store.known_place(evidence.repository_id):
-            raise self._ledger_gone(place)
+            name = self._context.target.name
+            raise self._context.failure(
+                f"its repository has no ledger, but once had one, in {place}",
+                hint=f"nothing was changed; if it was moved: {_follow(name)}; else put that folder back. "
+                f"If it is lost: {command_line('accept', name)} takes the repository as it is",
+            )
         self._ledger = Ledger(phase=Phase.CLEAN, evidence=evidence)
         self.taken_over = True
         return f"taken over as it is, with {plural(len(evidence.archives), 'archive')}"
@@ -144,17 +149,13 @@ class Verification:
         if not found.given_up:
             await self._refuse_known(seen_there, found)
         if half:
-            await self._set_aside(listed)
+            # What an interrupted `borg init` left is moved out of the way.
+            if not (aside := await self._store.set_aside()):
+                raise listed.failure(CONTROLLER, "list")
+            text = "a `borg init` was cut off before: what it left was moved away, and the repository is made anew"
+            self._context.warn(text, f"it held nothing: remove {aside} on the backup server when you like")
         init = borg_command.init(self._context.target.encryption)
         (await self._context.borg(Step.INSPECT, init)).or_raise(CONTROLLER, "init")
-
-    async def _set_aside(self, listed: BorgResult) -> None:
-        """Move what an interrupted `borg init` left out of the way, and warn. Raises Failure when that fails."""
-        aside = await self._store.set_aside()
-        if not aside:
-            raise listed.failure(CONTROLLER, "list")
-        text = "a `borg init` was cut off before: what it left was moved away, and the repository is made anew"
-        self._context.warn(text, f"it held nothing: remove {aside} on the backup server when you like")
 
     @property
     def to_judge(self) -> list[RepositoryArchive]:
@@ -190,14 +191,6 @@ class Verification:
             f"there is no repository at its place, {why}",
             hint=f"{hint}; no repository was made. If that one is lost for good, {command_line('accept', name)} lets "
             "the next run make a new one",
-        )
-
-    def _ledger_gone(self, place: str) -> Failure:
-        name = self._context.target.name
-        return self._context.failure(
-            f"its repository has no ledger, but once had one, in {place}",
-            hint=f"nothing was changed; if it was moved: {_follow(name)}; else put that folder back. "
-            f"If it is lost: {command_line('accept', name)} takes the repository as it is",
         )
 
     async def open(self, archive: str, started: float, *, further: bool = False) -> None:

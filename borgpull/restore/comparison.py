@@ -189,8 +189,6 @@ def _microseconds(modified: str) -> int:
 @cache
 def _id(entry_of: Callable[[str], tuple[Any, ...]], name: str, number: int) -> int:
     """Return the id in the entry of a user or a group, `number` where this machine does not know the name."""
-    try:
-        found: int = entry_of(name)[2]
-    except (KeyError, ValueError):
-        return number
-    return found
+    with contextlib.suppress(KeyError, ValueError):
+        return int(entry_of(name)[2])
+    return number

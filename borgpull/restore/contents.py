@@ -63,7 +63,9 @@ class Contents:
     async def add(self, item: Item) -> None:
         self.items += 1
         self.size += item.size
-        self._match(item.path)
+        for pattern, plain in list(self._unmatched.items()):
+            if plain is not None and (item.path == plain or item.path.startswith(f"{plain}/") or not plain):
+                del self._unmatched[pattern]
         if not is_inside(item.path) or (item.kind == "h" and not is_inside(item.link)):
             self._outside.append(item.path)
             return
@@ -77,11 +79,6 @@ class Contents:
                 self.parents.update(_above(item.link))
         if not self._folders.intersection(above):
             self._tops.add(item.path)
-
-    def _match(self, path: str) -> None:
-        for pattern, plain in list(self._unmatched.items()):
-            if plain is not None and (path == plain or path.startswith(f"{plain}/") or not plain):
-                del self._unmatched[pattern]
 
     @property
     def unmatched(self) -> list[str]:

@@ -83,13 +83,11 @@ class Sample:
         self.broken += not item.healthy
         if not 0 < item.size <= self._most_size or UNSURE in item.path or not is_inside(item.path):
             return
-        heapq.heappush(self._candidates, (-self._rank(item.path), item.path, self.files, item))
+        word = f"{self._seed} {item.path}".encode("utf-8", "surrogatepass")
+        rank = int.from_bytes(hashlib.blake2b(word, digest_size=8).digest())
+        heapq.heappush(self._candidates, (-rank, item.path, self.files, item))
         if len(self._candidates) > _SPARE * self._most_files:
             heapq.heappop(self._candidates)
-
-    def _rank(self, path: str) -> int:
-        word = f"{self._seed} {path}".encode("utf-8", "surrogatepass")
-        return int.from_bytes(hashlib.blake2b(word, digest_size=8).digest())
 
     def picked(self) -> list[Item]:
         chosen: list[Item] = []

@@ -77,19 +77,15 @@ class _Restore:
                 hint=f"{command_line('restore', self._context.target.name, '--to', 'DIR')} extracts it here, to be "
                 f"looked at; {recovery_hint(self._context.target.name, rollback=self._context.store.shows_records)}",
             )
-        contents = await self._contents()
-        if not self._wanted.onto_target:
-            return await self._here(contents)
-        async with connected_target(self._context) as session:
-            return await self._there(contents, session)
-
-    async def _contents(self) -> Contents:
         contents = Contents(self._wanted.patterns)
         await each_item(self._context, self._archive, self._wanted.patterns, contents.add)
         if contents.unmatched:
             raise no_such_path(self._context, self._archive, contents.unmatched)
         contents.refuse_traps(self._context.party, self._archive.name)
-        return contents
+        if not self._wanted.onto_target:
+            return await self._here(contents)
+        async with connected_target(self._context) as session:
+            return await self._there(contents, session)
 
     async def _here(self, contents: Contents) -> Restored:
         wanted, folder = self._wanted, Path(self._wanted.folder)

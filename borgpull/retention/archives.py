@@ -86,11 +86,6 @@ class Retention:
     decisions: tuple[Decision, ...]
 
     @property
-    def kept(self) -> tuple[Archive, ...]:
-        """Return the archives that stay, the oldest first; those that are not borgpull's are among them."""
-        return tuple(decision.archive for decision in self.decisions if decision.kept)
-
-    @property
     def to_go(self) -> tuple[Archive, ...]:
         """Return the archives to remove, the oldest first."""
         return tuple(decision.archive for decision in self.decisions if not decision.kept)

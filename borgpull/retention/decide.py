@@ -29,17 +29,14 @@ def decide(
     series: dict[str | None, list[Archive]] = {}
     for archive in sorted(archives, key=lambda archive: archive.age_order, reverse=True):
         series.setdefault(series_of(archive.name, streams=streams, also=also), []).append(archive)
-    decisions = [
+    foreign = series.pop(None, [])
+    decisions = [Decision(archive=each, series=None, kept=True, rule="not borgpull's: left alone") for each in foreign]
+    decisions += [
         Decision(archive=archive, series=name, kept=kept, rule=rule)
         for name, members in series.items()
-        for archive, kept, rule in (_foreign(members) if name is None else _one_series(members, rules, now=now))
+        for archive, kept, rule in _one_series(members, rules, now=now)
     ]
     return Retention(decisions=tuple(sorted(decisions, key=lambda decision: decision.archive.age_order)))
-
-
-def _foreign(archives: Sequence[Archive]) -> Iterator[_Outcome]:
-    for archive in archives:
-        yield archive, True, "not borgpull's: left alone"
 
 
 def _one_series(archives: Sequence[Archive], rules: Rules, *, now: float) -> Iterator[_Outcome]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
+from ..format import size
 from ..untrusted import clean
 
 # Fewer archives show no habit.
@@ -173,7 +174,7 @@ def _shrunk(now: Facts, good: Sequence[Facts], limit: float) -> Iterator[Finding
     if best := _fallen_from(now.files, [each.files for each in good], limit, _LEAST_FILES):
         left.append(f"{now.files} of {best} files")
     if best := _fallen_from(now.size, [each.size for each in good], limit, _LEAST_BYTES):
-        left.append(f"{_bytes(now.size)} of {_bytes(best)}")
+        left.append(f"{size(now.size)} of {size(best)}")
     if left:
         words = f"only {' and '.join(left)} came, less than {limit:.0%} of the best of the last good archives"
         yield Finding(oddity=Oddity.SHRUNK, words=words)
@@ -208,7 +209,7 @@ def _changed(now: Facts, good: Sequence[Facts], limit: float) -> Iterator[Findin
         return
     habit = max(_rewritten(each, known[place:]) for place, each in enumerate(known[:-1], start=1))
     if habit <= limit and part > habit + limit * (1 - habit):
-        words = f"{_bytes(now.new)} of {_bytes(now.size)} are new, at most {habit:.0%} were in the last good archives"
+        words = f"{size(now.new)} of {size(now.size)} are new, at most {habit:.0%} were in the last good archives"
         yield Finding(oddity=Oddity.CHANGED, words=words)
 
 
@@ -227,10 +228,3 @@ def _host(now: Facts, good: Sequence[Facts], others: Collection[str]) -> Iterato
     if before.isdisjoint(now.keys) and (theirs := now.keys.intersection(others)):
         words = f"the host that answered has the host key of another target: {clean(min(theirs))}"
         yield Finding(oddity=Oddity.HOST, words=words)
-
-
-def _bytes(count: int) -> str:
-    value, unit = float(count), 0
-    while value >= 999.5 and unit < 6:
-        value, unit = value / 1000, unit + 1
-    return f"{value:.3g} {('B', 'kB', 'MB', 'GB', 'TB', 'PB', 'EB')[unit]}"

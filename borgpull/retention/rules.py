@@ -9,6 +9,7 @@ from datetime import datetime
 from .archives import Archive, moment
 
 _DAY = 86400
+# To borg a month has 31 days and a year 365.
 _SECONDS = {"H": 3600, "d": _DAY, "w": 7 * _DAY, "m": 31 * _DAY, "y": 365 * _DAY}
 # In this order borg applies them: what an earlier rule keeps takes no place of a later one.
 _PERIODS: Mapping[str, Callable[[datetime], object]] = {
@@ -49,17 +50,13 @@ class Rules:
         counts = tuple((rule, int(values[rule])) for rule in _PERIODS if rule in values)
         return cls(within=values.get("within", ""), counts=counts)
 
-    @property
-    def seconds_within(self) -> int:
-        """Return the interval in seconds; to borg a month has 31 days and a year 365."""
-        return int(self.within[:-1]) * _SECONDS[self.within[-1]] if self.within else 0
-
 
 def kept_by_rules(archives: Sequence[Archive], rules: Rules, *, now: float) -> dict[str, str]:
     """Return the rule that keeps an archive, by the archive's name. `archives` are a series, the newest first."""
-    since = now - rules.seconds_within
-    recent = archives if rules.within else ()
-    kept = {archive.name: f"within {rules.within}" for archive in recent if archive.started > since}
+    kept: dict[str, str] = {}
+    if rules.within:
+        since = now - int(rules.within[:-1]) * _SECONDS[rules.within[-1]]
+        kept = {archive.name: f"within {rules.within}" for archive in archives if archive.started > since}
     for rule, count in rules.counts:
         if count:
             _keep_by_period(kept, archives, rule, count)

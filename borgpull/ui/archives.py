@@ -15,10 +15,10 @@ from rich.text import Text
 
 from ..errors import Problem, plural, target_party, the
 from ..events import Event, PercentProgress, Step
+from ..format import percent, size, span
 from ..results import Closed, Compared, Drilled, Drills, FileList, Item, ListedArchive, Restored, stamp
 from ..untrusted import shown
 from .console import STYLES, labelled, people, problem_lines, repaints, table, terminal_size, warning_lines
-from .format import percent, size, span
 
 _LINKS = {"l": "->", "h": "link to"}
 _VERIFIED = {True: "verified", False: "not verified", None: "no run yet"}

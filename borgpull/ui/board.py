@@ -13,8 +13,8 @@ from typing import Any
 
 from .. import events
 from ..events import WORST_FIRST, Event, Outcome, Step, worst
+from ..format import size
 from ..untrusted import shown
-from .format import size
 
 WAITING = "waiting"
 RUNNING = "running"

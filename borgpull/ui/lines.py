@@ -10,10 +10,10 @@ from rich.text import Text
 from .. import events
 from ..errors import plural
 from ..events import Event, Step
+from ..format import counts, percent, size, span
 from ..results import stamp
 from .board import BAD, RUNNING, Board, Row, Sizes, cleaned, totals
 from .console import STYLES, problem_lines, warning_lines
-from .format import counts, percent, size, span
 
 # A heartbeat is one line of a log: with more targets than these at work, the others are counted.
 _NAMED = 8

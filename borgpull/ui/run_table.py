@@ -14,9 +14,9 @@ from rich.segment import Segment
 from rich.style import Style
 
 from ..errors import plural
+from ..format import UNKNOWN, counts, number, percent, rate, size, span
 from .board import BAD, RUNNING, WAITING, Board, Row, totals
 from .console import STYLES
-from .format import UNKNOWN, counts, number, percent, rate, size, span
 
 Line = tuple[Segment, ...]
 

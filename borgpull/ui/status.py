@@ -11,10 +11,10 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from ..errors import Problem, first_few, plural, target_party
+from ..format import size, span
 from ..results import Level, State, StatusReport, TargetStatus
 from ..untrusted import shown
 from .console import STYLES, problem_lines, table
-from .format import size, span
 
 _WORDS = {State.NEVER: "never backed up"}
 _WORST_FIRST = (

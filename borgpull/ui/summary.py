@@ -13,9 +13,9 @@ from rich.text import Text
 
 from ..errors import plural
 from ..events import WORST_FIRST, Step
+from ..format import counts, number, size, span
 from .board import WAITING, Board, Row, closed, totals
 from .console import STYLES, problem_lines, table, warning_lines
-from .format import counts, number, size, span
 from .lines import read_and_new, stamped, time_taken, what_it_did
 
 NOT_STARTED = "not started"

@@ -55,8 +55,8 @@ TROUBLES = {
     "root-unmakeable": Trouble("root", ("does not exist, and root may not make it", "install -d")),
     "root-linked": Trouble("path", ("RootDir leads to /", "/real"), mark="note"),
     "sharing": Trouble("path", ("the repositories of web and mail are the same folder", "SubDir of its own")),
-    "full": Trouble("space", ("no room for a session", "1.0 MB free, less 612.4 MB (MinFree)", "MinFree")),
-    "scarce": Trouble("space", ("little is left: 681.6 MB of 681.6 MB", "fewer archives"), mark="warning"),
+    "full": Trouble("space", ("no room for a session", "1.0 MB free, less 612 MB (MinFree)", "MinFree")),
+    "scarce": Trouble("space", ("little is left: 682 MB of 682 MB", "fewer archives"), mark="warning"),
     "other-disk": Trouble("hard links", ("another file system than RootDir", "on one file system"), mark="warning"),
 }
 SSHD = {

@@ -58,7 +58,7 @@ def test_no_session_is_opened_for_less_than_borg_takes_and_it_is_said_whether_ot
     assert alone.value.limit == "disk"
     assert "MinFree" in alone.value.cause
     room = Room()
-    with room.reported() as one, room.reported() as other:
+    with room.claiming() as one, room.claiming() as other:
         with pytest.raises(NoSpace) as shared:
             allowed(one, KEPT + 2 * LEAST - 2)
         assert shared.value.limit == "share"
@@ -71,7 +71,7 @@ def test_who_only_reads_is_let_in_on_a_full_disk():
 
 def test_a_full_disk_takes_nothing_from_a_repository_on_another_one():
     room = Room()
-    with room.reported() as here, room.reported() as there:
+    with room.claiming() as here, room.claiming() as there:
         there.waits = False
         allow(here, known(), Space(disk="a", free=KEPT + 2 * LEAST), quota="", floor=0)
         found = allow(there, known(), Space(disk="b", free=KEPT + GB), quota="", floor=0)
@@ -80,11 +80,11 @@ def test_a_full_disk_takes_nothing_from_a_repository_on_another_one():
 
 def test_what_a_session_did_not_use_is_left_to_the_others():
     room = Room()
-    with room.reported() as first, room.reported() as second:
+    with room.claiming() as first, room.claiming() as second:
         assert allowed(first, KEPT + 4 * GB).share == 2 * GB
         assert allowed(second, KEPT + 4 * GB).share == 2 * GB
         second.give_back(GB)
-        with room.reported() as third:
+        with room.claiming() as third:
             # The first may add 2 GB still, the second added one.
             assert allowed(third, KEPT + 3 * GB).share == GB
 

@@ -103,12 +103,12 @@ def numbers(*counts: tuple[int, int]) -> list[Facts]:
     ("now", "good", "words"),
     [
         ((19_999, 9 * GB), [(40_000, 9 * GB)] * 3, "only 19999 of 40000 files came"),
-        ((40_000, 4 * GB), [(40_000, 9 * GB)] * 3, "only 4 GB of 9 GB came"),
-        ((9, 1234), [(100, 10 * MB)] * 3, "only 9 of 100 files and 1.23 kB of 10 MB came"),
+        ((40_000, 4 * GB), [(40_000, 9 * GB)] * 3, "only 4.0 GB of 9.0 GB came"),
+        ((9, 1234), [(100, 10 * MB)] * 3, "only 9 of 100 files and 1.2 kB of 10.0 MB came"),
         # To a third over three nights.
         ((10_000, 3 * GB), [(14_400, 4 * GB), (20_800, 6 * GB), (30_000, 9 * GB)], "only 10000 of 30000 files"),
         # A dump of a stream that broke off.
-        ((1, 1 * GB), [(1, 3 * GB)] * 3, "only 1 GB of 3 GB came"),
+        ((1, 1 * GB), [(1, 3 * GB)] * 3, "only 1.0 GB of 3.0 GB came"),
     ],
 )
 def test_an_archive_that_shrank(now, good, words):
@@ -142,7 +142,7 @@ def test_an_archive_that_did_not_shrink(now, good):
 def test_ransomware_rewrites_everything_at_the_same_size():
     encrypted = replace(USUAL, new=9 * GB)
     assert found(encrypted, [USUAL] * 3) == [(Oddity.CHANGED, "")]
-    assert said(encrypted, [USUAL] * 3) == ["9 GB of 9 GB are new, at most 0% were in the last good archives"]
+    assert said(encrypted, [USUAL] * 3) == ["9.0 GB of 9.0 GB are new, at most 0% were in the last good archives"]
     assert found(encrypted, [USUAL] * 3, Limits(change=0)) == []
     # The first archive, all of it new, is no habit.
     assert found(encrypted, [USUAL, USUAL, replace(USUAL, new=9 * GB)]) == [(Oddity.CHANGED, "")]
@@ -244,7 +244,7 @@ def test_what_somebody_accepted_is_not_odd_again(accepted):
 def test_what_falls_again_after_somebody_accepted_a_fall():
     good = numbers(*[(40_000, 3 * GB)] * 3, *[(40_000, 9 * GB)] * 11)
     now = numbers((40_000, 1 * GB))[0]
-    assert said(now, good) == ["only 1 GB of 3 GB came, less than 50% of the best of the last good archives"]
+    assert said(now, good) == ["only 1.0 GB of 3.0 GB came, less than 50% of the best of the last good archives"]
 
 
 COUNTS = st.integers(-1, 300) | st.integers(-1, 10**15)

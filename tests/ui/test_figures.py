@@ -1,8 +1,8 @@
 import pytest
 
 from borgpull.errors import plural
+from borgpull.format import number, percent, size, span
 from borgpull.results import stamp
-from borgpull.ui.format import number, percent, size, span
 from borgpull.untrusted import shown
 
 
