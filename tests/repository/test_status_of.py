@@ -8,7 +8,7 @@ import pytest
 from borgpull.guard import Archive, Evidence
 from borgpull.ledger import Ledger, Phase, RepositoryStatus
 from borgpull.repository.status import status_of
-from borgpull.results import Level, State, worst_level
+from borgpull.results import Level, State, StatusReport
 
 NOW = 1_790_000_000.0
 DAY = 86400.0
@@ -139,11 +139,15 @@ def test_growth_is_known_when_the_size_before_the_last_session_is():
     assert stands(surveyed(archive(A, 5))).growth is None
 
 
+def level_of(targets) -> Level:
+    return StatusReport(at=NOW, max_age=int(DAY), targets=tuple(map(stands, targets))).level
+
+
 def test_the_worst_of_all_is_tampering_then_what_is_unknown_then_what_is_late():
     ok, stale = surveyed(archive(A, 5)), surveyed(archive(A, 2 * DAY))
     never, closed = surveyed(), surveyed(phase=Phase.CLOSED)
-    assert worst_level(map(stands, [ok, ok])) is Level.OK
-    assert worst_level(map(stands, [ok, stale])) is Level.WARNING
-    assert worst_level(map(stands, [stale, never, ok])) is Level.UNKNOWN
-    assert worst_level(map(stands, [never, closed, stale])) is Level.CRITICAL
-    assert worst_level([]) is Level.OK
+    assert level_of([ok, ok]) is Level.OK
+    assert level_of([ok, stale]) is Level.WARNING
+    assert level_of([stale, never, ok]) is Level.UNKNOWN
+    assert level_of([never, closed, stale]) is Level.CRITICAL
+    assert level_of([]) is Level.OK
