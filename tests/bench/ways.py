@@ -123,7 +123,8 @@ def run_of(
     """Run borgpull; return each step of each target, and what the run took on C."""
     with world.start("--json", *arguments) as process, usage_of(process, memory=memory) as seen:
         stdout, stderr = process.communicate(world.lab.config_text(config), timeout=SECONDS)
-    assert process.returncode == 0, stderr
+    # 1: the first repository below a RootDir is worth a warning.
+    assert process.returncode in (0, 1), stderr
     targets = json.loads(stdout)["targets"]
     return [{step["step"]: _span(step) for step in target["steps"]} for target in targets], seen
 
