@@ -289,6 +289,7 @@ class ListedArchive:
     verified: Annotated[bool | None, Field(description="Whether a run has verified it; null when none has any.")]
     unfinished: Annotated[bool, Field(description="It is a checkpoint, half an archive.")]
     aside: Annotated[Clean, Field(serialization_alias="set_aside", description=_ABOUT_ASIDE)] = ""
+    state: Annotated[str, Field(exclude=True)] = ""
     kept: Annotated[bool | None, _BOOLEAN, Field(description="With --why: whether the next run keeps it.")] = None
     rule: Annotated[Clean, Field(description="With --why: the rule that keeps it, or why it goes.")] = ""
 

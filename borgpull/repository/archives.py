@@ -56,14 +56,15 @@ class VerifiedArchives:
 
     def entry(self, archive: Archive) -> ListedArchive:
         note = self.known.note(archive.id) if self.known else None
-        why = () if note is None or note.state is ArchiveState.GOOD else (note.state.value, note.reason)
+        state, reason = ("", "") if note is None or note.state is ArchiveState.GOOD else (note.state.value, note.reason)
         return ListedArchive(
             name=archive.name,
             archive_id=archive.id,
             start=archive.seconds,
             verified=None if self.known is None else archive in self.known.evidence.archives,
             unfinished=is_checkpoint(archive.name),
-            aside=": ".join(filter(None, why)),
+            aside=": ".join(filter(None, (state, reason))),
+            state=state,
         )
 
     def chosen(self, wanted: str) -> Archive:

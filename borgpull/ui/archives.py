@@ -56,7 +56,7 @@ def archive_lines(
 
 
 def _state(archive: ListedArchive) -> Text:
-    word = "unfinished" if archive.unfinished else archive.aside.partition(":")[0] or _VERIFIED[archive.verified]
+    word = "unfinished" if archive.unfinished else archive.state or _VERIFIED[archive.verified]
     return Text(word, style=STYLES["warning"] if archive.verified is False or archive.aside else "")
 
 
