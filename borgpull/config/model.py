@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr, StrictBool, ValidationInfo
+from pydantic.alias_generators import to_pascal
 from pydantic.json_schema import SkipJsonSchema
 
 from . import address, retention, rules, units
@@ -51,6 +52,7 @@ Username = Annotated[str, text(address.user)]
 PrivateKey = Annotated[SecretStr, secret(rules.private_key), AfterValidator(_accepted_key)]
 KnownHost = Annotated[str, text(rules.known_host), AfterValidator(_accepted_known_host)]
 BorgPath = Annotated[str, text(rules.borg_path)]
+Algorithms = Annotated[str, text(rules.algorithms)]
 Socket = Annotated[str, text(rules.socket)]
 Command = Annotated[str, text(rules.command)]
 Commands = Annotated[tuple[Command, ...], Field(max_length=20, repr=False)]
@@ -68,7 +70,7 @@ class Jump(Table):
         "the private key to log in with there", PLACEHOLDER, default=SecretStr(""), unset="the connection's"
     )
     # Set by the connection that it belongs to; `prefix` is what its keys begin with there.
-    ciphers: SkipJsonSchema[str] = ""
+    algorithms: SkipJsonSchema[dict[str, str]] = Field({})
     prefix: SkipJsonSchema[str] = ""
 
 
@@ -95,19 +97,28 @@ class Connection(Table):
     listed_jumps: tuple[Jump, ...] = key(
         "the jump hosts, the nearest to the controller first; instead of ProxyJumpHost", default=(), alias="Jumps"
     )
-    ciphers: Annotated[str, text(rules.ciphers)] = key(
+    ciphers: Algorithms = key(
         "the ciphers of this connection, as in ssh_config(5)",
         "^chacha20-poly1305@openssh.com",
         default="",
         unset="AES-GCM first if the controller has AES in hardware, else chacha20-poly1305 first",
     )
+    host_key_algorithms: Algorithms = key("the kinds of host keys, likewise", "+ssh-rsa", default="")
+    kex_algorithms: Algorithms = key("the key exchange methods, likewise", "+diffie-hellman-group14-sha1", default="")
+    pubkey_accepted_algorithms: Algorithms = key("the signatures to log in with, likewise", "+ssh-rsa", default="")
+
+    @property
+    def algorithms(self) -> dict[str, str]:
+        """Return the lists of algorithms that are set, by their keys, which are options of ssh."""
+        names = ("ciphers", "host_key_algorithms", "kex_algorithms", "pubkey_accepted_algorithms")
+        return {to_pascal(name): getattr(self, name) for name in names if getattr(self, name)}
 
     @property
     def jumps(self) -> tuple[Jump, ...]:
         """Return the jump hosts, each with what it does not set itself."""
         only = {name: getattr(self, f"proxy_jump_{name}") for name in ("host", "known_host", "username", "private_key")}
         found = (Jump.model_construct(prefix="ProxyJump", **only),) if self.proxy_jump_host else self.listed_jumps
-        own = {"username": self.username, "private_key": self.private_key, "ciphers": self.ciphers}
+        own = {"username": self.username, "private_key": self.private_key, "algorithms": self.algorithms}
         return tuple(
             jump.model_copy(update={name: getattr(jump, name) or value for name, value in own.items()})
             for jump in found

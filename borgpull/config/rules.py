@@ -57,10 +57,10 @@ stream_name = _matching(
     r"[A-Za-z0-9][A-Za-z0-9._-]{0,49}",
     "is not a name for a stream: write up to 50 letters, digits, `.`, `_` and `-`, with a letter or digit first",
 )
-# Only ssh knows which ciphers it has.
-ciphers = _matching(
+# Only ssh knows which ones it has.
+algorithms = _matching(
     r"[-+^]?[A-Za-z0-9*?][A-Za-z0-9@.*?-]*(?:,[A-Za-z0-9*?][A-Za-z0-9@.*?-]*)*",
-    "is not a list of ciphers: write names that `ssh -Q cipher` prints, separated by commas",
+    "is not a list of algorithms: write names that `ssh -Q` prints for this key, separated by commas",
 )
 compression = _matching(
     rf"{_OBFUSCATION}(?:auto,)?{_ALGORITHM}",

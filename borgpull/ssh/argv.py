@@ -9,7 +9,7 @@ import functools
 import re
 from pathlib import Path
 
-from ..config import Host
+from ..config import Connection, Jump
 from ..process import Command
 
 CONNECT_SECONDS = 20
@@ -21,9 +21,11 @@ CHACHA_FIRST = "^chacha20-poly1305@openssh.com"
 # The line of /proc/cpuinfo on x86, and on arm64.
 _CPU_FLAGS = re.compile(r"^(?:flags|Features)[ \t]*:(.*)$", re.MULTILINE)
 
+# OpenSSH 8.4 knows only this name, and later ones know it too.
+_OLD_NAMES = {"PubkeyAcceptedAlgorithms": "PubkeyAcceptedKeyTypes"}
 # IgnoreUnknown must come first: older clients do not know the options named in it.
 _HERMETIC = (
-    "IgnoreUnknown=WarnWeakCrypto,RequiredRSASize,KnownHostsCommand",
+    "IgnoreUnknown=WarnWeakCrypto,RequiredRSASize,KnownHostsCommand,LogVerbose",
     "WarnWeakCrypto=no",
     "KnownHostsCommand=none",
     "BatchMode=yes",
@@ -58,6 +60,8 @@ _HERMETIC = (
     "RequestTTY=no",
     # At ERROR the lines "Connection closed by ..." vanish, and with them the cause.
     "LogLevel=INFO",
+    # It is silent on success. At INFO nothing tells a server that takes RSA keys with SHA-1 alone from a refused key.
+    "LogVerbose=sshconnect2.c:send_pubkey_test():*",
 )
 
 
@@ -65,19 +69,19 @@ def _options(*options: str) -> list[str]:
     return [word for option in options for word in ("-o", option)]
 
 
-def master(
-    user: str, host: Host, *, key: Path, known_hosts: Path, control: Path, ciphers: str, through: Path | None
-) -> list[str]:
-    """Return the argv of a master in the foreground; its stdout closes once it listens on `control`.
+def master(where: Connection | Jump, directory: Path, *, through: Path | None) -> list[str]:
+    """Return the argv of a master in the foreground; its stdout closes once it listens on `ctl` in `directory`.
 
-    The files `key` and `known_hosts` can go once it does. `ciphers` is a list as in ssh_config(5); `through` is the
-    control socket of its jump host's master, if it has one.
+    The files `key` and `known_hosts` there can go once it does. `through` is the control socket of its jump host's
+    master, if it has one.
     """
-    own = (f"UserKnownHostsFile={known_hosts}", f"IdentityFile={key}", f"Ciphers={ciphers}")
+    lists = {"Ciphers": preferred_ciphers()} | where.algorithms
+    own = [f"UserKnownHostsFile={directory}/known_hosts", f"IdentityFile={directory}/key"]
+    own += [f"{_OLD_NAMES.get(name, name)}={value}" for name, value in lists.items()]
     lasting = ("ControlPersist=no", "ExitOnForwardFailure=yes", f"ProxyCommand={_proxy(through)}")
-    argv = ["-M", "-N", "-n", "-S", str(control), "-F", "none", "-x", "-a", "-T"]
+    argv = ["-M", "-N", "-n", "-S", f"{directory}/ctl", "-F", "none", "-x", "-a", "-T"]
     argv += _options(*_HERMETIC, *own, *lasting)
-    return Command("ssh")[(*argv, "-l", user, "-p", str(host.port), "--", host.name)].formulate()
+    return Command("ssh")[(*argv, "-l", where.username, "-p", str(where.host.port), "--", where.host.name)].formulate()
 
 
 def _proxy(through: Path | None) -> str:

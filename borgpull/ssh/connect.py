@@ -53,12 +53,7 @@ async def _opened(
         for path, text in ((key, where.private_key.get_secret_value()), (known_hosts, where.known_host)):
             path.touch(mode=0o600)
             path.write_text(text, encoding="utf-8")
-        through = hop.master.control if hop else None
-        ciphers = where.ciphers or argv.preferred_ciphers()
-        user, host = where.username, where.host
-        command = argv.master(
-            user, host, key=key, known_hosts=known_hosts, control=control, ciphers=ciphers, through=through
-        )
+        command = argv.master(where, own, through=hop.master.control if hop else None)
         absent = Failure(CONTROLLER, "ssh is not installed", hint="apt install openssh-client")
         async with process.started(command, absent=absent) as child:
             listener = asyncio.create_task(_listen(child, said, on_output))

@@ -14,12 +14,24 @@ from ..untrusted import last_lines
 
 
 class _Sign(NamedTuple):
-    """A text of ssh, and what it means. `{jump}` is the host on the way, `{key}` what its keys begin with there."""
+    """A text of ssh, and what it means.
+
+    `{jump}` is the host on the way, `{key}` what its keys begin with there, `{0}` the first group of the pattern.
+    """
 
     pattern: str
     cause: str
     hint: str
     transient: bool = False
+
+
+def _no_common(what: str, key: str) -> _Sign:
+    """Return the sign of two sides without a common algorithm; `{1}` is the one that the server prefers."""
+    return _Sign(
+        rf"(no matching {what} found\. Their offer: ([^\s,]+).*)",
+        "it and our ssh have no algorithm in common: {0}",
+        f'in its connection set {key} = "+{{1}}", until openssh-server there, or openssh-client here, is newer',
+    )
 
 
 # The first match wins: a cause comes before its consequences.
@@ -38,6 +50,11 @@ _SIGNS = (
         r"No .* host key is known for|Host key verification failed",
         "its host key is not in KnownHost",
         "compare the fingerprint, then add the output of `ssh-keyscan -t ed25519 -p PORT HOST` to {key}KnownHost",
+    ),
+    _Sign(
+        "no mutual signature",
+        "it accepts an RSA key only with a SHA-1 signature (ssh-rsa), which our ssh does not make",
+        'log in with an ed25519 key, or set PubkeyAcceptedAlgorithms = "+ssh-rsa" in its connection',
     ),
     _Sign(
         r"Permission denied|Too many authentication failures",
@@ -84,9 +101,12 @@ _SIGNS = (
         "check that it is up, and the firewall between this machine and it",
         transient=True,
     ),
+    _no_common("key exchange method", "KexAlgorithms"),
+    _no_common("host key type", "HostKeyAlgorithms"),
+    _no_common("cipher", "Ciphers"),
     _Sign(
-        r"Unable to negotiate|no matching (key exchange|host key|cipher|MAC)",
-        "it and our ssh have no algorithm in common",
+        r"Unable to negotiate.*?: (.*)",
+        "it and our ssh have no algorithm in common: {0}",
         "one of the two is too old: update openssh-server there, or openssh-client here",
     ),
     _Sign(
@@ -125,9 +145,9 @@ def diagnose(
     """
     detail = last_lines(said)
     for sign in _SIGNS:
-        if re.search(sign.pattern, detail):
-            cause = sign.cause.format(jump=_named(through) if through else "its jump host")
-            hint = sign.hint.format(key=jump.prefix if jump else "")
+        if found := re.search(sign.pattern, detail):
+            cause = sign.cause.format(*found.groups(), jump=_named(through) if through else "its jump host")
+            hint = sign.hint.format(*found.groups(), key=jump.prefix if jump else "")
             return Failure(party, of_jump(jump, cause), hint=hint, detail=detail, transient=sign.transient)
     last = detail.rpartition("\n")[2]
     cause = f"ssh could not {doing}" + (f": {last}" if last else " and did not say why")

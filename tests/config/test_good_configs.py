@@ -235,10 +235,11 @@ def test_empty_jump_keys_mean_no_jump(keys, checks):
 def test_a_jump_host_can_have_a_user_key_and_port_of_its_own(keys, checks):
     jump = 'ProxyJumpUsername = "jumper"\nProxyJumpPrivateKey = """{B_KEY}"""'
     text = GOOD.replace('"jump.example.org"', '"jump.example.org:2222"').rstrip() + "\n" + jump
-    text += '\nCiphers = "^aes256-ctr,chacha20-poly1305@openssh.com"'
+    text += '\nCiphers = "^aes256-ctr,chacha20-poly1305@openssh.com"\nKexAlgorithms = "+sntrup"'
     connection = read(filled(text, keys), **checks).targets[1].connection
     (found,) = connection.jumps
-    assert found.ciphers == connection.ciphers == "^aes256-ctr,chacha20-poly1305@openssh.com"
+    assert connection.ciphers == "^aes256-ctr,chacha20-poly1305@openssh.com"
+    assert found.algorithms == connection.algorithms == {"Ciphers": connection.ciphers, "KexAlgorithms": "+sntrup"}
     assert (found.host, found.username) == (Host("jump.example.org", 2222), "jumper")
     assert found.private_key.get_secret_value() == keys["B_KEY"]
 
@@ -393,6 +394,7 @@ def test_the_schema_spells_the_keys_as_the_config_does():
         ),
         *("Host", "Username", "KnownHost", "PrivateKey", "ProxyJumpHost", "ProxyJumpKnownHost"),
         *("ProxyJumpUsername", "ProxyJumpPrivateKey", "Jumps", "Ciphers"),
+        *("HostKeyAlgorithms", "KexAlgorithms", "PubkeyAcceptedAlgorithms"),
         *("Name", "SourcePaths", "Excludes", "BorgTarget", "Connection", "SubDir", "Passphrase"),
     }
     assert all(table["additionalProperties"] is False for table in tables.values())

@@ -62,7 +62,12 @@ SEEN = {
     ),
     "no common kex": (
         "Unable to negotiate with 192.0.2.1 port 22: no matching key exchange method found. Their offer: old\r",
-        "no algorithm in common",
+        "no algorithm in common: no matching key exchange method found. Their offer: old",
+        False,
+    ),
+    "no common MAC": (
+        "Unable to negotiate with UNKNOWN port 65535: no matching MAC found. Their offer: hmac-md5,hmac-sha1\r\n",
+        "no algorithm in common: no matching MAC found. Their offer: hmac-md5,hmac-sha1",
         False,
     ),
     "keepalive": ("Timeout, server h not responding.\r", "stopped answering", True),
