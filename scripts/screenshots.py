@@ -57,7 +57,7 @@ def _troubled(lab: Lab) -> dict:
 def _run(lab: Lab, wanted: dict, directory: Path) -> list[Event]:
     settings = config.read(
         lab.config_text(wanted),
-        check_key=lambda key: ssh.key_problem(key, directory),
+        check_key=lambda *login: ssh.key_problem(directory, *login),
         check_known_host=lambda host, port, text: ssh.known_host_problem(host, port, text, directory),
     )
     events: list[Event] = []

@@ -64,7 +64,7 @@ def checked(text: str, directory: Path) -> Config:
     """Return the settings in the text of a config; `directory` is private. Raises ConfigError with all problems."""
     return config.read(
         text,
-        check_key=lambda key: ssh.key_problem(key, directory),
+        check_key=lambda *login: ssh.key_problem(directory, *login),
         check_known_host=lambda host, port, known: ssh.known_host_problem(host, port, known, directory),
     )
 

@@ -32,15 +32,15 @@ _WORDS = {
     "whole": "must be a whole number from {least} to {most}, without quotes",
 }
 
-CheckKey = Callable[[str], str | None]
+CheckKey = Callable[..., str | None]
 CheckKnownHost = Callable[[str, int, str], str | None]
 
 
 def read(text: str, *, check_key: CheckKey, check_known_host: CheckKnownHost) -> Config:
     """Return the config in a text.
 
-    `check_key(key)` and `check_known_host(host, port, known_host)` return None or what is wrong; they get each distinct
-    normalised value once. Raises ConfigError with all problems at once.
+    `check_key(key)`, `check_key(key, certificate)` and `check_known_host(host, port, known_host)` return None or what
+    is wrong; they get each distinct normalised value once. Raises ConfigError with all problems at once.
     """
     written, found = spell_keys(parse(text))
     tree = _with_defaults(written)

@@ -24,6 +24,7 @@ REPLACE THIS BY YOUR PRIVATE KEY
 -----END OPENSSH PRIVATE KEY-----
 """
 _SCANNED = "ssh-ed25519 REPLACE-THIS-BY-WHAT-SSH-KEYSCAN-PRINTS"
+_SIGNED = "ssh-ed25519-cert-v01@openssh.com REPLACE-THIS-BY-THE-FILE-FROM-YOUR-CA"
 
 
 def _accepted_key(value: SecretStr, info: ValidationInfo) -> SecretStr:
@@ -41,6 +42,13 @@ def _accepted_known_host(value: str, info: ValidationInfo) -> str:
     return entries
 
 
+def _accepted_certificate(value: str, info: ValidationInfo) -> str:
+    """Judge a certificate with the key field before it, when that is valid. A run judges its dates."""
+    if value:
+        _ask_ssh(info, "key", info.data.get("private_key", SecretStr("")).get_secret_value(), value)
+    return value
+
+
 def _ask_ssh(info: ValidationInfo, what: str, *value: object) -> None:
     """Have ssh's own tools judge a value, where `read` was given them."""
     if info.context and (problem := info.context[what](*value)):
@@ -50,6 +58,8 @@ def _ask_ssh(info: ValidationInfo, what: str, *value: object) -> None:
 HostAddress = Annotated[Host, text(address.host)]
 Username = Annotated[str, text(address.user)]
 PrivateKey = Annotated[SecretStr, secret(rules.private_key), AfterValidator(_accepted_key)]
+_CERTIFICATE = key("the OpenSSH certificate of the private key, where sshd trusts a CA", _SIGNED, default="")
+Certificate = Annotated[str, text(str.strip), AfterValidator(_accepted_certificate), _CERTIFICATE]
 KnownHost = Annotated[str, text(rules.known_host), AfterValidator(_accepted_known_host)]
 BorgPath = Annotated[str, text(rules.borg_path)]
 Algorithms = Annotated[str, text(rules.algorithms)]
@@ -69,6 +79,7 @@ class Jump(Table):
     private_key: PrivateKey = key(
         "the private key to log in with there", PLACEHOLDER, default=SecretStr(""), unset="the connection's"
     )
+    certificate: Certificate
     # Set by the connection that it belongs to; `prefix` is what its keys begin with there.
     algorithms: SkipJsonSchema[dict[str, str]] = Field({})
     prefix: SkipJsonSchema[str] = ""
@@ -84,6 +95,7 @@ class Connection(Table):
     username: Username = key("the user to log in as", "root")
     known_host: KnownHost = key("the output of `ssh-keyscan` for the host", f"host.example.org {_SCANNED}")
     private_key: PrivateKey = key("the private key to log in with, without a passphrase", PLACEHOLDER)
+    certificate: Certificate
     proxy_jump_host: Annotated[Host | None, text(lambda host: address.host(host) if host else None)] = key(
         "the jump host; for several, use Jumps", "jump.example.org", default=None
     )
@@ -118,10 +130,12 @@ class Connection(Table):
         """Return the jump hosts, each with what it does not set itself."""
         only = {name: getattr(self, f"proxy_jump_{name}") for name in ("host", "known_host", "username", "private_key")}
         found = (Jump.model_construct(prefix="ProxyJump", **only),) if self.proxy_jump_host else self.listed_jumps
-        own = {"username": self.username, "private_key": self.private_key, "algorithms": self.algorithms}
+        own = {"username": self.username, "algorithms": self.algorithms}
+        login = {"private_key": self.private_key, "certificate": self.certificate}
         return tuple(
-            jump.model_copy(update={name: getattr(jump, name) or value for name, value in own.items()})
+            jump.model_copy(update={name: getattr(jump, name) or value for name, value in missing.items()})
             for jump in found
+            for missing in [own if jump.private_key else own | login]
         )
 
 

@@ -72,8 +72,8 @@ def _options(*options: str) -> list[str]:
 def master(where: Connection | Jump, directory: Path, *, through: Path | None) -> list[str]:
     """Return the argv of a master in the foreground; its stdout closes once it listens on `ctl` in `directory`.
 
-    The files `key` and `known_hosts` there can go once it does. `through` is the control socket of its jump host's
-    master, if it has one.
+    The files `key`, `key-cert.pub` and `known_hosts` there can go once it does. `through` is the control socket of
+    its jump host's master, if it has one.
     """
     lists = {"Ciphers": preferred_ciphers()} | where.algorithms
     own = [f"UserKnownHostsFile={directory}/known_hosts", f"IdentityFile={directory}/key"]

@@ -1,6 +1,6 @@
 """Connects to a host: one control master in the foreground for it, and one for each of its jump hosts.
 
-The key and known_hosts are files only until their master is up. A master ends with its context.
+The key, its certificate and known_hosts are files only until their master is up. A master ends with its context.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from ..errors import CONTROLLER, Failure
 from ..untrusted import clean
 from . import argv
 from .diagnose import of_jump
+from .keys import certificate_problem
 from .master import Hop, Master
 
 # ConnectTimeout covers TCP and the banner only; a peer that stalls in the key exchange needs our own limit.
@@ -49,8 +51,11 @@ async def _opened(
     said = process.Tail()
     with tempfile.TemporaryDirectory(prefix="m", dir=directory, ignore_cleanup_errors=True) as name:
         own = Path(name)
-        key, known_hosts, control = own / "key", own / "known_hosts", own / "ctl"
-        for path, text in ((key, where.private_key.get_secret_value()), (known_hosts, where.known_host)):
+        jump = where if isinstance(where, Jump) else None
+        key, certificate = await _login(where, jump, party, own)
+        # ssh looks for a certificate beside its key.
+        files = {own / "known_hosts": where.known_host, own / "key": key, own / "key-cert.pub": certificate}
+        for path, text in files.items():
             path.touch(mode=0o600)
             path.write_text(text, encoding="utf-8")
         command = argv.master(where, own, through=hop.master.control if hop else None)
@@ -58,11 +63,11 @@ async def _opened(
         async with process.started(command, absent=absent) as child:
             listener = asyncio.create_task(_listen(child, said, on_output))
             try:
-                jump = where if isinstance(where, Jump) else None
-                master = Master(party, control, child, said, jump=jump, hop=hop)
+                master = Master(party, own / "ctl", child, said, jump=jump, hop=hop)
+                master.certified = bool(certificate)
                 await _until_ready(master, child, listener)
-                key.unlink()
-                known_hosts.unlink()
+                for path in files:
+                    path.unlink()
                 watch = asyncio.create_task(master.watch())
                 try:
                     yield master
@@ -71,6 +76,16 @@ async def _opened(
             finally:
                 await child.stop()
                 listener.cancel()
+
+
+async def _login(where: Connection | Jump, jump: Jump | None, party: str, directory: Path) -> tuple[str, str]:
+    """Return the private key to log in with, and its certificate, "" for none. Raises Failure."""
+    key, certificate = where.private_key.get_secret_value(), where.certificate
+    now = time.time()
+    if certificate and (problem := await asyncio.to_thread(certificate_problem, directory, key, certificate, now=now)):
+        cause, _, hint = problem.partition(": ")
+        raise Failure(party, of_jump(jump, f"its Certificate {cause}"), hint=hint)
+    return key, certificate
 
 
 async def _listen(child: process.Child, said: process.Tail, on_output: Callable[[str], None]) -> None:

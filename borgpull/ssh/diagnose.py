@@ -34,6 +34,8 @@ def _no_common(what: str, key: str) -> _Sign:
     )
 
 
+_CHECK_CERTIFICATE = "check TrustedUserCAKeys there, and the CA and principals by `ssh-keygen -L -f FILE-cert.pub`"
+_REFUSED = "it refused the key"
 # The first match wins: a cause comes before its consequences.
 _SIGNS = (
     _Sign(
@@ -58,8 +60,9 @@ _SIGNS = (
     ),
     _Sign(
         r"Permission denied|Too many authentication failures",
-        "it refused the key",
-        "check {key}Username and {key}PrivateKey, and that ~/.ssh/authorized_keys of that user has the public key",
+        _REFUSED,
+        "check {key}Username and {key}PrivateKey, and that ~/.ssh/authorized_keys of that user has the public key; if "
+        "its sshd trusts only a CA, set Certificate beside PrivateKey",
     ),
     _Sign(
         r"connect failed: (Name or service not known|Temporary failure in name resolution|No address associated)",
@@ -152,6 +155,13 @@ def diagnose(
     last = detail.rpartition("\n")[2]
     cause = f"ssh could not {doing}" + (f": {last}" if last else " and did not say why")
     return Failure(party, of_jump(jump, cause), hint="run again with -v to see all output of ssh", detail=detail)
+
+
+def certificate_refused(failure: Failure) -> Failure:
+    """Return the failure of a login with a certificate in its own words, where `diagnose` says that it was refused."""
+    if failure.cause.endswith(_REFUSED):
+        return Failure(failure.party, f"{failure.cause} and its certificate", hint=_CHECK_CERTIFICATE)
+    return failure
 
 
 def killed(party: str, status: int) -> Failure | None:

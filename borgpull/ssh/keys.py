@@ -13,6 +13,7 @@ import itertools
 import re
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,8 @@ from ..process import Completed, run_now
 from ..untrusted import clean
 
 _FOUND = re.compile(rb"^# Host .* found: line \d+ ?(CA|REVOKED|)\s*$")
+_CERTIFICATE = re.compile(r"Type: \S+ (user|host) certificate\s+Public key: \S+ (\S+)")
+_VALID = re.compile(r"Valid: (?:(?:from|after) (\S+))? ?(?:(?:to|before) (\S+))?")
 _TYPE = re.compile(r"(?:ssh|ecdsa|sk)-[a-z0-9@.-]{1,60}")
 _SCANNED = re.compile(rb"^\S{1,300} ssh-ed25519 ([A-Za-z0-9+/]{40,200}={0,2})\s*$", re.MULTILINE)
 _BANNER = re.compile(rb"^# \S+ SSH-", re.MULTILINE)
@@ -39,7 +42,7 @@ class Key:
 
 @dataclass(frozen=True)
 class HostKey:
-    """An ed25519 host key, in base64 as in known_hosts. Whoever answers shows one: a human has to confirm it."""
+    """A host key, in base64 as in known_hosts. Whoever answers shows one: a human has to confirm it."""
 
     blob: str
 
@@ -53,11 +56,13 @@ class HostKey:
         return f"{name if port == 22 else f'[{name}]:{port}'} ssh-ed25519 {self.blob}"
 
 
-def key_problem(key: str, directory: Path) -> str | None:
-    """Return why ssh cannot log in with this private key, and the remedy; None when it can.
+def key_problem(directory: Path, key: str, certificate: str = "") -> str | None:
+    """Return why ssh cannot log in with this private key, or with its certificate, and the remedy; None when it can.
 
     Raises Failure when ssh-keygen cannot be run.
     """
+    if certificate:
+        return certificate_problem(directory, key, certificate)
     with _key_file(key, directory) as path:
         done = _run("ssh-keygen", "-y", "-P", "", "-f", str(path))
     if done.returncode == 0:
@@ -78,6 +83,29 @@ def _describe_broken_key(key: str) -> str:
     if "-----END" not in key:
         return "is cut off: paste the private key up to and including its END line"
     return "is damaged, or of a kind that ssh cannot read: paste it again, with its line breaks"
+
+
+def certificate_problem(directory: Path, key: str, certificate: str, *, now: float | None = None) -> str | None:
+    """Return why ssh cannot log in with this certificate of a private key, and the remedy; None when it can.
+
+    Its dates are judged by `now`, in unix seconds, if given. Without a key one for any key will do. Raises Failure.
+    """
+    with _key_file(certificate, directory) as path:
+        said = _run("ssh-keygen", "-L", "-f", str(path)).stdout.decode("utf-8", "replace")
+    found, valid = _CERTIFICATE.search(said), _VALID.search(said)
+    if not found or not valid:
+        return "is not an OpenSSH certificate: paste the file from the CA that ends in `-cert.pub`"
+    if found[1] == "host":
+        return "is the certificate of a host: have the CA make one of a user, by `ssh-keygen -s` without `-h`"
+    if key and HostKey(public_key(key, directory).split()[1]).fingerprint != found[2]:
+        return "is for another private key: have the CA sign the public key of this one"
+    # ssh-keygen writes local time, and that of our children is UTC.
+    today = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
+    if now and valid[2] and today >= valid[2]:
+        return f"expired at {valid[2]} UTC: have the CA sign the public key again"
+    if now and valid[1] and today < valid[1]:
+        return f"is not valid before {valid[1]} UTC: check the clock of this machine"
+    return None
 
 
 def make_key(path: Path) -> Key:

@@ -15,7 +15,7 @@ from ..config import Jump
 from ..errors import Failure
 from ..untrusted import last_lines
 from . import argv
-from .diagnose import diagnose, killed, of_jump
+from .diagnose import certificate_refused, diagnose, killed, of_jump
 
 # The default of sshd's MaxSessions is 10; two are left for short commands.
 SESSIONS = 8
@@ -45,7 +45,8 @@ class Master:
     """A connection that is up: `party` is the other end, `pid` the pid of the master process.
 
     `jump` is the jump host that it leads to, where it leads to one; `hop` the one that it leads through. `limit` is how
-    many sessions at a time it is known to take: fewer than SESSIONS once one was refused.
+    many sessions at a time it is known to take: fewer than SESSIONS once one was refused. `certified` says that the key
+    has a certificate.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Master:
         self._child = child
         self._said = said
         self._hop = hop
+        self.certified = False
 
     @property
     def alive(self) -> bool:
@@ -118,7 +120,8 @@ class Master:
         if self._hop is not None and _NOT_LED_ON in self._said.text:
             refused = diagnose(self.party, self._hop.master._said.text, jump=self.jump, through=self._hop.jump)
             return self._with_detail(refused, "")
-        return self._with_detail(diagnose(self.party, self._said.text, jump=self.jump), "")
+        found = diagnose(self.party, self._said.text, jump=self.jump)
+        return self._with_detail(certificate_refused(found) if self.certified else found, "")
 
     def _cut_off(self) -> Failure | None:
         if self.alive or self._hop is None or self._hop.master.alive:

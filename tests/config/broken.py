@@ -21,6 +21,8 @@ PATHS = f"{TWO}.SourcePaths {DB1}"
 BORG = f"{TWO}.BorgPath {DB1}"
 PING = "Notify.Ping"
 KEY = f"{B}.PrivateKey"
+CERT = f"{B}.Certificate"
+LINE = '{B_KEY}"""'
 ROOT = "Borg.RootDir"
 JOBS = "Borg.Jobs"
 CHECK = "Borg.CheckEvery"
@@ -232,6 +234,11 @@ BROKEN = {
     "key without its first line": ("{B_KEY}", "{HEADLESS}", KEY, "BEGIN"),
     "key on one line": ("{B_KEY}", "{ONE_LINE}", KEY, "damaged"),
     "public key": ("{B_KEY}", "{PUBLIC}", KEY, "public key"),
+    "no certificate": (LINE, f'{LINE}\nCertificate = "hunter2"', CERT, "not an OpenSSH certificate"),
+    "public key as certificate": (LINE, f'{LINE}\nCertificate = "{{HOST_KEY}}"', CERT, "not an OpenSSH cert"),
+    "private key as certificate": (LINE, f'{LINE}\nCertificate = """\n{{B_KEY}}"""', CERT, "not an OpenSSH"),
+    "certificate of a host": (LINE, f'{LINE}\nCertificate = "{{HOST_CERTIFICATE}}"', CERT, "of a host"),
+    "certificate for another key": (LINE, f'{LINE}\nCertificate = "{{T_CERTIFICATE}}"', CERT, "another private"),
     # known hosts
     "empty known host": (ENTRY, '"\\n"', KNOWN, "is empty"),
     "known host of another": (ENTRY, '"10.0.0.8 {HOST_KEY}"', KNOWN, "has keys for `10.0.0.8`"),

@@ -22,6 +22,13 @@ def keys(tmp_path_factory):
         "ENCRYPTED": _made(folder / "encrypted", "-t", "ed25519", passphrase="hunter2"),
         "ENCRYPTED_PEM": _made(folder / "pem", "-t", "rsa", "-b", "2048", "-m", "PEM", passphrase="hunter2"),
     }
+    _made(folder / "h", "-t", "ed25519")
+    for name, options in (("t", ()), ("b", ()), ("h", ("-h",))):
+        public = folder / f"{name}.pub"
+        subprocess.run(["ssh-keygen", "-q", "-s", folder / "b", "-I", "x", *options, public], check=True)
+    made["T_CERTIFICATE"], made["B_CERTIFICATE"], made["HOST_CERTIFICATE"] = (
+        (folder / f"{name}-cert.pub").read_text().strip() for name in "tbh"
+    )
     public = (folder / "b.pub").read_text()
     return made | {
         "TRUNCATED": made["B_KEY"][:200],
@@ -53,7 +60,7 @@ def private(tmp_path_factory):
 def checks(private):
     """The checks that borgpull itself hands to the config room; a value that was seen is not looked at again."""
     return {
-        "check_key": functools.cache(functools.partial(ssh.key_problem, directory=private)),
+        "check_key": functools.cache(functools.partial(ssh.key_problem, private)),
         "check_known_host": functools.cache(functools.partial(ssh.known_host_problem, directory=private)),
     }
 

@@ -13,6 +13,7 @@ from borgpull.errors import ConfigError
 KEYS_TO_BE_FILLED_IN = {
     "ssh-ed25519 REPLACE-THIS-BY-WHAT-SSH-KEYSCAN-PRINTS": "{HOST_KEY}",
     PLACEHOLDER: "{B_KEY}",
+    "ssh-ed25519-cert-v01@openssh.com REPLACE-THIS-BY-THE-FILE-FROM-YOUR-CA": "{B_CERTIFICATE}",
     'Passphrase = ""': 'Passphrase = "hunter2"',
 }
 

@@ -267,6 +267,16 @@ KnownHost = "[second.example.org]:2222 {HOST_KEY}"
     assert second.private_key == connection.private_key
 
 
+def test_a_jump_host_has_the_certificate_of_the_key_that_it_has(keys, checks):
+    hop = '[[Servers.Connection.Jumps]]\nHost = "{0}"\nKnownHost = "{0} {{HOST_KEY}}"\n'
+    own_key = 'PrivateKey = """\n{B_KEY}"""\n'
+    text = GOOD[: GOOD.index("ProxyJumpHost")] + 'Certificate = "{T_CERTIFICATE}"\n'
+    text += hop.format("a") + hop.format("b") + own_key + hop.format("c") + own_key + 'Certificate = "{B_CERTIFICATE}"'
+    connection = read(filled(text, keys), **checks).targets[1].connection
+    assert connection.certificate == keys["T_CERTIFICATE"]
+    assert [jump.certificate for jump in connection.jumps] == [keys["T_CERTIFICATE"], "", keys["B_CERTIFICATE"]]
+
+
 @pytest.mark.parametrize(
     ("host", "known_host", "kept"),
     [
@@ -393,7 +403,7 @@ def test_the_schema_spells_the_keys_as_the_config_does():
             "OnFailure",
         ),
         *("Host", "Username", "KnownHost", "PrivateKey", "ProxyJumpHost", "ProxyJumpKnownHost"),
-        *("ProxyJumpUsername", "ProxyJumpPrivateKey", "Jumps", "Ciphers"),
+        *("ProxyJumpUsername", "ProxyJumpPrivateKey", "Jumps", "Ciphers", "Certificate"),
         *("HostKeyAlgorithms", "KexAlgorithms", "PubkeyAcceptedAlgorithms"),
         *("Name", "SourcePaths", "Excludes", "BorgTarget", "Connection", "SubDir", "Passphrase"),
     }

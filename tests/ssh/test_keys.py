@@ -51,13 +51,13 @@ def other_key(folder):
 )
 def test_keys_without_a_passphrase_are_fine(options, tmp_path):
     key = make_key(tmp_path / "made", *options)
-    assert key_problem(key, tmp_path) is None
+    assert key_problem(tmp_path, key) is None
 
 
 @pytest.mark.parametrize("options", [("-t", "ed25519"), ("-t", "rsa", "-m", "PEM"), ("-t", "rsa", "-m", "PKCS8")])
 def test_an_encrypted_key_is_told_from_a_broken_one(options, tmp_path):
     key = make_key(tmp_path / "made", *options, passphrase="hunter2")
-    assert key_problem(key, tmp_path).startswith("is encrypted: ")
+    assert key_problem(tmp_path, key).startswith("is encrypted: ")
 
 
 @pytest.mark.parametrize(
@@ -72,13 +72,13 @@ def test_an_encrypted_key_is_told_from_a_broken_one(options, tmp_path):
     ],
 )
 def test_a_broken_key_says_how_it_is_broken(spoil, word, key, tmp_path):
-    problem = key_problem(spoil(key), tmp_path)
+    problem = key_problem(tmp_path, spoil(key))
     assert word in problem
     assert "hunter2" not in problem
 
 
 def test_a_public_key_in_the_place_of_the_private_one(host_key, tmp_path):
-    assert key_problem(f"{host_key} me@here\n", tmp_path).startswith("is a public key")
+    assert key_problem(tmp_path, f"{host_key} me@here\n").startswith("is a public key")
 
 
 def test_the_file_is_private_while_it_is_looked_at_and_gone_afterwards(key, tmp_path, monkeypatch):
@@ -91,7 +91,7 @@ def test_the_file_is_private_while_it_is_looked_at_and_gone_afterwards(key, tmp_
     )
     spy.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
-    assert key_problem(key, private)
+    assert key_problem(private, key)
     mode, name = (tools / "seen").read_text().split()
     assert mode == "600"
     assert name.startswith(f"{private}/")
@@ -101,7 +101,7 @@ def test_the_file_is_private_while_it_is_looked_at_and_gone_afterwards(key, tmp_
 def test_without_ssh_keygen_the_failure_says_what_to_install(key, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(Failure) as caught:
-        key_problem(key, tmp_path)
+        key_problem(tmp_path, key)
     assert "openssh-client" in caught.value.hint
     assert caught.value.__context__ is None
     assert not list(tmp_path.iterdir())

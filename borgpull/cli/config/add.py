@@ -123,7 +123,7 @@ class Add(ConfiguredCommand):
 
         def rule(name: str) -> str | None:
             try:
-                return ssh.key_problem(_key_text(name), directory)
+                return ssh.key_problem(directory, _key_text(name))
             except OSError as error:
                 return f"cannot be read: {error.strerror}"
             except UnicodeDecodeError:
