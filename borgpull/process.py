@@ -23,11 +23,14 @@ from typing import IO
 from plumbum.commands.base import ConcreteCommand
 
 from .errors import Failure
+from .untrusted import clean, last_lines
 
 LONGEST_LINE = 64 * 1024
 MOST_OUTPUT = 1024 * 1024
 _CHUNK = 64 * 1024
 _FEW_LINES = 4 * 1024
+# The exit status of timeout(1).
+_OUT_OF_TIME = 124
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -249,6 +252,32 @@ async def run(
         code = await child.wait()
     stdout, more = output.result()
     return Completed(code, stdout, errors.result()[0], more)
+
+
+async def run_shell(
+    command: str, *, stdin: bytes = b"", seconds: int, killed_after: int = 5, env: Mapping[str, str] | None = None
+) -> tuple[bytes, str]:
+    """Run an operator's command in a shell; return what it printed, and what went wrong, "" when nothing did.
+
+    After `seconds` it and all that it started are killed.
+    """
+    # timeout(1) of coreutils kills the whole process group; a shell would leave its pipeline behind.
+    argv = ["timeout", f"--kill-after={killed_after}", str(seconds), "/bin/sh", "-c", command]
+    try:
+        done = await run(argv, stdin=stdin, seconds=seconds + 2 * killed_after, env=env)
+    except TimeoutError:
+        done = Completed(_OUT_OF_TIME, b"", b"")
+    except OSError as error:
+        return b"", f"it could not be started: {error.strerror}"
+    problem = ""
+    if done.returncode == _OUT_OF_TIME:
+        problem = f"it did not end within {seconds} s"
+    elif done.returncode < 0:
+        problem = f"it was killed by signal {-done.returncode}"
+    elif done.returncode != 0:
+        said = last_lines(done.stderr).rpartition("\n")[2]
+        problem = clean(f"exit {done.returncode}" + (f": {said}" if said else ""))
+    return done.stdout, problem
 
 
 class Tail:

@@ -45,10 +45,10 @@ class ValidFields:
 
 def problems(fields: ValidFields) -> Iterator[ConfigProblem]:
     """Yield what is wrong between the fields of a config."""
-    yield from _jump_problems(fields, ("Borg", "Server"))
+    yield from _connection_problems(fields, ("Borg", "Server"))
     yield from _name_problems(fields, "target", "Servers")
     for number in fields.numbers("Servers"):
-        yield from _jump_problems(fields, ("Servers", number, "Connection"))
+        yield from _connection_problems(fields, ("Servers", number, "Connection"))
         yield from _name_problems(fields, "stream", "Servers", number, "Streams")
         yield from _lock_wait_problems(fields, number)
     yield from _socket_problems(fields)
@@ -64,7 +64,12 @@ def _lock_wait_problems(fields: ValidFields, number: int) -> Iterator[ConfigProb
         yield ConfigProblem("is not shorter than StallTimeout: shorten it, or raise StallTimeout", place=place)
 
 
-def _jump_problems(fields: ValidFields, place: Place) -> Iterator[ConfigProblem]:
+def _connection_problems(fields: ValidFields, place: Place) -> Iterator[ConfigProblem]:
+    keys = [key for key in ("PrivateKey", "PrivateKeyCommand") if value_at(fields.tree, (*place, key)) is not None]
+    if not keys and isinstance(value_at(fields.tree, place), dict):
+        yield ConfigProblem("is missing: add it, or PrivateKeyCommand", place=(*place, "PrivateKey"))
+    if len(keys) > 1:
+        yield ConfigProblem("is set beside PrivateKey: remove one of them", place=(*place, keys[1]))
     given = [key for key in _PROXY_JUMP if value_at(fields.tree, (*place, key))]
     if "ProxyJumpHost" in given and "ProxyJumpKnownHost" not in given:
         words = "is missing: add the output of `ssh-keyscan` for ProxyJumpHost"

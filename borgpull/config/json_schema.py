@@ -40,11 +40,11 @@ def example() -> str:
 
 def _tables(table: type[Table], path: tuple[str, ...], *, off: bool = False) -> Iterator[str]:
     """Yield the lines of a table: its keys, the required ones first, and then the tables inside it."""
-    found = sorted(keys_of(table).items(), key=lambda entry: not entry[1].is_required())
+    found = sorted(keys_of(table).items(), key=lambda entry: not _is_written(*entry))
     for key, field in found:
         if table_of(field) is None:
             yield from _comment(field)
-            yield from _assignment(key, field, off=off or not field.is_required())
+            yield from _assignment(key, field, off=off or not _is_written(key, field))
     for key, field in found:
         if inner := table_of(field):
             within, inner_off = (*path, key), off or not field.is_required()
@@ -52,6 +52,11 @@ def _tables(table: type[Table], path: tuple[str, ...], *, off: bool = False) -> 
             yield from _comment(field)
             yield _mark(header(".".join(within), field), off=inner_off)
             yield from _tables(inner, within, off=inner_off)
+
+
+def _is_written(key: str, field: FieldInfo) -> bool:
+    # Each connection needs a PrivateKey or a PrivateKeyCommand, which fewer have.
+    return field.is_required() or key == "PrivateKey"
 
 
 def _comment(field: FieldInfo) -> list[str]:

@@ -23,6 +23,7 @@ PLACEHOLDER = """\
 REPLACE THIS BY YOUR PRIVATE KEY
 -----END OPENSSH PRIVATE KEY-----
 """
+_NO_KEY = SecretStr("")
 _SCANNED = "ssh-ed25519 REPLACE-THIS-BY-WHAT-SSH-KEYSCAN-PRINTS"
 _SIGNED = "ssh-ed25519-cert-v01@openssh.com REPLACE-THIS-BY-THE-FILE-FROM-YOUR-CA"
 
@@ -45,7 +46,7 @@ def _accepted_known_host(value: str, info: ValidationInfo) -> str:
 def _accepted_certificate(value: str, info: ValidationInfo) -> str:
     """Judge a certificate with the key field before it, when that is valid. A run judges its dates."""
     if value:
-        _ask_ssh(info, "key", info.data.get("private_key", SecretStr("")).get_secret_value(), value)
+        _ask_ssh(info, "key", info.data.get("private_key", _NO_KEY).get_secret_value(), value)
     return value
 
 
@@ -77,12 +78,13 @@ class Jump(Table):
     known_host: KnownHost = key("the output of `ssh-keyscan` for it", f"jump.example.org {_SCANNED}")
     username: Username = key("the user to log in as there", "jump", default="", unset="the connection's")
     private_key: PrivateKey = key(
-        "the private key to log in with there", PLACEHOLDER, default=SecretStr(""), unset="the connection's"
+        "the private key to log in with there", PLACEHOLDER, default=_NO_KEY, unset="the connection's"
     )
     certificate: Certificate
     # Set by the connection that it belongs to; `prefix` is what its keys begin with there.
     algorithms: SkipJsonSchema[dict[str, str]] = Field({})
     prefix: SkipJsonSchema[str] = ""
+    private_key_command: SkipJsonSchema[str] = ""
 
 
 class Connection(Table):
@@ -94,8 +96,11 @@ class Connection(Table):
     )
     username: Username = key("the user to log in as", "root")
     known_host: KnownHost = key("the output of `ssh-keyscan` for the host", f"host.example.org {_SCANNED}")
-    private_key: PrivateKey = key("the private key to log in with, without a passphrase", PLACEHOLDER)
+    private_key: PrivateKey = key("the private key to log in with, without a passphrase", PLACEHOLDER, default=_NO_KEY)
     certificate: Certificate
+    private_key_command: Command = key(
+        "a shell command on the controller that prints the key, and its certificate", "/usr/local/bin/key", default=""
+    )
     proxy_jump_host: Annotated[Host | None, text(lambda host: address.host(host) if host else None)] = key(
         "the jump host; for several, use Jumps", "jump.example.org", default=None
     )
@@ -104,7 +109,7 @@ class Connection(Table):
     )
     proxy_jump_username: Username = key("the user on ProxyJumpHost", "jump", default="", unset="the connection's")
     proxy_jump_private_key: PrivateKey = key(
-        "the private key to log in with on ProxyJumpHost", PLACEHOLDER, default=SecretStr(""), unset="the connection's"
+        "the private key to log in with on ProxyJumpHost", PLACEHOLDER, default=_NO_KEY, unset="the connection's"
     )
     listed_jumps: tuple[Jump, ...] = key(
         "the jump hosts, the nearest to the controller first; instead of ProxyJumpHost", default=(), alias="Jumps"
@@ -131,7 +136,7 @@ class Connection(Table):
         only = {name: getattr(self, f"proxy_jump_{name}") for name in ("host", "known_host", "username", "private_key")}
         found = (Jump.model_construct(prefix="ProxyJump", **only),) if self.proxy_jump_host else self.listed_jumps
         own = {"username": self.username, "algorithms": self.algorithms}
-        login = {"private_key": self.private_key, "certificate": self.certificate}
+        login = {name: getattr(self, name) for name in ("private_key", "private_key_command", "certificate")}
         return tuple(
             jump.model_copy(update={name: getattr(jump, name) or value for name, value in missing.items()})
             for jump in found

@@ -21,11 +21,9 @@ CHACHA_FIRST = "^chacha20-poly1305@openssh.com"
 # The line of /proc/cpuinfo on x86, and on arm64.
 _CPU_FLAGS = re.compile(r"^(?:flags|Features)[ \t]*:(.*)$", re.MULTILINE)
 
-# OpenSSH 8.4 knows only this name, and later ones know it too.
-_OLD_NAMES = {"PubkeyAcceptedAlgorithms": "PubkeyAcceptedKeyTypes"}
 # IgnoreUnknown must come first: older clients do not know the options named in it.
 _HERMETIC = (
-    "IgnoreUnknown=WarnWeakCrypto,RequiredRSASize,KnownHostsCommand,LogVerbose",
+    "IgnoreUnknown=WarnWeakCrypto,RequiredRSASize,KnownHostsCommand,LogVerbose,PubkeyAcceptedAlgorithms",
     "WarnWeakCrypto=no",
     "KnownHostsCommand=none",
     "BatchMode=yes",
@@ -77,7 +75,7 @@ def master(where: Connection | Jump, directory: Path, *, through: Path | None) -
     """
     lists = {"Ciphers": preferred_ciphers()} | where.algorithms
     own = [f"UserKnownHostsFile={directory}/known_hosts", f"IdentityFile={directory}/key"]
-    own += [f"{_OLD_NAMES.get(name, name)}={value}" for name, value in lists.items()]
+    own += [f"{name}={value}" for name, value in lists.items()]
     lasting = ("ControlPersist=no", "ExitOnForwardFailure=yes", f"ProxyCommand={_proxy(through)}")
     argv = ["-M", "-N", "-n", "-S", f"{directory}/ctl", "-F", "none", "-x", "-a", "-T"]
     argv += _options(*_HERMETIC, *own, *lasting)

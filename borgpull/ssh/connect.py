@@ -7,22 +7,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
+import re
 import tempfile
-import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from .. import process
 from ..config import Connection, Jump
-from ..errors import CONTROLLER, Failure
+from ..errors import CONTROLLER, Failure, the
 from ..untrusted import clean
 from . import argv
 from .diagnose import of_jump
-from .keys import certificate_problem
+from .keys import certificate_problem, key_problem
 from .master import Hop, Master
 
 # ConnectTimeout covers TCP and the banner only; a peer that stalls in the key exchange needs our own limit.
 START_SECONDS = 60.0
+_KEY_SECONDS = 60
+_PRINTED = re.compile(r"\s*(-----BEGIN .+-----END [A-Z ]+-----)\s*(\S+-cert-v01@openssh\.com .+)?\s*", re.DOTALL)
 
 
 @contextlib.asynccontextmanager
@@ -36,12 +39,10 @@ async def open_master(
     """
     async with contextlib.AsyncExitStack() as way:
         hop: Hop | None = None
+        opened = functools.partial(_opened, party=party, directory=directory, on_output=on_output)
         for jump in connection.jumps:
-            opened = _opened(jump, hop, party=party, directory=directory, on_output=on_output)
-            hop = Hop(jump, await way.enter_async_context(opened))
-        yield await way.enter_async_context(
-            _opened(connection, hop, party=party, directory=directory, on_output=on_output)
-        )
+            hop = Hop(jump, await way.enter_async_context(opened(jump, hop)))
+        yield await way.enter_async_context(opened(connection, hop))
 
 
 @contextlib.asynccontextmanager
@@ -81,11 +82,25 @@ async def _opened(
 async def _login(where: Connection | Jump, jump: Jump | None, party: str, directory: Path) -> tuple[str, str]:
     """Return the private key to log in with, and its certificate, "" for none. Raises Failure."""
     key, certificate = where.private_key.get_secret_value(), where.certificate
-    now = time.time()
-    if certificate and (problem := await asyncio.to_thread(certificate_problem, directory, key, certificate, now=now)):
+    if where.private_key_command:
+        key, printed = await _printed(where.private_key_command, party, directory)
+        certificate = printed or certificate
+    problem = certificate and await asyncio.to_thread(certificate_problem, directory, key, certificate, dated=True)
+    if problem:
         cause, _, hint = problem.partition(": ")
         raise Failure(party, of_jump(jump, f"its Certificate {cause}"), hint=hint)
     return key, certificate
+
+
+async def _printed(command: str, party: str, directory: Path) -> tuple[str, str]:
+    """Return the private key that PrivateKeyCommand prints, and the certificate behind it, if any. Raises Failure."""
+    output, failed = await process.run_shell(command, seconds=_KEY_SECONDS)
+    found = _PRINTED.fullmatch(output.decode("utf-8", "replace"))
+    problem: str | None = failed or "it has to print a private key and, behind it, at most its certificate"
+    if found and not failed and not (problem := await asyncio.to_thread(key_problem, directory, f"{found[1]}\n")):
+        return f"{found[1]}\n", found[2] or ""
+    hint = "run it as this user, with no environment but PATH and HOME"
+    raise Failure(CONTROLLER, f"the PrivateKeyCommand of {the(party)}: {problem}", hint=hint, transient=bool(failed))
 
 
 async def _listen(child: process.Child, said: process.Tail, on_output: Callable[[str], None]) -> None:

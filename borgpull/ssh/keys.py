@@ -23,7 +23,7 @@ from ..process import Completed, run_now
 from ..untrusted import clean
 
 _FOUND = re.compile(rb"^# Host .* found: line \d+ ?(CA|REVOKED|)\s*$")
-_CERTIFICATE = re.compile(r"Type: \S+ (user|host) certificate\s+Public key: \S+ (\S+)")
+_CERTIFICATE = re.compile(r"Type: \S+ user certificate\s+Public key: \S+ (\S+)")
 _VALID = re.compile(r"Valid: (?:(?:from|after) (\S+))? ?(?:(?:to|before) (\S+))?")
 _TYPE = re.compile(r"(?:ssh|ecdsa|sk)-[a-z0-9@.-]{1,60}")
 _SCANNED = re.compile(rb"^\S{1,300} ssh-ed25519 ([A-Za-z0-9+/]{40,200}={0,2})\s*$", re.MULTILINE)
@@ -85,27 +85,25 @@ def _describe_broken_key(key: str) -> str:
     return "is damaged, or of a kind that ssh cannot read: paste it again, with its line breaks"
 
 
-def certificate_problem(directory: Path, key: str, certificate: str, *, now: float | None = None) -> str | None:
-    """Return why ssh cannot log in with this certificate of a private key, and the remedy; None when it can.
+def certificate_problem(directory: Path, key: str, certificate: str, *, dated: bool = False) -> str:
+    """Return why ssh cannot log in with this certificate of a private key, and the remedy; "" when it can.
 
-    Its dates are judged by `now`, in unix seconds, if given. Without a key one for any key will do. Raises Failure.
+    Its dates count only if `dated`. Without a key one for any key will do. Raises Failure.
     """
     with _key_file(certificate, directory) as path:
         said = _run("ssh-keygen", "-L", "-f", str(path)).stdout.decode("utf-8", "replace")
     found, valid = _CERTIFICATE.search(said), _VALID.search(said)
     if not found or not valid:
-        return "is not an OpenSSH certificate: paste the file from the CA that ends in `-cert.pub`"
-    if found[1] == "host":
-        return "is the certificate of a host: have the CA make one of a user, by `ssh-keygen -s` without `-h`"
-    if key and HostKey(public_key(key, directory).split()[1]).fingerprint != found[2]:
+        return "is not the OpenSSH certificate of a user: paste the file from the CA that ends in `-cert.pub`"
+    if key and HostKey(public_key(key, directory).split()[1]).fingerprint != found[1]:
         return "is for another private key: have the CA sign the public key of this one"
     # ssh-keygen writes local time, and that of our children is UTC.
-    today = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
-    if now and valid[2] and today >= valid[2]:
+    today = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
+    if dated and valid[2] and today >= valid[2]:
         return f"expired at {valid[2]} UTC: have the CA sign the public key again"
-    if now and valid[1] and today < valid[1]:
+    if dated and valid[1] and today < valid[1]:
         return f"is not valid before {valid[1]} UTC: check the clock of this machine"
-    return None
+    return ""
 
 
 def make_key(path: Path) -> Key:

@@ -38,8 +38,9 @@ def test_filled_in_it_is_a_good_config(filled_in, checks):
 
 def test_so_it_is_with_every_key_set(filled_in, keys, checks):
     assert len(all_set(filled_in)) < len(filled_in)
-    # There are two forms for what is on the way, of which only one may be used.
+    # There are two forms for what is on the way, and for the key, of which only one may be used.
     one_form = re.sub(r"\n# [^\n]*\n#\[\[[A-Za-z.]*\.Jumps\]\]\n.*?(?=\n\n|\Z)", "", filled_in, flags=re.DOTALL)
+    one_form = re.sub(r"\n#PrivateKeyCommand = .*", "", one_form)
     assert len(one_form) < len(filled_in)
     config = read(all_set(one_form).replace(PLACEHOLDER, keys["T_KEY"]), **checks)
     assert config.targets[0].connection.jumps

@@ -403,7 +403,7 @@ def test_the_schema_spells_the_keys_as_the_config_does():
             "OnFailure",
         ),
         *("Host", "Username", "KnownHost", "PrivateKey", "ProxyJumpHost", "ProxyJumpKnownHost"),
-        *("ProxyJumpUsername", "ProxyJumpPrivateKey", "Jumps", "Ciphers", "Certificate"),
+        *("ProxyJumpUsername", "ProxyJumpPrivateKey", "Jumps", "Ciphers", "Certificate", "PrivateKeyCommand"),
         *("HostKeyAlgorithms", "KexAlgorithms", "PubkeyAcceptedAlgorithms"),
         *("Name", "SourcePaths", "Excludes", "BorgTarget", "Connection", "SubDir", "Passphrase"),
     }
@@ -414,3 +414,14 @@ def test_the_tables_hide_their_input_from_pydantic_errors_too():
     with pytest.raises(pydantic.ValidationError) as caught:
         File.model_validate({"Borg": {"RootDir": ["hunter2"]}, "Servers": "hunter2"})
     assert "hunter2" not in str(caught.value)
+
+
+def test_a_command_for_the_key_stands_in_its_place_for_the_jump_hosts_too(keys, checks):
+    hop = '[[Servers.Connection.Jumps]]\nHost = "{0}"\nKnownHost = "{0} {{HOST_KEY}}"\n'
+    text = GOOD[: GOOD.rindex("PrivateKey")] + 'PrivateKeyCommand = "print a key"\n'
+    text += hop.format("a") + hop.format("b") + 'PrivateKey = """\n{B_KEY}"""\n'
+    connection = read(filled(text, keys), **checks).targets[1].connection
+    assert (connection.private_key_command, connection.private_key.get_secret_value()) == ("print a key", "")
+    first, second = connection.jumps
+    assert (first.private_key_command, first.private_key.get_secret_value()) == ("print a key", "")
+    assert (second.private_key_command, second.private_key.get_secret_value()) == ("", keys["B_KEY"])
