@@ -29,6 +29,7 @@ _TYPE = re.compile(r"(?:ssh|ecdsa|sk)-[a-z0-9@.-]{1,60}")
 _SCANNED = re.compile(rb"^\S{1,300} ssh-ed25519 ([A-Za-z0-9+/]{40,200}={0,2})\s*$", re.MULTILINE)
 _BANNER = re.compile(rb"^# \S+ SSH-", re.MULTILINE)
 _LONGEST_SHOWN = 80
+_UNATTENDED = "; a backup cannot use a key in an agent or a hardware token (sk-), which somebody has to unlock or touch"
 _SCAN_SECONDS = 10
 
 
@@ -66,7 +67,7 @@ def key_problem(directory: Path, key: str, certificate: str = "") -> str | None:
     with _key_file(key, directory) as path:
         done = _run("ssh-keygen", "-y", "-P", "", "-f", str(path))
     if done.returncode == 0:
-        return None
+        return f"is for a hardware token: make another key{_UNATTENDED}" if done.stdout.startswith(b"sk-") else None
     # "incorrect passphrase", else "error in libcrypto" or "invalid format": OpenSSH 8.4 to 10.5.
     if b"incorrect passphrase" in done.stderr:
         return "is encrypted: remove its passphrase with `ssh-keygen -p -f FILE`, and paste it again"
@@ -75,7 +76,7 @@ def key_problem(directory: Path, key: str, certificate: str = "") -> str | None:
 
 def _describe_broken_key(key: str) -> str:
     if _TYPE.match(key):
-        return "is a public key: paste the private one, the file without `.pub`"
+        return f"is a public key: paste the private one, the file without `.pub`{_UNATTENDED}"
     if key.startswith("PuTTY-User-Key-File"):
         return "is a PuTTY key: convert it with `puttygen FILE -O private-openssh`"
     if "-----BEGIN" not in key:

@@ -1,9 +1,11 @@
 """What ssh-keygen makes of keys and known_hosts, and that a real ssh agrees."""
 
+import base64
 import contextlib
 import os
 import socket
 import subprocess
+import textwrap
 import time
 
 import pytest
@@ -78,7 +80,27 @@ def test_a_broken_key_says_how_it_is_broken(spoil, word, key, tmp_path):
 
 
 def test_a_public_key_in_the_place_of_the_private_one(host_key, tmp_path):
-    assert key_problem(tmp_path, f"{host_key} me@here\n").startswith("is a public key")
+    problem = key_problem(tmp_path, f"{host_key} me@here\n")
+    assert problem.startswith("is a public key: paste the private one")
+    assert "a backup cannot use a key in an agent" in problem
+
+
+def test_a_key_of_a_hardware_token_and_why_it_cannot_be_used(tmp_path):
+    def string(value: bytes) -> bytes:
+        return len(value).to_bytes(4, "big") + value
+
+    # As ssh-keygen -t ed25519-sk writes it (PROTOCOL.key, PROTOCOL.u2f): the file points to a key that stays inside.
+    kind = string(b"sk-ssh-ed25519@openssh.com") + string(b"k" * 32) + string(b"ssh:")
+    private = b"\0\0\0\1" * 2 + kind + b"\1" + string(b"handle") + string(b"") + string(b"comment")
+    private += bytes(range(1, 1 + -len(private) % 8))
+    head = b"openssh-key-v1\0" + string(b"none") * 2 + string(b"") + b"\0\0\0\1"
+    lines = textwrap.wrap(base64.b64encode(head + string(kind) + string(private)).decode(), 70)
+    text = "\n".join(["-----BEGIN OPENSSH PRIVATE KEY-----", *lines, "-----END OPENSSH PRIVATE KEY-----", ""])
+    (problem, because) = key_problem(tmp_path, text).split("; ")
+    assert problem == "is for a hardware token: make another key"
+    assert "somebody has to unlock or touch" in because
+    public = f"sk-ssh-ed25519@openssh.com {base64.b64encode(kind).decode()} me@here\n"
+    assert key_problem(tmp_path, public).startswith("is a public key")
 
 
 def test_the_file_is_private_while_it_is_looked_at_and_gone_afterwards(key, tmp_path, monkeypatch):
