@@ -19,6 +19,7 @@ from ..untrusted import last_lines
 from . import argv
 from .diagnose import killed
 from .master import SESSION_REFUSED, Master
+from .prologue import OWN
 
 # The exit status of ssh's own failures, and of a remote command that a signal killed.
 SSH_FAILED = 255
@@ -56,7 +57,7 @@ async def execute(
     session, or when the script does not end within `seconds`.
     """
     mark = secrets.token_hex(16)
-    framed = f'printf "%s\\n" "$1"; shift; {script}'
+    framed = f'{OWN}printf "%s\\n" "$1"; shift; {script}'
     command = process.Command("exec")["sh", "-c", framed, "sh", mark, list(arguments)]
     line = argv.execute(master.control, command)
     try:
