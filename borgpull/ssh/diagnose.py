@@ -40,9 +40,20 @@ _SIGNS = (
         "compare the fingerprint, then add the output of `ssh-keyscan -t ed25519 -p PORT HOST` to {key}KnownHost",
     ),
     _Sign(
+        r"account has expired|[Pp]assword (has expired|change required)",
+        "the account there has expired, or its password",
+        "there, as root: `chage -l USER` shows which, `chage -E -1 -M -1 -d $(date +%F) USER` lets both last",
+    ),
+    _Sign(
+        r"Permission denied \((?!.*publickey)",
+        "its sshd takes no keys for this user, or wants more than a key",
+        "in its sshd_config set `PubkeyAuthentication yes`, and no `AuthenticationMethods` for this user",
+    ),
+    _Sign(
         r"Permission denied|Too many authentication failures",
         "it refused the key",
-        "check {key}Username and {key}PrivateKey, and that ~/.ssh/authorized_keys of that user has the public key",
+        "check {key}Username and {key}PrivateKey, and that ~/.ssh/authorized_keys of that user has the public key; "
+        "the log of sshd there says if it is something else, such as a locked account",
     ),
     _Sign(
         r"connect failed: (Name or service not known|Temporary failure in name resolution|No address associated)",

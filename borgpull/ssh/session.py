@@ -17,7 +17,7 @@ from .. import process
 from ..errors import Failure
 from ..untrusted import last_lines
 from . import argv
-from .diagnose import killed
+from .diagnose import diagnose, killed
 from .master import SESSION_REFUSED, Master
 from .prologue import OWN
 
@@ -125,6 +125,8 @@ def no_answer(party: str, seconds: float) -> Failure:
 
 def no_shell(party: str, said: str) -> Failure:
     """Return the failure of a command that no shell ran; `said` is what was printed instead."""
+    if "Password change required" in said:
+        return diagnose(party, said)
     return Failure(
         party,
         "its account has no shell: a forced command, or a login shell that runs nothing",

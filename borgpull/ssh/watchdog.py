@@ -20,10 +20,7 @@ done
 
 # Defines `lifeline COMMAND...`, to run in the background: while the command succeeds it watches the connection, and
 # ends it after too long a silence. A stopped sshd obeys only SIGKILL.
-WATCHDOG = (
-    PROLOGUE
-    + FIND_SSHD
-    + rf"""
+WATCHDOG = rf"""{PROLOGUE}{FIND_SSHD}
 lifeline() {{
   [ -n "$sshd" ] || return
   own
@@ -35,4 +32,3 @@ lifeline() {{
   done
 }}
 """
-)

@@ -10,23 +10,10 @@ import pytest
 from lab import Spot
 from support import World, loopback_world, secrets_of
 from support.reading import config_of, row, said_of, script
+from support.shims import SILENT
 
 # What a hardened host may export, and what somebody may leave in an environment.
 OPTIONS = "allexport:errexit:keyword:noclobber:noglob:nounset:pipefail:xtrace"
-SILENT = """\
-[loggers]
-keys=root
-[handlers]
-keys=null
-[formatters]
-keys=
-[logger_root]
-level=CRITICAL
-handlers=null
-[handler_null]
-class=FileHandler
-args=('/dev/null',)
-"""
 
 
 def foreign(folder: Path) -> str:
