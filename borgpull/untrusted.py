@@ -5,11 +5,15 @@ It passes through `clean` before it is stored, logged, shown or reported.
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from collections.abc import Iterable
 
 LONGEST = 500
 MOST_LINES = 40
 
+# What sudo says where a host does not know its own name, and how borg ends a traceback.
+_NO_CAUSE = re.compile(r"sudo: unable to resolve host|(?:Platform|Linux|Borg|PID|sys\.argv|SSH_ORIGINAL_COMMAND): ")
 _REFUSED = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
@@ -37,6 +41,11 @@ def last_lines(text: str | bytes) -> str:
     words = tail.decode("utf-8", "replace") if isinstance(tail, bytes) else tail
     lines = [line for line in words.splitlines() if line.strip()]
     return "\n".join(clean(line) for line in lines[-MOST_LINES:])
+
+
+def last_telling(lines: Iterable[str]) -> list[str]:
+    """Return the last line that may say why something failed, if there is one."""
+    return [line for line in lines if line and not _NO_CAUSE.match(line)][-1:]
 
 
 def _printable(letter: str) -> str:

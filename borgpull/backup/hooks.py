@@ -17,7 +17,7 @@ from .. import process, ssh
 from ..errors import Failure, TamperedError
 from ..events import CommandFinished, Outcome, Step
 from ..repository.context import TargetContext
-from ..untrusted import clean
+from ..untrusted import clean, last_telling
 from .streams import HINT, NO_STATUS
 
 # How long all of After or OnFailure may run when the target has no time left, or the run was stopped.
@@ -149,7 +149,7 @@ class Hooks:
             self._context.emit(CommandFinished(target=self._target.name, command=name, status=status, output=output))
         if status != 0:
             how = "did not end in time" if status == NO_STATUS else f"failed (exit {status})"
-            raise self._context.failure(": ".join([f"the command {name} {how}", *output[-1:]]), hint=HINT)
+            raise self._context.failure(": ".join([f"the command {name} {how}", *last_telling(output)]), hint=HINT)
 
     async def _run_in_session(self, command: str, said: process.Tail, hook_context: HookContext | None) -> int:
         """Run a command in a session of its own; return its exit status. Cancelled, it first ends the command."""

@@ -16,6 +16,7 @@ from ..errors import Failure, program_party
 from ..events import CommandFinished, Step
 from ..repository.context import TargetContext
 from ..transport import BorgResult
+from ..untrusted import last_telling
 
 # Borg 1.2.4 and 1.4.5, of the shell that it started; a signal that killed it is a negative status.
 _EXITED = re.compile(r"Command '[^']*' exited with status (-?[0-9]{1,3})")
@@ -76,7 +77,7 @@ class Reading:
         if status is None:
             return None
         how = f"exit {status}" if status >= 0 else f"killed by signal {-status}"
-        last = self._said.text.splitlines()[-1:]
+        last = last_telling(self._said.text.splitlines())
         cause = ": ".join([f"the command of the stream {self.stream.name} failed ({how})", *last])
         return StreamFailure(self._context.party, cause, hint=f"no archive was made of it; {HINT}")
 

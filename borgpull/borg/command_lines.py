@@ -15,6 +15,12 @@ from ..config import Options
 
 # The option before the path of a file of patterns; the script on the target finds the path by it.
 PATTERNS_FROM = "--patterns-from="
+# What a host's own settings of borg may decide: where its files lie, what its caches are like, how it is to write.
+# Others would hide its warnings (BORG_LOGGING_CONF), or replace what we set.
+_KEPT = (
+    *("BORG_*_DIR", "BORG_FILES_CACHE_*", "BORG_HOST*", "BORG_USE_CHUNKS_ARCHIVE"),
+    *("BORG_WORKAROUNDS", "BORG_MSGPACK_VERSION_CHECK", "BORG_SELFTEST"),
+)
 _JSON = ("--log-json", "--progress")
 _STYLED = re.compile(r"(fm|sh|pp|pf|re):(.*)", re.DOTALL)
 # A name that no pattern names: a pattern that matches it matches everything in a folder.
@@ -60,6 +66,16 @@ def environment(url: str) -> dict[str, str]:
         "TZ": "UTC",
         "LC_ALL": "C.UTF-8",
     }
+
+
+def drop_settings(*ours: str) -> str:
+    """Return the lines of a shell script that unset what the host sets for borg, but for `ours` and what may count."""
+    kept = " | ".join((*_KEPT, *ours))
+    return rf"""
+for _name in $(env | sed -n 's/^\(BORG_[A-Za-z0-9_]*\)=.*/\1/p'); do
+  case $_name in {kept}) ;; *) unset "$_name" ;; esac
+done
+"""
 
 
 def create(

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ..errors import BACKUP_SERVER, CONTROLLER, Failure, NoSpace
+from ..untrusted import last_telling
 from .output import Message, Messages
 
 MISSING_REPOSITORY = "DoesNotExist"
@@ -256,12 +257,18 @@ def _by_text(said: Iterable[tuple[str, Message]]) -> Iterator[tuple[str, _Sign]]
         yield from ((who, sign) for text, sign in _SYSTEM.items() if text in message.text)
 
 
+def unread_warning(party: str, status: int, said: Messages) -> Failure:
+    """Return the failure of a borg that ended with a warning, and printed none: nobody knows what it left out."""
+    cause = f"borg failed, or its warning could not be read{_last_words(status, said)}"
+    return Failure(party, cause, hint="look there for what hides borg's log: BORG_LOGGING_CONF in /etc/environment?")
+
+
 def _last_words(status: int, said: Messages) -> str:
     # Borg's headline for an unforeseen error; the next message is that error.
     errors = [message for message in said.errors if message.text != "Local Exception"]
-    messages: list[Message] = errors[:1] or [m for m in said.others if m.level == "PLAIN"][-1:]
+    texts = [errors[0].text] if errors else last_telling(m.text for m in said.others if m.level == "PLAIN")
     how = f" (exit {status})" if status >= 0 else f" (killed by signal {-status})"
-    return how + (f": {messages[0].text}" if messages else "")
+    return ": ".join([how, *texts])
 
 
 def named(kind: str, party: str) -> Failure:

@@ -6,7 +6,7 @@ nobody has to guess at text of the backup server.
 
 from __future__ import annotations
 
-from ..ssh import FIND_SSHD
+from ..ssh import FIND_SSHD, OWN
 
 # A process is registered as a file KIND.PID that holds when it began, by its kernel's count, for a pid may come round
 # again. p: one of the session itself; g: a script, with the process group that it leads; serve: a `borg serve`. Where
@@ -84,7 +84,8 @@ spend_reserve() {{
 # group of its own, so that beats are heard meanwhile. What is registered in its folder ends with it, a serve by itself
 # if it can; once the folder is named $3.gone, nothing is registered any more.
 LASTING = (
-    'echo "$1 begun"\n'
+    OWN
+    + 'echo "$1 begun"\n'
     + FIND_SSHD
     + LIVES
     + RESERVES

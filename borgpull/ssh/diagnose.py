@@ -59,10 +59,21 @@ _SIGNS = (
         'log in with an ed25519 key, or set PubkeyAcceptedAlgorithms = "+ssh-rsa" in its connection',
     ),
     _Sign(
+        r"account has expired|[Pp]assword (has expired|change required)",
+        "the account there has expired, or its password",
+        "there, as root: `chage -l USER` shows which, `chage -E -1 -M -1 -d $(date +%F) USER` lets both last",
+    ),
+    _Sign(
+        r"Permission denied \((?!.*publickey)",
+        "its sshd takes no keys for this user, or wants more than a key",
+        "in its sshd_config set `PubkeyAuthentication yes`, and no `AuthenticationMethods` for this user",
+    ),
+    _Sign(
         r"Permission denied|Too many authentication failures",
         _REFUSED,
         "check {key}Username and {key}PrivateKey, and that ~/.ssh/authorized_keys of that user has the public key; if "
-        "its sshd trusts only a CA, set Certificate beside PrivateKey",
+        "its sshd trusts only a CA, set Certificate beside PrivateKey; the log of sshd there says if it is something "
+        "else, such as a locked account",
     ),
     _Sign(
         r"connect failed: (Name or service not known|Temporary failure in name resolution|No address associated)",

@@ -31,7 +31,6 @@ PRELUDE = r"""
 umask 077
 LC_ALL=C
 export LC_ALL
-unset CDPATH IFS
 on() { echo on; }
 say() { printf 'part %s 0 %s\n%s\n' "$1" "${#2}" "$2"; }
 part() {

@@ -17,8 +17,9 @@ from .. import process
 from ..errors import Failure
 from ..untrusted import last_lines
 from . import argv
-from .diagnose import killed
+from .diagnose import diagnose, killed
 from .master import SESSION_REFUSED, Master
+from .prologue import OWN
 
 # The exit status of ssh's own failures, and of a remote command that a signal killed.
 SSH_FAILED = 255
@@ -56,7 +57,7 @@ async def execute(
     session, or when the script does not end within `seconds`.
     """
     mark = secrets.token_hex(16)
-    framed = f'printf "%s\\n" "$1"; shift; {script}'
+    framed = f'{OWN}printf "%s\\n" "$1"; shift; {script}'
     command = process.Command("exec")["sh", "-c", framed, "sh", mark, list(arguments)]
     line = argv.execute(master.control, command)
     try:
@@ -124,6 +125,8 @@ def no_answer(party: str, seconds: float) -> Failure:
 
 def no_shell(party: str, said: str) -> Failure:
     """Return the failure of a command that no shell ran; `said` is what was printed instead."""
+    if "Password change required" in said:
+        return diagnose(party, said)
     return Failure(
         party,
         "its account has no shell: a forced command, or a login shell that runs nothing",

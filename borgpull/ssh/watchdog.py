@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .prologue import PROLOGUE
+
 # By itself sshd notices a cut link after two hours (TCP keepalive) or never. Our master sends something at least every
 # 15 seconds, and each time the sshd of the connection wakes up, which its voluntary context switches show to any user
 # (Linux; seen on OpenSSH 9.2: they grow on an idle connection, and stop when its master is stopped).
@@ -18,11 +20,10 @@ done
 
 # Defines `lifeline COMMAND...`, to run in the background: while the command succeeds it watches the connection, and
 # ends it after too long a silence. A stopped sshd obeys only SIGKILL.
-WATCHDOG = (
-    FIND_SSHD
-    + rf"""
+WATCHDOG = rf"""{PROLOGUE}{FIND_SSHD}
 lifeline() {{
   [ -n "$sshd" ] || return
+  own
   last= still=0
   while sleep 5 && "$@" && kill -0 "$sshd"; do
     now=$(grep '^voluntary' "/proc/$sshd/status") || return
@@ -31,4 +32,3 @@ lifeline() {{
   done
 }}
 """
-)

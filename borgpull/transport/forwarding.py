@@ -28,7 +28,7 @@ _MOST_NOISE = 64 * 1024
 # Arguments: mark, the folder of the target's session. The pid in the folder lets that session end socat, which does not
 # read its input until a client has connected. Without `fork` it accepts one client and stops listening; with -d -d it
 # says when it listens (1.7.4). When one side ends, what still comes from the other is of no use: -t.
-_SOCAT = r"""
+_SOCAT = rf"""{ssh.OWN}
 umask 077
 cd "$2" && echo $$ >socat || exit 1
 echo "$1"

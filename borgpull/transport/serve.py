@@ -33,10 +33,11 @@ _SHELL_NOT_FOUND = 127
 # The serve registers itself first, so that the backup server can end it, should the connection or the controller die;
 # when it cannot, the run has lost its lock, and must not go on. The file has its pid in the name, and its start time.
 _SCRIPT = (
-    'umask 077; unset SSH_ORIGINAL_COMMAND; echo "$1 $$" >&2; if [ -n "$2" ]; then began=; '
+    ssh.OWN + 'umask 077; unset SSH_ORIGINAL_COMMAND; echo "$1 $$" >&2; if [ -n "$2" ]; then began=; '
     '{ read -r began <"/proc/$$/stat"; began=${began##*) }; began=$(set -- $began; echo "${20}"); } 2>/dev/null; '
-    '[ -n "$began" ] || [ ! -e /proc/self/stat ] || exit 1; echo "$began" >"$2/serve.$$" || exit 1; fi; shift 2; '
-    'exec env TZ=UTC LC_ALL=C.UTF-8 "$@"'
+    '[ -n "$began" ] || [ ! -e /proc/self/stat ] || exit 1; echo "$began" >"$2/serve.$$" || exit 1; fi; shift 2'
+    + borg_command.drop_settings()
+    + 'exec env TZ=UTC LC_ALL=C.UTF-8 "$@"'
 )
 
 OnOutput = Callable[[Line], None]

@@ -52,7 +52,7 @@ ask_sudo() {{
   borg=$(command -v "$borg") && command -v "$sudo" >/dev/null || return
   said=$("$sudo" -n -H -- "$borg" --version 2>&1)
   set -- $?
-  said=$(printf '%s\n' "$said" | tail -n 1)
+  said=$(printf '%s\n' "$said" | grep -v '^sudo: unable to resolve host' | tail -n 1)
   return $1
 }}
 """

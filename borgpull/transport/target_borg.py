@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from plumbum.commands.base import BaseCommand
 
 from .. import process, ssh
+from ..borg import WARNED, WARNINGS
+from ..borg.failure import unread_warning
 from ..errors import Failure, TamperedError
 from ..untrusted import clean, last_lines
 from .forwarding import forward_socket
@@ -121,6 +123,10 @@ async def run_on_target(
             await session.run_borg(result, stdin, on_output)
     if failure := await ssh.explain_exit(master, result.status, "", began=True):
         raise failure
+    if result.status in WARNINGS:
+        if not result.said.warned:
+            raise unread_warning(master.party, result.status, result.said)
+        result.status = WARNED
     return result
 
 

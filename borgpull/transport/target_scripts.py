@@ -6,6 +6,7 @@ They need nothing but sh, coreutils and socat.
 from __future__ import annotations
 
 from .. import ssh
+from ..borg.command_lines import drop_settings, environment
 from . import sudo
 
 # Defines `borg_home`, which sets $cache and $security to where borg keeps its cache and its memory of repositories, by
@@ -108,10 +109,12 @@ part facts preflight "$@"
 # process group of its own (OpenSSH 9.2); without one (dropbear) the command ends when its output has no reader.
 SESSION = (
     ssh.WATCHDOG
+    + drop_settings(*environment(""))
     + sudo.SET_RSH
     + r"""
 umask 077
-unset BORG_PASSPHRASE BORG_PASSCOMMAND BORG_NEW_PASSPHRASE BORG_REMOTE_PATH borgpull_secret
+unset borgpull_secret
+grep() { (own; command grep "$@"); }
 mark=$1 borg=$2 sudo=$3 nice=$4 folder=$5 stream=$6
 shift 6
 exec 3<&0 </dev/null

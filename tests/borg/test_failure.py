@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from borgpull.borg.failure import explain, is_unknown, missing_borg, speaks_against_repository
+from borgpull.borg.failure import explain, is_unknown, missing_borg, speaks_against_repository, unread_warning
 from borgpull.borg.output import Message, Messages, read_line
 from borgpull.errors import BACKUP_SERVER, CONTROLLER
 from support import borg_14
@@ -243,3 +243,28 @@ def test_a_read_only_container_without_a_tmp_is_told_how_to_get_one():
 def test_what_a_serve_ran_into_does_not_cost_the_client_its_cache(served, cache_may_be_damaged):
     said = messages(Message("ERROR", "Exception", "FileNotFoundError: '/backups/web/data/0/6'", served=served))
     assert is_unknown(2, said) is cache_may_be_damaged
+
+
+# How borg 1.2.4 and 1.4.5 end a traceback that nothing puts into JSON, and what sudo says of a host without its name.
+ASIDE = """\
+Platform: Linux web 6.1.0 #1 SMP x86_64
+Linux: Unknown Linux
+Borg: 1.2.4  Python: CPython 3.11.2 msgpack: 1.0.3 fuse: None [None]
+PID: 4711  CWD: /root
+sys.argv: ['/usr/bin/borg', 'create']
+SSH_ORIGINAL_COMMAND: None
+
+sudo: unable to resolve host web: Name or service not known
+"""
+
+
+def test_what_borg_says_of_its_system_and_sudo_of_the_host_is_no_cause():
+    cause = explain("T web", "create", 2, plain(f"Traceback\nOddError: it is odd\n{ASIDE}")).cause
+    assert cause == "borg create failed (exit 2): OddError: it is odd"
+    assert explain("T web", "create", 2, plain(ASIDE)).cause == "borg create failed (exit 2)"
+
+
+def test_a_warning_that_nobody_could_read_is_a_failure():
+    failure = unread_warning("T web", 1, plain(f"sudo: a password is required\n{ASIDE}"))
+    assert failure.cause == "borg failed, or its warning could not be read (exit 1): sudo: a password is required"
+    assert "BORG_LOGGING_CONF" in failure.hint

@@ -253,7 +253,7 @@ def test_nothing_is_written_through_a_link_that_lies_in_the_folder(backed_up, tm
         (["--to", "{tmp}/out", "web", "nope"], "has no archive 'nope'"),
         (["--to", "{tmp}/out", "web", "latest", "/nowhere"], "nothing that matches /nowhere"),
         (["web"], "add `--to DIR`"),
-        (["web", "--onto-target", "--to", "back"], "from / on"),
+        (["web", "--onto-target", "--to", "back"], "an absolute path"),
         (["--to", "{tmp}/file", "web"], "is no folder"),
     ],
 )

@@ -13,7 +13,8 @@ import pytest
 from lab import processes
 from lab.trees import differences
 from support import LOGIN, Result, Sudoing, borg_14, found_on_disk, secrets_of, sudoing_world, watching_for
-from support.reading import entry, events, row, said_of, script, until
+from support.reading import ends, entry, events, row, said_of, script, until
+from support.shims import SILENT
 
 LINE = f"{LOGIN} ALL=(root) NOPASSWD: NOLOG_INPUT: /usr/bin/borg"
 # Six files of a size that takes a second or two at this rate.
@@ -293,3 +294,30 @@ def test_a_damaged_cache_of_roots_is_made_anew_by_roots_borg(story):
     assert result.returncode == 0, result.stdout
     assert "borg's cache there may be damaged" in result.stdout
     assert (cache / "chunks").stat().st_size > 0
+
+
+@pytest.mark.parametrize(
+    ("version", "status"), [("1.2", 1), pytest.param("1.4", 107, marks=pytest.mark.slow)], ids=["1.2", "1.4"]
+)
+def test_settings_in_etc_environment_reach_roots_borg_and_its_warnings_still_count(version, status):
+    # PAM hands them on, and the line in sudoers allows neither a variable nor `env -u`.
+    borg = borg_14() if version == "1.4" else "/usr/bin/borg"
+    with sudoing_world() as sudoing:
+        sudoing.allow(LINE.replace("/usr/bin/borg", borg))
+        place, world = sudoing.home.parent, sudoing.world
+        (place / "log").write_text(SILENT)
+        (place / "environment").write_text("BORG_EXIT_CODES=modern\n")
+        (place / "pam").write_text(f"session required pam_env.so readenv=1\n{Path('/etc/pam.d/sudo').read_text()}")
+        for name, over in (("environment", "/etc/environment"), ("pam", "/etc/pam.d/sudo")):
+            inside = ["nsenter", f"--target={sudoing.target.host.pid}", "--mount"]
+            subprocess.run([*inside, "mount", "--bind", str(place / name), over], check=True)
+        paths = [str(sudoing.target.source), str(sudoing.target.source / "gone")]
+        told = row(world.run("--json", config=sudoing.config(BorgPath=borg, SourcePaths=paths)), "web")
+        assert "T web: a source path could not be read" in said_of(told)
+        (place / "environment").write_text(f"BORG_EXIT_CODES=modern\nBORG_LOGGING_CONF={place}/log\n")
+        assert world.run(config=sudoing.config(BorgPath=borg)).returncode == 0, "it warned of nothing"
+        told = row(world.run("--json", config=sudoing.config(BorgPath=borg, SourcePaths=paths)), "web")
+        said = said_of(told)
+        assert said.startswith(f"T web: borg failed, or its warning could not be read (exit {status})"), said
+        assert "BORG_LOGGING_CONF" in said
+        assert ({"prune", "compact"} & ends(told).keys(), told["verdict"]) == (set(), "clean")

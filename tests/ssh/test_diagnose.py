@@ -29,6 +29,12 @@ SEEN = {
     ),
     "refused key": ("backup@h: Permission denied (publickey).\r", "refused the key", False),
     "refused key, others allowed": ("backup@h: Permission denied (publickey,password).", "refused the key", False),
+    "no key taken": ("backup@h: Permission denied (password).\r", "takes no keys for this user", False),
+    "account expired": (
+        "Your account has expired; please contact your system administrator.\r\nConnection closed by ::1 port 22\r",
+        "account there has expired",
+        False,
+    ),
     "too many keys": (
         "Received disconnect from 192.0.2.1 port 22:2: Too many authentication failures",
         "refused the key",

@@ -11,6 +11,21 @@ from pathlib import Path
 PROGRAMS = tuple(
     "cat cp dd du expr find grep head ln ls mkdir mv rm rmdir sed setsid sh sleep stat sync wc date".split()  # noqa: SIM905
 )
+# A BORG_LOGGING_CONF that hides all that borg says.
+SILENT = """\
+[loggers]
+keys=root
+[handlers]
+keys=null
+[formatters]
+keys=
+[logger_root]
+level=CRITICAL
+handlers=null
+[handler_null]
+class=FileHandler
+args=('/dev/null',)
+"""
 MISSING, KILLED, HALF, SHELL, FORK, HANG = "missing", "killed", "half", "shell", "fork", "hang"
 # What a call may fail in. Half: it does its work, and half of what it prints arrives. Shell: the shell that called it
 # is killed. Fork: it does its work, and every shell of the session that has to begin a process from then on is refused.

@@ -1,8 +1,12 @@
 """The line for sudoers: what T says of itself gets into it only where it can do no harm."""
 
+import shlex
+import subprocess
+
 import pytest
 
-from borgpull.transport.sudo import refusal, sudoers_line
+from borgpull.transport.sudo import CHECKS, refusal, sudoers_line
+from support.reading import script
 
 
 @pytest.mark.parametrize(
@@ -41,3 +45,20 @@ def test_why_sudo_refuses_is_said_with_the_way_out(said, cause, way_out):
     assert failure.cause.endswith(cause)
     assert way_out in failure.hint
     assert "\x1b" not in failure.cause + failure.hint
+
+
+@pytest.mark.parametrize("shell", [["dash"], ["bash", "--posix"], ["busybox", "sh"]])
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (["sudo: a password is required", "@"], "sudo: a password is required"),
+        (["@", "borg 1.2.4"], "borg 1.2.4"),
+        (["@"], ""),
+    ],
+)
+def test_that_sudo_cannot_resolve_the_host_is_not_what_it_says(shell, lines, said, tmp_path):
+    words = [line.replace("@", "sudo: unable to resolve host web: Name or service not known") for line in lines]
+    sudo = script(tmp_path / "sudo", f"printf '%s\\n' {shlex.join(words)} >&2; exit 3\n")
+    text = f'{CHECKS}borg=true sudo="$1"\nask_sudo; echo "$? $said"'
+    done = subprocess.run([*shell, "-c", text, "sh", sudo], capture_output=True, text=True, check=True)
+    assert done.stdout == f"3 {said}\n"

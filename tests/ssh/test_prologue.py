@@ -1,0 +1,105 @@
+"""The first lines of each script on another host, tried in dash, bash and busybox with all that a session may bring."""
+
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from borgpull.borg.command_lines import drop_settings, environment
+from borgpull.ledger.scripts_lock import LASTING
+from borgpull.ssh.framing import ask
+from borgpull.ssh.prologue import OWN, PROLOGUE
+from borgpull.ssh.session import execute
+from borgpull.ssh.watchdog import WATCHDOG
+from borgpull.transport import forwarding, serve, target_scripts
+
+# A bash takes its options from these. monitor would give each background process a group of its own.
+OPTIONS = "allexport:errexit:keyword:monitor:noclobber:noglob:nounset:pipefail:verbose:xtrace"
+FOREIGN = {
+    "SHELLOPTS": OPTIONS,
+    "BASHOPTS": "failglob:nocasematch",
+    "TMOUT": "1",
+    "CDPATH": "/usr",
+    "GREP_OPTIONS": "-v",
+    "TAR_OPTIONS": "--verbose",
+    "QUOTING_STYLE": "c",
+    "POSIXLY_CORRECT": "1",
+    "ENV": "/etc/passwd",
+    "BASH_ENV": "/etc/passwd",
+    "IFS": "/",
+}
+FLAGS = ("", "-e", "-f", "-u", "-C", "-a", "-efuCa")
+
+
+@pytest.fixture(params=["dash", "bash", "busybox"])
+def shell(request, tmp_path):
+    """Each shell as `sh`: a bash is another one by that name."""
+    where = shutil.which(request.param)
+    if request.param == "busybox":
+        return [where, "sh"]
+    (tmp_path / "sh").symlink_to(where)
+    return [str(tmp_path / "sh")]
+
+
+def printed(shell, script, *, flags="", **extra):
+    argv = [*shell, *([flags] if flags else []), "-c", script, "sh", "one two"]
+    env = {"PATH": os.environ["PATH"]} | FOREIGN | extra
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False, timeout=20)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+@pytest.mark.parametrize("flags", FLAGS)
+def test_shell_options_and_the_environment_are_ours(shell, flags, tmp_path):
+    (tmp_path / "file").write_text("old")
+    script = f"""{OWN}
+false
+echo "unset is empty:$never_set"
+cd '{tmp_path}'
+echo new >file
+echo {tmp_path}/fil? *.none
+inner=$((6 * 7))
+printf 'a b\\n' | {{ IFS= read -r line; echo "$line"; }}
+sleep 1.5 | {{ read -r line; echo "read to its end: $?"; }}
+case A in a) echo matched ;; esac
+false | true && echo piped
+set -- "$@"
+env
+"""
+    said = printed(shell, script, flags=flags).splitlines()
+    assert said[:5] == ["unset is empty:", f"{tmp_path}/file *.none", "a b", "read to its end: 1", "piped"]
+    names = {line.partition("=")[0] for line in said[5:]}
+    assert names & FOREIGN.keys() == set()
+    assert "inner=42" not in said
+    assert (tmp_path / "file").read_text() == "new\n"
+
+
+def test_a_secret_is_neither_traced_nor_exported(shell):
+    script = f"{PROLOGUE}IFS= read -r secret <<'.'\nswordfish\n.\nprintf %s \"$secret\" | wc -c; env"
+    assert "swordfish" not in printed(shell, script)
+
+
+def test_an_operators_own_command_keeps_what_the_host_gives_it(shell):
+    said = printed(shell, f"{PROLOGUE}echo $CDPATH $GREP_OPTIONS $TAR_OPTIONS; echo ${{TMOUT-none}}")
+    assert said == "/usr -v --verbose\nnone\n"
+
+
+def test_settings_of_borg_that_are_not_ours_go_and_those_of_its_places_stay(shell):
+    ours = environment("ssh://there/./here")
+    kept = {"BORG_CACHE_DIR": "/c", "BORG_BASE_DIR": "/b", "BORG_FILES_CACHE_TTL": "30", "BORG_HOST_ID": "one"}
+    gone = {"BORG_LOGGING_CONF": "/x", "BORG_PASSPHRASE": "secret", "BORG_RSH": "a b\nBORG_KEY=c", "BORG_NEWER": "1"}
+    said = printed(shell, f"{OWN}{drop_settings(*ours)}env", **(ours | kept | gone))
+    found = dict(re.findall(r"^(BORG_\w+)=(.*)$", said, re.MULTILINE))
+    assert found == {name: value for name, value in (ours | kept).items() if name.startswith("BORG_")}
+    assert "BORG_" not in printed(shell, f"{OWN}{drop_settings()}env", **{n: v for n, v in ours.items() if n in gone})
+
+
+def test_every_script_begins_with_it():
+    assert LASTING.startswith(OWN)
+    assert WATCHDOG.startswith(PROLOGUE)
+    scripts = (forwarding._SOCAT, serve._SCRIPT, target_scripts.SESSION)
+    assert [script.startswith(PROLOGUE) for script in scripts] == [True] * 3
+    assert "OWN" in execute.__code__.co_names
+    assert "execute" in ask.__code__.co_names
