@@ -166,8 +166,13 @@ _TEXTS: Mapping[str, tuple[_Sign, _Sign]] = {
         _Sign("its file system is read-only", "mount ~/.cache and ~/.config there writable"),
     ),
     "Permission denied": (
-        _Sign("borg cannot write a file or folder", "check the owner of the repository below RootDir there"),
-        _Sign("borg cannot write a file or folder", "check the owner of ~/.cache/borg and ~/.config/borg there"),
+        _Sign(
+            "it may not read or write a file or folder",
+            "check the owners of all files of the repository below RootDir there: root leaves such files",
+        ),
+        _Sign(
+            "borg may not read or write a file or folder", "check the owner of ~/.cache/borg and ~/.config/borg there"
+        ),
     ),
     "No usable temporary directory found": (_NO_TEMPORARY, _NO_TEMPORARY),
     # A serve that cannot read its `integrity.N` dies of this (1.2.4 and 1.4.5).

@@ -284,6 +284,8 @@ class ServerStore(Store):
             )
 
     def _read(self, reader: Callable[[ssh.Answer], _R], answer: ssh.Answer, doing: str) -> _R:
+        if refused := scripts_read.refused_file(answer, self.place.repository):
+            raise refused
         try:
             return reader(answer)
         except ssh.Incomplete as error:
