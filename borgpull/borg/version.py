@@ -15,7 +15,8 @@ from ..errors import CONTROLLER, Failure
 from ..untrusted import clean
 from .failure import borg_setting
 
-_VERSION = re.compile(r"borg ([0-9]{1,3})\.([0-9]{1,3})([0-9A-Za-z.+-]{0,20})", re.ASCII)
+# Borg says the name of its file first: "borg-linux64 1.2.4".
+_VERSION = re.compile(r".{1,255} ([0-9]{1,3})\.([0-9]{1,3})([0-9A-Za-z.+-]{0,20})", re.ASCII)
 _OLDEST, _NEXT = (1, 2), (2, 0)
 _WORKING = "borg 1.2 or 1.4"
 
