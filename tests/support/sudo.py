@@ -40,6 +40,7 @@ class Sudoing:
     world: World
     home: Path
     rules: Path
+    login: str = LOGIN
 
     @property
     def target(self) -> Target:
@@ -51,7 +52,7 @@ class Sudoing:
         config = self.world.lab.config()
         (entry,) = config["Servers"]
         config["Borg"]["CheckEvery"] = "never"
-        entry["Connection"]["Username"] = LOGIN
+        entry["Connection"]["Username"] = self.login
         entry |= {"Sudo": True} | options
         return config
 
@@ -94,7 +95,7 @@ def unprivileged_server(*, login: str = LOGIN) -> Iterator[tuple[World, dict[str
 
 
 @contextlib.contextmanager
-def sudoing_world(*, sshd_lines: tuple[str, ...] = ()) -> Iterator[Sudoing]:
+def sudoing_world(*, sshd_lines: tuple[str, ...] = (), login: str = LOGIN) -> Iterator[Sudoing]:
     """Start B and a target with files that only root may read, whose login may not do anything as root yet."""
     _needs_root_and_sudo()
     with tempfile.TemporaryDirectory(prefix="bpsudo-") as name:
@@ -102,7 +103,7 @@ def sudoing_world(*, sshd_lines: tuple[str, ...] = ()) -> Iterator[Sudoing]:
         place.chmod(0o711)
         home, passwd, rules = place / "root", place / "passwd", place / "sudoers"
         home.mkdir(mode=0o700)
-        passwd.write_text(_passwd(LOGIN, home))
+        passwd.write_text(_passwd(login, home))
         rules.touch(mode=0o440)
         alone = ("unshare", "--mount", "sh", "-c", _ALONE, "sh", str(passwd), str(rules))
         with loopback_world([Spot(name="web", prefix=alone, sshd_lines=sshd_lines)]) as world:
@@ -111,6 +112,6 @@ def sudoing_world(*, sshd_lines: tuple[str, ...] = ()) -> Iterator[Sudoing]:
             for own in (host.directory, host.temporary):
                 os.chown(own, LOGIN_ID, LOGIN_ID)
             world.target("web").source.chmod(0o700)
-            made = Sudoing(world, home, rules)
+            made = Sudoing(world, home, rules, login)
             made.allow()
             yield made
