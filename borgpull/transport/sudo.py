@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 
+from ..borg.failure import not_unpacked
 from ..errors import Failure
 from ..untrusted import clean
 
@@ -92,6 +93,8 @@ def refusal(party: str, login: str, borg: str, said: str) -> Failure:
     `said` is the path of borg on the target, a space, and the last line of sudo.
     """
     found, _, why = said.partition(" ")
+    if failure := not_unpacked(party, why):
+        return failure
     line = (
         f"Defaults:{_in_sudoers(login)} !requiretty" if _WITHOUT_TERMINAL in why else sudoers_line(login, borg, found)
     )

@@ -53,6 +53,13 @@ def test_the_user_is_written_as_sudoers_reads_it(login, written, tmp_path):
     assert read["Defaults"][0]["Binding"] == [{"username": login}]
 
 
+def test_a_borg_that_cannot_unpack_itself_is_no_matter_of_sudo():
+    said = "/opt/borg [PYI-7:ERROR] Failed to extract entry: libpython3.11.so.1.0."
+    failure = refusal("T web", "backup", "/opt/borg", said)
+    assert failure.cause.startswith("its standalone borg cannot unpack itself")
+    assert "TMPDIR" in failure.hint
+
+
 @pytest.mark.parametrize(
     ("said", "cause", "way_out"),
     [

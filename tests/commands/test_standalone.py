@@ -1,0 +1,41 @@
+"""A standalone borg that cannot unpack itself: the folder for its temporary files is full, or mounted noexec."""
+
+import json
+
+import pytest
+
+from lab import Spot
+from support import loopback_world
+from support.reading import row, said_of, script
+
+CAUSE = "its standalone borg cannot unpack itself: its folder for temporary files is full, or mounted noexec"
+# As PyInstaller 6.22 and the loader of glibc 2.36 say it, with these exit statuses.
+SAID = {
+    "noexec": ("error while loading shared libraries: libz.so.1: failed to map segment from shared object", 127),
+    "full": (
+        "[PYI-7:ERROR] Failed to extract libcrypto.so.3: decompression resulted in return code -1!\n"
+        "[PYI-7:ERROR] Failed to extract entry: libcrypto.so.3.",
+        255,
+    ),
+}
+
+
+@pytest.mark.parametrize("why", SAID)
+@pytest.mark.parametrize("party", ["B", "T web"])
+def test_a_run_and_doctor_say_so(party, why, tmp_path):
+    borg = tmp_path / "borg-linux64"
+    text, status = SAID[why]
+    script(borg, f"cat >&2 <<'end'\n{text}\nend\nexit {status}\n")
+    hosts = {"B": Spot(name="B"), "T web": Spot(name="web")}
+    hosts[party] = Spot(name=hosts[party].name, borg_path=str(borg))
+    with loopback_world([hosts["T web"]], server=hosts["B"], planted=False) as world:
+        failed = world.run("--json")
+        assert failed.returncode == 2
+        said = said_of(row(failed, "web"))
+        assert said.startswith(f"{party}: {CAUSE}\n"), said
+        assert "TMPDIR=/var/tmp" in said
+        looked = world.run("doctor", "--json")
+        assert looked.returncode == 2
+        crosses = {each["what"]: each for each in json.loads(looked.stdout)["findings"] if each["mark"] == "failed"}
+        assert CAUSE in crosses["borg"]["detail"]
+        assert "TMPDIR=/var/tmp" in crosses["borg"]["hint"]
