@@ -1,4 +1,7 @@
-"""A standalone borg that cannot unpack itself: the folder for its temporary files is full, or mounted noexec."""
+"""What is wrong with the program that BorgPath names: a run and doctor say the same.
+
+A standalone borg cannot unpack itself where the folder for its temporary files is full, or mounted noexec.
+"""
 
 import json
 
@@ -39,3 +42,16 @@ def test_a_run_and_doctor_say_so(party, why, tmp_path):
         crosses = {each["what"]: each for each in json.loads(looked.stdout)["findings"] if each["mark"] == "failed"}
         assert CAUSE in crosses["borg"]["detail"]
         assert "TMPDIR=/var/tmp" in crosses["borg"]["hint"]
+
+
+def test_a_borg_that_is_too_old_gets_no_repository(tmp_path):
+    borg = script(tmp_path / "borg", '[ "$1" = --version ] || exec /usr/bin/borg "$@"\necho borg 1.1.18\n')
+    with loopback_world(["web"], server=Spot(name="B", borg_path=borg), planted=False) as world:
+        failed = world.run("--json")
+        assert failed.returncode == 2
+        said = said_of(row(failed, "web"))
+        assert said.startswith("B: its borg 1.1.18 is too old\nhint: install borg 1.2 or 1.4, or set BorgPath"), said
+        looked = json.loads(world.run("doctor", "--json").stdout)["findings"]
+        (finding,) = (each for each in looked if (each["party"], each["what"]) == ("B", "borg"))
+        assert (finding["mark"], finding["detail"]) == ("failed", "its borg 1.1.18 is too old")
+        assert not world.target("web").repository.exists()
