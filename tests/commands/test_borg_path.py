@@ -24,7 +24,7 @@ SAID = {
 
 
 @pytest.mark.parametrize("why", SAID)
-@pytest.mark.parametrize("party", ["B", "T web"])
+@pytest.mark.parametrize("party", ["B", pytest.param("T web", marks=pytest.mark.slow)])
 def test_a_run_and_doctor_say_so(party, why, tmp_path):
     borg = tmp_path / "borg-linux64"
     text, status = SAID[why]

@@ -24,6 +24,7 @@ def newest(repository: Path, kind: str) -> Path:
     return max(repository.glob(kind), key=lambda place: int(re.split(r"[./]", str(place))[-1]))
 
 
+QUICK = "last segment"
 LEFT = {
     "hints": lambda repository: newest(repository, "hints.*"),
     "index": lambda repository: newest(repository, "index.*"),
@@ -64,7 +65,9 @@ def test_what_root_left_is_named_with_its_owner_and_closes_nothing(by_hand):
     assert world.run("-q", config=config).returncode == 0
 
 
-@pytest.mark.parametrize("left", LEFT)
+@pytest.mark.parametrize(
+    "left", [each if each == QUICK else pytest.param(each, marks=pytest.mark.slow) for each in LEFT]
+)
 def test_so_is_each_other_file_of_the_repository(by_hand, left):
     world, config = by_hand
     repository = world.target("web").repository
