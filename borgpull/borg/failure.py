@@ -145,9 +145,18 @@ _NO_TEMPORARY = _Sign(
     "set TMPDIR there, or make /tmp writable; in a read-only container: `--tmpfs /tmp`",
 )
 
+_NO_UNPACKING = _Sign(
+    "its standalone borg cannot unpack itself: its folder for temporary files is full, or mounted noexec",
+    "set TMPDIR to a folder with 100 MB free and no noexec: a line `TMPDIR=/var/tmp` in /etc/environment there; or "
+    "install borg as a package",
+)
+# PyInstaller 4 to 6, and the system's loader.
+_UNPACKING = ("failed to map segment", "Failed to extract", "Cannot open PyInstaller archive", "temporary directory!")
+
 # Without message ids: tracebacks and plain text of 1.2, shells, the system. First what it means on the backup server,
 # then on the host of the borg client, which writes only to its cache.
 _TEXTS: Mapping[str, tuple[_Sign, _Sign]] = {
+    **dict.fromkeys(_UNPACKING, (_NO_UNPACKING, _NO_UNPACKING)),
     "No space left on device": (
         _SIGNS["InsufficientFreeSpaceError"],
         _Sign(
@@ -167,8 +176,13 @@ _TEXTS: Mapping[str, tuple[_Sign, _Sign]] = {
         _Sign("its file system is read-only", "mount ~/.cache and ~/.config there writable"),
     ),
     "Permission denied": (
-        _Sign("borg cannot write a file or folder", "check the owner of the repository below RootDir there"),
-        _Sign("borg cannot write a file or folder", "check the owner of ~/.cache/borg and ~/.config/borg there"),
+        _Sign(
+            "it may not read or write a file or folder",
+            "check the owners of all files of the repository below RootDir there: root leaves such files",
+        ),
+        _Sign(
+            "borg may not read or write a file or folder", "check the owner of ~/.cache/borg and ~/.config/borg there"
+        ),
     ),
     "No usable temporary directory found": (_NO_TEMPORARY, _NO_TEMPORARY),
     # A serve that cannot read its `integrity.N` dies of this (1.2.4 and 1.4.5).
@@ -275,6 +289,12 @@ def named(kind: str, party: str) -> Failure:
     """Return the failure for the message id `kind`, a known one, when `party` is at fault."""
     sign = _SIGNS[kind]
     return Failure(sign.party or party, sign.cause, hint=sign.hint, transient=sign.transient)
+
+
+def not_unpacked(party: str, said: str) -> Failure | None:
+    """Return that a standalone borg could not unpack itself, None when `said` does not say so."""
+    found = any(text in said for text in _UNPACKING)
+    return Failure(party, _NO_UNPACKING.cause, hint=_NO_UNPACKING.hint) if found else None
 
 
 def missing_borg(where: str, borg: str) -> Failure:

@@ -13,9 +13,10 @@ import msgpack  # type: ignore[import-untyped]
 
 from ..errors import CONTROLLER, Failure
 from ..untrusted import clean
-from .failure import borg_setting
+from .failure import borg_setting, not_unpacked
 
-_VERSION = re.compile(r"borg ([0-9]{1,3})\.([0-9]{1,3})([0-9A-Za-z.+-]{0,20})", re.ASCII)
+# Borg says the name of its file first: "borg-linux64 1.2.4".
+_VERSION = re.compile(r".{1,255} ([0-9]{1,3})\.([0-9]{1,3})([0-9A-Za-z.+-]{0,20})", re.ASCII)
 _OLDEST, _NEXT = (1, 2), (2, 0)
 _WORKING = "borg 1.2 or 1.4"
 
@@ -29,6 +30,8 @@ def read_version(party: str, text: str) -> str:
     """Return the version in the output of `borg --version`. Raises Failure when it is unsupported."""
     found = _VERSION.fullmatch(text.strip())
     if found is None:
+        if failure := not_unpacked(party, text):
+            raise failure
         said = f": {clean(text, longest=80)}" if text.strip() else ""
         where = "on the controller" if party == CONTROLLER else "there"
         hint = f"run `borg --version` {where}; borgpull needs {_WORKING}"

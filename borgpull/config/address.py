@@ -18,7 +18,9 @@ DEFAULT_PORT = 22
 SUB_DIR = "{SubDir}"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _NUMERIC = re.compile(r"(?:.*\.)?(?:[0-9]+|0[xX][0-9A-Fa-f]*)\.?")
-_USER = re.compile(r"[A-Za-z_][A-Za-z0-9._-]*")
+# ssh refuses these letters, a dash after a blank, and a backslash at the end (9.6); `%` it may expand, and a name with
+# `#` first is a number to sudo.
+_USER = re.compile(r"""(?![#\s])(?!.*\s(?:-|\Z))[^%/'"`;&<>|(){}]+(?<!\\)""")
 _BRACKETED = re.compile(r"\[([^\[\]]*)\](?::(.*))?", re.DOTALL)
 _LONGEST_NAME = 253
 _LONGEST_USER = 256
@@ -53,8 +55,10 @@ def user(text: str) -> str:
         raise Invalid("is empty: write the name of the user to log in as")
     if text.startswith("-"):
         raise Invalid("begins with a dash, which ssh reads as an option: write a user name")
-    if not _USER.fullmatch(text) or len(text) > _LONGEST_USER:
-        raise Invalid("is not a user name: use letters, digits, `.`, `_` and `-`, with a letter or `_` first")
+    if not _USER.fullmatch(text) or not text.isprintable() or len(text) > _LONGEST_USER:
+        raise Invalid(
+            "is not a user name that ssh takes: write it without quotes, brackets, `/`, `;`, `&`, `|` and `%`"
+        )
     return text
 
 

@@ -116,6 +116,7 @@ def _repository_part(text: str) -> str:
     # Seen in Location of borg 1.2.4 and 1.4.5.
     if "::" in text:
         raise Invalid("contains `::`, after which borg reads the name of an archive: choose another folder")
+    # Escaped as `{{` it fails too: `borg serve` reads placeholders in the path that it is given (1.2.4, 1.4.5).
     if "{" in text or "}" in text:
         raise Invalid("contains a brace, which borg reads as a placeholder such as `{hostname}`: choose another folder")
     return text

@@ -37,7 +37,7 @@ _SCARCE = 1024 * 1024 * 1024
 _SCARCE_SHARE = 0.05
 
 # The programs that the scripts of a run call there.
-PROGRAMS = "cat cp date dd du expr find grep head ln ls mkdir mv rm sed setsid sleep stat wc"
+PROGRAMS = "cat cp date dd du expr find grep head id ln ls mkdir mv rm sed setsid sleep stat wc"
 # $1 is borg, $2 RootDir; standard input has the path of a repository in each line. Prints a word and a value per line.
 _SCRIPT = (
     f"programs='{PROGRAMS}'\n"

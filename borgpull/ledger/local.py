@@ -87,6 +87,9 @@ class LocalStore(Store):
     async def check_anew(self) -> None:
         """Nothing to do: here every check reads all of the repository."""
 
+    async def require_borg(self, borg: str) -> None:
+        """Nothing to do: without a shell nobody can ask it."""
+
     async def move(self, repository_id: str, *, to: str) -> None:
         """Nothing to do: the operator moves it, and the next run records where it is."""
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Collection
 
 from .. import ssh
 from ..errors import BACKUP_SERVER, Failure
 from ..guard import File
+from ..untrusted import clean
 from .history import read_history
 from .record import Ledger, read
 from .scripts_lock import LIVES
@@ -19,10 +21,27 @@ _RECORD = re.compile(r"config|nonce|(hints|integrity)\.[0-9]{1,10}", re.ASCII)
 # The longest number of a transaction or of kilobytes that is read.
 _LONGEST = 15
 
+# refused: names the first of borg's own files in the repository $repo that the login may not read, its owner, and the
+# login; false where it may read all. Root, who ran borg there by hand, leaves such files.
+_REFUSED = r"""
+refused() {
+  for f in "$repo" "$repo"/data "$repo"/data/* "$repo"/[chin]* "$@"; do
+    [ -e "$f" ] && [ ! -L "$f" ] || continue
+    [ -r "$f" ] && { [ ! -d "$f" ] || [ -x "$f" ]; } && continue
+    at=${f#"$repo"}
+    say refused "$(stat -c %U -- "$f"; id -un; printf %s "$repo/${at#/}")"
+    return
+  done
+  return 1
+}
+"""
+
 # What lies in a repository $1 and beside it, in the folder $2 of its ledger. Of hints only the first $3 bytes are of
 # use: their shadow index grows with each object ever pruned. The names of the segments come as they are. Of the segment
 # that the last transaction ends with, a few bytes tell whether it is whole: one byte more than a commit alone has.
-LOOK = r"""
+LOOK = (
+    _REFUSED
+    + r"""
 repo=$1 led=$2 most=$3
 text ledger "$led/ledger.json"
 kind "$led/given-up" || exit 1
@@ -30,6 +49,7 @@ say given-up "$kind"
 kind "$repo" || exit 1
 say repository "$kind"
 [ "$kind" = folder ] || exit 0
+! refused || exit 0
 cd "$repo" || exit 1
 kind data || exit 1
 case $kind in
@@ -48,8 +68,10 @@ for f in $names; do
   case $f in hints.*[!0-9]*) ;; hints.*) last="$last data/*/${f#hints.}" ;; esac
 done
 set +f
+! refused $last || exit 0
 for f in $last; do file "last.${f##*/}" "$f" 18 || exit 1; done
 """
+)
 
 # Whether there ever was a ledger below RootDir $1; with $2, whether that is a mount point: busybox says no with 1,
 # util-linux with 32.
@@ -84,6 +106,7 @@ space() {
 SURVEY = (
     LIVES
     + SPACE
+    + _REFUSED
     + r"""
 repo=$1 led=$2 most=$3 held= grace=
 holder() { owner; [ -n "$owner" ] && busy && held=${owner#* }; }
@@ -92,6 +115,7 @@ kind "$led/grace" || exit 1
 [ "$kind" != folder ] || grace=$led/grace
 kind "$repo" || exit 1
 say repository "$kind"
+[ "$kind" != folder ] || ! refused || exit 0
 [ "$kind" = nothing ] || space "$repo" || exit 1
 [ "$kind" = nothing ] || holder || measure || { holder && say kilobytes ""; } || exit 1
 ! holder || say held "$held"
@@ -177,6 +201,20 @@ def _file(answer: ssh.Answer, name: str) -> File:
     if part.kind == "nothing":
         raise ssh.Incomplete(f"{name} went while it looked")
     return File(plain=part.kind == "file", data=part.data)
+
+
+def refused_file(answer: ssh.Answer, repository: str) -> Failure | None:
+    """Return that the login may not read a file of its `repository`; None where it may read all of borg's records."""
+    if "refused" not in answer.parts:
+        return None
+    said = answer["refused"].data.decode("utf-8", "replace").split("\n", 2)
+    owner, login, path = (clean(line) for line in [*said, "", ""][:3])
+    command = shlex.join(["chown", "-R", f"{login}:", repository])
+    return Failure(
+        BACKUP_SERVER,
+        f"{login} may not read {path}, which belongs to {owner}: somebody used borg there by hand",
+        hint=f"nothing was changed; on the backup server, as root: `{command}`",
+    )
 
 
 def read_status(answer: ssh.Answer) -> RepositoryStatus:

@@ -18,6 +18,7 @@ from typing import ClassVar, TypeVar
 
 from .. import process, ssh
 from ..borg.failure import system_of_server
+from ..borg.version import read_version
 from ..config import Config, Target
 from ..errors import BACKUP_SERVER, Failure
 from ..guard import Evidence
@@ -220,6 +221,10 @@ class ServerStore(Store):
     def _hosts(self) -> str:
         return posixpath.join(posixpath.dirname(self.place.ids), HOSTS)
 
+    async def require_borg(self, borg: str) -> None:
+        answer = await self._ask('part version "$1" --version </dev/null\n', borg, doing="ask borg for its version")
+        read_version(BACKUP_SERVER, answer.text("version"))
+
     async def known_place(self, repository_id: str) -> str:
         answer = await self._ask(scripts_write.FIND_ID, self.place.ids, repository_id, doing="look for its ledger")
         place = answer["place"]
@@ -284,6 +289,8 @@ class ServerStore(Store):
             )
 
     def _read(self, reader: Callable[[ssh.Answer], _R], answer: ssh.Answer, doing: str) -> _R:
+        if refused := scripts_read.refused_file(answer, self.place.repository):
+            raise refused
         try:
             return reader(answer)
         except ssh.Incomplete as error:

@@ -159,5 +159,8 @@ class Store(Protocol):
     async def move(self, repository_id: str, *, to: str) -> None:
         """Move the ledger and what is kept with it into the folder `to`, and record that place."""
 
+    async def require_borg(self, borg: str) -> None:
+        """Raise Failure when the borg on the backup server is not of a version that borgpull works with."""
+
     async def known_place(self, repository_id: str) -> str:
         """Return where the ledger of a repository id lies, or once lay; "" when it never had one."""

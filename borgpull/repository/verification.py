@@ -128,6 +128,7 @@ class Verification:
             self._ledger = Ledger(phase=Phase.CLEAN, evidence=await self._evidence())
             self.made = True
             return "made a new repository"
+        await self._require_borg()
         evidence = await self._evidence()
         if place := await self._store.known_place(evidence.repository_id):
             name = self._context.target.name
@@ -146,6 +147,7 @@ class Verification:
         missing = not found.repository and MISSING_REPOSITORY in listed.said.kinds()
         if seen_there is None or not (half or missing):
             raise listed.failure(CONTROLLER, "list")
+        await self._require_borg()
         if not found.given_up:
             await self._refuse_known(seen_there, found)
         if half:
@@ -156,6 +158,10 @@ class Verification:
             self._context.warn(text, f"it held nothing: remove {aside} on the backup server when you like")
         init = borg_command.init(self._context.target.encryption)
         (await self._context.borg(Step.INSPECT, init)).or_raise(CONTROLLER, "init")
+
+    async def _require_borg(self) -> None:
+        # Once for each repository: it costs a start of borg.
+        await self._store.require_borg(self._context.config.server.borg_path)
 
     @property
     def to_judge(self) -> list[RepositoryArchive]:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from .. import process, ssh
 from ..borg import command_lines as borg_command
-from ..borg.failure import missing_borg
+from ..borg.failure import missing_borg, not_unpacked
 from ..borg.output import Line, Message, Messages, read_line
 from ..errors import Failure
 from ..gate import GateReport, pass_gate, through_gate
@@ -230,7 +230,8 @@ async def _raise_unless_ran(server: BackupServer, result: ServeResult) -> None:
     if not began:
         raise ssh.no_shell(master.party, said)
     if result.status == _SHELL_NOT_FOUND:
-        raise missing_borg(master.party, server.borg)
+        # A standalone borg ends so where it cannot load what it unpacked.
+        raise not_unpacked(master.party, said) or missing_borg(master.party, server.borg)
     if result.gate.broken:
         cause = f"borg serve does not say which objects the repository holds: {result.gate.broken}"
         raise Failure(master.party, cause, hint="run `borg check` on it there; only the gate (Gate = true) asks this")

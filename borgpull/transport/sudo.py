@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 
+from ..borg.failure import not_unpacked
 from ..errors import Failure
 from ..untrusted import clean
 
@@ -92,7 +93,11 @@ def refusal(party: str, login: str, borg: str, said: str) -> Failure:
     `said` is the path of borg on the target, a space, and the last line of sudo.
     """
     found, _, why = said.partition(" ")
-    line = f"Defaults:{login} !requiretty" if _WITHOUT_TERMINAL in why else sudoers_line(login, borg, found)
+    if failure := not_unpacked(party, why):
+        return failure
+    line = (
+        f"Defaults:{_in_sudoers(login)} !requiretty" if _WITHOUT_TERMINAL in why else sudoers_line(login, borg, found)
+    )
     first = "apt install sudo, and then " if why == _NOT_THERE else ""
     cause = f"sudo does not let {login} run borg as root there: {clean(why) or 'it does not say why'}"
     return Failure(party, cause, hint=f"{first}put this line into {_FILE} there, with `visudo -f {_FILE}`: {line}")
@@ -107,4 +112,9 @@ def sudoers_line(login: str, borg: str, found: str) -> str:
     if not borg.startswith("/"):
         borg = found if re.fullmatch(rf"(?:/[A-Za-z0-9._+-]{{1,60}}){{0,8}}/{name}", found) else f"/usr/bin/{borg}"
     path = re.sub(r"([^A-Za-z0-9/._+-])", r"\\\1", borg)
-    return f"{login} ALL=(root) NOPASSWD: NOLOG_INPUT: {path}"
+    return f"{_in_sudoers(login)} ALL=(root) NOPASSWD: NOLOG_INPUT: {path}"
+
+
+def _in_sudoers(login: str) -> str:
+    """Return a user name as sudoers has it: in quotes where it could be an alias (sudo 1.9.13p3)."""
+    return f'"{login}"' if re.fullmatch(r"[A-Z][A-Z0-9_]*", login) else re.sub(r"([^\w.-])", r"\\\1", login)

@@ -33,7 +33,7 @@ _BEGIN_SECONDS = 60.0
 # The exit status of the script when it could not make a folder.
 _NO_FOLDER = 91
 # Short enough for the socket's name: the path of a unix socket has 107 bytes (seen on 8.4 to 10.5).
-_FOLDER = re.compile(r"(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*){1,8}/borgpull\.[A-Za-z0-9]{10}")
+_FOLDER = re.compile(r"(?:/(?!\.{1,2}/)[A-Za-z0-9._-]+)+/borgpull\.[A-Za-z0-9]{10}")
 _LONGEST_FOLDER = 100
 
 

@@ -120,8 +120,8 @@ shift 6
 exec 3<&0 </dev/null
 # sudoers knows borg by its whole path.
 [ -z "$sudo" ] || borg=$(command -v "$borg")
-base=${TMPDIR:-/tmp}
-case $base in *[!A-Za-z0-9._/-]*) base=/tmp ;; esac
+base=$(unset CDPATH; cd -- "${TMPDIR:-/tmp}" 2>/dev/null && pwd -P) || base=/tmp
+case $base in *[!A-Za-z0-9._/-]* | / | //*) base=/tmp ;; esac
 [ "${#base}" -le 70 ] || base=/tmp
 clear_away() {
   read -r socat 2>/dev/null <"$1/socat" && { [ ! -e "/proc/$socat" ] || grep -q "$1" "/proc/$socat/cmdline"; } &&

@@ -67,7 +67,7 @@ BrokenPipeError: [Errno 32] Broken pipe
         (TRACEBACK, "lost the connection"),
         ("OSError: [Errno 28] No space left on device: '/b/web/data/0/1'", "disk is full"),
         ("OSError: [Errno 30] Read-only file system: '/b/web/lock.roster'", "read-only"),
-        ("PermissionError: [Errno 13] Permission denied: '/b/web'", "cannot write"),
+        ("PermissionError: [Errno 13] Permission denied: '/b/web'", "may not read or write"),
         ("usage: borg\nborg: error: unrecognized arguments: --make-parent-dirs", "too old"),
     ],
 )

@@ -24,9 +24,23 @@ def test_a_real_borg_serve_greets_with_the_version_that_it_prints(borg):
     assert read_greeting(b"Welcome\n") is None
 
 
-@pytest.mark.parametrize("text", ["borg 1.2.4", "borg 1.4.5\n", "borg 1.4.0b1", "borg 1.2.9.dev3+g123"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("borg 1.2.4", "borg 1.4.5\n", "borg 1.4.0b1", "borg 1.2.9.dev3+g123"),
+        *("borg-linux64 1.2.4", "borg1.2.4-glibc236 1.4.0", "our borg, the second 1.2.4", "sauvegarde 1.4.1"),
+    ],
+)
 def test_versions_that_work(text):
-    assert read_version("T web", text) == text.split()[1]
+    assert read_version("T web", text) == text.split()[-1]
+
+
+def test_a_real_borg_of_another_name(tmp_path):
+    place = tmp_path / "borg-linux64"
+    place.symlink_to(DISTRIBUTION_BORG)
+    said = subprocess.run([place, "--version"], capture_output=True, text=True, check=True).stdout
+    assert said.startswith("borg-linux64 ")
+    assert read_version("T web", said) == said.split()[1]
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,9 @@ class Counted:
         starts = Counter(self.log.read_text().splitlines())
         served = starts.pop("B serve")
         refused = done.returncode != 0
-        assert served == starts.total() - refused, "one `borg serve` on B for each client, and none besides"
+        assert served == starts.total() - starts["B --version"] - refused, (
+            "one `borg serve` on B for each client, and none besides"
+        )
         return done, starts
 
 
@@ -64,6 +66,7 @@ def counted():
         first, starts = made.run()
         assert first.returncode == 0, first.stderr
         assert (starts["C init"], starts["C check"]) == (1, 1), "what was never checked is due"
+        assert starts["B --version"] == 1, "it is asked before the first archive, and never again"
         yield made
 
 

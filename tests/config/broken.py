@@ -208,7 +208,9 @@ BROKEN = {
     "jump host is an option": ('"jump.example.org"\n', '"-J"\n', f"{TWO}.Connection.ProxyJumpHost {DB1}", "dash"),
     "user is an option": ('UserName = "borg"', 'UserName = "-l"', USER, "dash"),
     "empty user": ('UserName = "borg"', 'UserName = ""', USER, "is empty"),
-    "user with a host": ('UserName = "borg"', 'UserName = "borg@b"', USER, "not a user name"),
+    "user in quotes": ('UserName = "borg"', """UserName = "'borg'\"""", USER, "not a user name"),
+    "user that ends with a backslash": ('UserName = "borg"', r'UserName = "CORP\\"', USER, "not a user name"),
+    "user with an option": ('UserName = "borg"', 'UserName = "borg -l"', USER, "not a user name"),
     "user with a shell in it": ('UserName = "borg"', 'UserName = "b;reboot"', USER, "not a user name"),
     "ciphers with a blank": (JUMP, f'{JUMP}\nCiphers = "aes256-ctr -oX"', f"{TWO}.Connection.Ciphers {DB1}", "commas"),
     # the jump host's half

@@ -90,7 +90,12 @@ def test_a_host_that_passes_is_that_host_to_ssh(text):
 
 
 @settings(max_examples=examples(60), **UNHURRIED)
-@given(st.text(alphabet="aZ0.-_@/%!; $:\n", min_size=1, max_size=8))
+@given(st.text(alphabet="aZü0.-_@/%!; $:\\#=,\n", min_size=1, max_size=8))
+@example(r"CORP\backup")
+@example("backup@corp.example")
+@example("12345")
+@example("svc$")
+@example("john doe")
 def test_a_user_that_passes_is_that_user_to_ssh(text):
     if problem_with(address.user, text):
         return

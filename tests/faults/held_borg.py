@@ -96,9 +96,10 @@ def place_in_compaction(gate):
 def main(folder, argv):
     from borg.archiver import main as borg
 
-    name = repository_of(argv)
-    # On C options that all commands know come first.
-    place(next(word for word in argv if not word.startswith("-")), lambda command: Path(folder, f"{name}.{command}"))
+    # On C options that all commands know come first; without a command it is asked for its version.
+    if command := next((word for word in argv if not word.startswith("-")), ""):
+        name = repository_of(argv)
+        place(command, lambda command: Path(folder, f"{name}.{command}"))
     sys.argv = ["borg", *argv]
     return borg()
 

@@ -7,4 +7,4 @@ saw a secret. `reading` reads what a run said and waits for what it does, `follo
 from .network import Network, needs_network_namespaces, network_of
 from .place import ROOT, Result, World, borg_14, borg_of, loopback_world, python_of, walled_world
 from .secrets import Sightings, found_on_disk, secrets_of, watching_for
-from .sudo import LOGIN, Sudoing, sudoing_world
+from .sudo import LOGIN, LOGIN_ID, Sudoing, sudoing_world, unprivileged_server

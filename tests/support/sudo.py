@@ -1,4 +1,4 @@
-"""A target whose login is an ordinary user, and whose sudo has rules of its own: nothing of this machine is changed.
+"""A host whose login is an ordinary user, and a target whose sudo has rules of its own: this machine stays as it is.
 
 Its sshd has a mount namespace of its own, in which /etc/passwd and /etc/sudoers are others. Needs root, and sudo.
 """
@@ -19,8 +19,10 @@ from lab import Spot, Target
 from .place import World, loopback_world
 
 LOGIN = "backup-login"
-_ID = 61_234
+LOGIN_ID = 61_234
 _ALONE = 'mount --bind "$1" /etc/passwd && mount --bind "$2" /etc/sudoers && shift 2 && exec "$@"'
+# The same with no sudoers of its own.
+_ALONE_WITHOUT_SUDO = 'mount --bind "$1" /etc/passwd && shift && exec "$@"'
 # As Debian 12 has it (sudo 1.9.13p3).
 _DEBIAN_DEFAULTS = """\
 Defaults env_reset
@@ -38,6 +40,7 @@ class Sudoing:
     world: World
     home: Path
     rules: Path
+    login: str = LOGIN
 
     @property
     def target(self) -> Target:
@@ -49,7 +52,7 @@ class Sudoing:
         config = self.world.lab.config()
         (entry,) = config["Servers"]
         config["Borg"]["CheckEvery"] = "never"
-        entry["Connection"]["Username"] = LOGIN
+        entry["Connection"]["Username"] = self.login
         entry |= {"Sudo": True} | options
         return config
 
@@ -67,8 +70,32 @@ def _needs_root_and_sudo() -> None:
     pytest.skip("needs root, and sudo")
 
 
+def _passwd(login: str, home: Path | str) -> str:
+    """Return /etc/passwd with `login` in it, and root at `home`."""
+    (_, *others) = Path("/etc/passwd").read_text().splitlines(keepends=True)
+    return f"root:x:0:0:root:{home}:/bin/sh\n{''.join(others)}{login}:*:{LOGIN_ID}:{LOGIN_ID}::/nowhere:/bin/sh\n"
+
+
 @contextlib.contextmanager
-def sudoing_world(*, sshd_lines: tuple[str, ...] = ()) -> Iterator[Sudoing]:
+def unprivileged_server(*, login: str = LOGIN) -> Iterator[tuple[World, dict[str, Any]]]:
+    """Start a target, and B, to which C logs in as the ordinary user `login`; yields the config too."""
+    _needs_root_and_sudo()
+    with tempfile.TemporaryDirectory(prefix="bplogin-") as name:
+        passwd = Path(name) / "passwd"
+        passwd.write_text(_passwd(login, "/root"))
+        alone = ("unshare", "--mount", "sh", "-c", _ALONE_WITHOUT_SUDO, "sh", str(passwd))
+        with loopback_world(["web"], server=Spot(name="B", prefix=alone)) as world:
+            world.lab.directory.chmod(0o711)
+            for own in (world.lab.server.directory, world.lab.server.temporary, world.lab.root):
+                for place in (own, *own.rglob("*")):
+                    os.chown(place, LOGIN_ID, LOGIN_ID)
+            config = world.lab.config()
+            config["Borg"]["Server"]["Username"] = login
+            yield world, config
+
+
+@contextlib.contextmanager
+def sudoing_world(*, sshd_lines: tuple[str, ...] = (), login: str = LOGIN) -> Iterator[Sudoing]:
     """Start B and a target with files that only root may read, whose login may not do anything as root yet."""
     _needs_root_and_sudo()
     with tempfile.TemporaryDirectory(prefix="bpsudo-") as name:
@@ -76,16 +103,15 @@ def sudoing_world(*, sshd_lines: tuple[str, ...] = ()) -> Iterator[Sudoing]:
         place.chmod(0o711)
         home, passwd, rules = place / "root", place / "passwd", place / "sudoers"
         home.mkdir(mode=0o700)
-        (_, *others) = Path("/etc/passwd").read_text().splitlines(keepends=True)
-        passwd.write_text(f"root:x:0:0:root:{home}:/bin/sh\n{''.join(others)}{LOGIN}:*:{_ID}:{_ID}::/nowhere:/bin/sh\n")
+        passwd.write_text(_passwd(login, home))
         rules.touch(mode=0o440)
         alone = ("unshare", "--mount", "sh", "-c", _ALONE, "sh", str(passwd), str(rules))
         with loopback_world([Spot(name="web", prefix=alone, sshd_lines=sshd_lines)]) as world:
             world.lab.directory.chmod(0o711)
             host = world.target("web").host
             for own in (host.directory, host.temporary):
-                os.chown(own, _ID, _ID)
+                os.chown(own, LOGIN_ID, LOGIN_ID)
             world.target("web").source.chmod(0o700)
-            made = Sudoing(world, home, rules)
+            made = Sudoing(world, home, rules, login)
             made.allow()
             yield made

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import pwd
 import tempfile
 from collections.abc import Iterator
 from contextlib import asynccontextmanager
@@ -121,3 +122,46 @@ def test_lists_that_no_command_line_can_hold_are_refused_with_words(lab, tmp_pat
 
     with pytest.raises(Failure, match="longer than 128 KiB"):
         asyncio.run(look())
+
+
+# The TMPDIR of a session, and the folder that the session then works below; "" is /tmp.
+TEMPORARY = {
+    "{home}/tmp/": "{home}/tmp",
+    "{home}/tmp//": "{home}/tmp",
+    "{home}/.hidden/..also hidden": "",
+    "{home}/.hidden/0/.private/-/..2": "{home}/.hidden/0/.private/-/..2",
+    "{home}/d/e/e/p/l/y/b/e/l/o/w": "{home}/d/e/e/p/l/y/b/e/l/o/w",
+    "{home}/tmp/../.hidden": "{home}/.hidden",
+    "{home}/tmp/.": "{home}/tmp",
+    "{home}/link": "{home}/tmp",
+    "{relative}/tmp": "{home}/tmp",
+    "./{relative}/tmp/": "{home}/tmp",
+    "{home}/there is none": "",
+    "{home}/two words": "",
+    "{home}/it's": "",
+    "{home}/" + "long" * 20: "",
+    "/": "",
+    "": "",
+}
+
+
+@pytest.mark.parametrize("temporary", TEMPORARY)
+def test_any_temporary_folder_is_taken_or_tmp(temporary):
+    with tempfile.TemporaryDirectory(prefix="bptmp-", dir="/var/tmp") as name:
+        home = Path(name)
+        for each in (*TEMPORARY, *TEMPORARY.values()):
+            if each.startswith("{home}") and "none" not in each and "link" not in each:
+                Path(each.format(home=home)).mkdir(parents=True, exist_ok=True)
+        (home / "link").symlink_to(home / "tmp")
+        # A session begins in the home of the account.
+        value = temporary.format(home=home, relative=os.path.relpath(home, pwd.getpwuid(os.getuid()).pw_dir))
+        line = f'SetEnv HOME={home} "TMPDIR={value}" CDPATH=/:/var'
+        with lab_running(Spot(name="T", sshd_lines=(line,)), []) as lab:
+            command = command_for(lab, ["/x"], [])
+
+            async def folder() -> str:
+                async with master_of(lab) as master, open_session(master, command.line(MARK), MARK) as session:
+                    assert Path(session.folder).is_dir()
+                    return session.folder
+
+            assert str(Path(asyncio.run(folder())).parent) == (TEMPORARY[temporary].format(home=home) or "/tmp")

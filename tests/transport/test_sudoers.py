@@ -1,6 +1,8 @@
 """The line for sudoers: what T says of itself gets into it only where it can do no harm."""
 
+import json
 import shlex
+import shutil
 import subprocess
 
 import pytest
@@ -24,6 +26,40 @@ from support.reading import script
 )
 def test_it_names_borg_and_nothing_else(borg, found, path):
     assert sudoers_line("backup", borg, found) == f"backup ALL=(root) NOPASSWD: NOLOG_INPUT: {path}"
+
+
+@pytest.mark.parametrize(
+    ("login", "written"),
+    [
+        ("backup@corp.example", r"backup\@corp.example"),
+        (r"CORP\backup", r"CORP\\backup"),
+        (r"CORP\0 1", r"CORP\\0\ 1"),
+        ("12345", "12345"),
+        ("svc$", r"svc\$"),
+        ("a=b,c:d#e+f!g", r"a\=b\,c\:d\#e\+f\!g"),
+        ("büro", "büro"),
+        ("BACKUP", '"BACKUP"'),
+    ],
+)
+def test_the_user_is_written_as_sudoers_reads_it(login, written, tmp_path):
+    line = sudoers_line(login, "borg", "/usr/bin/borg")
+    assert line.startswith(f"{written} ALL=")
+    no_terminal = refusal("T web", login, "borg", "/usr/bin/borg sudo: you must have a tty").hint.partition("Defaults:")
+    rules = tmp_path / "sudoers"
+    rules.write_text(f"{line}\n{''.join(no_terminal[1:])}\n")
+    if not shutil.which("visudo"):
+        pytest.skip("needs sudo")
+    subprocess.run(["visudo", "-c", "-f", rules], check=True)
+    read = json.loads(subprocess.run(["cvtsudoers", "-f", "json", rules], capture_output=True, check=True).stdout)
+    assert read["User_Specs"][0]["User_List"] == [{"username": login}]
+    assert read["Defaults"][0]["Binding"] == [{"username": login}]
+
+
+def test_a_borg_that_cannot_unpack_itself_is_no_matter_of_sudo():
+    said = "/opt/borg [PYI-7:ERROR] Failed to extract entry: libpython3.11.so.1.0."
+    failure = refusal("T web", "backup", "/opt/borg", said)
+    assert failure.cause.startswith("its standalone borg cannot unpack itself")
+    assert "TMPDIR" in failure.hint
 
 
 @pytest.mark.parametrize(
