@@ -82,7 +82,8 @@ def _show(lab: Lab) -> int:
     second = _run(lab)
     if second > _WARNINGS_ONLY:
         return second
-    _say(f"\nB holds {size(held)} after the first run. The second added {size(_bytes_below(lab.root) - held)}.")
+    added = _bytes_below(lab.root) - held
+    _say(f"\nThe backup server holds {size(held)} after the first run. The second added {size(added)}.")
     for target in lab.targets:
         _verify(lab, target)
     return max(first, second)
@@ -90,11 +91,11 @@ def _show(lab: Lab) -> int:
 
 def _introduce(lab: Lab) -> None:
     _say("A backup server and two targets on this machine, real in all but their length of life:\n")
-    _say(f"  B     {lab.server.endpoint}")
+    _say(f"  backup server  {lab.server.endpoint}")
     for target in lab.targets:
         plant(target.source, files=_FILES, size=_FILE_BYTES)
         files, held = _files_below(target.source), _bytes_below(target.source)
-        _say(f"  {target.name:5} {target.host.endpoint}  {files} files, {size(held)}")
+        _say(f"  {target.name:13}  {target.host.endpoint}  {files} files, {size(held)}")
 
 
 def _run(lab: Lab) -> int:
