@@ -46,9 +46,9 @@ def the(party: str) -> str:
     return f"the {party}" if party in (CONTROLLER, BACKUP_SERVER) else party
 
 
-def plural(count: int, word: str) -> str:
-    """Return "1 target", "2 targets"."""
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"
+def plural(count: int, one: str, many: str = "") -> str:
+    """Return "1 target", "2 targets"; `many` where an s does not do."""
+    return f"{count} {one}" if count == 1 else f"{count} {many or f'{one}s'}"
 
 
 def first_few(names: Sequence[str], most: int = 5) -> str:

@@ -18,7 +18,7 @@ _REPORTS = {
     "list": (
         results.ArchiveList | results.FileList,
         "What `borgpull list --json` prints on stdout: `archives` of a target, or the `files` of one `archive`. "
-        "Sizes are bytes. Names are as they are in the archive, with all that is not ASCII escaped: they are hostile "
+        "Sizes are bytes. Names are as they are in the archive, with all that is not ASCII escaped: they are untrusted "
         'text. In the name of a file, Borg has "?" for each byte that is not UTF-8.',
     ),
     "restore": (results.Restored, ""),

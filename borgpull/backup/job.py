@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from ..borg import WARNED
 from ..config import Target
-from ..errors import BACKUP_SERVER, Failure, NoSpace, TamperedError, command_line
+from ..errors import BACKUP_SERVER, Failure, NoSpace, TamperedError, command_line, plural
 from ..events import Estimated, Outcome, Step
 from ..ledger import Phase
 from ..repository.connected_target import TargetSession, connected_target
@@ -145,7 +145,8 @@ class _Job:
     def _warn_of_takeover(self, detail: str) -> None:
         if self._verification.taken_over:
             foreign = retention_of(self._context, self._verification.verified).foreign
-            alone = f"; {foreign} archives are not borgpull's and are left alone" if foreign else ""
+            words = plural(foreign, "archive is not borgpull's and is", "archives are not borgpull's and are")
+            alone = f"; {words} left alone" if foreign else ""
             hint = f"{command_line('list', self._target.name, '--why')} shows what happens to each; see PruneAlso"
             self._context.warn(f"{detail}{alone}", hint)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..errors import Failure
+from ..errors import Failure, plural
 from ..ledger import Store
 from ..repository.status import status_of
 from ..repository.step_events import NO_LINKS, NO_LINKS_HINT
@@ -30,7 +30,8 @@ async def check_repository(
         archives = seen.ledger.evidence.archives if seen.ledger else ()
         if foreign := sum(not is_ours(archive.name) for archive in archives):
             hint = "PruneAlso puts archives of other names under your rules; `borgpull list` shows them"
-            checks.note(ROW, f"{foreign} archives are not borgpull's and are never pruned", hint)
+            words = plural(foreign, "archive is not borgpull's and is", "archives are not borgpull's and are")
+            checks.note(ROW, f"{words} never pruned", hint)
 
 
 def _check_ledger(checks: Checks, status: TargetStatus, *, repository: bool) -> None:

@@ -64,7 +64,7 @@ _Number = Annotated[int, Field(strict=True, ge=0, lt=_MOST_NUMBER)]
 
 @dataclass(frozen=True, order=True, kw_only=True)
 class Archive:
-    """An archive as the manifest has it. Its name is hostile text; `start` is ISO, UTC where it has no zone."""
+    """An archive as the manifest has it. Its name is untrusted text; `start` is ISO, UTC where it has no zone."""
 
     name: Name
     id: _Hex

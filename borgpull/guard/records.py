@@ -1,6 +1,6 @@
 """Borg's own records of a repository: what its `config`, `nonce` and `hints.*` hold. Never written to a disk.
 
-They are hostile: few files, plain ones alone, all of a bounded size, and nothing but Unreadable is raised.
+They are untrusted: few files, plain ones alone, all of a bounded size, and nothing but Unreadable is raised.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _MAY_MOVE = "last_segment_checked"
 
 
 class Unreadable(Exception):
-    """The evidence is not what Borg writes. The message is a part of a sentence, free of hostile text."""
+    """The evidence is not what Borg writes. The message is a part of a sentence, free of untrusted text."""
 
 
 @dataclass(frozen=True, kw_only=True)

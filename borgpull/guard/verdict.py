@@ -79,7 +79,7 @@ def judge(before: Evidence, after: Evidence, expected: Expected | None) -> Verdi
 def judge_unlisted(before: Evidence, after: Records, *, why: str, maintenance: bool) -> Verdict:
     """Judge by the records alone where `borg list` failed, as it does after a key was replaced; `why` says how.
 
-    Never clean: which archives there are remains unknown. `why` may be hostile text. With `maintenance` it was the
+    Never clean: which archives there are remains unknown. `why` may be untrusted text. With `maintenance` it was the
     controller that deleted and compacted: the law on objects says nothing then.
     """
     objects = () if maintenance else _objects(before, after, allowed=1)
@@ -91,7 +91,7 @@ def judge_unlisted(before: Evidence, after: Records, *, why: str, maintenance: b
 
 
 def unverifiable(why: str) -> Verdict:
-    """Return the verdict where there is no evidence; `why` may be hostile text."""
+    """Return the verdict where there is no evidence; `why` may be untrusted text."""
     return Verdict(state=State.UNVERIFIABLE, rules=(clean(why),))
 
 

@@ -1,4 +1,4 @@
-"""The ledger of one repository: the last verified state, and what was going on. JSON, read as hostile text.
+"""The ledger of one repository: the last verified state, and what was going on. JSON, read as untrusted text.
 
 While the phase is not clean, the stored state stays the truth, and is never replaced by what is found.
 """

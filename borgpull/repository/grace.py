@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 
-from ..errors import UsageError, command_line
+from ..errors import UsageError, command_line, plural
 from ..ledger import Entry, Ledger, Phase, ServerStore
 from .context import TargetContext
 
@@ -130,5 +130,5 @@ async def drop_for_room(context: TargetContext, known: Ledger) -> int:
 async def drop_grace(context: TargetContext) -> int:
     """Drop all that is kept because the operator says so; return how many states."""
     dropped = await server_of(context).grace(drop=True)
-    await context.remember(Entry(what="rollback", cause=f"--drop-grace: {len(dropped)} states were dropped"))
+    await context.remember(Entry(what="rollback", cause=f"--drop-grace: dropped {plural(len(dropped), 'state')}"))
     return len(dropped)

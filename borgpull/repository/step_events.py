@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from ..borg import WARNED
 from ..borg.output import Created, Line, Message, Percent
-from ..errors import CONTROLLER, Failure, TamperedError
+from ..errors import CONTROLLER, Failure, TamperedError, plural
 from ..events import (
     WORST_FIRST,
     ArchiveProgress,
@@ -114,7 +114,7 @@ class StepEvents:
         for message in warnings[:MOST_WARNINGS]:
             self._emit(Warned(target=self._target, text=f"borg {of}: {message.text}"))
         if count > MOST_WARNINGS:
-            self._emit(Warned(target=self._target, text=f"borg {of}: {count - MOST_WARNINGS} more warnings"))
+            self._emit(Warned(target=self._target, text=f"borg {of}: {plural(count - MOST_WARNINGS, 'more warning')}"))
 
 
 def outcome_of(error: BaseException) -> Outcome:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import ssh
-from ..errors import Failure
+from ..errors import Failure, plural
 from ..results import Compared, Item
 from ..untrusted import clean
 from .contents import UNSURE
@@ -169,7 +169,7 @@ class ControllerComparison(Comparison):
 
 def _content(item: Item, place: Path, seen: os.stat_result) -> str:
     if seen.st_size != item.size:
-        return f"it has {seen.st_size} bytes, not {item.size}"
+        return f"it has {plural(seen.st_size, 'byte')}, not {item.size}"
     with place.open("rb") as file:
         return "" if hashlib.file_digest(file, "sha256").hexdigest() == item.sha256 else "its content is another"
 

@@ -85,9 +85,10 @@ async def _login(where: Connection | Jump, jump: Jump | None, party: str, direct
     if where.private_key_command:
         key, printed = await _printed(where.private_key_command, party, directory)
         certificate = printed or certificate
-    problem = certificate and await asyncio.to_thread(certificate_problem, directory, key, certificate, dated=True)
-    if problem:
-        cause, _, hint = problem.partition(": ")
+    if certificate and (
+        problem := await asyncio.to_thread(certificate_problem, directory, key, certificate, dated=True)
+    ):
+        cause, hint = problem
         raise Failure(party, of_jump(jump, f"its Certificate {cause}"), hint=hint)
     return key, certificate
 

@@ -63,7 +63,7 @@ def key_problem(directory: Path, key: str, certificate: str = "") -> str | None:
     Raises Failure when ssh-keygen cannot be run.
     """
     if certificate:
-        return certificate_problem(directory, key, certificate)
+        return ": ".join(certificate_problem(directory, key, certificate)) or None
     with _key_file(key, directory) as path:
         done = _run("ssh-keygen", "-y", "-P", "", "-f", str(path))
     if done.returncode == 0:
@@ -86,8 +86,8 @@ def _describe_broken_key(key: str) -> str:
     return "is damaged, or of a kind that ssh cannot read: paste it again, with its line breaks"
 
 
-def certificate_problem(directory: Path, key: str, certificate: str, *, dated: bool = False) -> str:
-    """Return why ssh cannot log in with this certificate of a private key, and the remedy; "" when it can.
+def certificate_problem(directory: Path, key: str, certificate: str, *, dated: bool = False) -> tuple[str, ...]:
+    """Return why ssh cannot log in with this certificate of a private key, and the remedy; nothing when it can.
 
     Its dates count only if `dated`. Without a key one for any key will do. Raises Failure.
     """
@@ -95,16 +95,16 @@ def certificate_problem(directory: Path, key: str, certificate: str, *, dated: b
         said = _run("ssh-keygen", "-L", "-f", str(path)).stdout.decode("utf-8", "replace")
     found, valid = _CERTIFICATE.search(said), _VALID.search(said)
     if not found or not valid:
-        return "is not the OpenSSH certificate of a user: paste the file from the CA that ends in `-cert.pub`"
+        return "is not the OpenSSH certificate of a user", "paste the file from the CA that ends in `-cert.pub`"
     if key and HostKey(public_key(key, directory).split()[1]).fingerprint != found[1]:
-        return "is for another private key: have the CA sign the public key of this one"
+        return "is for another private key", "have the CA sign the public key of this one"
     # ssh-keygen writes local time, and that of our children is UTC.
     today = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
     if dated and valid[2] and today >= valid[2]:
-        return f"expired at {valid[2]} UTC: have the CA sign the public key again"
+        return f"expired at {valid[2]} UTC", "have the CA sign the public key again"
     if dated and valid[1] and today < valid[1]:
-        return f"is not valid before {valid[1]} UTC: check the clock of this machine"
-    return ""
+        return f"is not valid before {valid[1]} UTC", "check the clock of this machine"
+    return ()
 
 
 def make_key(path: Path) -> Key:

@@ -20,7 +20,7 @@ ALL = 1_000_000
 
 
 class OneConnection(RemoteRepository):
-    """Stays open from the first command of the process to the last: the real road serves one connection only."""
+    """Stays open from the first command of the process to the last: the real transport serves one connection only."""
 
     only = None
 
@@ -40,7 +40,7 @@ class OneConnection(RemoteRepository):
 
 
 class Session:
-    """One session of T: the command line of the honest `borg create` or `borg extract`, and the road to B."""
+    """One session of T: the command line of the honest `borg create` or `borg extract`, and the transport to B."""
 
     def __init__(self, argv):
         self.argv = argv

@@ -1,4 +1,4 @@
-"""A real repository with C, T and B on this machine: no sshd, but the same append-only `borg serve` as on the road."""
+"""A real repository on this machine: no sshd, but the same append-only `borg serve` as behind the transport."""
 
 import contextlib
 import os

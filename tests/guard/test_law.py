@@ -114,9 +114,9 @@ def test_a_replaced_key_is_named_though_nothing_can_be_listed():
     assert verdict.rules[0] == "the repository key was replaced"
     assert "\x1b" not in verdict.rules[1]
     fallen = Records(**known | {"live": dict.fromkeys(BEFORE.live, 0)})
-    assert judge_unlisted(BEFORE, fallen, why="no road", maintenance=False).state is State.TAMPERED
-    assert judge_unlisted(BEFORE, fallen, why="no road", maintenance=True).state is State.UNVERIFIABLE
-    assert judge_unlisted(BEFORE, Records(**known), why="no road", maintenance=False).state is State.UNVERIFIABLE
+    assert judge_unlisted(BEFORE, fallen, why="no shell", maintenance=False).state is State.TAMPERED
+    assert judge_unlisted(BEFORE, fallen, why="no shell", maintenance=True).state is State.UNVERIFIABLE
+    assert judge_unlisted(BEFORE, Records(**known), why="no shell", maintenance=False).state is State.UNVERIFIABLE
     assert unverifiable("no \x1b[1mroad").rules == ("no �[1mroad",)
 
 

@@ -10,9 +10,9 @@ import pytest
 
 from borgpull import ssh
 from borgpull.config import Connection
-from borgpull.errors import Failure
 from borgpull.ssh.keys import certificate_problem
 from lab import Lab, Spot, lab_running
+from support.connecting import failure_to
 
 
 def keygen(*arguments: object) -> None:
@@ -41,18 +41,6 @@ def certificate(lab: Lab, authority: Path, *options: str, ca: str = "ca", princi
     public.write_text(lab.server.key.public + "\n")
     keygen("-s", authority / ca, "-I", "made for tests", "-n", principal or lab.server.user, *options, public)
     return (authority / "user-cert.pub").read_text()
-
-
-def failure_to(where: Connection, memory: Path) -> Failure:
-    async def connect() -> None:
-        async with ssh.open_master(where, party="T web", directory=memory, on_output=lambda line: None):
-            pass
-
-    with pytest.raises(Failure) as failed:
-        asyncio.run(connect())
-    assert failed.value.party == "T web"
-    assert list(memory.iterdir()) == []
-    return failed.value
 
 
 def with_certificate(lab: Lab, text: str) -> Connection:
@@ -114,6 +102,6 @@ def test_one_within_its_time_is_fine_and_so_it_is_on_a_controller_of_another_zon
     monkeypatch.setenv("TZ", "Pacific/Kiritimati")
     time.tzset()
     text = certificate(lab, authority, "-V", validity)
-    assert certificate_problem(memory, lab.server.key.private, text, dated=True) == ""
+    assert certificate_problem(memory, lab.server.key.private, text, dated=True) == ()
     monkeypatch.undo()
     time.tzset()

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
@@ -11,6 +10,7 @@ from borgpull import ssh
 from borgpull.config import Connection, Host, Jump
 from borgpull.errors import Failure
 from lab import Lab, Spot, lab_running, processes
+from support.connecting import failure_to
 
 # An account that has no shell, and needs none to lead on.
 JUMPER = "nobody"
@@ -54,18 +54,6 @@ def jump(there: Connection, number: int, **changes) -> Connection:
         each.model_copy(update=changes) if place == number else each for place, each in enumerate(there.listed_jumps)
     ]
     return there.model_copy(update={"listed_jumps": tuple(jumps)})
-
-
-def failure_to(where: Connection, memory: Path) -> Failure:
-    async def connect() -> None:
-        async with ssh.open_master(where, party="T web", directory=memory, on_output=lambda line: None):
-            pass
-
-    with pytest.raises(Failure) as failed:
-        asyncio.run(connect())
-    assert failed.value.party == "T web"
-    assert list(memory.iterdir()) == []
-    return failed.value
 
 
 def test_a_command_is_run_at_the_end_and_no_key_is_left_on_the_way(lab, there, memory):

@@ -12,6 +12,7 @@ from borgpull import process, ssh
 from borgpull.config import Connection, Host
 from borgpull.errors import Failure
 from lab import Lab, Spot, lab_running, processes
+from support.connecting import failure_to
 from support.reading import until
 
 BANNER = "All that you do here is written down.\n" * 4000
@@ -40,18 +41,6 @@ def connection(lab: Lab, name: str = "plain") -> Connection:
 
 def master_to(where: Connection, memory: Path, on_output=lambda line: None):
     return ssh.open_master(where, party="T web", directory=memory, on_output=on_output)
-
-
-def failure_to(where: Connection, memory: Path) -> Failure:
-    async def connect() -> None:
-        async with master_to(where, memory):
-            pass
-
-    with pytest.raises(Failure) as failed:
-        asyncio.run(connect())
-    assert failed.value.party == "T web"
-    assert list(memory.iterdir()) == []
-    return failed.value
 
 
 def test_keys_are_gone_once_it_is_up_and_all_is_gone_when_it_ends(lab, memory):

@@ -12,10 +12,11 @@ from pydantic import SecretStr
 
 from borgpull import ssh
 from borgpull.config import Connection, Host, Jump
-from borgpull.errors import CONTROLLER, Failure
+from borgpull.errors import CONTROLLER
 from borgpull.ssh import connect
 from lab import Lab, Spot, lab_running, processes
 from support import ROOT
+from support.connecting import failure_of
 from support.reading import script
 
 PAGE = (ROOT / "docs" / "secrets.md").read_text(encoding="utf-8")
@@ -62,17 +63,6 @@ def with_command(lab: Lab, command: str) -> Connection:
     return lab.server.connection().model_copy(update=changes)
 
 
-def failure_to(where: Connection, memory: Path) -> Failure:
-    async def open_it() -> None:
-        async with ssh.open_master(where, party="target web", directory=memory, on_output=lambda line: None):
-            pass
-
-    with pytest.raises(Failure) as failed:
-        asyncio.run(open_it())
-    assert list(memory.iterdir()) == []
-    return failed.value
-
-
 def answer(where: Connection, memory: Path) -> tuple[bytes, set[str]]:
     """Return what a command there printed, and the names of the files of the connections."""
 
@@ -103,19 +93,21 @@ def test_it_runs_anew_for_each_connection_and_may_print_a_key_alone(lab, memory,
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
     where = with_command(lab, f"echo run >>{tmp_path}/runs; cat {keys[0]}")
     for runs in (1, 2):
-        assert failure_to(where, memory).cause == "it refused the key"
+        assert failure_of(where, memory, party="target web").cause == "it refused the key"
         assert (tmp_path / "runs").read_text() == "run\n" * runs
 
 
 def test_a_certificate_that_it_prints_is_judged(lab, recipe, memory, tmp_path):
-    expired = failure_to(with_command(lab, f"VALIDITY=20200101:20200102 {recipe} {lab.server.user}"), memory)
+    expired = failure_of(
+        with_command(lab, f"VALIDITY=20200101:20200102 {recipe} {lab.server.user}"), memory, party="target web"
+    )
     assert (expired.party, expired.cause[:26]) == ("target web", "its Certificate expired at")
-    refused = failure_to(with_command(lab, f"{recipe} somebody"), memory)
+    refused = failure_of(with_command(lab, f"{recipe} somebody"), memory, party="target web")
     assert refused.cause == "it refused the key and its certificate"
     other = tmp_path / "other"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", other], check=True)
     command = f"cat {other}; {recipe} {lab.server.user} | tail -n 1"
-    assert "is for another private key" in failure_to(with_command(lab, command), memory).cause
+    assert "is for another private key" in failure_of(with_command(lab, command), memory, party="target web").cause
 
 
 @pytest.mark.parametrize(
@@ -138,7 +130,7 @@ def test_what_it_did_wrong_is_said_and_nothing_of_what_it_printed(lab, memory, t
     for path, passphrase in ((key, ""), (encrypted, "hunter2")):
         options = ("-t", "rsa", "-b", "2048", "-N", passphrase)
         subprocess.run(["ssh-keygen", "-q", *options, "-f", path], check=True)
-    failure = failure_to(with_command(lab, command.format(key=key, encrypted=encrypted)), memory)
+    failure = failure_of(with_command(lab, command.format(key=key, encrypted=encrypted)), memory, party="target web")
     assert failure.party == CONTROLLER
     assert failure.cause.startswith("the PrivateKeyCommand of target web: ")
     assert words in failure.cause
@@ -151,6 +143,6 @@ def test_what_it_did_wrong_is_said_and_nothing_of_what_it_printed(lab, memory, t
 def test_one_that_does_not_end_is_ended_with_all_that_it_started(lab, memory, monkeypatch, tmp_path):
     monkeypatch.setattr(connect, "_KEY_SECONDS", 1)
     mark = f"sleep 97{tmp_path.stat().st_ino}"
-    failure = failure_to(with_command(lab, f"{mark} | {mark}"), memory)
+    failure = failure_of(with_command(lab, f"{mark} | {mark}"), memory, party="target web")
     assert failure.cause.endswith("it did not end within 1 s")
     assert processes.mentioning("\0".join(shlex.split(mark))) == []

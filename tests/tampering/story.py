@@ -1,4 +1,4 @@
-"""The whole story of some attacks through the real command and the real road, some targets side by side.
+"""The whole story of some attacks through the real command and the real transport, some targets side by side.
 
 Honest archives; then for each attack: the attack, two more honest runs, the rollback, and every archive compared; in
 the end an honest run. Another target, to which nothing happens, is in the runs of the first round.

@@ -1,4 +1,4 @@
-"""Runs every attack through the real road, and prints what borgpull said and did: `make attacks`, in some ten minutes.
+"""Runs every attack through the real transport, and prints what borgpull said and did: `make attacks`, ten minutes.
 
 T's borg is 1.2 and 1.4 in turn; with `--both` each attack is tried with both. Before it there are two honest archives.
 Ends with 1 when anything is not as it should be.

@@ -1,4 +1,4 @@
-"""Attacks of a T that was taken over, through the real road: noticed, named, nothing made permanent, and undone.
+"""Attacks of a T that was taken over, through the real transport: noticed, named, nothing made permanent, and undone.
 
 One always, whose damage an honest archive hides; `make test-slow` takes one for each of the law's three rules, and
 each kind of damage at least once, and `make attacks` runs all of the list, with both versions of borg.

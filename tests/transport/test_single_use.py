@@ -1,4 +1,4 @@
-"""The end of the road on C: it admits one peer, the right one, once; and B's serve ends with its client."""
+"""The end of the transport on C: it admits one peer, the right one, once; and B's serve ends with its client."""
 
 import asyncio
 import contextlib
