@@ -64,9 +64,9 @@ async def _opened(
         async with process.started(command, absent=absent) as child:
             listener = asyncio.create_task(_listen(child, said, on_output))
             try:
-                master = Master(party, own / "ctl", child, said, jump=jump, hop=hop)
+                master = Master(party, own / "ctl", child, said, listener, jump=jump, hop=hop)
                 master.certified = bool(certificate)
-                await _until_ready(master, child, listener)
+                await _until_ready(master, child)
                 for path in files:
                     path.unlink()
                 watch = asyncio.create_task(master.watch())
@@ -112,7 +112,7 @@ async def _listen(child: process.Child, said: process.Tail, on_output: Callable[
         on_output(text)
 
 
-async def _until_ready(master: Master, child: process.Child, listener: asyncio.Task[None]) -> None:
+async def _until_ready(master: Master, child: process.Child) -> None:
     # The master closes its stdout when it listens (since OpenSSH 7.7), or when it ends.
     try:
         async with asyncio.timeout(START_SECONDS):
@@ -127,9 +127,4 @@ async def _until_ready(master: Master, child: process.Child, listener: asyncio.T
             transient=True,
         ) from None
     except Failure as failure:
-        with contextlib.suppress(TimeoutError):
-            await child.wait(2)
-            await asyncio.wait({listener}, timeout=2)
-        if master.alive:
-            raise failure from None
-        raise master.cause() from None
+        raise (master.cause() if await master.has_ended(2) else failure) from None

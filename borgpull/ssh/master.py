@@ -50,7 +50,15 @@ class Master:
     """
 
     def __init__(
-        self, party: str, control: Path, child: process.Child, said: process.Tail, *, jump: Jump | None, hop: Hop | None
+        self,
+        party: str,
+        control: Path,
+        child: process.Child,
+        said: process.Tail,
+        listener: asyncio.Task[None],
+        *,
+        jump: Jump | None,
+        hop: Hop | None,
     ) -> None:
         self.party = party
         self.jump = jump
@@ -62,6 +70,7 @@ class Master:
         self._stuck: Failure | None = None
         self._child = child
         self._said = said
+        self._listener = listener
         self._hop = hop
         self.certified = False
 
@@ -139,11 +148,16 @@ class Master:
 
     async def lost(self) -> Failure | None:
         """Return why the connection broke, None when it is up. For after a client ended with SSH_FAILED."""
-        with contextlib.suppress(TimeoutError):
-            await self._child.wait(LOST_SECONDS)
-            if self._hop is not None:
-                await self._hop.master.lost()
+        if await self.has_ended(LOST_SECONDS) and self._hop is not None:
+            await self._hop.master.lost()
         return None if self.alive else self.failure("", doing="keep the connection")
+
+    async def has_ended(self, seconds: float) -> bool:
+        """Wait so long for the end of the master, and until what it printed is read; tell whether it has ended."""
+        with contextlib.suppress(TimeoutError):
+            await self._child.wait(seconds)
+            await asyncio.wait({self._listener}, timeout=seconds)
+        return not self.alive
 
     async def forward_remote(self, remote: str, local: Path) -> None:
         """Let the host listen on the unix socket `remote`, and forward each connection to `local` here (-R).

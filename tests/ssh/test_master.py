@@ -214,7 +214,7 @@ def test_a_refused_forward_is_said_with_the_settings_that_allow_it(lab, memory):
     assert "AllowTcpForwarding" in failed.value.hint
 
 
-def test_a_connection_that_breaks_is_said_and_ends_its_sessions(lab, memory):
+def break_and_ask(lab: Lab, memory: Path) -> tuple[int, Failure | None, Failure | None]:
     async def ask() -> tuple[int, Failure | None, Failure | None]:
         async with (
             master_to(connection(lab), memory) as master,
@@ -228,9 +228,27 @@ def test_a_connection_that_breaks_is_said_and_ends_its_sessions(lab, memory):
             processes.end([int(pid) for pid in held.split()])
             return await child.wait(10), before, await master.lost()
 
-    status, before, after = asyncio.run(ask())
+    return asyncio.run(ask())
+
+
+def test_a_connection_that_breaks_is_said_and_ends_its_sessions(lab, memory):
+    status, before, after = break_and_ask(lab, memory)
     assert status == ssh.SSH_FAILED
     assert before is None
     assert after is not None
     assert "closed the connection" in after.cause
     assert list(memory.iterdir()) == []
+
+
+def test_what_a_master_printed_last_is_waited_for(lab, memory, monkeypatch):
+    read_lines = process.lines
+
+    async def late(stream, **bounds):
+        async for line in read_lines(stream, **bounds):
+            await asyncio.sleep(0.2)
+            yield line
+
+    monkeypatch.setattr(process, "lines", late)
+    _, _, after = break_and_ask(lab, memory)
+    assert after is not None
+    assert "closed the connection" in after.cause
