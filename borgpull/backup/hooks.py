@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import re
 import secrets
-import subprocess
 from dataclasses import dataclass
 
 from .. import process, ssh
@@ -25,27 +24,27 @@ PATIENCE_SECONDS = 60.0
 # To stop a command takes a SIGTERM, and a SIGKILL when it has not ended within ten seconds.
 _END_SECONDS = 15.0
 
-# $1 is the mark. Standard input: the size in bytes, the command, the mark; then nothing, and when it ends, the command
-# and what it started are ended. It never runs a part of a command: without the mark at its end, a link was cut. sshd
-# gives each session a process group of its own (OpenSSH 9.2); without one (dropbear) only the command's shell is ended.
-# What the command leaves running in the background does not keep the session open.
+# $1 is the mark. Once it has said that it is ready, standard input has the size in bytes, the command, the mark; then
+# beats, and without them, or when it ends, the command and what it started are ended. It never runs a part of a
+# command: without the mark at its end, a link was cut. sshd gives each session a process group of its own (OpenSSH
+# 9.2); without one (dropbear) only the command's shell is ended. What the command leaves running in the background does
+# not keep the session open.
 _SCRIPT = (
     ssh.WATCHDOG
     + r"""
 exec 3<&0 </dev/null 2>&1
+printf '\n%s ready\n' "$1"
 IFS= read -r size <&3 || exit 90
 command=$(dd bs=1 count="$size" <&3 2>/dev/null)
 case $command in *"$1") command=${command%"$1"} ;; *) exit 90 ;; esac
-{ lifeline true; } >/dev/null 2>&1 3<&- &
-life=$!
 group=$(sed 's/.*) //' "/proc/$$/stat" 2>/dev/null | cut -d ' ' -f 3)
 trap : TERM
 printf '\n%s begin\n' "$1"
 ( exec 3<&-; set --; eval "$command" ) &
 p=$!
-{
+beats | {
   trap '' TERM
-  while IFS= read -r n; do :; done <&3
+  until_silent
   if [ "$group" = $$ ]; then all=0; else all=$p; fi
   kill -TERM $all
   n=0
@@ -57,7 +56,7 @@ exec 3<&-
 wait $p
 r=$?
 while kill -0 $p 2>/dev/null; do wait $p; r=$?; done
-kill -KILL $w $life 2>/dev/null
+kill -KILL $w 2>/dev/null
 printf '\n%s exit %s\n' "$1" "$r"
 """
 )
@@ -155,12 +154,14 @@ class Hooks:
         """Run a command in a session of its own; return its exit status. Cancelled, it first ends the command."""
         mark = secrets.token_hex(16)
         text = command.encode()
-        words = ["env", *self._environment(hook_context), "sh", "-c", _SCRIPT, "sh", mark]
-        async with ssh.session(self._master, process.Command("exec")[words], stdin=subprocess.PIPE) as child:
+        script = ssh.exports(self._environment(hook_context)) + _SCRIPT
+        async with ssh.script_session(self._master, script, mark) as child:
             errors = asyncio.create_task(process.read_all(child.stderr))
             try:
-                await child.write(f"{len(text) + len(mark)}\n".encode() + text + mark.encode())
-                return await self._read_output(child, mark, said, errors)
+                if await ssh.read_marked(child.stdout, mark) is not None:
+                    await child.write(f"{len(text) + len(mark)}\n".encode() + text + mark.encode())
+                async with ssh.beating(child):
+                    return await self._read_output(child, mark, said, errors)
             except BaseException:
                 # What it started on the target ends before anything else is done there.
                 child.close_stdin()
@@ -171,11 +172,11 @@ class Hooks:
             finally:
                 errors.cancel()
 
-    def _environment(self, hook_context: HookContext | None) -> list[str]:
+    def _environment(self, hook_context: HookContext | None) -> dict[str, str]:
         values = {"TARGET": self._target.name, "ARCHIVE": self._archive}
         if hook_context:
             values |= {"OUTCOME": str(hook_context.outcome), "ERROR": hook_context.error}
-        return [f"BORGPULL_{name}={value}" for name, value in values.items()]
+        return {f"BORGPULL_{name}": value for name, value in values.items()}
 
     async def _read_output(
         self, child: process.Child, mark: str, said: process.Tail, errors: asyncio.Task[tuple[bytes, bool]]

@@ -12,6 +12,8 @@ import re
 import shlex
 import subprocess
 
+from plumbum.commands.base import BaseCommand
+
 from .. import process, ssh
 from ..borg import command_lines as borg_command
 from ..borg.failure import missing_borg, named
@@ -23,6 +25,7 @@ from ..repository.space import HINT, LEAST, min_free
 from ..repository.step_events import NO_LINKS, NO_LINKS_HINT
 from ..transport import Facts
 from ..transport.preflight import MOST_FACTS
+from ..transport.serve import SERVE
 from ..transport.target_scripts import PROCESSOR
 from .checks import Checks, check_cipher
 
@@ -95,10 +98,12 @@ async def check_server(checks: Checks, master: ssh.Master, config: Config) -> No
         check_hard_links(checks, facts)
         if facts.has("borg"):
             with checks.catching("serve"):
-                _check_serve(checks, await _greeting(master, config))
+                serve = borg_command.serve(config.server.borg_path, config.root_dir, append_only=True)
+                async with ssh.stored(master, SERVE, "begins", "", *serve) as script:
+                    _check_serve(checks, await _greeting(master, await script()))
         return
-    # No shell: see whether a forced command is the reason.
-    if master.alive and (greeting := await _greeting(master, config)):
+    # No shell: see whether a forced command is the reason. It runs in place of any other.
+    if master.alive and (greeting := await _greeting(master, process.Command("true")["x"])):
         checks.fail(
             "shell",
             f"this key is forced to `borg serve` (borg {greeting.version}), which would IGNORE our --append-only and "
@@ -107,10 +112,8 @@ async def check_server(checks: Checks, master: ssh.Master, config: Config) -> No
         )
 
 
-async def _greeting(master: ssh.Master, config: Config) -> Greeting | None:
-    """Return what a `borg serve` there answers; None when none does."""
-    words = borg_command.serve(config.server.borg_path, config.root_dir, append_only=True)
-    command = process.Command(words[0])[words[1:]]
+async def _greeting(master: ssh.Master, command: BaseCommand) -> Greeting | None:
+    """Return what a `borg serve` answers, as which `command` runs there; None when none does."""
     try:
         async with (
             asyncio.timeout(SECONDS),

@@ -101,7 +101,7 @@ def _check_clock(checks: Checks, preflight: Preflight) -> None:
 async def _check_transport(checks: Checks, master: ssh.Master, command: CreateArchive, directory: Path) -> None:
     """Open the very session of a backup, and forward its socket; its borg never starts."""
     mark, transport = secrets.token_hex(16), command.context.target.transport
-    async with open_session(master, command.line(mark), mark) as session:
+    async with open_session(master, command, mark) as session:
         checks.ok("tmp", str(Path(session.folder).parent))
         with checks.catching("transport"):
             # A socket that listens there is enough: no client connects.

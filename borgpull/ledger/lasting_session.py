@@ -14,7 +14,6 @@ import os
 import secrets
 import shlex
 import socket
-import subprocess
 import time
 from collections.abc import AsyncIterator
 
@@ -23,7 +22,6 @@ from ..errors import Failure
 from ..untrusted import clean
 from . import scripts_lock as scripts
 
-BEAT_SECONDS = 15.0
 # How long a second run waits for the first one.
 LOCK_PATIENCE = 60
 _BEGIN_SECONDS = 60.0
@@ -91,13 +89,6 @@ class LastingSession:
                 said = (await process.read_all(self._child.stderr))[0]
         return ssh.cut_off(self._master.party, doing, how, clean(said))
 
-    async def beat(self) -> None:
-        """Show the session for ever that the controller lives."""
-        while True:
-            await asyncio.sleep(BEAT_SECONDS)
-            # Between two scripts, or while one runs: never in the middle of one that is being sent.
-            await self._child.write(b"beat\n")
-
 
 def _prolong(limit: asyncio.Timeout, seconds: float) -> None:
     limit.reschedule(asyncio.get_running_loop().time() + seconds)
@@ -112,16 +103,14 @@ async def lasting_session(master: ssh.Master, ledger: str, reserve: str) -> Asyn
     """
     mark, token = secrets.token_hex(16), f"session.{secrets.token_hex(8)}"
     words = (mark, ledger, token, str(ssh.SILENCE_SECONDS), reserve)
-    command = process.Command("exec")["sh", "-c", scripts.LASTING, "sh", words]
-    async with ssh.session(master, command, stdin=subprocess.PIPE) as child:
+    async with ssh.script_session(master, scripts.LASTING, *words) as child:
         await _wait_until_ready(master, child, mark)
         session = LastingSession(master, child, mark, f"{ledger}/{token}")
-        beat = asyncio.create_task(session.beat())
         try:
-            await _lock(session, master.party, ledger, token)
-            yield session
+            async with ssh.beating(child):
+                await _lock(session, master.party, ledger, token)
+                yield session
         finally:
-            beat.cancel()
             child.close_stdin()
             with contextlib.suppress(TimeoutError):
                 await child.wait(_END_SECONDS)

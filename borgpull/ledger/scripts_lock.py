@@ -6,24 +6,22 @@ nobody has to guess at text of the backup server.
 
 from __future__ import annotations
 
-from ..ssh import FIND_SSHD, OWN
+from ..ssh import BEGAN
 
 # A process is registered as a file KIND.PID that holds when it began, by its kernel's count, for a pid may come round
 # again. p: one of the session itself; g: a script, with the process group that it leads; serve: a `borg serve`. Where
 # there is no /proc the pid alone has to do. When a line cannot be put into a file, a dash does not say why; cat does.
 # first VAR FILE: the first line, empty where it cannot be read. holder: sets `owner` to what the lock says of who holds
 # it, empty when nobody does or nothing lives of that session. In this order: meanwhile its folder may be renamed.
-LIVES = r"""
+LIVES = (
+    BEGAN
+    + r"""
 put() { echo "$1" >"$2" || { echo "$1" | cat >"$2"; return 1; }; }
 first() { eval "$1="; { read -r "$1" <"$2"; } 2>/dev/null || :; }
-began() {
-  began=
-  { read -r _stat <"/proc/$1/stat"; } 2>/dev/null || return 0
-  set -- ${_stat##*) }
-  case $1 in Z | X) ;; *) began=${20} ;; esac
-}
 lives() {
   _pid=${1##*.}
+  # A signal to these would go to everybody.
+  case $_pid in "" | *[!0-9]* | 0 | 1) return 1 ;; esac
   first _was "$1"
   if [ -e /proc/self/stat ]; then
     began "$_pid"
@@ -31,7 +29,7 @@ lives() {
   else
     ! kill -0 "$_pid" 2>/dev/null || return 0
   fi
-  case $1 in */g.*) kill -0 "-$_pid" 2>/dev/null ;; *) false ;; esac
+  case $1 in */p.*) false ;; *) kill -0 "-$_pid" 2>/dev/null ;; esac
 }
 others() {
   for _file in "$1"/p.* "$1"/g.* "$1"/serve.*; do
@@ -41,18 +39,20 @@ others() {
 }
 owner() { first owner "$led/lock/owner"; other=$led/${owner%% *}; }
 busy() { others "$other" "" || others "$other.gone" ""; }
+hit() { kill "-$1" "-$2" 2>/dev/null || kill "-$1" "$2"; }
 stopped() { grep -q '^State:[^A-Z]*T' "/proc/$1/status" 2>/dev/null; }
 strike() {
   for _file in "$2"/p.* "$2"/g.* "$2"/serve.*; do
     [ "$_file" != "$2/p.$3" ] && lives "$_file" || continue
     case $1,$_file in
       TERM,*/serve.*) ! stopped "$_pid" || kill -CONT "$_pid" ;;
-      *,*/g.*) kill "-$1" "-$_pid" ;;
-      *) kill "-$1" "$_pid" ;;
+      *,*/p.*) kill "-$1" "$_pid" ;;
+      *) hit "$1" "$_pid" ;;
     esac
   done 2>/dev/null
 }
 """
+)
 
 # The bytes that are kept for the day when the disk is full: a hundred targets take about as many.
 RESERVE = 16 * 1024 * 1024
@@ -84,9 +84,7 @@ spend_reserve() {{
 # group of its own, so that beats are heard meanwhile. What is registered in its folder ends with it, a serve by itself
 # if it can; once the folder is named $3.gone, nothing is registered any more.
 LASTING = (
-    OWN
-    + 'echo "$1 begun"\n'
-    + FIND_SSHD
+    'own\nprintf "\\n%s begun\\n" "$1"\n'
     + LIVES
     + RESERVES
     + r"""
@@ -105,9 +103,10 @@ mkdir -p "$led" && mkdir "$session.new" && put "$began" "$session.new/p.$$" && m
 }
 finish() {
   mv "$session" "$session.gone" 2>/dev/null || return 0
-  n=0
+  n=${silent:+8}
+  n=${n:-0}
   while others "$session.gone" "$1"; do
-    # A serve ends by itself, or else in order: killed, it would leave its lock.
+    # A serve whose client has gone ends by itself, or else in order: killed, it would leave its lock.
     case $n in 0) signal=TERM ;; 8) signal=15 ;; 15) signal=KILL ;; *) signal= ;; esac
     [ -z "$signal" ] || strike "$signal" "$session.gone" "$1" || :
     n=$((n + 1))
@@ -132,8 +131,6 @@ watch() {
     if [ "$now" = "$last" ]; then still=$((still + 5)); else still=0 last=$now; fi
     [ "$still" -lt "$silence" ] || silent=yes
   done
-  # Without the connection a serve knows that its client has gone.
-  [ -z "$silent" ] || [ -z "$sshd" ] || { kill "$sshd"; sleep 1; kill -KILL "$sshd"; }
   finish "$(exec sh -c 'echo $PPID')"
 }
 watch >/dev/null 2>&1 </dev/null &
@@ -244,7 +241,7 @@ await_serve() {
     while lives "$serve"; do
       [ "$n" -lt "$(($1 + 5))" ] || { say serving "$_pid"; return 1; }
       if [ "$n" -ge "$1" ] || stopped "$_pid"; then
-        kill -KILL "$_pid"
+        hit KILL "$_pid"
       fi
       n=$((n + 1))
       on

@@ -5,6 +5,16 @@ from .connect import open_master
 from .framing import PRELUDE, Answer, Incomplete, Part, ScriptFailed, ask, cut_off, read_answer, whole
 from .keys import Key, fingerprints, key_problem, known_host_problem, make_key, new_key, public_key, scan
 from .master import LOST_SECONDS, SESSIONS, ForwardRefused, Master
-from .prologue import OWN
-from .session import SSH_FAILED, execute, explain_exit, no_answer, no_shell, read_marked, session
-from .watchdog import FIND_SSHD, SILENCE_SECONDS, WATCHDOG
+from .session import (
+    SSH_FAILED,
+    execute,
+    explain_exit,
+    exports,
+    no_answer,
+    no_shell,
+    read_marked,
+    script_session,
+    session,
+)
+from .stored import TEMPORARY, Script, stored
+from .watchdog import BEGAN, SILENCE_SECONDS, WATCHDOG, beating

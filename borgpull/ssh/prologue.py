@@ -16,4 +16,3 @@ own() {
   unset SHELLOPTS BASHOPTS POSIXLY_CORRECT
 }
 """
-OWN = f"{PROLOGUE}own\n"

@@ -1,4 +1,9 @@
-"""A remote command in a session of a master: its three pipes, its exit status, and why it failed.
+"""A shell script, or a command, in a session of a master: its three pipes, its exit status, and why it failed.
+
+The login shell, whichever it is, sees one short line without quotes. A script with its arguments goes over standard
+input to a shell of our own, which reads all of it before it runs any of it. A shell reads ahead: what follows is
+written once the script has answered. Where another party writes the standard input, the session runs a script that was
+`stored` before.
 
 Without a terminal ssh never passes a signal to a remote process: a script that must stop with us reads its stdin until
 that ends; `watchdog` has what it does about a cut link.
@@ -9,8 +14,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+import shlex
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import IO
 
 from .. import process
@@ -19,13 +25,24 @@ from ..untrusted import last_lines
 from . import argv
 from .diagnose import diagnose, killed
 from .master import SESSION_REFUSED, Master
-from .prologue import OWN
+from .prologue import PROLOGUE
 
 # The exit status of ssh's own failures, and of a remote command that a signal killed.
 SSH_FAILED = 255
 
 # How many lines a ~/.bashrc may print.
 _MOST_NOISE = 10_000
+
+
+def script_text(script: str, *arguments: str) -> bytes:
+    """Return a script with `arguments` as "$@": one compound command, of which a shell runs all or nothing."""
+    text = f"{{{PROLOGUE}set -- {shlex.join(arguments)}\n{script}\nexit\n}}\n"
+    return text.encode("utf-8", "surrogateescape")
+
+
+def exports(environment: Mapping[str, str]) -> str:
+    """Return the lines of a script that set an environment."""
+    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in environment.items())
 
 
 @contextlib.asynccontextmanager
@@ -37,7 +54,7 @@ async def session(
     stdout: int | IO[bytes] = subprocess.PIPE,
     stderr: int | IO[bytes] = subprocess.PIPE,
 ) -> AsyncIterator[process.Child]:
-    """Run `command`, a plumbum command, on the master's host for as long as the context lasts.
+    """Run `command`, of plain words, on the master's host for as long as the context lasts.
 
     The client passes the given descriptors on to the master: no byte goes through Python.
     """
@@ -46,6 +63,21 @@ async def session(
         process.started(argv.execute(master.control, command), stdin=stdin, stdout=stdout, stderr=stderr) as child,
     ):
         yield child
+
+
+@contextlib.asynccontextmanager
+async def script_session(master: Master, script: str, *arguments: str) -> AsyncIterator[process.Child]:
+    """Run a shell script on the master's host, with `arguments` as "$@", for as long as the context lasts.
+
+    Its standard input is ours, once it has answered.
+    """
+    async with session(master, process.Command("exec")["sh"], stdin=subprocess.PIPE) as child:
+        # Who has no shell may read nothing of it.
+        writing = asyncio.create_task(child.write(script_text(script, *arguments)))
+        try:
+            yield child
+        finally:
+            writing.cancel()
 
 
 async def execute(
@@ -57,21 +89,28 @@ async def execute(
     session, or when the script does not end within `seconds`.
     """
     mark = secrets.token_hex(16)
-    framed = f'{OWN}printf "%s\\n" "$1"; shift; {script}'
-    command = process.Command("exec")["sh", "-c", framed, "sh", mark, list(arguments)]
-    line = argv.execute(master.control, command)
+    framed = f'own\nprintf "\\n%s\\n" "$1"\nshift\n{script}'
     try:
-        async with master.place():
-            done = await process.run(line, stdin=stdin, seconds=seconds, most=most)
+        async with (
+            asyncio.timeout(seconds),
+            script_session(master, framed, mark, *arguments) as child,
+            asyncio.TaskGroup() as tasks,
+        ):
+            errors = tasks.create_task(process.read_all(child.stderr))
+            began = await read_marked(child.stdout, mark) is not None
+            await child.write(stdin)
+            child.close_stdin()
+            output, truncated = await process.read_all(child.stdout, most=most)
+            status = await child.wait()
     except TimeoutError:
         raise no_answer(master.party, seconds) from None
-    if died := killed(master.party, done.returncode):
+    if died := killed(master.party, status):
         raise died
-    _, found, output = done.stdout.partition(mark.encode() + b"\n")
-    if not found:
-        said = done.stderr.decode("utf-8", "replace")
-        raise await explain_exit(master, done.returncode, said, began=False) or no_shell(master.party, said)
-    return process.Completed(done.returncode, output, done.stderr, done.truncated)
+    said = errors.result()[0]
+    if not began:
+        text = said.decode("utf-8", "replace")
+        raise await explain_exit(master, status, text, began=False) or no_shell(master.party, text)
+    return process.Completed(status, output, said, truncated)
 
 
 async def read_marked(stream: asyncio.StreamReader, mark: str) -> str | None:

@@ -1,34 +1,63 @@
-"""Shell functions by which a script on another host watches its connection, and ends it after too long a silence."""
+"""How a session on another host knows that the controller lives: by beats, lines on its standard input.
+
+By itself sshd notices a cut link after two hours (TCP keepalive) or never, and a name or a state of its process proves
+nothing (Tailscale SSH, hidepid, pid namespaces).
+"""
 
 from __future__ import annotations
 
-from .prologue import PROLOGUE
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 
-# By itself sshd notices a cut link after two hours (TCP keepalive) or never. Our master sends something at least every
-# 15 seconds, and each time the sshd of the connection wakes up, which its voluntary context switches show to any user
-# (Linux; seen on OpenSSH 9.2: they grow on an idle connection, and stop when its master is stopped).
+from ..process import Child
+
+BEAT_SECONDS = 15.0
+# After so long a silence a session ends what it has started.
 SILENCE_SECONDS = 60
 
-# Sets `sshd` to the pid of the process that serves this connection, empty when it is unknown.
-FIND_SSHD = r"""
-sshd=$PPID
-until case $(cat "/proc/$sshd/comm" 2>/dev/null) in sshd* | dropbear*) true ;; *) false ;; esac; do
-  sshd=$(sed -n 's/^PPid:[^0-9]*//p' "/proc/$sshd/status" 2>/dev/null)
-  [ "${sshd:-1}" -gt 1 ] || { sshd=; break; }
-done
+# `began PID` sets `began` to the start of a living process by its kernel's count, empty when there is none, or no
+# /proc: a pid alone may come round again.
+BEGAN = r"""
+began() {
+  began=
+  { read -r _stat <"/proc/$1/stat"; } 2>/dev/null || return 0
+  set -- ${_stat##*) }
+  case $1 in Z | X) ;; *) began=${20} ;; esac
+}
 """
 
-# Defines `lifeline COMMAND...`, to run in the background: while the command succeeds it watches the connection, and
-# ends it after too long a silence. A stopped sshd obeys only SIGKILL.
-WATCHDOG = rf"""{PROLOGUE}{FIND_SSHD}
-lifeline() {{
-  [ -n "$sshd" ] || return
+# `beats | { until_silent; END; } &` runs END when descriptor 3 ends, or no line comes on it for too long; $! is the pid
+# of what waits.
+WATCHDOG = rf"""{BEGAN}
+beats() {{
   own
-  last= still=0
-  while sleep 5 && "$@" && kill -0 "$sshd"; do
-    now=$(grep '^voluntary' "/proc/$sshd/status") || return
-    if [ "$now" = "$last" ]; then still=$((still + 5)); else still=0 last=$now; fi
-    [ "$still" -lt {SILENCE_SECONDS} ] || {{ kill "$sshd"; sleep 1; kill -KILL "$sshd"; return; }}
+  {{ while IFS= read -r _line; do echo beat; done; echo end; }} <&3 3<&- &
+  exec 3<&- 5<&-
+  while sleep 5 && echo tick; do :; done
+}} 2>/dev/null
+until_silent() {{
+  exec 3<&-
+  _still=0
+  while [ "$_still" -lt {SILENCE_SECONDS} ] && read -r _word; do
+    case $_word in beat) _still=0 ;; tick) _still=$((_still + 5)) ;; *) break ;; esac
   done
 }}
 """
+
+
+@contextlib.asynccontextmanager
+async def beating(child: Child) -> AsyncIterator[None]:
+    """Show a session that the controller lives, for as long as the context lasts."""
+    task = asyncio.create_task(_beat(child))
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+async def _beat(child: Child) -> None:
+    while True:
+        await asyncio.sleep(BEAT_SECONDS)
+        # One write: it never falls into the middle of another one.
+        await child.write(b"beat\n")

@@ -25,10 +25,12 @@ READY_SECONDS = 60.0
 # What a ~/.bashrc may print before socat begins; it is read byte by byte, to take nothing of what comes after it.
 _MOST_NOISE = 64 * 1024
 
-# Arguments: mark, the folder of the target's session. The pid in the folder lets that session end socat, which does not
+# What it reads comes from the backup server, so it is stored before. Arguments: mark, the folder of the target's
+# session. The pid in the folder lets that session end socat, which does not
 # read its input until a client has connected. Without `fork` it accepts one client and stops listening; with -d -d it
 # says when it listens (1.7.4). When one side ends, what still comes from the other is of no use: -t.
-_SOCAT = rf"""{ssh.OWN}
+_SOCAT = r"""
+own
 umask 077
 cd "$2" && echo $$ >socat || exit 1
 echo "$1"
@@ -88,10 +90,10 @@ async def _through_socat(master: ssh.Master, folder: str, refused: Failure | Non
     which our ssh client passes to it.
     """
     mark = secrets.token_hex(16)
-    command = process.Command("exec")["sh", "-c", _SOCAT, "sh", mark, folder]
-    ours, theirs = socket.socketpair()
-    ours.setblocking(False)
-    async with process.pipe() as (errors, stderr):
+    async with ssh.stored(master, _SOCAT, mark, folder) as script, process.pipe() as (errors, stderr):
+        command = await script()
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
         with ours, theirs, stderr:
             end = theirs.fileno()
             async with ssh.session(master, command, stdin=end, stdout=end, stderr=stderr) as child:

@@ -8,11 +8,10 @@ from __future__ import annotations
 import re
 import time
 
-from plumbum.commands.base import BaseCommand
-
 from .. import ssh
 from ..borg.failure import missing_borg
 from ..errors import Failure
+from ..format import size
 from ..retention import Source
 from ..untrusted import clean
 from . import sudo
@@ -25,8 +24,11 @@ MOST_FACTS = 1024 * 1024
 # Half of what the guard allows an honest archive.
 MOST_CLOCK_OFF = 1800.0
 CLOCK_HINT = "set both by NTP (timedatectl set-ntp true): archives are dated by the target's clock"
-# The kernel takes no longer single argument (MAX_ARG_STRLEN), and sshd passes a command on as one.
-_LONGEST_LINE = 128 * 1024
+# Of the arguments of a program Linux counts the pointers too, and allows no more than this however large the stack may
+# be (execve(2)). Some room is left for the environment.
+_POINTER = 9
+_ROOM = 64 * 1024
+_MOST_ARGUMENTS = 6 * 1024 * 1024
 _LONGEST_PATH = 4096
 _LONGEST_LINK = 100
 _SOURCE = re.compile(r"([0-9]{1,9}) (folder|file|link|other|unknown) ([01-]) ([01-])(?: (.*))?", re.ASCII | re.DOTALL)
@@ -124,6 +126,14 @@ class Preflight:
                 first = "`*`, `?` and `~` are not expanded in a path: name the folder above, and use Excludes"
                 hint = f"{first}; else {hint}"
             raise Failure(self.party, f"missing, or hidden from this user: {some_of(paths)}", hint=hint)
+        needed, limit = (
+            sum(len(word.encode()) + _POINTER for word in self.command.words("")),
+            self.facts.number("arguments"),
+        )
+        if limit is not None and needed + _ROOM > (limit := min(limit, _MOST_ARGUMENTS)):
+            cause = f"SourcePaths and Excludes need {size(needed)}, and its system allows {size(limit)} (ARG_MAX)"
+            hint = "name the folder above instead of many in it, and put Excludes into a file there: PatternsFrom"
+            raise Failure(self.party, cause, hint=hint)
 
     def require_clock(self) -> None:
         """Borg dates an archive by the target's clock: with a wrong one it looks like a back-dated archive."""
@@ -138,15 +148,8 @@ class Preflight:
         self.require_clock()
 
 
-def refuse_too_long(party: str, line: BaseCommand) -> None:
-    """Raise Failure when the command line of a session is longer than sshd can pass on."""
-    if len(" ".join(line.formulate(1)).encode()) > _LONGEST_LINE:
-        raise Failure(party, "SourcePaths and Excludes are longer than 128 KiB together", hint="shorten them")
-
-
 async def ask_preflight(master: ssh.Master, command: TargetCommand, *, versions: bool = False) -> Preflight:
     """Ask the target for what a command needs; with `versions` for those of borg and socat too. Raises Failure."""
-    refuse_too_long(master.party, command.line("x" * 32))
     context, patterns = command.context, command.context.target.patterns_from if command.sources else ""
     words = (
         *(context.target.borg_path, sudo.program(command.sudo_user), "versions" if versions else ""),

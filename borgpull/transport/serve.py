@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import re
 import secrets
 import socket
@@ -32,17 +33,28 @@ _SHELL_NOT_FOUND = 127
 # Borg obeys SSH_ORIGINAL_COMMAND, which a `command=` wrapper in authorized_keys leaves behind.
 # The serve registers itself first, so that the backup server can end it, should the connection or the controller die;
 # when it cannot, the run has lost its lock, and must not go on. The file has its pid in the name, and its start time.
-_SCRIPT = (
-    ssh.OWN + 'umask 077; unset SSH_ORIGINAL_COMMAND; echo "$1 $$" >&2; if [ -n "$2" ]; then began=; '
-    '{ read -r began <"/proc/$$/stat"; began=${began##*) }; began=$(set -- $began; echo "${20}"); } 2>/dev/null; '
-    '[ -n "$began" ] || [ ! -e /proc/self/stat ] || exit 1; echo "$began" >"$2/serve.$$" || exit 1; fi; shift 2'
+SERVE = (
+    ssh.BEGAN
     + borg_command.drop_settings()
-    + 'exec env TZ=UTC LC_ALL=C.UTF-8 "$@"'
+    + r"""
+own
+umask 077
+unset SSH_ORIGINAL_COMMAND
+echo "$1 $$" >&2
+if [ -n "$2" ]; then
+  began $$
+  [ -n "$began" ] || [ ! -e /proc/self/stat ] || exit 1
+  echo "$began" >"$2/serve.$$" || exit 1
+fi
+shift 2
+exec env TZ=UTC LC_ALL=C.UTF-8 "$@"
+"""
 )
 
 OnOutput = Callable[[Line], None]
 # Waits for the one client and returns its connection; None when no client can come any more.
 Accept = Callable[[], Awaitable[socket.socket | None]]
+_Connect = Callable[["ServeRequest", socket.socket, "ServeResult"], Awaitable[None]]
 
 
 @dataclass
@@ -153,23 +165,28 @@ def listening(directory: Path, *, allowed: Callable[[int], bool]) -> Iterator[tu
 
 
 async def _serve(request: ServeRequest, accept: Accept, result: ServeResult) -> None:
+    if request.socket:
+        await _serve_one(request, accept, result, _connect_to_socket)
+        return
+    server, mark = request.server, secrets.token_hex(16)
+    words = borg_command.serve(server.borg, request.path, append_only=request.append_only, quota=request.quota)
+    # What it reads comes from the client: its script is stored, while the client begins.
+    async with ssh.stored(server.master, SERVE, mark, request.registry, *words) as script:
+        await _serve_one(request, accept, result, functools.partial(_run_serve, mark=mark, script=script))
+    if result.came:
+        await _raise_unless_ran(server, result)
+
+
+async def _serve_one(request: ServeRequest, accept: Accept, result: ServeResult, connect: _Connect) -> None:
     connection = await accept()
     if connection is None:
         return
     with connection:
         result.came = True
         try:
-            if request.socket:
-                await _connect_to_socket(request, connection, result)
-                return
-            if request.gated:
-                async with through_gate(connection, request.path, result.gate) as gated:
-                    await _run_serve(request, gated, result)
-            else:
-                await _run_serve(request, connection, result)
+            await connect(request, connection, result)
         finally:
             result.over.set()
-    await _raise_unless_ran(request.server, result)
 
 
 async def _connect_to_socket(request: ServeRequest, connection: socket.socket, result: ServeResult) -> None:
@@ -185,11 +202,16 @@ async def _connect_to_socket(request: ServeRequest, connection: socket.socket, r
     result.status = None if result.gate.refused else 0
 
 
-async def _run_serve(request: ServeRequest, connection: socket.socket, result: ServeResult) -> None:
-    server, mark = request.server, secrets.token_hex(16)
-    words = borg_command.serve(server.borg, request.path, append_only=request.append_only, quota=request.quota)
-    command = process.Command("exec")["sh", "-c", _SCRIPT, "sh", mark, request.registry, words]
-    async with ssh.session(server.master, command, stdin=connection.fileno(), stdout=connection.fileno()) as child:
+async def _run_serve(
+    request: ServeRequest, connection: socket.socket, result: ServeResult, *, mark: str, script: ssh.Script
+) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        command = await script()
+        if request.gated:
+            gate = through_gate(connection, request.path, result.gate)
+            connection = await stack.enter_async_context(gate)
+        end = connection.fileno()
+        child = await stack.enter_async_context(ssh.session(request.server.master, command, stdin=end, stdout=end))
         connection.close()
         await read_messages(child.stderr, mark, result, request.on_output)
         result.status = await child.wait()

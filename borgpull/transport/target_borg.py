@@ -10,11 +10,8 @@ import asyncio
 import contextlib
 import re
 import secrets
-import subprocess
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-
-from plumbum.commands.base import BaseCommand
 
 from .. import process, ssh
 from ..borg import WARNED, WARNINGS
@@ -23,7 +20,6 @@ from ..errors import Failure, TamperedError
 from ..untrusted import clean, last_lines
 from .forwarding import forward_socket
 from .local_borg import BorgResult, follow
-from .preflight import refuse_too_long
 from .serve import OnOutput, ServeRequest, ServeResult, serve
 from .target_commands import TargetCommand
 
@@ -63,7 +59,7 @@ class OpenSession:
         """Give the session its standard input, and wait for the end of its borg; all of it goes into `result`."""
         try:
             await self.child.write(stdin)
-            async with self._ending_after(result.served):
+            async with ssh.beating(self.child), self._ending_after(result.served):
                 await follow(self.child, result, on_output, self.read_output())
         except BaseException:
             await self._interrupt()
@@ -115,7 +111,7 @@ async def run_on_target(
     directory = request.server.directory
     with _raising_what_the_gate_refused(master.party, result):
         async with (
-            open_session(master, command.line(mark), mark) as session,
+            open_session(master, command, mark) as session,
             forward_socket(master, session.folder, transport=target.transport, directory=directory) as forwarded,
             serve(request, forwarded.accept) as result.served,
         ):
@@ -149,13 +145,12 @@ def _raising_what_the_gate_refused(party: str, result: BorgResult) -> Iterator[N
 
 
 @contextlib.asynccontextmanager
-async def open_session(master: ssh.Master, line: BaseCommand, mark: str) -> AsyncIterator[OpenSession]:
-    """Open the session of a command, by its `line`, for as long as the context lasts; its folder there goes with it.
+async def open_session(master: ssh.Master, command: TargetCommand, mark: str) -> AsyncIterator[OpenSession]:
+    """Open the session of a command for as long as the context lasts; its folder there goes with it.
 
     Raises Failure when the target cannot make a folder, or hangs.
     """
-    refuse_too_long(master.party, line)
-    async with ssh.session(master, line, stdin=subprocess.PIPE) as child:
+    async with ssh.script_session(master, *command.script(mark)) as child:
         session = OpenSession(master.party, child)
         try:
             session.folder = await read_folder(master, session, mark)

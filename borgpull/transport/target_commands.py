@@ -8,15 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
-from plumbum.commands.base import BaseCommand
-
-from .. import process
 from ..borg import command_lines as borg_command
 from ..borg.command_lines import Repository
 from ..config import Stream, Target
 from ..events import Step
 from . import sudo
-from .target_scripts import DUMP, SESSION
+from .target_scripts import DUMP, session_script
 
 
 class Context(Protocol):
@@ -34,6 +31,7 @@ class TargetCommand:
 
     context: Context
     step: ClassVar[Step] = Step.CREATE
+    is_nice: ClassVar[bool] = False
 
     @property
     def sudo_user(self) -> str:
@@ -58,18 +56,22 @@ class TargetCommand:
         """Return what the session reads after the passphrase."""
         return b""
 
-    def line(self, mark: str) -> BaseCommand:
-        """Return the command line of the session; its script prints `mark` before anything that counts."""
-        return self._line(mark)
+    @property
+    def works_in(self) -> str:
+        """Return the folder that borg works in, "" for the home."""
+        return ""
 
-    def _line(
-        self, mark: str, *, folder: str = "", nice: int | None = None, stream: str = "", **extra: str
-    ) -> BaseCommand:
-        environment = {**borg_command.environment(self.context.repository.url), **extra}
-        settings = [f"{name}={value}" for name, value in environment.items()]
-        niceness = "" if nice is None else str(nice)
-        first = (mark, self.context.target.borg_path, sudo.program(self.sudo_user), niceness, folder, stream)
-        return process.Command("exec")["env", settings, "sh", "-c", SESSION, "sh", first, self.words(mark)]
+    @property
+    def environment(self) -> dict[str, str]:
+        return borg_command.environment(self.context.repository.url)
+
+    def script(self, mark: str) -> tuple[str, ...]:
+        """Return the script of the session, and its arguments; it prints `mark` before anything that counts."""
+        target = self.context.target
+        nice = str(target.nice) if self.is_nice and target.nice is not None else ""
+        stream = "stream" if self.after_passphrase(mark) else ""
+        first = (mark, target.borg_path, sudo.program(self.sudo_user), nice, self.works_in, stream)
+        return (session_script(self.environment), *first, *self.words(mark))
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ class CreateArchive(TargetCommand):
     """Create an archive of the source paths."""
 
     archive: str
+    is_nice: ClassVar[bool] = True
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -85,9 +88,6 @@ class CreateArchive(TargetCommand):
     def words(self, mark: str) -> list[str]:
         target, excludes = self.context.target, self.context.target.excludes
         return borg_command.create(self.archive, sources=self.sources, excludes=excludes, options=target, url=self.url)
-
-    def line(self, mark: str) -> BaseCommand:
-        return self._line(mark, nice=self.context.target.nice)
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,7 @@ class CreateFromCommand(TargetCommand):
     archive: str
     stream: Stream
     step: ClassVar[Step] = Step.STREAM
+    is_nice: ClassVar[bool] = True
 
     @property
     def sudo_user(self) -> str:
@@ -114,10 +115,9 @@ class CreateFromCommand(TargetCommand):
             self.archive, file=self.stream.name, words=dump, options=self.context.target
         )
 
-    def line(self, mark: str) -> BaseCommand:
-        target = self.context.target
-        extra = {"BORGPULL_TARGET": target.name, "BORGPULL_ARCHIVE": self.archive}
-        return self._line(mark, nice=target.nice, stream="stream", **extra)
+    @property
+    def environment(self) -> dict[str, str]:
+        return super().environment | {"BORGPULL_TARGET": self.context.target.name, "BORGPULL_ARCHIVE": self.archive}
 
     def after_passphrase(self, mark: str) -> bytes:
         command = self.stream.command.encode() + mark.encode()
@@ -134,12 +134,13 @@ class ExtractArchive(TargetCommand):
     numeric_ids: bool
     step: ClassVar[Step] = Step.EXTRACT
 
+    @property
+    def works_in(self) -> str:
+        return self.folder
+
     def words(self, mark: str) -> list[str]:
         words = borg_command.extract(self.archive, patterns=self.patterns, numeric_ids=self.numeric_ids, url=self.url)
         return [f"--lock-wait={self.context.target.lock_wait}", *words]
-
-    def line(self, mark: str) -> BaseCommand:
-        return self._line(mark, folder=self.folder)
 
 
 @dataclass(frozen=True)

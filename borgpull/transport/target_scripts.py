@@ -1,12 +1,14 @@
-"""The two shell scripts that run on a target: PREFLIGHT checks what a backup needs, SESSION runs one borg.
+"""The two shell scripts that run on a target: PREFLIGHT checks what a backup needs, that of a session runs one borg.
 
 They need nothing but sh, coreutils and socat.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from .. import ssh
-from ..borg.command_lines import drop_settings, environment
+from ..borg.command_lines import drop_settings
 from . import sudo
 
 # Defines `borg_home`, which sets $cache and $security to where borg keeps its cache and its memory of repositories, by
@@ -88,6 +90,7 @@ preflight() {
     source_path "$n" "$each"
     n=$((n + 1))
   done
+  echo "arguments $(getconf ARG_MAX 2>/dev/null)"
   echo "clock $(date -u +%s)"
   [ -z "$versions" ] || processor
 }
@@ -97,8 +100,9 @@ part facts preflight "$@"
 
 # Arguments: mark, borg, sudo ("" for none), its niceness ("" for none), the folder that it works in (made if need be;
 # "" for the home), whether it reads what a command prints ("" for no), and the arguments of borg.
-# Standard input has the passphrase, then nothing; when it ends, borg is interrupted, and killed when it does not end.
-# `read` takes its input byte by byte, and it and `printf` are built in: no secret gets into an argv.
+# Standard input has the passphrase, once the folder is named, then beats; without them, or when it ends, borg is
+# interrupted, and killed when it does not end. `read` takes its input byte by byte, and it and `printf` are built in:
+# no secret gets into an argv.
 # Its folder $dir is removed when it ends, and so is one that a killed session left behind: only what a session of ours
 # made. A folder of another name than the one asked for is neither written to nor removed.
 # Borg cuts the next chunk, of about 2 MiB, when the last one is written (1.2.4, 1.4.5): a socket that takes a whole one
@@ -107,10 +111,9 @@ part facts preflight "$@"
 # to borg's standard input, which borg leaves to DUMP: the text may hold a password. When borg or the standard input
 # ends, what the command started is ended too: it may hold the session's standard error open. sshd gives each session a
 # process group of its own (OpenSSH 9.2); without one (dropbear) the command ends when its output has no reader.
-SESSION = (
-    ssh.WATCHDOG
-    + drop_settings(*environment(""))
-    + sudo.SET_RSH
+_SESSION = (
+    sudo.SET_RSH
+    + ssh.TEMPORARY
     + r"""
 umask 077
 unset borgpull_secret
@@ -120,9 +123,6 @@ shift 6
 exec 3<&0 </dev/null
 # sudoers knows borg by its whole path.
 [ -z "$sudo" ] || borg=$(command -v "$borg")
-base=$(unset CDPATH; cd -- "${TMPDIR:-/tmp}" 2>/dev/null && pwd -P) || base=/tmp
-case $base in *[!A-Za-z0-9._/-]* | / | //*) base=/tmp ;; esac
-[ "${#base}" -le 70 ] || base=/tmp
 clear_away() {
   read -r socat 2>/dev/null <"$1/socat" && { [ ! -e "/proc/$socat" ] || grep -q "$1" "/proc/$socat/cmdline"; } &&
     kill "$socat" 2>/dev/null
@@ -130,21 +130,25 @@ clear_away() {
   rmdir "$1"
 }
 for old in "$base"/borgpull.??????????; do
-  [ -O "$old" ] && [ ! -L "$old" ] && read -r p 2>/dev/null <"$old/pid" || continue
-  kill -0 "$p" 2>/dev/null && { [ ! -e "/proc/$p" ] || grep -q borgpull "/proc/$p/cmdline"; } || clear_away "$old"
+  was=
+  [ -O "$old" ] && [ ! -L "$old" ] && read -r p was 2>/dev/null <"$old/pid" || continue
+  began "$p"
+  kill -0 "$p" 2>/dev/null && [ "$began" = "$was" ] || clear_away "$old"
 done
 say_dir() { printf '\n%s %s\n' "$mark" "$dir"; }
 dir=$(mktemp -d "$base/borgpull.XXXXXXXXXX" 2>/dev/null ||
   mktemp -d /tmp/borgpull.XXXXXXXXXX) || exit 91
 case $dir in "$base"/borgpull.?????????? | /tmp/borgpull.??????????) ;; *) say_dir; exit 91 ;; esac
-trap 'kill $life 2>/dev/null; clear_away "$dir"' EXIT
+began $$
+echo "$$ $began" >"$dir/pid"
+{ trap 'kill $s; exit' TERM; sleep 120 & s=$!; wait $s; kill $$; } >/dev/null 2>&1 3<&- &
+patience=$!
+trap '[ -z "$patience" ] || kill $patience; clear_away "$dir"' EXIT
 trap 'exit 143' HUP INT TERM PIPE
-echo $$ >"$dir/pid"
-{ lifeline true; } >/dev/null 2>&1 3<&- &
-life=$!
 say_dir
 IFS= read -r borgpull_secret <&3 || exit 90
-all=
+kill $patience
+patience= all=
 if [ -n "$stream" ]; then
   IFS= read -r size <&3 && mkfifo "$dir/command" || exit 90
   command=$(dd bs=1 count="$size" <&3 2>/dev/null)
@@ -171,8 +175,8 @@ printf %s "$borgpull_secret" | {
 } &
 p=$!
 unset borgpull_secret
-{
-  while IFS= read -r n; do :; done <&3
+beats | {
+  until_silent
   if [ -n "$sudo" ]; then rm -f "$dir/life"; exec 5<&-; else kill -INT $p; fi
   [ -z "$all" ] || { trap '' TERM; kill -TERM $all; sleep 1; }
   n=0
@@ -192,6 +196,12 @@ kill $w 2>/dev/null
 exit $r
 """
 )
+
+
+def session_script(environment: Mapping[str, str]) -> str:
+    """Return the script of a session, whose borg gets this environment and of the host's own what may count."""
+    return ssh.WATCHDOG + drop_settings() + ssh.exports(environment) + _SESSION
+
 
 # What borg starts for a stream: it reads the command from its input, and runs it. Arguments: mark, and the names to
 # take out of its environment. It never runs a part of a command: without the mark at its end, the pipe was cut. What

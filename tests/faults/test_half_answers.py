@@ -22,7 +22,6 @@ from borgpull import ssh
 from borgpull.errors import BACKUP_SERVER, Failure, TamperedError
 from borgpull.guard import read_evidence
 from borgpull.ledger import Ledger, Phase, ServerStore, server
-from borgpull.ledger import scripts_lock as scripts
 from borgpull.ledger.record import read
 from borgpull.ledger.server import Place
 from borgpull.ledger.store import Written
@@ -100,8 +99,6 @@ def no_ssh():
     with pytest.MonkeyPatch.context() as patch:
         here = ("env", "-i")
         patch.setattr(ssh.argv, "execute", lambda path, command: [*here, f"PATH={path}", "/bin/sh", "-c", str(command)])
-        # There is no sshd above it to be looked for.
-        patch.setattr(scripts, "LASTING", scripts.LASTING.replace(ssh.FIND_SSHD, "sshd=\n"))
         patch.setitem(ServerStore._ask.__kwdefaults__, "seconds", STEP)
         patch.setattr(server, "_SURVEY_SECONDS", STEP)
         yield

@@ -17,6 +17,8 @@ from borgpull import process, ssh
 from borgpull.errors import Failure
 from borgpull.ledger import lasting_session
 from borgpull.ledger import scripts_lock as scripts
+from borgpull.ssh import watchdog
+from borgpull.ssh.session import script_text
 from lab import processes
 
 
@@ -57,11 +59,11 @@ async def session_in(folder, *, run="run one", silence=60, beats=True, patience=
 
     master = SimpleNamespace(party="B", lost=lost)
     mark, token = "a" * 32, f"session.{time.monotonic_ns()}"
-    argv = ["sh", "-c", scripts.LASTING, "sh", mark, str(folder), token, str(silence)]
-    async with process.started(argv, stdin=subprocess.PIPE) as child:
+    async with process.started(["sh"], stdin=subprocess.PIPE) as child:
+        await child.write(script_text(scripts.LASTING, mark, str(folder), token, str(silence)))
         await lasting_session._wait_until_ready(master, child, mark)
         session = lasting_session.LastingSession(master, child, mark, f"{folder}/{token}")
-        beat = asyncio.create_task(session.beat()) if beats else None
+        beat = asyncio.create_task(watchdog._beat(child)) if beats else None
         try:
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(lasting_session, "_RUN", run)

@@ -8,12 +8,8 @@ import subprocess
 import pytest
 
 from borgpull.borg.command_lines import drop_settings, environment
-from borgpull.ledger.scripts_lock import LASTING
-from borgpull.ssh.framing import ask
-from borgpull.ssh.prologue import OWN, PROLOGUE
-from borgpull.ssh.session import execute
-from borgpull.ssh.watchdog import WATCHDOG
-from borgpull.transport import forwarding, serve, target_scripts
+from borgpull.ssh.prologue import PROLOGUE
+from borgpull.ssh.session import script_text
 
 # A bash takes its options from these. monitor would give each background process a group of its own.
 OPTIONS = "allexport:errexit:keyword:monitor:noclobber:noglob:nounset:pipefail:verbose:xtrace"
@@ -30,6 +26,7 @@ FOREIGN = {
     "BASH_ENV": "/etc/passwd",
     "IFS": "/",
 }
+OWN = f"{PROLOGUE}own\n"
 FLAGS = ("", "-e", "-f", "-u", "-C", "-a", "-efuCa")
 
 
@@ -96,10 +93,20 @@ def test_settings_of_borg_that_are_not_ours_go_and_those_of_its_places_stay(shel
     assert "BORG_" not in printed(shell, f"{OWN}{drop_settings()}env", **{n: v for n, v in ours.items() if n in gone})
 
 
-def test_every_script_begins_with_it():
-    assert LASTING.startswith(OWN)
-    assert WATCHDOG.startswith(PROLOGUE)
-    scripts = (forwarding._SOCAT, serve._SCRIPT, target_scripts.SESSION)
-    assert [script.startswith(PROLOGUE) for script in scripts] == [True] * 3
-    assert "OWN" in execute.__code__.co_names
-    assert "execute" in ask.__code__.co_names
+def test_every_script_begins_with_it(shell):
+    text = script_text('own\nprintf "<%s>" "$@"', "one two", "it's", 'a "b"', "$HOME\n`id`", "\\", "*", "")
+    assert text.startswith(b"{" + PROLOGUE.encode())
+    done = subprocess.run(shell, input=text + b"echo not for a shell\n", env=FOREIGN, capture_output=True, check=False)
+    assert done.stdout.decode() == '<one two><it\'s><a "b"><$HOME\n`id`><\\><*><>'
+    # What a bash that is told to be verbose reads, it prints before it runs it.
+    assert done.stderr in (b"", text)
+
+
+def test_a_script_that_is_cut_off_does_nothing(shell, tmp_path):
+    text = script_text('>"$1"', str(tmp_path / "done"))
+    for length in (len(text) - 2, len(text) - 4, len(text) // 2, 40):
+        done = subprocess.run(shell, input=text[:length], capture_output=True, check=False)
+        assert (done.returncode, done.stdout) == (2, b"")
+        assert not (tmp_path / "done").exists()
+    subprocess.run(shell, input=text, check=True)
+    assert (tmp_path / "done").exists()

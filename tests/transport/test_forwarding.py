@@ -56,7 +56,7 @@ async def leg_to(lab: Lab, name: str, transport: Transport | None = None):
     with tempfile.TemporaryDirectory(prefix="bptest-", dir="/dev/shm") as memory:
         async with (
             open_master(connection, party="T", directory=Path(memory), on_output=lambda line: None) as master,
-            open_session(master, COMMAND.line(MARK), MARK) as session,
+            open_session(master, COMMAND, MARK) as session,
             forward_socket(master, session.folder, transport=transport, directory=Path(memory)) as forwarded,
         ):
             yield Path(session.folder) / "borg", forwarded
@@ -153,7 +153,7 @@ def test_when_the_connection_breaks_socat_goes_with_it_though_nobody_came(lab):
 def test_what_a_killed_session_left_goes_with_the_next_one(lab):
     async def go() -> None:
         async with leg_to(lab, "no-unix") as (place, _):
-            processes.end([int((place.parent / "pid").read_text())])
+            processes.end([int((place.parent / "pid").read_text().split()[0])])
 
     asyncio.run(go())
     assert [place.name for place in lab.host("no-unix").temporary.iterdir()] != []

@@ -60,8 +60,7 @@ def command_for(lab: Lab, sources: list[str], excludes: list[str]) -> CreateArch
 
 
 async def given_to_borg(lab: Lab, master, sources: list[str], excludes: list[str], passphrase: str) -> list[str]:
-    line = command_for(lab, sources, excludes).line(MARK)
-    async with open_session(master, line, MARK) as session:
+    async with open_session(master, command_for(lab, sources, excludes), MARK) as session:
         child = session.child
         await child.write(passphrase.encode() + b"\n")
         assert await child.wait(20) == 0
@@ -115,13 +114,16 @@ def test_paths_that_are_missing_are_named_before_anything_is_done(lab, tmp_path)
     assert "dangling" not in failed.value.cause
 
 
-def test_lists_that_no_command_line_can_hold_are_refused_with_words(lab, tmp_path):
-    async def look() -> None:
+def test_long_lists_arrive_and_those_that_no_program_can_be_given_are_refused_with_words(lab, tmp_path):
+    async def look(excludes: list[str]) -> list[str]:
         async with master_of(lab) as master:
-            await given_to_borg(lab, master, [str(tmp_path)], ["x" * 1000] * 200, "secret")
+            (await ask_preflight(master, command_for(lab, [str(tmp_path)], excludes))).require_sources()
+            return await given_to_borg(lab, master, [str(tmp_path)], excludes, "secret")
 
-    with pytest.raises(Failure, match="longer than 128 KiB"):
-        asyncio.run(look())
+    excludes = ["x" * 1000 + str(number) for number in range(500)]
+    assert [word for word in asyncio.run(look(excludes)) if "xxx" in word] == [f"--exclude={each}" for each in excludes]
+    with pytest.raises(Failure, match=r"need 8\.\d+ MB, and its system allows \d"):
+        asyncio.run(look(excludes * 16))
 
 
 # The TMPDIR of a session, and the folder that the session then works below; "" is /tmp.
@@ -160,7 +162,7 @@ def test_any_temporary_folder_is_taken_or_tmp(temporary):
             command = command_for(lab, ["/x"], [])
 
             async def folder() -> str:
-                async with master_of(lab) as master, open_session(master, command.line(MARK), MARK) as session:
+                async with master_of(lab) as master, open_session(master, command, MARK) as session:
                     assert Path(session.folder).is_dir()
                     return session.folder
 
