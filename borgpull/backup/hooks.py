@@ -37,7 +37,7 @@ printf '\n%s ready\n' "$1"
 IFS= read -r size <&3 || exit 90
 command=$(dd bs=1 count="$size" <&3 2>/dev/null)
 case $command in *"$1") command=${command%"$1"} ;; *) exit 90 ;; esac
-group=$(sed 's/.*) //' "/proc/$$/stat" 2>/dev/null | cut -d ' ' -f 3)
+began $$
 trap : TERM
 printf '\n%s begin\n' "$1"
 ( exec 3<&-; set --; eval "$command" ) &
@@ -47,8 +47,7 @@ beats | {
   until_silent
   if [ "$group" = $$ ]; then all=0; else all=$p; fi
   kill -TERM $all
-  n=0
-  while [ $n -lt 10 ] && kill -0 $p; do sleep 1; n=$((n + 1)); done
+  while_for 10 kill -0 $p
   kill -KILL $all
 } >/dev/null 2>&1 &
 w=$!

@@ -25,12 +25,16 @@ Script = Callable[[], Awaitable[BaseCommand]]
 _SECONDS = 60.0
 _REMOVE_SECONDS = 5.0
 
-# Sets $base to a folder for temporary files whose path needs no quotes, and is short enough for a socket in it. Of
-# TMPDIR, which may be relative, hidden or on many levels, or /tmp.
+# Sets $base to a folder for temporary files whose path needs no quotes, and is short enough for a socket in it: TMPDIR,
+# which may be relative, hidden or on many levels, or /tmp. `new_folder NAME` makes one of mode 0700 there, $dir.
 TEMPORARY = r"""
 base=$(unset CDPATH; cd -- "${TMPDIR:-/tmp}" 2>/dev/null && pwd -P) || base=/tmp
 case $base in *[!A-Za-z0-9._/-]* | / | //*) base=/tmp ;; esac
 [ "${#base}" -le 70 ] || base=/tmp
+new_folder() {
+  dir=$base/$1
+  mkdir -m 700 "$dir" 2>/dev/null || { dir=/tmp/$1; mkdir -m 700 "$dir"; }
+}
 """
 # $1 is a name, $2 the script. What a connection left behind that broke before its script ran goes after an hour.
 _STORE = (
@@ -39,10 +43,9 @@ _STORE = (
 for old in "$base"/borgpull-????????????????; do
   [ ! -O "$old" ] || [ -z "$(find "$old" -prune -mmin +60)" ] || rm -rf "$old"
 done
-folder=$base/borgpull-$1
-mkdir "$folder" || { folder=/tmp/borgpull-$1; mkdir "$folder"; } || exit
-printf %s "$2" >"$folder/script" || { rm -rf "$folder"; exit 1; }
-say folder "$folder"
+new_folder "borgpull-$1" || exit
+printf %s "$2" >"$dir/script" || { rm -rf "$dir"; exit 1; }
+say folder "$dir"
 """
 )
 

@@ -17,18 +17,19 @@ BEAT_SECONDS = 15.0
 SILENCE_SECONDS = 60
 
 # `began PID` sets `began` to the start of a living process by its kernel's count, empty when there is none, or no
-# /proc: a pid alone may come round again.
+# /proc: a pid alone may come round again. And `group` to its process group.
 BEGAN = r"""
 began() {
-  began=
+  began= group=
   { read -r _stat <"/proc/$1/stat"; } 2>/dev/null || return 0
   set -- ${_stat##*) }
+  group=$3
   case $1 in Z | X) ;; *) began=${20} ;; esac
 }
 """
 
 # `beats | { until_silent; END; } &` runs END when descriptor 3 ends, or no line comes on it for too long; $! is the pid
-# of what waits.
+# of what waits. `while_for SECONDS COMMAND...` waits for so long, while the command succeeds; it fails when that lasts.
 WATCHDOG = rf"""{BEGAN}
 beats() {{
   own
@@ -41,6 +42,15 @@ until_silent() {{
   _still=0
   while [ "$_still" -lt {SILENCE_SECONDS} ] && read -r _word; do
     case $_word in beat) _still=0 ;; tick) _still=$((_still + 5)) ;; *) break ;; esac
+  done
+}}
+while_for() {{
+  _n=$1
+  shift
+  while "$@"; do
+    [ "$_n" -gt 0 ] || return
+    sleep 1
+    _n=$((_n - 1))
   done
 }}
 """

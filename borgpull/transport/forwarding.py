@@ -67,7 +67,12 @@ async def forward_socket(
                     raise
                 used, refused = Transport.STDIO, failure
         if used is Transport.STDIO:
-            accept = await stack.enter_async_context(_through_socat(master, folder, refused))
+            try:
+                accept = await stack.enter_async_context(_through_socat(master, folder))
+            except Failure as failure:
+                if refused is not None:
+                    failure.hint += f"; or let it forward: {refused.hint}"
+                raise
         yield ForwardedSocket(used, refused is not None, accept)
 
 
@@ -83,7 +88,7 @@ async def _forwarded(master: ssh.Master, remote: str, directory: Path) -> AsyncI
 
 
 @asynccontextmanager
-async def _through_socat(master: ssh.Master, folder: str, refused: Failure | None) -> AsyncIterator[Accept]:
+async def _through_socat(master: ssh.Master, folder: str) -> AsyncIterator[Accept]:
     """Have socat on the target listen; its standard input and output are one end of a pair of sockets here.
 
     No peer has to be checked: a pair has no name to connect to, and only the master of the target has its other end,
@@ -102,7 +107,7 @@ async def _through_socat(master: ssh.Master, folder: str, refused: Failure | Non
                 said = process.Tail()
                 async with _reading_socat(errors, said) as listens:
                     if not (await _skip_noise(ours, mark) and await listens):
-                        raise await _explain(master, child, said, refused)
+                        raise await _explain(master, child, said)
                     yield functools.partial(_wait_for_client, ours)
 
 
@@ -140,18 +145,15 @@ async def _skip_noise(ours: socket.socket, mark: str) -> bool:
     return last == wanted
 
 
-async def _explain(master: ssh.Master, child: process.Child, said: process.Tail, refused: Failure | None) -> Failure:
+async def _explain(master: ssh.Master, child: process.Child, said: process.Tail) -> Failure:
     with contextlib.suppress(TimeoutError):
         await child.wait(2)
-    failure = await ssh.explain_exit(master, child.returncode, said.text, began=False) or Failure(
+    return await ssh.explain_exit(master, child.returncode, said.text, began=False) or Failure(
         master.party,
         f"its socat could not listen: {clean(said.text) or 'it did not say why'}",
         hint="log in there and look for what is slow or blocks it: a ~/.bashrc that waits, a full /tmp",
         detail=last_lines(said.text),
     )
-    if refused is not None:
-        failure.hint += f"; or let it forward: {refused.hint}"
-    return failure
 
 
 async def _wait_for_client(ours: socket.socket) -> socket.socket | None:

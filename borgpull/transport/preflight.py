@@ -19,6 +19,7 @@ from .target_commands import TargetCommand
 from .target_scripts import PREFLIGHT
 
 SECONDS = 60.0
+_PATH_SECONDS = 0.1
 # What a script may print about one party: a line for each source path, and a few more.
 MOST_FACTS = 1024 * 1024
 # Half of what the guard allows an honest archive.
@@ -156,7 +157,8 @@ async def ask_preflight(master: ssh.Master, command: TargetCommand, *, versions:
         *(patterns, context.repository.location, *command.sources),
     )
     doing = "look at its programs and its source paths"
-    answer = await ssh.ask(master, PREFLIGHT, *words, doing=doing, seconds=SECONDS, most=MOST_FACTS)
+    seconds = SECONDS + _PATH_SECONDS * len(command.sources)
+    answer = await ssh.ask(master, PREFLIGHT, *words, doing=doing, seconds=seconds, most=MOST_FACTS)
     return Preflight(master.party, command, Facts(answer))
 
 

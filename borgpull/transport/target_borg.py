@@ -29,7 +29,7 @@ _BEGIN_SECONDS = 60.0
 # The exit status of the script when it could not make a folder.
 _NO_FOLDER = 91
 # Short enough for the socket's name: the path of a unix socket has 107 bytes (seen on 8.4 to 10.5).
-_FOLDER = re.compile(r"(?:/(?!\.{1,2}/)[A-Za-z0-9._-]+)+/borgpull\.[A-Za-z0-9]{10}")
+_FOLDER = re.compile(r"(?:/(?!\.{1,2}/)[A-Za-z0-9._-]+)+/borgpull\.[0-9a-f]{10}")
 _LONGEST_FOLDER = 100
 
 
@@ -176,7 +176,7 @@ async def read_folder(master: ssh.Master, session: OpenSession, mark: str) -> st
         hint = "log in there and look for what is slow: the host, or a ~/.bashrc that waits"
         raise Failure(master.party, f"its shell did not begin within {_BEGIN_SECONDS:.0f} s", hint=hint) from None
     if not _FOLDER.fullmatch(folder) or len(folder) > _LONGEST_FOLDER:
-        hint = "check the shell and the mktemp of that target: they are not what they should be"
+        hint = "check the shell of that target: it is not what it should be"
         raise Failure(master.party, f"it named a folder that our script does not make: {clean(folder)}", hint=hint)
     return folder
 
@@ -185,8 +185,8 @@ def _no_folder(party: str, status: int, said: str) -> Failure:
     return Failure(
         party,
         f"could not make a folder below TMPDIR or /tmp (exit {status})" + (f": {clean(said)}" if said else ""),
-        hint="the account needs /bin/sh, mktemp, a writable /tmp with room in it, and no `command=` in authorized_keys",
+        hint="the account needs /bin/sh, a writable /tmp with room in it, and no `command=` in authorized_keys",
         detail=last_lines(said),
-        # With this status mktemp itself failed; with any other a fork may have been refused, or a program killed.
+        # With this status mkdir itself failed; with any other a fork may have been refused, or a program killed.
         transient=status != _NO_FOLDER,
     )

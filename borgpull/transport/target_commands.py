@@ -5,6 +5,7 @@ What may hold a password is in no command line: the session reads it after the p
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -70,7 +71,15 @@ class TargetCommand:
         target = self.context.target
         nice = str(target.nice) if self.is_nice and target.nice is not None else ""
         stream = "stream" if self.after_passphrase(mark) else ""
-        first = (mark, target.borg_path, sudo.program(self.sudo_user), nice, self.works_in, stream)
+        first = (
+            mark,
+            secrets.token_hex(5),
+            target.borg_path,
+            sudo.program(self.sudo_user),
+            nice,
+            self.works_in,
+            stream,
+        )
         return (session_script(self.environment), *first, *self.words(mark))
 
 

@@ -98,13 +98,14 @@ part facts preflight "$@"
 """
 )
 
-# Arguments: mark, borg, sudo ("" for none), its niceness ("" for none), the folder that it works in (made if need be;
-# "" for the home), whether it reads what a command prints ("" for no), and the arguments of borg.
+# Arguments: mark, what the name of its folder ends with, borg, sudo ("" for none), its niceness ("" for none), the
+# folder that it works in (made if need be; "" for the home), whether it reads what a command prints ("" for no), and
+# the arguments of borg.
 # Standard input has the passphrase, once the folder is named, then beats; without them, or when it ends, borg is
 # interrupted, and killed when it does not end. `read` takes its input byte by byte, and it and `printf` are built in:
 # no secret gets into an argv.
 # Its folder $dir is removed when it ends, and so is one that a killed session left behind: only what a session of ours
-# made. A folder of another name than the one asked for is neither written to nor removed.
+# made.
 # Borg cuts the next chunk, of about 2 MiB, when the last one is written (1.2.4, 1.4.5): a socket that takes a whole one
 # lets it go on meanwhile, which makes `create` a tenth faster. The kernel may grant less (wmem_max).
 # For a stream, its size in bytes and its command with the mark follow the passphrase. A pipe in the folder passes them
@@ -118,8 +119,8 @@ _SESSION = (
 umask 077
 unset borgpull_secret
 grep() { (own; command grep "$@"); }
-mark=$1 borg=$2 sudo=$3 nice=$4 folder=$5 stream=$6
-shift 6
+mark=$1 token=$2 borg=$3 sudo=$4 nice=$5 folder=$6 stream=$7
+shift 7
 exec 3<&0 </dev/null
 # sudoers knows borg by its whole path.
 [ -z "$sudo" ] || borg=$(command -v "$borg")
@@ -135,17 +136,14 @@ for old in "$base"/borgpull.??????????; do
   began "$p"
   kill -0 "$p" 2>/dev/null && [ "$began" = "$was" ] || clear_away "$old"
 done
-say_dir() { printf '\n%s %s\n' "$mark" "$dir"; }
-dir=$(mktemp -d "$base/borgpull.XXXXXXXXXX" 2>/dev/null ||
-  mktemp -d /tmp/borgpull.XXXXXXXXXX) || exit 91
-case $dir in "$base"/borgpull.?????????? | /tmp/borgpull.??????????) ;; *) say_dir; exit 91 ;; esac
+new_folder "borgpull.$token" || exit 91
 began $$
 echo "$$ $began" >"$dir/pid"
 { trap 'kill $s; exit' TERM; sleep 120 & s=$!; wait $s; kill $$; } >/dev/null 2>&1 3<&- &
 patience=$!
 trap '[ -z "$patience" ] || kill $patience; clear_away "$dir"' EXIT
 trap 'exit 143' HUP INT TERM PIPE
-say_dir
+printf '\n%s %s\n' "$mark" "$dir"
 IFS= read -r borgpull_secret <&3 || exit 90
 kill $patience
 patience= all=
@@ -154,7 +152,7 @@ if [ -n "$stream" ]; then
   command=$(dd bs=1 count="$size" <&3 2>/dev/null)
   printf %s "$command" >"$dir/command" 3<&- &
   unset command
-  [ "$(sed 's/.*) //' "/proc/$$/stat" 2>/dev/null | cut -d ' ' -f 3)" != $$ ] || all=0
+  [ "$group" != $$ ] || all=0
 fi
 connect="exec socat -b 262144 STDIO UNIX-CONNECT:$dir/borg,sndbuf=4194304"
 export BORG_RSH="sh -c '$connect'"
@@ -179,12 +177,9 @@ beats | {
   until_silent
   if [ -n "$sudo" ]; then rm -f "$dir/life"; exec 5<&-; else kill -INT $p; fi
   [ -z "$all" ] || { trap '' TERM; kill -TERM $all; sleep 1; }
-  n=0
-  while [ $n -lt 25 ] && kill -0 $p; do sleep 1; n=$((n + 1)); done
-  [ $n -lt 25 ] || kill -KILL $p
+  while_for 25 kill -0 $p || kill -KILL $p
   [ -n "$all" ] || exit
-  n=0
-  while [ $n -lt 3 ] && [ -e "$dir" ]; do sleep 1; n=$((n + 1)); done
+  while_for 3 [ -e "$dir" ]
   kill -KILL $all
 } >/dev/null 2>&1 &
 w=$!

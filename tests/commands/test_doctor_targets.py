@@ -17,7 +17,7 @@ from support.reading import entry, forced_shell, script
 
 SCHEMA = jsonschema.Draft202012Validator(json.loads((ROOT / "docs" / "doctor.schema.json").read_text()))
 ROWS = ["connect", "shell", "borg", "socat", "tmp", "transport", "sources", "clock", "ledger"]
-TOOLS = ("cat", "date", "env", "grep", "head", "ls", "mktemp", "rm", "rmdir", "sed", "sh", "sleep", "socat")
+TOOLS = ("cat", "date", "env", "grep", "head", "ls", "mkdir", "rm", "rmdir", "sed", "sh", "sleep", "socat")
 POWERLESS = "exec setpriv --bounding-set=-dac_override,-dac_read_search"
 
 
@@ -54,7 +54,7 @@ TROUBLES = {
     "closed-source": Trouble("sources", ("root may not read", "setfacl")),
     "empty-source": Trouble("sources", ("would hold no file at all", "SourcePaths")),
     "half-empty": Trouble("sources", ("nothing is in", "mount it"), mark="warning"),
-    "too-many-sources": Trouble("shell", ("longer than 128 KiB",), NO_SHELL),
+    "too-many-excludes": Trouble("sources", ("need ", "(ARG_MAX)", "PatternsFrom")),
     "fast-clock": Trouble("clock", ("120 minutes ahead", "NTP")),
     "slow-clock": Trouble("clock", ("5 minutes behind", "NTP"), mark="warning"),
 }
@@ -70,7 +70,7 @@ SSHD = {
 INSTEAD = {
     "no-socat": ("socat", ""),
     "no-aes": ("grep", 'case $* in *cpuinfo) echo "Features : fp asimd crc32" ;; *) exec /bin/grep "$@" ;; esac'),
-    "no-folder": ("mktemp", "exit 1"),
+    "no-folder": ("mkdir", "exit 1"),
     "fast-clock": ("date", 'exec /bin/date -d "2 hours" "$@"'),
     "slow-clock": ("date", 'exec /bin/date -d "-5 minutes" "$@"'),
 }
@@ -92,8 +92,9 @@ def precious(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def examined(tmp_path_factory, precious) -> Iterator[tuple[World, Result]]:
     """The world, and what doctor said of it as JSON."""
-    instead = INSTEAD | {"lying-folder": ("mktemp", f"echo {precious}")}
-    lines = SSHD | {name: _tools_without(tmp_path_factory.mktemp(name), *change) for name, change in instead.items()}
+    lines = SSHD | {name: _tools_without(tmp_path_factory.mktemp(name), *change) for name, change in INSTEAD.items()}
+    lying = f'/bin/sh -c "$SSH_ORIGINAL_COMMAND" | sed -u "s#[^ ]*/borgpull[.].*#{precious}#"'
+    lines["lying-folder"] = f"ForceCommand {lying}"
     names = ["good", "noisy", *TROUBLES]
     spots = [Spot(name=name, sshd_lines=tuple(filter(None, [lines.get(name)]))) for name in names]
     with loopback_world(spots, planted=False) as world:
@@ -124,7 +125,7 @@ def _broken(world: World) -> dict:
     _break_connections(world, config, good)
     entry(config, "forward-alone")["Transport"] = "forward"
     entry(config, "missing-source")["SourcePaths"] += ["/nowhere/at all", "/etc"]
-    entry(config, "too-many-sources")["SourcePaths"] += ["/etc/" + "x" * 1000] * 140
+    entry(config, "too-many-excludes")["Excludes"] += ["/etc/" + "x" * 1000] * 7000
     for name in ("empty-source", "half-empty"):
         shutil.rmtree(world.target(name).source)
         world.target(name).source.mkdir()

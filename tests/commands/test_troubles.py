@@ -17,7 +17,7 @@ from lab.trees import differences
 from support import Result, World, loopback_world
 from support.reading import ends, entry, forced_shell, move, nobody_listens, row, said_of, script
 
-TOOLS = ("env", "mktemp", "rm", "rmdir", "sh", "sleep")
+TOOLS = ("env", "mkdir", "rm", "rmdir", "sh", "sleep")
 
 
 @dataclass(frozen=True)
