@@ -69,7 +69,8 @@ class TargetCommand:
         settings = [f"{name}={value}" for name, value in environment.items()]
         niceness = "" if nice is None else str(nice)
         first = (mark, self.context.target.borg_path, sudo.program(self.sudo_user), niceness, folder, stream)
-        return process.Command("exec")["env", settings, "sh", "-c", SESSION, "sh", first, self.words(mark)]
+        rest = (self.context.target.socat_path, *self.words(mark))
+        return process.Command("exec")["env", settings, "sh", "-c", SESSION, "sh", first, rest]
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,14 @@ class ExtractArchive(TargetCommand):
 
     def line(self, mark: str) -> BaseCommand:
         return self._line(mark, folder=self.folder)
+
+
+@dataclass(frozen=True)
+class TryTransport(TargetCommand):
+    """List the archives, with a borg that gets no answer: it does no more than connect."""
+
+    def words(self, mark: str) -> list[str]:
+        return [*borg_command.list_archives(), *filter(None, [self.url])]
 
 
 @dataclass(frozen=True)
