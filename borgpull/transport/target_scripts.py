@@ -147,9 +147,8 @@ echo $$ >"$dir/pid"
 { lifeline true; } >/dev/null 2>&1 3<&- &
 life=$!
 say_dir
-socat=$(command -v "$socat" || echo "$socat")
+socat=$(command -v "$socat" || echo "$socat") buffer=,sndbuf=4194304
 try_socat() { "$socat" -u /dev/null "UNIX-SENDTO:$dir/borg$buffer" >/dev/null 3<&-; }
-buffer=,sndbuf=4194304
 try_socat 2>/dev/null || { buffer=; try_socat; }
 IFS= read -r borgpull_secret <&3 || exit 90
 all=
