@@ -96,6 +96,7 @@ def test_the_socat_at_socat_path_is_the_one_and_doctor_leaves_nothing(version, o
         done = world.run("--json", config=config)
         assert done.returncode == 0, said_of(row(done, "web"))
         (connecting,) = [line for line in log.read_text().splitlines() if "UNIX-CONNECT" in line]
+        assert ("UNIX-LISTEN" in log.read_text()) == bool(options)
         assert connecting.endswith("/borg,sndbuf=4194304")
         assert _nameless(by_doctor[1:]) == _nameless(log.read_text().splitlines()), "after its version the very same"
         assert world.leftovers() == []
