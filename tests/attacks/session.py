@@ -7,6 +7,7 @@ import contextlib
 import io
 import json
 import os
+import sys
 
 from borg.archiver import Archiver
 from borg.helpers import Manifest, StableDict
@@ -45,6 +46,9 @@ class Session:
     def __init__(self, argv):
         self.argv = argv
         read_passphrase()
+        if "SUDO_UID" in os.environ:
+            # sudo hands no setting on: the URL is an argument.
+            (os.environ["BORG_REPO"],) = (word.rpartition("::")[0] for word in argv if word.startswith("ssh://"))
         borg_archiver.RemoteRepository = OneConnection
         self.archiver = Archiver()
         self.args = self.archiver.get_args(["borg", *argv], None)
@@ -123,4 +127,6 @@ def read_passphrase():
     if fd := os.environ.pop("BORG_PASSPHRASE_FD", None):
         with os.fdopen(int(fd), encoding="utf-8") as pipe:
             os.environ["BORG_PASSPHRASE"] = pipe.read().rstrip("\n")
+    elif "SUDO_UID" in os.environ:
+        os.environ["BORG_PASSPHRASE"] = sys.stdin.readline().rstrip("\n")
     os.environ["BORG_NEW_PASSPHRASE"] = "mine now"
