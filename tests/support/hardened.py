@@ -105,21 +105,15 @@ class Hardened:
         (self.place / "web" / "sudoers").write_text(_SUDO_DEFAULTS + lines)
 
     def tell_sudo(self, **settings: str) -> None:
-        """Have the PAM of sudo on the target read /etc/environment, with these settings in it."""
-        own = self.place / "web"
-        (own / "environment").write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
-        plain = Path("/etc/pam.d/sudo").read_text()
-        (own / "pam").write_text(f"session required pam_env.so readenv=1\n{plain}")
+        """Have the PAM of sudo on the target hand on these settings alone."""
+        (self.place / "web" / "sudo_environment").write_text(_assigned(settings))
 
     def attacking(self, move: str) -> str:
         """Return the path of a malicious borg for the target, which tests/attacks tells what to do."""
         own = self.place / "attacks"
         # A checkout below /tmp is not to be seen on the target.
         shutil.copytree(ROOT / "tests" / "attacks", own, dirs_exist_ok=True)
-        borg = own / "borg"
-        borg.write_text(f'#!/bin/sh\nexec /usr/bin/python3 {own}/attack.py {move} "$@"\n')
-        borg.chmod(0o755)
-        return str(borg)
+        return script(own / "borg", f'exec /usr/bin/python3 {own}/attack.py {move} "$@"\n')
 
     def slow(self, word: str) -> str:
         """Return the path of a borg that takes longer than TMOUT before it does what has `word` in its arguments."""
@@ -128,9 +122,11 @@ class Hardened:
         return path
 
     def below(self, name: str) -> list[str]:
-        """Return what runs in the sessions of a host, but for sshd itself, and what lies in its /tmp."""
+        """Return what sessions of a hardened host left running, but for sshd itself, and what lies in its /tmp."""
         host = self.world.lab.host(name)
-        told = [processes.traces(pid).partition(b"\0\0")[0] for pid in processes.descendants(host.pid)]
+        # What lost its parent is no descendant any more, and still has the home of its user in its environment.
+        pids = {*processes.descendants(host.pid), *processes.mentioning(str(self.place / name))}
+        told = [processes.traces(pid) for pid in pids]
         running = [os.fsdecode(each.replace(b"\0", b" ")[:120]) for each in told if each]
         return [each for each in running if not each.startswith("sshd: ")] + self._temporary(name)
 
@@ -184,13 +180,16 @@ def _spot(place: Path, name: str) -> Spot:
         folder.mkdir(mode=mode)
         folder.chmod(mode)
     _give(uid, own / "home")
+    sudo_pam = Path("/etc/pam.d/sudo").read_text()
     (_, *others) = Path("/etc/passwd").read_text().splitlines(keepends=True)
     texts = {
         "passwd": f"root:x:0:0:root:{own}/root:/bin/bash\n{''.join(others)}"
         f"{login}:*:{uid}:{uid}::{own}/home:/bin/bash\n",
         "sudoers": _SUDO_DEFAULTS,
-        "environment": "".join(f"{key}={value}\n" for key, value in ENVIRONMENT.items()),
-        "pam": Path("/etc/pam.d/sudo").read_text(),
+        "environment": _assigned(ENVIRONMENT),
+        # As Ubuntu has it. A passphrase command is left out: nothing keeps root's borg from obeying it.
+        "pam": f"session required pam_env.so readenv=1 envfile={own}/sudo_environment\n{sudo_pam}",
+        "sudo_environment": _assigned({key: value for key, value in ENVIRONMENT.items() if key != "BORG_PASSCOMMAND"}),
         "banner": BANNER,
         "bash_env": _BASH_ENV,
         "home/.bashrc": _BASHRC + (NOISE if name == "web" else ""),
@@ -203,6 +202,10 @@ def _spot(place: Path, name: str) -> Spot:
     if name == "web":
         lines.append("AllowTcpForwarding no")
     return Spot(name=name, prefix=("unshare", "--mount", "sh", "-c", _ALONE, "sh", str(own)), sshd_lines=tuple(lines))
+
+
+def _assigned(settings: dict[str, str]) -> str:
+    return "".join(f"{name}={value}\n" for name, value in settings.items())
 
 
 def _give(uid: int, *places: Path) -> None:
