@@ -111,20 +111,14 @@ def test_what_takes_longer_than_the_shell_waits_comes_to_its_end(story, tmp_path
     assert hardened.leftovers() == []
 
 
-def test_the_next_backup_is_read_back_listed_and_restored_both_ways(hardened, tmp_path):
+def test_the_next_backup_can_be_read_back_and_goes_back_onto_the_target(hardened):
     world, target = hardened.world, hardened.world.target("web")
     (target.source / "new").write_text("new")
     config = hardened.config(BorgPath=hardened.slow("extract"))
     second = world.run("--json", config=config)
     assert second.returncode == 0, said_of(row(second, "web"))
-    assert world.run("drill", config=config).returncode == 0
-    assert world.run("status", config=config).returncode == 0
-    listed = world.run("list", "web", "latest", config=config)
-    assert "source/new" in listed.stdout, listed.stderr
-    here = tmp_path / "here"
-    restored = world.run("restore", "web", "latest", "--to", str(here), config=config)
-    assert restored.returncode == 0, restored.stderr
-    assert differences(target.source, here / target.source.relative_to("/")) == []
+    drilled = world.run("drill", config=config)
+    assert drilled.returncode == 0, drilled.stdout
     content = (target.source / "long").read_bytes()
     (target.source / "long").write_bytes(b"lost")
     onto = ("restore", "--onto-target", "--overwrite", "web", "latest", str(target.source / "long"))
@@ -135,6 +129,20 @@ def test_the_next_backup_is_read_back_listed_and_restored_both_ways(hardened, tm
     expected = 1 if "web" in hardened.names else 0
     assert (there.returncode, len(warned)) == (expected, expected), there.stderr
     assert (target.source / "long").read_bytes() == content
+    assert hardened.leftovers() == []
+
+
+@pytest.mark.slow
+def test_what_there_is_can_be_seen_and_is_restored_to_the_controller(hardened, tmp_path):
+    world, target, config = hardened.world, hardened.world.target("web"), hardened.config()
+    (target.source / "seen").write_text("seen")
+    assert world.run("-q", config=config).returncode == 0
+    assert world.run("status", config=config).returncode == 0
+    listed = world.run("list", "web", "latest", config=config)
+    assert "source/seen" in listed.stdout, listed.stderr
+    restored = world.run("restore", "web", "latest", "--to", str(tmp_path / "here"), config=config)
+    assert restored.returncode == 0, restored.stderr
+    assert differences(target.source, tmp_path / "here" / target.source.relative_to("/")) == []
     assert hardened.leftovers() == []
 
 
