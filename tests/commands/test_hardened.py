@@ -195,14 +195,7 @@ def test_what_the_session_of_a_target_deletes_is_noticed_and_put_back(hardened):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "name",
-    [
-        "B",
-        # The watchdog finds no sshd in a /proc that hides it.
-        pytest.param("web", marks=pytest.mark.xfail(strict=True, reason="nothing on the target notices it")),
-    ],
-)
+@pytest.mark.parametrize("name", BOTH)
 def test_a_link_that_falls_silent_leaves_nothing_behind(name, tmp_path):
     with hardened_world(*BOTH) as hardened:
         host = hardened.world.lab.host(name)
