@@ -24,7 +24,6 @@ _USER = re.compile(r"""(?![#\s])(?!.*\s(?:-|\Z))[^%/'"`;&<>|(){}]+(?<!\\)""")
 _BRACKETED = re.compile(r"\[([^\[\]]*)\](?::(.*))?", re.DOTALL)
 _LONGEST_NAME = 253
 _LONGEST_USER = 256
-_KEPT_IN_UNITS = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:_.")
 _FORMS = "write `name`, `name:port`, an IPv4 address or `[IPv6]:port`"
 
 
@@ -106,11 +105,5 @@ def escaped(path: str) -> str:
     parts = [part for part in path.split("/") if part not in {"", "."}]
     letters = "/".join(parts).encode("utf-8", "surrogateescape")
     # A leading dot would make a hidden file.
-    return "".join(
-        "-"
-        if letter == ord("/")
-        else chr(letter)
-        if letter in _KEPT_IN_UNITS and (place or letter != ord("."))
-        else rf"\x{letter:02x}"
-        for place, letter in enumerate(letters)
-    )
+    plain = re.sub(rb"\A\.|[^A-Za-z0-9:_./]", lambda found: rb"\x%02x" % found[0][0], letters)
+    return plain.replace(b"/", b"-").decode()
