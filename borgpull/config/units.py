@@ -75,6 +75,5 @@ def quota(text: str) -> str:
 def share(text: str) -> float:
     """Return a share such as `50%` as a fraction of 1; 0 for `off`."""
     found = _SHARE.fullmatch(text)
-    if found is None and text != "off":
-        raise Invalid("is not a share: write `off`, or 1% to 99%, such as `50%`")
+    refuse(found is None and text != "off", "is not a share: write `off`, or 1% to 99%, such as `50%`")
     return int(found[1]) / 100 if found else 0.0
