@@ -54,15 +54,15 @@ missing_packages() {
     command -v groff >/dev/null || echo groff-base
     command -v age >/dev/null || echo age
     command -v systemd-analyze >/dev/null || echo systemd
+    command -v gcc >/dev/null || echo gcc
+    [ -e /usr/include/stdio.h ] || echo libc6-dev
     borg_14_is_made || missing_to_build_borg
 }
 
 missing_to_build_borg() {
     local python
     python=$(newest_python) || echo python3-venv
-    command -v gcc >/dev/null || echo gcc
     command -v pkg-config >/dev/null || echo pkg-config
-    [ -e /usr/include/stdio.h ] || echo libc6-dev
     [ -e /usr/include/sys/acl.h ] || echo libacl1-dev
     [ -e /usr/include/openssl/evp.h ] || echo libssl-dev
     [ -e /usr/include/lz4.h ] || echo liblz4-dev

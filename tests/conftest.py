@@ -48,6 +48,7 @@ DEAREST = (
     "commands/test_held.py",
     "commands/test_what_counts.py",
     "commands/test_damage.py",
+    "commands/test_hardened.py",
     "faults/test_first_runs.py",
     "ledger/test_lasting_session.py",
     "faults/test_half_runs.py",

@@ -297,6 +297,22 @@ def not_unpacked(party: str, said: str) -> Failure | None:
     return Failure(party, _NO_UNPACKING.cause, hint=_NO_UNPACKING.hint) if found else None
 
 
+def not_connected(party: str, status: int, said: Messages) -> Failure:
+    """Return why a borg on a target ended before it had connected, best in the words of what it started for that.
+
+    Borg prints these words as warnings (1.2.4, 1.4.5).
+    """
+    found = _find(party, said, None)
+    if found is not None and found[1] is not _LOST:
+        return explain(party, "list", status, said)
+    printed = [text for each in said.warnings if (text := each.text.removeprefix("Remote: ")) != each.text]
+    telling = last_telling(printed or [each.text for each in said.others if each.level == "PLAIN"])
+    words = f": {telling[0]}" if telling else _last_words(status, said)
+    hint = "there, as root with Sudo: `borg --version`, `socat -V`; or set BorgPath or SocatPath of this target"
+    transient = found is not None or not 0 <= status < _SIGNALLED
+    return Failure(party, f"its borg did not connect to the controller{words}", hint=hint, transient=transient)
+
+
 def missing_borg(where: str, borg: str) -> Failure:
     return Failure(where, f"borg is not installed there ({borg})", hint=f"apt install borgbackup{borg_setting(where)}")
 

@@ -221,6 +221,7 @@ class Options(Table):
     )
     on_failure: Commands = key("shell commands on the target when it failed", ['logger "$BORGPULL_ERROR"'], default=())
     borg_path: BorgPath = key("the path of borg there", default="borg")
+    socat_path: Annotated[str, text(rules.socat_path)] = key("the path of socat there", default="socat")
 
 
 class Repository(Table):

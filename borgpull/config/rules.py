@@ -151,12 +151,18 @@ def _has_unprintable(text: str) -> bool:
     return any(unicodedata.category(letter) in _UNPRINTABLE for letter in text)
 
 
-def borg_path(text: str) -> str:
+def borg_path(text: str, name: str = "borg") -> str:
     """Judge the path of a borg; it is quoted, so no shell expands it."""
-    refuse(not text, "is empty: write the path of borg there, or remove the key")
-    refuse(text.startswith("-"), "begins with a dash: write the path of borg there")
+    refuse(not text, f"is empty: write the path of {name} there, or remove the key")
+    refuse(text.startswith("-"), f"begins with a dash: write the path of {name} there")
     refuse(text.startswith("~"), "begins with `~`, which is not expanded: write the whole path")
     return _printable(text)
+
+
+def socat_path(text: str) -> str:
+    """Judge the path of a socat: borg starts it by a command line that carries no quotes, maybe in another folder."""
+    refuse(re.search(r"[^A-Za-z0-9._/+~-]", text), "may have only letters, digits and `._/+-`: name a link to it")
+    return borg_path(_absolute(text) if "/" in text else text, "socat")
 
 
 def tag(text: str) -> str:

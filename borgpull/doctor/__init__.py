@@ -1,6 +1,7 @@
 """What `doctor` checks on the controller, on the backup server and on each target. It changes nothing anywhere.
 
-On a target a folder below its TMPDIR comes and goes: the transport can only be tried with a fresh socket.
+On a target a folder below its TMPDIR comes and goes: the transport can only be tried with a fresh socket, by a borg
+that gets no answer.
 """
 
 from .checks import Checks

@@ -1,4 +1,4 @@
-"""A target: what a backup needs of it, asked by the preflight of a run, and the transport, tried with a fresh socket.
+"""A target: what a backup needs of it, asked by the preflight of a run, and the transport, tried from its borg to here.
 
 What a target says is untrusted.
 """
@@ -14,10 +14,11 @@ from .. import ssh
 from ..borg.command_lines import Repository, left_out
 from ..borg.version import read_version
 from ..config import Config, Target
+from ..results import Mark
 from ..retention import archive_name
-from ..transport import CreateArchive, Preflight, ask_preflight, forward_socket
+from ..transport import CreateArchive, Preflight, TryTransport, ask_preflight, forward_socket
 from ..transport.preflight import CLOCK_HINT, clock_words, some_of
-from ..transport.target_borg import open_session
+from ..transport.target_borg import open_session, try_borg
 from .checks import Checks, check_cipher, socat_version
 from .repository import ROW as LEDGER
 
@@ -49,7 +50,7 @@ async def check_target(checks: Checks, master: ssh.Master, config: Config, targe
         _check_sources(checks, preflight)
         _check_clock(checks, preflight)
         with checks.catching("tmp"):
-            await _check_transport(checks, master, command, directory)
+            await _check_transport(checks, master, TryTransport(command.context), directory)
 
 
 def _check_sources(checks: Checks, preflight: Preflight) -> None:
@@ -98,14 +99,17 @@ def _check_clock(checks: Checks, preflight: Preflight) -> None:
             checks.ok("clock", "as on this machine")
 
 
-async def _check_transport(checks: Checks, master: ssh.Master, command: CreateArchive, directory: Path) -> None:
-    """Open the very session of a backup, and forward its socket; its borg never starts."""
-    mark, transport = secrets.token_hex(16), command.context.target.transport
+async def _check_transport(checks: Checks, master: ssh.Master, command: TryTransport, directory: Path) -> None:
+    """Open the very session of a backup, forward its socket, and have its borg connect, where it can start."""
+    mark, target = secrets.token_hex(16), command.context.target
+    failed = {finding.what for finding in checks.findings if finding.mark is Mark.FAILED}
     async with open_session(master, command, mark) as session:
         checks.ok("tmp", str(Path(session.folder).parent))
         with checks.catching("transport"):
-            # A socket that listens there is enough: no client connects.
-            async with forward_socket(master, session.folder, transport=transport, directory=directory) as forwarded:
+            async with forward_socket(master, session.folder, target=target, directory=directory) as forwarded:
+                if failed & {"borg", "socat"}:
+                    return
+                await try_borg(master, session, forwarded.accept)
                 if forwarded.fell_back:
                     checks.note(
                         "transport",
@@ -114,4 +118,4 @@ async def _check_transport(checks: Checks, master: ssh.Master, command: CreateAr
                         'set Transport = "stdio" for this target if this is intended',
                     )
                 else:
-                    checks.ok("transport", f"{forwarded.transport}, tried with a fresh socket")
+                    checks.ok("transport", f"{forwarded.transport}, tried from its borg to here")

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .. import process, ssh
-from ..config import Transport
+from ..config import Target, Transport
 from ..errors import Failure
 from ..untrusted import clean, last_lines
 from .serve import Accept, listening
@@ -26,15 +26,15 @@ READY_SECONDS = 60.0
 _MOST_NOISE = 64 * 1024
 
 # What it reads comes from the backup server, so it is stored before. Arguments: mark, the folder of the target's
-# session. The pid in the folder lets that session end socat, which does not
-# read its input until a client has connected. Without `fork` it accepts one client and stops listening; with -d -d it
-# says when it listens (1.7.4). When one side ends, what still comes from the other is of no use: -t.
+# session, socat. The pid in the folder lets that session end socat, which does not read its input until a client has
+# connected. Without `fork` it accepts one client and stops listening; with -d -d it says when it listens (1.7.4). When
+# one side ends, what still comes from the other is of no use: -t.
 _SOCAT = r"""
 own
 umask 077
 cd "$2" && echo $$ >socat || exit 1
 echo "$1"
-exec socat -d -d -t 0.1 -b 262144 UNIX-LISTEN:"$2/borg" STDIO
+exec "$3" -d -d -t 0.1 -b 262144 UNIX-LISTEN:"$2/borg" STDIO
 """
 _LISTENS = b" listening on "
 
@@ -50,25 +50,25 @@ class ForwardedSocket:
 
 @asynccontextmanager
 async def forward_socket(
-    master: ssh.Master, folder: str, *, transport: Transport | None, directory: Path
+    master: ssh.Master, folder: str, *, target: Target, directory: Path
 ) -> AsyncIterator[ForwardedSocket]:
     """Connect the socket `borg` in `folder`, that of the target's session, to the controller.
 
-    Without a `transport` sshd forwards it, or socat does where sshd refuses. `directory` is the private one of this
-    run. Raises Failure when the target allows neither.
+    Without a Transport of `target` sshd forwards it, or socat does where sshd refuses. `directory` is the private one
+    of this run. Raises Failure when the target allows neither.
     """
     async with AsyncExitStack() as stack:
-        used, refused = transport or Transport.FORWARD, None
+        used, refused = target.transport or Transport.FORWARD, None
         if used is Transport.FORWARD:
             try:
                 accept = await stack.enter_async_context(_forwarded(master, f"{folder}/borg", directory))
             except ssh.ForwardRefused as failure:
-                if transport is Transport.FORWARD:
+                if target.transport is Transport.FORWARD:
                     raise
                 used, refused = Transport.STDIO, failure
         if used is Transport.STDIO:
             try:
-                accept = await stack.enter_async_context(_through_socat(master, folder))
+                accept = await stack.enter_async_context(_through_socat(master, folder, target.socat_path))
             except Failure as failure:
                 if refused is not None:
                     failure.hint += f"; or let it forward: {refused.hint}"
@@ -88,14 +88,14 @@ async def _forwarded(master: ssh.Master, remote: str, directory: Path) -> AsyncI
 
 
 @asynccontextmanager
-async def _through_socat(master: ssh.Master, folder: str) -> AsyncIterator[Accept]:
+async def _through_socat(master: ssh.Master, folder: str, socat: str) -> AsyncIterator[Accept]:
     """Have socat on the target listen; its standard input and output are one end of a pair of sockets here.
 
     No peer has to be checked: a pair has no name to connect to, and only the master of the target has its other end,
     which our ssh client passes to it.
     """
     mark = secrets.token_hex(16)
-    async with ssh.stored(master, _SOCAT, mark, folder) as script, process.pipe() as (errors, stderr):
+    async with ssh.stored(master, _SOCAT, mark, folder, socat) as script, process.pipe() as (errors, stderr):
         command = await script()
         ours, theirs = socket.socketpair()
         ours.setblocking(False)

@@ -114,7 +114,11 @@ class Preflight:
 
     def require_socat(self) -> None:
         if not self.facts.has("socat"):
-            raise Failure(self.party, "socat is not installed there", hint="apt install socat")
+            cause, hint = "socat is not installed there", "apt install socat, or set SocatPath of this target"
+            raise Failure(self.party, f"{cause} ({self.target.socat_path})", hint=hint)
+        if self.facts.has("odd"):
+            hint = "set SocatPath of this target to a link with only letters, digits and `._/+-` in its path"
+            raise Failure(self.party, f"the path of its socat is not plain: {self.facts.one('odd')}", hint=hint)
 
     def require_sources(self) -> None:
         if self.facts.has("patterns"):
@@ -153,8 +157,8 @@ async def ask_preflight(master: ssh.Master, command: TargetCommand, *, versions:
     """Ask the target for what a command needs; with `versions` for those of borg and socat too. Raises Failure."""
     context, patterns = command.context, command.context.target.patterns_from if command.sources else ""
     words = (
-        *(context.target.borg_path, sudo.program(command.sudo_user), "versions" if versions else ""),
-        *(patterns, context.repository.location, *command.sources),
+        *(context.target.borg_path, sudo.program(command.sudo_user), context.target.socat_path),
+        *("versions" if versions else "", patterns, context.repository.location, *command.sources),
     )
     doing = "look at its programs and its source paths"
     seconds = SECONDS + _PATH_SECONDS * len(command.sources)

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 
 from .. import process, ssh
 from ..borg import WARNED, WARNINGS
-from ..borg.failure import unread_warning
+from ..borg.failure import not_connected, unread_warning
 from ..errors import Failure, TamperedError
 from ..untrusted import clean, last_lines
 from .forwarding import forward_socket
 from .local_borg import BorgResult, follow
-from .serve import OnOutput, ServeRequest, ServeResult, serve
+from .serve import Accept, OnOutput, ServeRequest, ServeResult, serve
 from .target_commands import TargetCommand
 
 # A checkpoint is written after the interrupt: that may take some seconds on a slow link.
@@ -112,18 +112,53 @@ async def run_on_target(
     with _raising_what_the_gate_refused(master.party, result):
         async with (
             open_session(master, command, mark) as session,
-            forward_socket(master, session.folder, transport=target.transport, directory=directory) as forwarded,
+            forward_socket(master, session.folder, target=target, directory=directory) as forwarded,
             serve(request, forwarded.accept) as result.served,
         ):
             result.fell_back = forwarded.fell_back
             await session.run_borg(result, stdin, on_output)
-    if failure := await ssh.explain_exit(master, result.status, "", began=True):
-        raise failure
+    if result.status != 0 and not result.is_unknown:
+        await _raise_unless_connected(master, result)
     if result.status in WARNINGS:
         if not result.said.warned:
             raise unread_warning(master.party, result.status, result.said)
         result.status = WARNED
     return result
+
+
+async def try_borg(master: ssh.Master, session: OpenSession, accept: Accept) -> None:
+    """Start the borg of a session of TryTransport, and hang up when it has connected.
+
+    Its passphrase opens nothing. A borg that gets no answer writes nothing on its host (1.2.4, 1.4.5). Raises Failure
+    when it does not connect.
+    """
+    result = BorgResult()
+    greeting = asyncio.create_task(_read_greeting(accept, result.served))
+    try:
+        await session.run_borg(result, secrets.token_hex(16).encode() + b"\n", lambda _: None)
+    finally:
+        greeting.cancel()
+    await _raise_unless_connected(master, result)
+
+
+async def _read_greeting(accept: Accept, served: ServeResult) -> None:
+    """See whether a client comes in time, and begins as each borg does: with a call of `negotiate`."""
+    with contextlib.suppress(OSError):
+        async with asyncio.timeout(_BEGIN_SECONDS):
+            if connection := await accept():
+                with connection:
+                    said, loop = b"", asyncio.get_running_loop()
+                    while not served.came and len(said) < 4096 and (more := await loop.sock_recv(connection, 4096)):
+                        said += more
+                        served.came = b"negotiate" in said
+    served.over.set()
+
+
+async def _raise_unless_connected(master: ssh.Master, result: BorgResult) -> None:
+    if failure := await ssh.explain_exit(master, result.status, "", began=True):
+        raise failure
+    if not result.served.came:
+        raise not_connected(master.party, result.status, result.said)
 
 
 @contextlib.contextmanager

@@ -71,16 +71,8 @@ class TargetCommand:
         target = self.context.target
         nice = str(target.nice) if self.is_nice and target.nice is not None else ""
         stream = "stream" if self.after_passphrase(mark) else ""
-        first = (
-            mark,
-            secrets.token_hex(5),
-            target.borg_path,
-            sudo.program(self.sudo_user),
-            nice,
-            self.works_in,
-            stream,
-        )
-        return (session_script(self.environment), *first, *self.words(mark))
+        first = (mark, secrets.token_hex(5), target.borg_path, sudo.program(self.sudo_user), target.socat_path, nice)
+        return (session_script(self.environment), *first, self.works_in, stream, *self.words(mark))
 
 
 @dataclass(frozen=True)
@@ -150,6 +142,14 @@ class ExtractArchive(TargetCommand):
     def words(self, mark: str) -> list[str]:
         words = borg_command.extract(self.archive, patterns=self.patterns, numeric_ids=self.numeric_ids, url=self.url)
         return [f"--lock-wait={self.context.target.lock_wait}", *words]
+
+
+@dataclass(frozen=True)
+class TryTransport(TargetCommand):
+    """List the archives, with a borg that gets no answer: it does no more than connect."""
+
+    def words(self, mark: str) -> list[str]:
+        return [*borg_command.list_archives(), *filter(None, [self.url])]
 
 
 @dataclass(frozen=True)

@@ -27,9 +27,9 @@ PROCESSOR = r"""
 processor() { echo "processor $(grep -m 1 -E '^(flags|Features)' /proc/cpuinfo 2>/dev/null)"; }
 """
 
-# Arguments: borg, sudo ("" for none), anything but "" for the versions of borg and socat (which starts them), the file
-# of patterns ("" for none), the location of the repository, and the source paths. A framed script, whose part `facts`
-# has a word and a value in each line.
+# Arguments: borg, sudo ("" for none), socat, anything but "" for the versions of borg and socat (which starts them),
+# the file of patterns ("" for none), the location of the repository, and the source paths. A framed script, whose part
+# `facts` has a word and a value in each line. `odd` is the path of a socat that SESSION cannot pass on.
 # `source_path NUMBER PATH` prints what a source path is (folder, file, link, other, or unknown where this user cannot
 # see it), whether anything is in it, whether it is a mount point, and where a link leads; - is not known. A line before
 # it says if the path is missing, hidden from this user, or closed to it. `seen_at LOCATION` prints the id of a
@@ -70,18 +70,19 @@ seen_at() {
   done
 }
 preflight() {
-  borg=$1 sudo=$2 versions=$3 patterns=$4 location=$5
-  shift 5
+  borg=$1 sudo=$2 socat=$3 versions=$4 patterns=$5 location=$6
+  shift 6
   exec </dev/null
   if ! command -v "$borg" >/dev/null; then :
   elif [ -n "$sudo" ]; then if ask_sudo; then echo "borg $said"; else echo "refused $borg $said"; fi
   elif [ -n "$versions" ]; then echo "borg $("$borg" --version 2>&1 | head -n 1)"
   else echo borg
   fi
-  if ! command -v socat >/dev/null; then :
-  elif [ -n "$versions" ]; then echo "socat $(socat -V 2>&1 | grep -m 1 '^socat version')"
+  if ! socat=$(command -v "$socat"); then :
+  elif [ -n "$versions" ]; then echo "socat $("$socat" -V 2>&1 | grep -m 1 '^socat version')"
   else echo socat
   fi
+  case $socat in *[!A-Za-z0-9._/+-]* | [!/]*) echo "odd $socat" ;; esac
   [ -z "$patterns" ] || readable "$patterns" || echo "patterns missing"
   # What root's borg has seen, this user may not see.
   [ -n "$sudo" ] || seen_at "$location" | sed 's/^/seen /'
@@ -98,16 +99,19 @@ part facts preflight "$@"
 """
 )
 
-# Arguments: mark, what the name of its folder ends with, borg, sudo ("" for none), its niceness ("" for none), the
-# folder that it works in (made if need be; "" for the home), whether it reads what a command prints ("" for no), and
-# the arguments of borg.
+# Arguments: mark, what the name of its folder ends with, borg, sudo ("" for none), socat, its niceness ("" for none),
+# the folder that it works in (made if need be; "" for the home), whether it reads what a command prints ("" for no),
+# and the arguments of borg.
 # Standard input has the passphrase, once the folder is named, then beats; without them, or when it ends, borg is
 # interrupted, and killed when it does not end. `read` takes its input byte by byte, and it and `printf` are built in:
 # no secret gets into an argv.
 # Its folder $dir is removed when it ends, and so is one that a killed session left behind: only what a session of ours
 # made.
 # Borg cuts the next chunk, of about 2 MiB, when the last one is written (1.2.4, 1.4.5): a socket that takes a whole one
-# lets it go on meanwhile, which makes `create` a tenth faster. The kernel may grant less (wmem_max).
+# lets it go on meanwhile, which makes `create` a tenth faster. Linux may grant less (wmem_max); FreeBSD and macOS
+# refuse what is too large, and socat ends (1.7.4). The socket takes one connection: a socat without one tries that.
+# One that cannot even be started says why here: of what it says to borg, borg may miss the end (1.2.4, 1.4.5).
+# The socat that this user finds is named by its whole path: root may find another one, or none (secure_path).
 # For a stream, its size in bytes and its command with the mark follow the passphrase. A pipe in the folder passes them
 # to borg's standard input, which borg leaves to DUMP: the text may hold a password. When borg or the standard input
 # ends, what the command started is ended too: it may hold the session's standard error open. sshd gives each session a
@@ -119,14 +123,14 @@ _SESSION = (
 umask 077
 unset borgpull_secret
 grep() { (own; command grep "$@"); }
-mark=$1 token=$2 borg=$3 sudo=$4 nice=$5 folder=$6 stream=$7
-shift 7
+mark=$1 token=$2 borg=$3 sudo=$4 socat=$5 nice=$6 folder=$7 stream=$8
+shift 8
 exec 3<&0 </dev/null
 # sudoers knows borg by its whole path.
 [ -z "$sudo" ] || borg=$(command -v "$borg")
 clear_away() {
-  read -r socat 2>/dev/null <"$1/socat" && { [ ! -e "/proc/$socat" ] || grep -q "$1" "/proc/$socat/cmdline"; } &&
-    kill "$socat" 2>/dev/null
+  read -r p 2>/dev/null <"$1/socat" && { [ ! -e "/proc/$p" ] || grep -q "$1" "/proc/$p/cmdline"; } &&
+    kill "$p" 2>/dev/null
   rm -f "$1/borg" "$1/pid" "$1/socat" "$1/life" "$1/command"
   rmdir "$1"
 }
@@ -144,6 +148,9 @@ patience=$!
 trap '[ -z "$patience" ] || kill $patience; clear_away "$dir"' EXIT
 trap 'exit 143' HUP INT TERM PIPE
 printf '\n%s %s\n' "$mark" "$dir"
+socat=$(command -v "$socat" || echo "$socat") buffer=,sndbuf=4194304
+try_socat() { "$socat" -u /dev/null "UNIX-SENDTO:$dir/borg$buffer" >/dev/null 3<&-; }
+try_socat 2>/dev/null || { buffer=; try_socat; }
 IFS= read -r borgpull_secret <&3 || exit 90
 kill $patience
 patience= all=
@@ -154,7 +161,7 @@ if [ -n "$stream" ]; then
   unset command
   [ "$group" != $$ ] || all=0
 fi
-connect="exec socat -b 262144 STDIO UNIX-CONNECT:$dir/borg,sndbuf=4194304"
+connect="exec $socat -b 262144 STDIO UNIX-CONNECT:$dir/borg$buffer"
 export BORG_RSH="sh -c '$connect'"
 [ -z "$sudo" ] || set_rsh
 printf %s "$borgpull_secret" | {

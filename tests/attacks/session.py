@@ -7,6 +7,7 @@ import contextlib
 import io
 import json
 import os
+import sys
 
 from borg.archiver import Archiver
 from borg.helpers import Manifest, StableDict
@@ -45,6 +46,10 @@ class Session:
     def __init__(self, argv):
         self.argv = argv
         read_passphrase()
+        # Through sudo, which hands no setting on, the URL is an argument.
+        for word in argv:
+            if word.startswith("ssh://"):
+                os.environ["BORG_REPO"] = word.rpartition("::")[0]
         borg_archiver.RemoteRepository = OneConnection
         self.archiver = Archiver()
         self.args = self.archiver.get_args(["borg", *argv], None)
@@ -119,8 +124,10 @@ class Session:
 
 
 def read_passphrase():
-    """Keep the passphrase: the descriptor gives it once, and an attacker asks more often."""
+    """Keep the passphrase: the descriptor, or the input, gives it once, and an attacker asks more often."""
     if fd := os.environ.pop("BORG_PASSPHRASE_FD", None):
         with os.fdopen(int(fd), encoding="utf-8") as pipe:
             os.environ["BORG_PASSPHRASE"] = pipe.read().rstrip("\n")
+    elif "BORG_PASSPHRASE" not in os.environ:
+        os.environ["BORG_PASSPHRASE"] = sys.stdin.readline().rstrip("\n")
     os.environ["BORG_NEW_PASSPHRASE"] = "mine now"

@@ -40,11 +40,19 @@ TROUBLES = {
     "no-shell": Trouble("shell", ("no shell", "/bin/sh"), NO_SHELL),
     "forced-command": Trouble("shell", ("no shell", "`command=`"), NO_SHELL),
     "no-aes": Trouble("connect", ("no AES in hardware", "Ciphers", "chacha20"), mark="note"),
-    "no-borg": Trouble("borg", ("borg is not installed there (/nowhere/borg)", "apt install", "BorgPath")),
-    "old-borg": Trouble("borg", ("borg 1.1.15 is too old", "borg 1.2 or 1.4", "BorgPath")),
-    "new-borg": Trouble("borg", ("borg 2.0.0b22 makes another kind of repository", "borg 1.2 or 1.4")),
-    "rude-borg": Trouble("borg", ("does not print its version: �[2J[bold]�fools", "borg --version")),
-    "no-socat": Trouble("socat", ("socat is not installed there", "apt install socat")),
+    "no-borg": Trouble(
+        "borg", ("borg is not installed there (/nowhere/borg)", "apt install", "BorgPath"), ("transport",)
+    ),
+    "old-borg": Trouble("borg", ("borg 1.1.15 is too old", "borg 1.2 or 1.4", "BorgPath"), ("transport",)),
+    "new-borg": Trouble("borg", ("borg 2.0.0b22 makes another kind of repository", "borg 1.2 or 1.4"), ("transport",)),
+    "rude-borg": Trouble("borg", ("does not print its version: �[2J[bold]�fools", "borg --version"), ("transport",)),
+    "no-socat": Trouble(
+        "socat", ("socat is not installed there (socat)", "apt install socat", "SocatPath"), ("transport",)
+    ),
+    "no-such-socat": Trouble("socat", ("socat is not installed there (/nowhere/socat)", "SocatPath"), ("transport",)),
+    "odd-socat": Trouble("socat", ("the path of its socat is not plain: ", "it's/socat", "SocatPath"), ("transport",)),
+    "broken-socat": Trouble("transport", ("its borg did not connect", "socat: cannot load it", "socat -V")),
+    "broken-borg": Trouble("transport", ("its borg did not connect to the controller (exit 0)", "borg --version")),
     "no-forwarding": Trouble("transport", ("refuses to forward", "use stdio", 'Transport = "stdio"'), mark="note"),
     "forward-alone": Trouble("transport", ("refuses to forward", "AllowStreamLocalForwarding yes", "port-forwarding")),
     "one-session": Trouble("transport", ("refused another session", "MaxSessions", "or let it forward: ")),
@@ -69,14 +77,17 @@ SSHD = {
 # What a target has instead of a tool.
 INSTEAD = {
     "no-socat": ("socat", ""),
+    "broken-socat": ("socat", '[ "$1" = -V ] && exec /usr/bin/socat -V; echo socat: cannot load it >&2; exit 1'),
     "no-aes": ("grep", 'case $* in *cpuinfo) echo "Features : fp asimd crc32" ;; *) exec /bin/grep "$@" ;; esac'),
     "no-folder": ("mkdir", "exit 1"),
     "fast-clock": ("date", 'exec /bin/date -d "2 hours" "$@"'),
     "slow-clock": ("date", 'exec /bin/date -d "-5 minutes" "$@"'),
 }
+QUICK = '[ "$1" != --version ] || { echo borg 1.4.5; exit; }\nBORG_SELFTEST=disabled exec /usr/bin/borg "$@"'
 BORGS = {
     "old-borg": "echo borg 1.1.15",
     "new-borg": "echo borg 2.0.0b22",
+    "broken-borg": "echo borg 1.4.5",
     "rude-borg": "printf '\\033[2J[bold]\\177fools%1000s\\nborg 1.2.4\\n' x",
 }
 
@@ -92,9 +103,13 @@ def precious(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def examined(tmp_path_factory, precious) -> Iterator[tuple[World, Result]]:
     """The world, and what doctor said of it as JSON."""
+    odd = tmp_path_factory.mktemp("odd") / "it's"
+    odd.mkdir()
+    (odd / "socat").symlink_to(shutil.which("socat"))
     lines = SSHD | {name: _tools_without(tmp_path_factory.mktemp(name), *change) for name, change in INSTEAD.items()}
     lying = f'/bin/sh -c "$SSH_ORIGINAL_COMMAND" | sed -u "s#[^ ]*/borgpull[.].*#{precious}#"'
     lines["lying-folder"] = f"ForceCommand {lying}"
+    lines["odd-socat"] = forced_shell(f'PATH="{odd}:$PATH"')
     names = ["good", "noisy", *TROUBLES]
     spots = [Spot(name=name, sshd_lines=tuple(filter(None, [lines.get(name)]))) for name in names]
     with loopback_world(spots, planted=False) as world:
@@ -117,11 +132,12 @@ def _broken(world: World) -> dict:
     good = world.target("good").host
     for name in (target.name for target in world.targets):
         # A real borg takes half a second to say its version.
-        quick = script(world.target(name).host.directory / "borg", BORGS.get(name, "echo borg 1.4.5"))
+        quick = script(world.target(name).host.directory / "borg", BORGS.get(name, QUICK))
         entry(config, name)["BorgPath"] = quick
         plant(world.target(name).source, files=1)
     del entry(config, "good")["BorgPath"]
     entry(config, "no-borg")["BorgPath"] = "/nowhere/borg"
+    entry(config, "no-such-socat")["SocatPath"] = "/nowhere/socat"
     _break_connections(world, config, good)
     entry(config, "forward-alone")["Transport"] = "forward"
     entry(config, "missing-source")["SourcePaths"] += ["/nowhere/at all", "/etc"]

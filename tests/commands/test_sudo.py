@@ -292,7 +292,7 @@ def test_a_damaged_cache_of_roots_is_made_anew_by_roots_borg(story):
     (cache / "chunks").write_bytes(b"")
     result = sudoing.world.run("--json", config=sudoing.config())
     assert result.returncode == 0, result.stdout
-    assert "borg's cache there may be damaged" in result.stdout
+    assert "its borg cache may be damaged" in result.stdout
     assert (cache / "chunks").stat().st_size > 0
 
 

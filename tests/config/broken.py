@@ -19,6 +19,7 @@ KNOWN = f"{TWO}.Connection.KnownHost {DB1}"
 KEEP = "Borg.PruneSetting"
 PATHS = f"{TWO}.SourcePaths {DB1}"
 BORG = f"{TWO}.BorgPath {DB1}"
+SOCAT = f"{TWO}.SocatPath {DB1}"
 PING = "Notify.Ping"
 KEY = f"{B}.PrivateKey"
 CERT = f"{B}.Certificate"
@@ -288,6 +289,12 @@ BROKEN = {
     "BorgPath is an option": ('"/opt/borg/bin/borg"', '"-c"', BORG, "dash"),
     "BorgPath below a home": ('"/opt/borg/bin/borg"', '"~/bin/borg"', BORG, "not expanded"),
     "BorgPath of two lines": ('"/opt/borg/bin/borg"', r'"borg\n"', BORG, "control character"),
+    # SocatPath
+    "empty SocatPath": ('"/opt/borg/bin/borg"', '"borg"\nSocatPath = ""', SOCAT, "is empty: write the path of socat"),
+    "SocatPath is an option": ('"/opt/borg/bin/borg"', '"borg"\nSocatPath = "-V"', SOCAT, "dash"),
+    "SocatPath below a home": ('"/opt/borg/bin/borg"', '"borg"\nSocatPath = "~/socat"', SOCAT, "absolute"),
+    "SocatPath in some folder": ('"/opt/borg/bin/borg"', '"borg"\nSocatPath = "bin/socat"', SOCAT, "absolute"),
+    "SocatPath that needs quotes": ('"/opt/borg/bin/borg"', '"borg"\nSocatPath = "/it\'s"', SOCAT, "only letters"),
     # streams
     "a stream of one table": (LAST, f'{LAST}\n[Servers.Streams]\nName = "a"\nCommand = "b"', f"{STREAMS} {DB1}",
                               "write [[Servers.Streams]]"),

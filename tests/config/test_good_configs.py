@@ -171,6 +171,7 @@ CheckpointInterval = "10m"
 LockWait = "2m"
 Encryption = "repokey"
 Nice = 0
+SocatPath = "/opt/bin/socat"
 Before = ["mount /snapshot"]
 After = ["umount /snapshot", "true"]
 OnFailure = ["logger it failed"]
@@ -190,6 +191,7 @@ OnFailure = ["logger it failed"]
         "checkpoint_interval": 600,
         "lock_wait": 120,
         "encryption": "repokey",
+        "socat_path": "/opt/bin/socat",
         "after": ("umount /snapshot", "true"),
         "on_failure": ("logger it failed",),
     }
@@ -387,7 +389,7 @@ def test_the_schema_spells_the_keys_as_the_config_does():
             "PatternsFrom",
             "UploadRateLimit",
         ),
-        *("Notify", "Ping", "OnFinish"),
+        *("Notify", "Ping", "OnFinish", "SocatPath"),
         *("AppendSocket", "FullSocket", "StateDir"),
         *("Streams", "Command"),
         *(

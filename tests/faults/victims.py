@@ -87,7 +87,8 @@ _FINDERS: dict[str, Callable[[World, int], list[int]]] = {
     B_MASTER: lambda world, controller: _masters(controller, world.lab.server),
     T_MASTER: lambda world, controller: _masters(controller, world.target(FAULTED).host),
     CLIENT: _clients,
-    SOCAT: lambda world, controller: _on_target(world, lambda w: w[0] == b"socat"),
+    # Not the one that only tries a buffer.
+    SOCAT: lambda world, controller: _on_target(world, lambda w: w[0].endswith(b"socat") and b"/dev/null" not in w),
     BORG: lambda world, controller: _on_target(world, lambda w: _is_borg(w) and b"create" in w),
     SERVE: lambda world, controller: _serves(world),
     B_SSHD: lambda world, controller: _children(world.lab.server.pid),

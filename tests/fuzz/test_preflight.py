@@ -48,7 +48,9 @@ VALUES = [
 ]
 FACTS = st.builds(
     lambda word, value: b"%b %b\n" % (word, value),
-    st.sampled_from([b"borg", b"refused", b"socat", b"patterns", b"missing", b"clock", b"source", b"", b"\xff"]),
+    st.sampled_from(
+        [b"borg", b"refused", b"socat", b"odd", b"patterns", b"missing", b"clock", b"source", b"", b"\xff"]
+    ),
     st.sampled_from(VALUES) | st.just(b"%d" % time.time()),
 )
 HONEST = f"borg\nsocat\nsource 0 folder 1 0 \nclock {time.time():.0f}\n".encode()
@@ -162,10 +164,11 @@ def test_damaged_folders_are_taken_or_refused(output):
         (HONEST + b"missing 2\n", "hidden from this user: "),
         (HONEST.replace(b"borg\n", b""), "borg is not installed"),
         (HONEST.replace(b"socat\n", b""), "socat is not installed"),
+        (HONEST + b"odd /\x1b[2J\n", "the path of its socat is not plain: /"),
         (HONEST + b"clock 0\n", "behind that of this machine"),
         (HONEST + b"clock 999999999999\n", "ahead of that of this machine"),
     ],
-    ids=["missing", "borg", "socat", "behind", "ahead"],
+    ids=["missing", "borg", "socat", "odd", "behind", "ahead"],
 )
 def test_what_is_wrong_there_is_said_in_words_that_can_be_shown(facts, said):
     failure = preflight_of(facts)

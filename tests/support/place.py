@@ -170,13 +170,15 @@ def loopback_world(
     server: Spot | None = None,
     planted: bool = True,
     check_every: str = "never",
+    parent: Path | None = None,
 ) -> Iterator[World]:
     """Start B and targets on loopback. A target is a name, or a Spot where more is to be said.
 
-    `check_every` is the config's CheckEvery; borgpull's own, if it is empty.
+    `check_every` is the config's CheckEvery; borgpull's own, if it is empty. `parent` is where the lab lies.
     """
     spots = [Spot(name=target) if isinstance(target, str) else target for target in targets]
-    with _memory() as memory, lab_running(server or Spot(name="B"), spots, check_every=check_every) as lab:
+    where = {"check_every": check_every, "parent": parent}
+    with _memory() as memory, lab_running(server or Spot(name="B"), spots, **where) as lab:
         yield _furnished(World(lab, memory), planted=planted)
 
 

@@ -52,12 +52,12 @@ def lab() -> Iterator[Lab]:
 @asynccontextmanager
 async def leg_to(lab: Lab, name: str, transport: Transport | None = None):
     """Connect, open a session, and lay the first leg; yields its socket on T, and the leg."""
-    connection = lab.host(name).connection()
+    connection, target = lab.host(name).connection(), TARGET.model_copy(update={"transport": transport})
     with tempfile.TemporaryDirectory(prefix="bptest-", dir="/dev/shm") as memory:
         async with (
             open_master(connection, party="T", directory=Path(memory), on_output=lambda line: None) as master,
             open_session(master, COMMAND, MARK) as session,
-            forward_socket(master, session.folder, transport=transport, directory=Path(memory)) as forwarded,
+            forward_socket(master, session.folder, target=target, directory=Path(memory)) as forwarded,
         ):
             yield Path(session.folder) / "borg", forwarded
 
