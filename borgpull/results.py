@@ -346,10 +346,7 @@ class Restored(Report):
 
     target: str
     archive: ListedArchive
-    party: Annotated[
-        _Party,
-        Field(serialization_alias="on", description="Where: C (the controller), or T NAME."),
-    ]
+    party: Annotated[_Party, Field(serialization_alias="on", description="Where: C (the controller), or T NAME.")]
     folder: str
     items: Annotated[Count, Field(description="Files, folders, links and devices that match.")]
     size: Count

@@ -86,16 +86,7 @@ def create(
     The first pattern that matches counts: `excludes` come before those of a file on the target. `url` is the URL of the
     repository, when it is not in the environment.
     """
-    fixed = [
-        "create",
-        *_JSON,
-        "--json",
-        f"--lock-wait={options.lock_wait}",
-        f"--files-cache={options.files_cache}",
-        "--noctime",
-        "--noflags",
-        "--stats",
-    ]
+    fixed = [*_create(options, options.files_cache), "--noctime", "--noflags", "--stats"]
     patterns = [f"--exclude={pattern}" for pattern in excludes]
     if options.patterns_from:
         patterns.append(f"{PATTERNS_FROM}{options.patterns_from}")
@@ -111,9 +102,12 @@ def create_from_command(archive: str, *, file: str, words: Iterable[str], option
     If that command fails, there is no archive (1.2.4, 1.4.5). It does not open the files cache: each create that does
     ages the entries that it does not meet, and borg reads files again whose entries have aged 20 times.
     """
-    fixed = ["create", *_JSON, "--json", f"--lock-wait={options.lock_wait}", "--files-cache=disabled"]
     content = ["--content-from-command", f"--stdin-name={file}"]
-    return [*fixed, *_chosen(options), *content, "--", f"::{archive}", *words]
+    return [*_create(options, "disabled"), *_chosen(options), *content, "--", f"::{archive}", *words]
+
+
+def _create(options: Options, files_cache: str) -> list[str]:
+    return ["create", *_JSON, "--json", f"--lock-wait={options.lock_wait}", f"--files-cache={files_cache}"]
 
 
 def _chosen(options: Options) -> list[str]:

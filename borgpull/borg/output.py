@@ -38,11 +38,11 @@ class Created:
 
 @dataclass(frozen=True)
 class Percent:
-    """The progress of something with a known total; `text` is in borg's words."""
+    """The progress of something with a known total; `message` is in borg's words."""
 
     current: int
     total: int
-    text: str
+    message: str
 
 
 @dataclass(frozen=True)

@@ -21,11 +21,7 @@ class Expect(OneTargetCommand):
     """Until then an odd archive causes a warning, and its target is not held."""
 
     until = cli.SwitchAttr(
-        ["--until"],
-        str,
-        argname="TIME",
-        mandatory=True,
-        help="its end: a duration such as 12h, or a local time",
+        ["--until"], str, argname="TIME", mandatory=True, help="its end: a duration such as 12h, or a local time"
     )
     why = cli.SwitchAttr(["--why"], str, argname="TEXT", default="", help="what is planned, for the history")
 

@@ -12,7 +12,7 @@ import re
 import socket
 from dataclasses import dataclass
 
-from .model_fields import Invalid
+from .model_fields import Invalid, refuse
 
 DEFAULT_PORT = 22
 SUB_DIR = "{SubDir}"
@@ -24,7 +24,6 @@ _USER = re.compile(r"""(?![#\s])(?!.*\s(?:-|\Z))[^%/'"`;&<>|(){}]+(?<!\\)""")
 _BRACKETED = re.compile(r"\[([^\[\]]*)\](?::(.*))?", re.DOTALL)
 _LONGEST_NAME = 253
 _LONGEST_USER = 256
-_KEPT_IN_UNITS = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:_.")
 _FORMS = "write `name`, `name:port`, an IPv4 address or `[IPv6]:port`"
 
 
@@ -38,8 +37,7 @@ class Host:
 
 def host(text: str) -> Host:
     """Return the host that `text` names."""
-    if "/" in text or "@" in text:
-        raise Invalid(f"is a URL or names a user, which belongs in Username: {_FORMS}")
+    refuse("/" in text or "@" in text, f"is a URL or names a user, which belongs in Username: {_FORMS}")
     if bracketed := _BRACKETED.fullmatch(text):
         return Host(_ipv6(bracketed[1]), _port(bracketed[2]))
     if text.count(":") > 1:
@@ -51,10 +49,8 @@ def host(text: str) -> Host:
 
 def user(text: str) -> str:
     """Judge a user name for ssh."""
-    if not text:
-        raise Invalid("is empty: write the name of the user to log in as")
-    if text.startswith("-"):
-        raise Invalid("begins with a dash, which ssh reads as an option: write a user name")
+    refuse(not text, "is empty: write the name of the user to log in as")
+    refuse(text.startswith("-"), "begins with a dash, which ssh reads as an option: write a user name")
     if not _USER.fullmatch(text) or not text.isprintable() or len(text) > _LONGEST_USER:
         raise Invalid(
             "is not a user name that ssh takes: write it without quotes, brackets, `/`, `;`, `&`, `|` and `%`"
@@ -63,10 +59,8 @@ def user(text: str) -> str:
 
 
 def _check_name(name: str) -> None:
-    if not name:
-        raise Invalid(f"has no host name: {_FORMS}")
-    if name.startswith("-"):
-        raise Invalid(f"begins with a dash, which ssh reads as an option: {_FORMS}")
+    refuse(not name, f"has no host name: {_FORMS}")
+    refuse(name.startswith("-"), f"begins with a dash, which ssh reads as an option: {_FORMS}")
     if not _NAME.fullmatch(name) or len(name) > _LONGEST_NAME:
         raise Invalid(f"is not a host name: {_FORMS} (an internationalised name in its xn-- form)")
     try:
@@ -78,8 +72,7 @@ def _check_name(name: str) -> None:
 
 
 def _ipv6(text: str) -> str:
-    if "%" in text:
-        raise Invalid("has a zone id (`%`), which is not supported: use an address or a name without one")
+    refuse("%" in text, "has a zone id (`%`), which is not supported: use an address or a name without one")
     try:
         # The form in which ssh looks an address up in known_hosts (9.2).
         return socket.inet_ntop(socket.AF_INET6, ipaddress.IPv6Address(text).packed)
@@ -112,11 +105,5 @@ def escaped(path: str) -> str:
     parts = [part for part in path.split("/") if part not in {"", "."}]
     letters = "/".join(parts).encode("utf-8", "surrogateescape")
     # A leading dot would make a hidden file.
-    return "".join(
-        "-"
-        if letter == ord("/")
-        else chr(letter)
-        if letter in _KEPT_IN_UNITS and (place or letter != ord("."))
-        else rf"\x{letter:02x}"
-        for place, letter in enumerate(letters)
-    )
+    plain = re.sub(rb"\A\.|[^A-Za-z0-9:_./]", lambda found: rb"\x%02x" % found[0][0], letters)
+    return plain.replace(b"/", b"-").decode()

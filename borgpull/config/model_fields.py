@@ -18,6 +18,12 @@ class Invalid(ValueError):
     """A value breaks its rule. The message says how, and what to do; it never quotes the value, maybe a secret."""
 
 
+def refuse(broken: object, words: str) -> None:
+    """Raise Invalid, which says `words`, when a rule is broken."""
+    if broken:
+        raise Invalid(words)
+
+
 class Table(BaseModel):
     """A table, which has only the keys that it declares. The field of the key RootDir is `root_dir`."""
 

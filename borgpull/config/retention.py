@@ -9,7 +9,7 @@ import difflib
 import re
 import shlex
 
-from .model_fields import Invalid
+from .model_fields import Invalid, refuse
 
 _COUNTED = (
     *("--keep-last", "--keep-secondly", "--keep-minutely", "--keep-hourly", "--keep-daily", "--keep-weekly"),
@@ -42,19 +42,15 @@ def options(setting: str) -> tuple[str, ...]:
         if _SAME.get(option, option) in {_SAME.get(other, other) for other in found}:
             raise Invalid(f"`{option}` is given twice, in one form or another: keep one of them")
         found[option] = value
-    if not any(value.lstrip("-0") for value in found.values()):
-        raise Invalid(f"keeps nothing: {_EXAMPLE}")
+    refuse(not any(value.lstrip("-0") for value in found.values()), f"keeps nothing: {_EXAMPLE}")
     return tuple(f"{option}={value}" for option, value in found.items())
 
 
 def prefix(text: str) -> str:
     """Judge a prefix of PruneAlso."""
-    if not text:
-        raise Invalid("is empty: write the beginning of the names, e.g. `home-`")
-    if text.startswith("@"):
-        raise Invalid("begins with `@`: archives of streams need no prefix")
-    if "snapshot-" in text:
-        raise Invalid("contains `snapshot-`: borgpull's own archives need no prefix")
+    refuse(not text, "is empty: write the beginning of the names, e.g. `home-`")
+    refuse(text.startswith("@"), "begins with `@`: archives of streams need no prefix")
+    refuse("snapshot-" in text, "contains `snapshot-`: borgpull's own archives need no prefix")
     if re.search(r"[{}/*?\[\]\x00-\x1f]", text):
         raise Invalid("contains a character that borg reads as a pattern or placeholder: write it as the names have it")
     return text

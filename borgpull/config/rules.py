@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from ..untrusted import clean
 from .address import DEFAULT_PORT, SUB_DIR
-from .model_fields import Invalid
+from .model_fields import Invalid, refuse
 
 LONGEST_NAME = 100
 LONGEST_COMMAND = 16_384
@@ -45,8 +45,7 @@ class Transport(StrEnum):
 
 def _matching(pattern: str, words: str) -> Callable[[str], str]:
     def rule(text: str) -> str:
-        if not re.fullmatch(pattern, text, re.ASCII):
-            raise Invalid(words)
+        refuse(not re.fullmatch(pattern, text, re.ASCII), words)
         return text
 
     return rule
@@ -80,20 +79,16 @@ def encryption(text: str) -> str:
 
 
 def transport(text: str) -> Transport:
-    if text not in set(Transport):
-        raise Invalid("must be `forward` or `stdio`; leave it out to choose automatically")
+    refuse(text not in set(Transport), "must be `forward` or `stdio`; leave it out to choose automatically")
     return Transport(text)
 
 
 def name(text: str) -> str:
     """Judge a target's name, which is in every message about the target."""
     text = text.strip()
-    if not text:
-        raise Invalid("is empty: give the target a name")
-    if len(text) > LONGEST_NAME:
-        raise Invalid(f"is longer than {LONGEST_NAME} characters: shorten it")
-    if clean(text) != text:
-        raise Invalid("is not one printable line: use letters, digits and spaces")
+    refuse(not text, "is empty: give the target a name")
+    refuse(len(text) > LONGEST_NAME, f"is longer than {LONGEST_NAME} characters: shorten it")
+    refuse(clean(text) != text, "is not one printable line: use letters, digits and spaces")
     return text
 
 
@@ -105,17 +100,14 @@ def root_dir(text: str) -> str:
 def sub_dir(text: str) -> str:
     """Judge the path of a repository below RootDir; slashes around it are fine."""
     parts = [part for part in text.split("/") if part not in {"", "."}]
-    if not parts:
-        raise Invalid("names no folder of its own: write the repository's path below RootDir")
-    if parts[0] == RESERVED:
-        raise Invalid(f"is in `{RESERVED}`, which borgpull keeps for itself: choose another folder")
+    refuse(not parts, "names no folder of its own: write the repository's path below RootDir")
+    refuse(parts[0] == RESERVED, f"is in `{RESERVED}`, which borgpull keeps for itself: choose another folder")
     return _repository_part(_without_dots(text))
 
 
 def _repository_part(text: str) -> str:
     # Seen in Location of borg 1.2.4 and 1.4.5.
-    if "::" in text:
-        raise Invalid("contains `::`, after which borg reads the name of an archive: choose another folder")
+    refuse("::" in text, "contains `::`, after which borg reads the name of an archive: choose another folder")
     # Escaped as `{{` it fails too: `borg serve` reads placeholders in the path that it is given (1.2.4, 1.4.5).
     if "{" in text or "}" in text:
         raise Invalid("contains a brace, which borg reads as a placeholder such as `{hostname}`: choose another folder")
@@ -124,8 +116,7 @@ def _repository_part(text: str) -> str:
 
 def socket(text: str) -> str:
     """Judge the path of the sockets on a backup server that gives no shell."""
-    if text.count(SUB_DIR) != 1:
-        raise Invalid(f"must contain `{SUB_DIR}` once: each repository needs a socket of its own")
+    refuse(text.count(SUB_DIR) != 1, f"must contain `{SUB_DIR}` once: each repository needs a socket of its own")
     absolute_path(text.replace(SUB_DIR, ""))
     return text
 
@@ -141,20 +132,17 @@ def patterns_file(text: str) -> str:
 
 
 def _absolute(text: str, more: str = "") -> str:
-    if not text.startswith("/"):
-        raise Invalid(f"is not an absolute path: begin it with `/`{more}")
+    refuse(not text.startswith("/"), f"is not an absolute path: begin it with `/`{more}")
     return text
 
 
 def _without_dots(text: str) -> str:
-    if ".." in text.split("/"):
-        raise Invalid("contains `..`: write the path without it")
+    refuse(".." in text.split("/"), "contains `..`: write the path without it")
     return _printable(text)
 
 
 def _printable(text: str) -> str:
-    if _has_unprintable(text):
-        raise Invalid("contains a control character: remove it")
+    refuse(_has_unprintable(text), "contains a control character: remove it")
     return text
 
 
@@ -165,44 +153,35 @@ def _has_unprintable(text: str) -> bool:
 
 def borg_path(text: str, name: str = "borg") -> str:
     """Judge the path of a borg; it is quoted, so no shell expands it."""
-    if not text:
-        raise Invalid(f"is empty: write the path of {name} there, or remove the key")
-    if text.startswith("-"):
-        raise Invalid(f"begins with a dash: write the path of {name} there")
-    if text.startswith("~"):
-        raise Invalid("begins with `~`, which is not expanded: write the whole path")
+    refuse(not text, f"is empty: write the path of {name} there, or remove the key")
+    refuse(text.startswith("-"), f"begins with a dash: write the path of {name} there")
+    refuse(text.startswith("~"), "begins with `~`, which is not expanded: write the whole path")
     return _printable(text)
 
 
 def socat_path(text: str) -> str:
     """Judge the path of a socat: borg starts it by a command line that carries no quotes, maybe in another folder."""
-    if re.search(r"[^A-Za-z0-9._/+~-]", text):
-        raise Invalid("may have only letters, digits and `._/+-`: name a link to it")
+    refuse(re.search(r"[^A-Za-z0-9._/+~-]", text), "may have only letters, digits and `._/+-`: name a link to it")
     return borg_path(_absolute(text) if "/" in text else text, "socat")
 
 
 def tag(text: str) -> str:
     """Judge a file name that marks a folder to leave out."""
-    if text in {"", ".", ".."}:
-        raise Invalid("names no file: write a name such as `.nobackup`, or remove the entry")
-    if "/" in text:
-        raise Invalid("is a path: write only the name of a file in the folders to leave out")
+    refuse(text in {"", ".", ".."}, "names no file: write a name such as `.nobackup`, or remove the entry")
+    refuse("/" in text, "is a path: write only the name of a file in the folders to leave out")
     return _printable(text)
 
 
 def command(text: str) -> str:
     """Judge a shell command; what it does is up to the operator."""
-    if len(text) > LONGEST_COMMAND:
-        raise Invalid(f"is longer than {LONGEST_COMMAND} characters: put it into a script")
+    refuse(len(text) > LONGEST_COMMAND, f"is longer than {LONGEST_COMMAND} characters: put it into a script")
     _argument(text.strip(), what="command")
     return text
 
 
 def _argument(text: str, *, what: str) -> str:
-    if not text:
-        raise Invalid(f"is empty: write a {what}, or remove the entry")
-    if "\0" in text:
-        raise Invalid(f"contains a NUL character, which no {what} can have: remove it")
+    refuse(not text, f"is empty: write a {what}, or remove the entry")
+    refuse("\0" in text, f"contains a NUL character, which no {what} can have: remove it")
     return text
 
 
@@ -212,8 +191,7 @@ exclude = functools.partial(_argument, what="pattern")
 
 def passphrase(text: str) -> str:
     """Judge a passphrase: borg reads it from a pipe, up to a line end."""
-    if not text:
-        raise Invalid("is empty: write the passphrase of the repository")
+    refuse(not text, "is empty: write the passphrase of the repository")
     if any(letter in text for letter in "\r\n\0"):
         raise Invalid("contains a line end or NUL, which borg cannot read: write one line in single quotes")
     return text
@@ -221,15 +199,13 @@ def passphrase(text: str) -> str:
 
 def private_key(text: str) -> str:
     """Return the key as `key_for_ssh` does; ssh-keygen judges it."""
-    if not text.strip():
-        raise Invalid("is empty: paste the private key, from its BEGIN line to its END line")
+    refuse(not text.strip(), "is empty: paste the private key, from its BEGIN line to its END line")
     return key_for_ssh(text)
 
 
 def known_host(text: str) -> str:
     """Judge only whether there are entries; ssh-keygen judges them."""
-    if not text.strip():
-        raise Invalid("is empty: paste the output of `ssh-keyscan` for the host")
+    refuse(not text.strip(), "is empty: paste the output of `ssh-keyscan` for the host")
     return text
 
 
@@ -274,8 +250,7 @@ def ping(text: str) -> str:
         raise Invalid("is not an https:// URL: copy it from the monitor")
     if url.scheme == "http" and not _is_loopback(host):
         raise Invalid("is plain http, which anyone on the network can read and forge: write https://")
-    if url.username is not None or url.fragment:
-        raise Invalid("contains a user or a `#`, which no monitor has: remove that part")
+    refuse(url.username is not None or url.fragment, "contains a user or a `#`, which no monitor has: remove that part")
     return text
 
 

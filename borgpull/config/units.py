@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-from .model_fields import Invalid
+from .model_fields import Invalid, refuse
 
 _DURATION = re.compile(r"([1-9][0-9]{0,6})([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -42,8 +42,7 @@ def _seconds(text: str, words: str, instead: str = "") -> int:
     if found is None:
         raise Invalid(words)
     total = int(found[1]) * _SECONDS[found[2]]
-    if total > _LONGEST_SECONDS:
-        raise Invalid(f"is longer than a year: shorten it{instead}")
+    refuse(total > _LONGEST_SECONDS, f"is longer than a year: shorten it{instead}")
     return total
 
 
@@ -56,8 +55,7 @@ def rate(text: str) -> int:
     """Return an upload rate such as `500K` or `2M` (bytes per second) in KiB per second, as borg counts it."""
     found = _bytes(text, "is not a rate: write bytes per second with K, M or G (powers of 1000), such as `2M`")
     # borg takes 0 for no limit.
-    if found < _LEAST_RATE:
-        raise Invalid("is slower than 10K: no backup would ever finish; raise it")
+    refuse(found < _LEAST_RATE, "is slower than 10K: no backup would ever finish; raise it")
     return round(found / _KIBIBYTE)
 
 
@@ -70,14 +68,12 @@ def _bytes(text: str, words: str) -> int:
 
 def quota(text: str) -> str:
     """Judge a quota; borg itself reads it."""
-    if size(text) < _LEAST_QUOTA:
-        raise Invalid("is smaller than 10M, the least that borg accepts: raise it")
+    refuse(size(text) < _LEAST_QUOTA, "is smaller than 10M, the least that borg accepts: raise it")
     return text
 
 
 def share(text: str) -> float:
     """Return a share such as `50%` as a fraction of 1; 0 for `off`."""
     found = _SHARE.fullmatch(text)
-    if found is None and text != "off":
-        raise Invalid("is not a share: write `off`, or 1% to 99%, such as `50%`")
+    refuse(found is None and text != "off", "is not a share: write `off`, or 1% to 99%, such as `50%`")
     return int(found[1]) / 100 if found else 0.0

@@ -17,12 +17,7 @@ from .connection_pool import open_connection
 
 
 async def status(
-    config: Config,
-    targets: tuple[Target, ...],
-    *,
-    directory: Path,
-    max_age: float,
-    emit: Emit,
+    config: Config, targets: tuple[Target, ...], *, directory: Path, max_age: float, emit: Emit
 ) -> tuple[tuple[TargetStatus, ...], tuple[str, ...]]:
     """Return the status of these targets; an archive older than `max_age` seconds is too old.
 

@@ -14,16 +14,8 @@ from operator import attrgetter, itemgetter
 from types import MappingProxyType
 from typing import Annotated, Any, TypeVar
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    Field,
-    InstanceOf,
-    SkipValidation,
-    StrictBool,
-    TypeAdapter,
-)
+import pydantic
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, InstanceOf, StrictBool
 
 from ..errors import CONTROLLER, Failure
 from ..guard import Evidence, Unreadable, from_json, to_json
@@ -106,7 +98,7 @@ class NewerLedger(Failure):
         )
 
 
-_ROW = TypeAdapter(tuple[_Text, _Text, _Text, Clean, _Finite])
+_ROW = pydantic.TypeAdapter(tuple[_Text, _Text, _Text, Clean, _Finite])
 
 
 def _hold(row: object) -> Hold:
@@ -144,9 +136,9 @@ class Ledger:
     size_before: _Number = 0
     checked: Seconds = 0.0
     checking: StrictBool = False
-    notes: SkipValidation[Mapping[str, Note]] = field(default_factory=lambda: MappingProxyType({}))
+    notes: pydantic.SkipValidation[Mapping[str, Note]] = field(default_factory=lambda: MappingProxyType({}))
     intent: ManyOnce[Name] | None = None
-    facts: SkipValidation[Mapping[str, Facts]] = field(default_factory=lambda: MappingProxyType({}))
+    facts: pydantic.SkipValidation[Mapping[str, Facts]] = field(default_factory=lambda: MappingProxyType({}))
     holds: Annotated[Many[Annotated[Hold, BeforeValidator(_hold)]], _FirstRules] = ()
     expected: Seconds = 0.0
     expected_why: Clean = ""
@@ -177,7 +169,7 @@ class Ledger:
         return json.dumps(record, separators=(",", ":"), default=attrgetter("value")).encode() + b"\n"
 
 
-_LEDGER = TypeAdapter(Ledger)
+_LEDGER = pydantic.TypeAdapter(Ledger)
 _Source = Annotated[tuple[_Text, _Text, StrictBool | None, StrictBool | None, Clean, StrictBool], made(Source)]
 
 

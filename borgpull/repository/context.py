@@ -6,23 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from .. import transport
 from ..borg.command_lines import Repository
 from ..borg.passthrough import BorgArguments
 from ..config import Config, Target
 from ..errors import BACKUP_SERVER, CONTROLLER, Failure, program_party, target_party
 from ..events import Emit, Step, Warned
 from ..ledger import Entry, Place, Store, place_in_grace, place_of, store_of
-from ..transport import (
-    BackupServer,
-    BorgResult,
-    LocalBorg,
-    OnOutput,
-    Reader,
-    ServeRequest,
-    borg_on_controller,
-    borg_passthrough,
-    drop_cache,
-)
+from ..transport import BackupServer, BorgResult, LocalBorg, OnOutput, Reader, ServeRequest
 from .space import Claim
 from .step_events import StepEvents
 
@@ -88,11 +79,11 @@ class TargetContext:
         borg remembers of the repository stays: it protects against an older state put in its place.
         """
         local = self._local(arguments, self.request(step, append_only=False))
-        ended = await borg_on_controller(local, on_output=self._on_output(step))
-        if not ended.is_unknown or not drop_cache(self.cache, self.repository.location):
+        ended = await transport.borg_on_controller(local, on_output=self._on_output(step))
+        if not ended.is_unknown or not transport.drop_cache(self.cache, self.repository.location):
             return ended
         self.events.said(program_party("borg", CONTROLLER), "runs once more, without its cache")
-        return await borg_on_controller(local, on_output=self._on_output(step))
+        return await transport.borg_on_controller(local, on_output=self._on_output(step))
 
     async def reading(
         self, step: Step, arguments: list[str], *, folder: Path | None = None, read: Reader | None = None
@@ -102,7 +93,7 @@ class TargetContext:
         Raises no Failure when borg fails.
         """
         local = self._local(arguments, self.request(step, append_only=True))
-        return await borg_on_controller(local, on_output=self._on_output(step), folder=folder, read=read)
+        return await transport.borg_on_controller(local, on_output=self._on_output(step), folder=folder, read=read)
 
     async def passthrough(
         self, given: BorgArguments, *, append_only: bool, stdin: int, on_server_output: OnOutput
@@ -110,7 +101,7 @@ class TargetContext:
         """Run the operator's borg command at the operator's terminal. Raises no Failure when borg fails."""
         request = self.request(Step.INSPECT, append_only=append_only)
         local = self._local(given.arguments, replace(request, on_output=on_server_output))
-        return await borg_passthrough(replace(local, passphrase=None) if given.asks else local, stdin=stdin)
+        return await transport.borg_passthrough(replace(local, passphrase=None) if given.asks else local, stdin=stdin)
 
     def request(self, step: Step, *, append_only: bool, quota: str = "", gated: bool = False) -> ServeRequest:
         """Return a request for a serve of the repository; its output becomes events of `step`."""

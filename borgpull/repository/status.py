@@ -15,16 +15,8 @@ from ..ledger import Ledger, Phase, RepositoryStatus
 from ..results import GoodArchive, PastEvent, State, TargetStatus
 from ..retention import is_checkpoint, is_main, stream_of
 from ..untrusted import clean
-from .verification import (
-    CHANGED,
-    GONE,
-    SKEW_SECONDS,
-    TAMPERED,
-    UNVERIFIABLE,
-    recovery_hint,
-    release_hint,
-    unreadable_ledger,
-)
+from . import verification
+from .verification import CHANGED, GONE, SKEW_SECONDS, TAMPERED, UNVERIFIABLE
 
 RUN = "run"
 # What an operator decides; more than these would not end a failure.
@@ -92,8 +84,8 @@ def _last(good: list[Archive], now: float) -> GoodArchive | None:
 
 def _without_ledger(found: TargetStatus, seen: RepositoryStatus, *, never: str) -> _Fields:
     if seen.unreadable:
-        findings = (unreadable_ledger(seen.unreadable),)
-        hint = recovery_hint(found.target)
+        findings = (verification.unreadable_ledger(seen.unreadable),)
+        hint = verification.recovery_hint(found.target)
         unreadable = {"ledger": "unreadable", "cause": UNVERIFIABLE, "findings": findings, "hint": hint}
         return {"state": State.UNVERIFIABLE, **unreadable}
     if failing := _failing(found.history):
@@ -106,7 +98,7 @@ def _without_ledger(found: TargetStatus, seen: RepositoryStatus, *, never: str) 
 
 def _accused(name: str, known: Ledger, seen: RepositoryStatus) -> _Fields:
     gone = not seen.repository or GONE in known.rules
-    hint = recovery_hint(name, rollback=known.evidence.counted, gone=gone)
+    hint = verification.recovery_hint(name, rollback=known.evidence.counted, gone=gone)
     if known.phase is Phase.CLOSED:
         state = State.UNVERIFIABLE if known.cause == UNVERIFIABLE else State.TAMPERED
         return {"state": state, "cause": known.cause, "findings": known.rules, "hint": hint}
@@ -127,7 +119,8 @@ def _failing(history: tuple[PastEvent, ...]) -> _Fields:
 
 def _held(name: str, known: Ledger) -> _Fields:
     words = "; ".join(dict.fromkeys(hold.words for hold in known.holds))
-    return {"state": State.HELD, "cause": f"held: {words}", "hint": release_hint(name)} if known.holds else {}
+    held = {"state": State.HELD, "cause": f"held: {words}", "hint": verification.release_hint(name)}
+    return held if known.holds else {}
 
 
 def _late(last: GoodArchive | None, read: dict[str, GoodArchive | None], max_age: float) -> _Fields:

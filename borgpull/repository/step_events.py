@@ -6,22 +6,11 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from .. import events
 from ..borg import WARNED
 from ..borg.output import Created, Line, Message, Percent
 from ..errors import CONTROLLER, Failure, TamperedError, plural
-from ..events import (
-    WORST_FIRST,
-    ArchiveProgress,
-    Emit,
-    Outcome,
-    PercentProgress,
-    Said,
-    Step,
-    StepFinished,
-    StepSkipped,
-    StepStarted,
-    Warned,
-)
+from ..events import WORST_FIRST, Emit, Outcome, Said, Step, StepFinished, StepSkipped, StepStarted, Warned
 from ..transport import BorgResult
 
 # More are counted, not shown: a million changed files are one thing to know.
@@ -81,11 +70,9 @@ class StepEvents:
         def on_output(line: Line) -> None:
             match line:
                 case Created():
-                    self._emit(ArchiveProgress(target=self._target, **vars(line)))
-                case Percent(current, total, text):
-                    self._emit(
-                        PercentProgress(target=self._target, step=step, current=current, total=total, message=text)
-                    )
+                    self._emit(events.ArchiveProgress(target=self._target, **vars(line)))
+                case Percent():
+                    self._emit(events.PercentProgress(target=self._target, step=step, **vars(line)))
                 case Message(_, _, text):
                     self.said(party, text)
 

@@ -15,6 +15,7 @@ import os
 import pwd
 import re
 import stat
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
@@ -43,25 +44,18 @@ class Comparison:
     """How many items are as the archive says, how many are not, and the first differences in words."""
 
     def __init__(self) -> None:
-        self._same = self._different = self._unsure = 0
+        self._counts: Counter[str] = Counter()
         self._differences: list[str] = []
 
     @property
     def result(self) -> Compared:
-        return Compared(
-            same=self._same, different=self._different, unsure=self._unsure, differences=tuple(self._differences)
-        )
+        return Compared(**self._counts, differences=tuple(self._differences))
 
     def count(self, path: str, differs: str | None) -> None:
         """Count an item that differs as the words say; empty if it does not, None if that is unknown."""
-        if differs is None:
-            self._unsure += 1
-        elif not differs:
-            self._same += 1
-        else:
-            self._different += 1
-            if len(self._differences) < _MOST_DIFFERENCES:
-                self._differences.append(f"{clean(path)}: {differs}")
+        self._counts["unsure" if differs is None else "different" if differs else "same"] += 1
+        if differs and len(self._differences) < _MOST_DIFFERENCES:
+            self._differences.append(f"{clean(path)}: {differs}")
 
 
 class TargetComparison(Comparison):

@@ -60,6 +60,9 @@ class Sizes:
     new: int = 0
     files: int = 0
 
+    def __add__(self, other: Sizes) -> Sizes:
+        return Sizes(original=self.original + other.original, new=self.new + other.new, files=self.files + other.files)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
@@ -177,14 +180,9 @@ class Totals:
 def totals(rows: Iterable[Row], now: float) -> Totals:
     kept = list(rows)
     speeds = [speed for row in kept if (speed := row.speed(now)) is not None]
-    sizes = [row.sizes for row in kept if row.sizes]
     return Totals(
         states=Counter(row.state for row in kept),
-        sizes=Sizes(
-            original=sum(each.original for each in sizes),
-            new=sum(each.new for each in sizes),
-            files=sum(each.files for each in sizes),
-        ),
+        sizes=sum((row.sizes for row in kept if row.sizes), Sizes()),
         speed=sum(speeds) if speeds else None,
     )
 

@@ -85,14 +85,9 @@ def verdict(row: Row) -> str | None:
 
 def _step(step: StepRecord) -> dict[str, Any]:
     times = _times(step.started, step.finished)
+    del times["finished"]
     outcome = SKIPPED if step.skipped else step.outcome or Outcome.INTERRUPTED
-    return {
-        "step": step.step,
-        "started": times["started"],
-        "duration": times["duration"],
-        "outcome": outcome,
-        "detail": step.detail,
-    }
+    return {"step": step.step, **times, "outcome": outcome, "detail": step.detail}
 
 
 def _stream(made: ArchiveCreated) -> dict[str, Any]:

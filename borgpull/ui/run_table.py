@@ -5,6 +5,7 @@ Built of segments instead of a rich Table, which took twenty times as long with 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -65,11 +66,8 @@ def frame(board: Board, *, now: float, width: int, height: int) -> Frame:
 
 def _rest(rows: Sequence[Row], shown: Sequence[Row]) -> str:
     names = {row.name for row in shown}
-    hidden: dict[str, int] = dict.fromkeys((RUNNING, WAITING), 0)
-    for row in rows:
-        if row.name not in names:
-            hidden[row.state] = hidden.get(row.state, 0) + 1
-    return counts(hidden)
+    hidden = Counter(row.state for row in rows if row.name not in names)
+    return counts(dict.fromkeys((RUNNING, WAITING), 0) | dict(hidden))
 
 
 def _header(columns: Sequence[Column], width: int) -> Line:

@@ -5,6 +5,7 @@ Pure: returns lines, or a table and lines; `display` prints them. It stays when 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from rich.console import RenderableType
@@ -101,10 +102,8 @@ def last_line(board: Board, now: float) -> Text:
 
 
 def _ends(rows: Iterable[Row]) -> str:
-    ends = dict.fromkeys([*(outcome.value for outcome in reversed(WORST_FIRST)), NOT_STARTED], 0)
-    for row in rows:
-        ends[_outcome(row)] += 1
-    return counts(ends)
+    ends = Counter(map(_outcome, rows))
+    return counts({end: ends[end] for end in (*reversed(WORST_FIRST), NOT_STARTED)})
 
 
 def _outcome(row: Row) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import secrets
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 from plumbum import cli
@@ -26,7 +26,6 @@ from ..base import ConfiguredCommand, awaited, checked, private_directory
 from ..exit_codes import DONE, OF_ADD
 
 _BYTES_OF_A_PASSPHRASE = 32
-_Rule = Callable[[str], str | None]
 _host, _user, _path, _pattern = (
     functools.partial(problem_with, rule) for rule in (address.host, address.user, rules.source_path, rules.exclude)
 )
@@ -156,22 +155,22 @@ class Add(ConfiguredCommand):
         return key.known_host(where.name, where.port)
 
 
-def _one(option: str, given: str | None, question: str, default: str, rule: _Rule) -> str:
+def _one(option: str, given: str | None, question: str, default: str, rule: prompts.Rule) -> str:
     """Return the value of an option, asked for on the terminal when it is not given. Raises UsageError."""
     if given is None:
         return _asked(option, question, default, rule)
     return _all_right(option, [given], rule)[0]
 
 
-def _asked(option: str, question: str, default: str, rule: _Rule) -> str:
+def _asked(option: str, question: str, default: str, rule: prompts.Rule) -> str:
     return awaited(prompts.answer(question, default=default, rule=rule, hint=f"give {option}"))
 
 
-def _optional(rule: _Rule) -> _Rule:
+def _optional(rule: prompts.Rule) -> prompts.Rule:
     return lambda text: rule(text) if text else None
 
 
-def _all_right(option: str, values: Iterable[str], rule: _Rule) -> tuple[str, ...]:
+def _all_right(option: str, values: Iterable[str], rule: prompts.Rule) -> tuple[str, ...]:
     found = tuple(values)
     for value in found:
         if problem := rule(value):
