@@ -11,6 +11,7 @@ from ..ssh import BEGAN
 # A process is registered as a file KIND.PID that holds when it began, by its kernel's count, for a pid may come round
 # again. p: one of the session itself; g: a script, with the process group that it leads; serve: a `borg serve`. Where
 # there is no /proc the pid alone has to do. When a line cannot be put into a file, a dash does not say why; cat does.
+# A group lives when one of it does: of a dead one that nobody waited for something is left, too.
 # first VAR FILE: the first line, empty where it cannot be read. holder: sets `owner` to what the lock says of who holds
 # it, empty when nobody does or nothing lives of that session. In this order: meanwhile its folder may be renamed.
 LIVES = (
@@ -18,6 +19,15 @@ LIVES = (
     + r"""
 put() { echo "$1" >"$2" || { echo "$1" | cat >"$2"; return 1; }; }
 first() { eval "$1="; { read -r "$1" <"$2"; } 2>/dev/null || :; }
+group_lives() {
+  kill -0 "-$1" 2>/dev/null || return
+  [ -e /proc/self/stat ] || return 0
+  for _each in /proc/[0-9]*; do
+    began "${_each#/proc/}"
+    [ "$group" != "$1" ] || [ -z "$began" ] || return 0
+  done
+  false
+}
 lives() {
   _pid=${1##*.}
   # A signal to these would go to everybody.
@@ -29,7 +39,7 @@ lives() {
   else
     ! kill -0 "$_pid" 2>/dev/null || return 0
   fi
-  case $1 in */p.*) false ;; *) kill -0 "-$_pid" 2>/dev/null ;; esac
+  case $1 in */p.*) false ;; *) group_lives "$_pid" ;; esac
 }
 others() {
   for _file in "$1"/p.* "$1"/g.* "$1"/serve.*; do

@@ -33,16 +33,18 @@ began() {
 WATCHDOG = rf"""{BEGAN}
 beats() {{
   own
-  {{ while IFS= read -r _line; do echo beat; done; echo end; }} <&3 3<&- &
+  {{ while IFS= read -r _line; do echo beat; done; echo end; }} <&3 3<&- 5<&- &
   exec 3<&- 5<&-
+  echo "$!"
   while sleep 5 && echo tick; do :; done
 }} 2>/dev/null
 until_silent() {{
   exec 3<&-
-  _still=0
+  _still=0 _reader=
   while [ "$_still" -lt {SILENCE_SECONDS} ] && read -r _word; do
-    case $_word in beat) _still=0 ;; tick) _still=$((_still + 5)) ;; *) break ;; esac
+    case $_word in beat) _still=0 ;; tick) _still=$((_still + 5)) ;; end) return ;; *) _reader=$_word ;; esac
   done
+  kill "$_reader"
 }}
 while_for() {{
   _n=$1

@@ -23,7 +23,7 @@ from borgpull.transport.serve import ServeResult, read_messages
 from borgpull.transport.target_borg import OpenSession, read_folder
 
 MARK = "6d61726b" * 4
-PLACE = "/tmp/borgpull.AbCdEfGhI0"
+PLACE = "/tmp/borgpull.0123456789"
 SOURCES = ("/etc", "/srv", ESCAPES, "/" + "x" * 600)
 TARGET = Target.model_construct(
     **dict(Options()), source_paths=SOURCES, excludes=(), connection=Connection.model_construct(username="backup")
@@ -56,11 +56,11 @@ FACTS = st.builds(
 HONEST = f"borg\nsocat\nsource 0 folder 1 0 \nclock {time.time():.0f}\n".encode()
 SCRAPS = [b" ", b"\n", b"borg", b"socat", b"clock", b"missing", b"source", b"refused", *VALUES]
 PLACES = [
-    b"/tmp/borgpull.AbCdEfGhI0 ",
-    b"/tmp/../etc/borgpull.AbCdEfGhI0",
-    b"/" * 5000 + b"borgpull.AbCdEfGhI0",
-    b"/a" * 49 + b"/borgpull.AbCdEfGhI0",
-    b"/tmp/borgpull.AbCdEfGhI0\x1b[2J",
+    b"/tmp/borgpull.0123456789 ",
+    b"/tmp/../etc/borgpull.0123456789",
+    b"/" * 5000 + b"borgpull.0123456789",
+    b"/a" * 49 + b"/borgpull.0123456789",
+    b"/tmp/borgpull.0123456789\x1b[2J",
     PLACE.encode(),
 ]
 BEGUN = f"Welcome\n{MARK} {PLACE}\n".encode()
