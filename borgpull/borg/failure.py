@@ -140,6 +140,11 @@ _OLD = _Sign(
     "its borg is too old, or a borg 2: it does not know an option of borg 1.2 and 1.4", "install borg 1.2 or 1.4"
 )
 
+_PASSCOMMAND = _Sign(
+    "its borg obeys a BORG_PASSCOMMAND of that host, in place of our passphrase",
+    "remove it from /etc/environment there, and from what PAM reads for sudo",
+)
+
 _NO_TEMPORARY = _Sign(
     "borg cannot write to any folder for temporary files",
     "set TMPDIR there, or make /tmp writable; in a read-only container: `--tmpfs /tmp`",
@@ -188,6 +193,7 @@ _TEXTS: Mapping[str, tuple[_Sign, _Sign]] = {
     # A serve that cannot read its `integrity.N` dies of this (1.2.4 and 1.4.5).
     "msgpack.PackException": (_INCOMPLETE, _INCOMPLETE),
     UNPROVEN: (_SIGNS["ArchiveTAMInvalid"], _SIGNS["ArchiveTAMInvalid"]),
+    "supplied in BORG_PASSCOMMAND failed": (_PASSCOMMAND, _PASSCOMMAND),
     "unrecognized arguments": (_OLD, _OLD),
     "invalid choice": (_OLD, _OLD),
     "BrokenPipeError": (_LOST, _LOST),

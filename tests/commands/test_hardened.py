@@ -231,4 +231,4 @@ def test_a_passphrase_command_that_reaches_roots_borg_is_named():
         hardened.tell_sudo(BORG_PASSCOMMAND="false")
         done = hardened.world.run("--json", config=hardened.config())
         assert done.returncode == 2
-        assert "BORG_PASSCOMMAND" in said_of(row(done, "web"))
+        assert "obeys a BORG_PASSCOMMAND of that host" in said_of(row(done, "web"))
