@@ -68,24 +68,39 @@ def test_sixty_long_excludes_through_dropbear(dropbear):
     assert [place for host in (web.host, world.lab.server) for place in host.temporary.iterdir()] == []
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def openssh() -> Iterator[World]:
     with loopback_world(["web"], planted=False) as world:
         yield world
 
 
-@pytest.mark.parametrize("transport", ["forward", pytest.param("stdio", marks=pytest.mark.slow)])
-def test_two_thousand_source_paths_of_eighty_letters_and_as_many_excludes(openssh, transport):
+def test_two_thousand_excludes_of_eighty_letters(openssh):
+    world = openssh
+    web = world.target("web")
+    for name in ("in", "out"):
+        (web.source / name).touch()
+    excludes = [f"*/{number:04}{'x' * 74}" for number in range(2000)]
+    assert sum(map(len, excludes)) > 128 * 1024
+    config = config_of(world, "web", Excludes=[*excludes, "*/out"])
+    done = world.run("--json", config=config)
+    assert done.returncode == 0, told_of(done)
+    assert stored(world, done) == {".", "in"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("transport", ["forward", "stdio"])
+def test_two_thousand_source_paths_of_eighty_letters_and_more_excludes(openssh, transport):
     world = openssh
     web = world.target("web")
     names = [f"{number:04}" + "x" * (76 - len(str(web.source))) for number in range(2000)]
     for name in names:
-        (web.source / name).mkdir(exist_ok=True)
+        (web.source / name).mkdir()
         (web.source / name / "out").touch()
         (web.source / name / "in").touch()
     sources = [str(web.source / name) for name in names]
     assert sum(map(len, sources)) > 128 * 1024
-    excludes = [f"pp:{source}/out" for source in sources]
+    excludes = ["*/out", *(f"{number:03}{'x' * 997}" for number in range(140))]
+    assert sum(map(len, excludes)) > 128 * 1024
     config = config_of(world, "web", SourcePaths=sources, Excludes=excludes, Transport=transport)
     assert doubts(world, config) == []
     done = world.run("--json", config=config)
@@ -94,7 +109,10 @@ def test_two_thousand_source_paths_of_eighty_letters_and_as_many_excludes(openss
 
 
 # Linux gives arguments and environment a fourth of the stack, and at most 6 MiB.
-@pytest.mark.parametrize(("stack", "excludes"), [("", 7_000), ("1048576", 300)], ids=["usual", "small stack"])
+LIMITS = [pytest.param("", 7_000, id="usual", marks=pytest.mark.slow), pytest.param("1048576", 300, id="small stack")]
+
+
+@pytest.mark.parametrize(("stack", "excludes"), LIMITS)
 def test_lists_above_the_limit_of_a_host_are_one_error_that_says_the_limit(stack, excludes):
     prefix = ("prlimit", f"--stack={stack}:{stack}") if stack else ()
     with loopback_world([Spot(name="web", prefix=prefix)], planted=False) as world:

@@ -123,7 +123,6 @@ def test_none_of_it_runs_and_no_secret_is_shown(hostile, way):
     assert "internal error" not in said
     assert seen.leaks == set()
     assert [secret for secret in secrets_of(world.lab) if secret.decode() in done.stdout + done.stderr] == []
-    print(done.returncode, said)
     hosts = (world.target("web").host, world.lab.server)
     assert [place for host in hosts for place in host.temporary.iterdir()] == []
 
