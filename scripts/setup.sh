@@ -51,6 +51,10 @@ missing_packages() {
     command -v busybox >/dev/null || echo busybox
     command -v zsh >/dev/null || echo zsh
     command -v fish >/dev/null || echo fish
+    [ -e /bin/ksh93 ] || echo ksh93u+m
+    [ -e /bin/bsd-csh ] || echo csh
+    command -v tcsh >/dev/null || echo tcsh
+    command -v dropbear >/dev/null || echo dropbear-bin
     command -v groff >/dev/null || echo groff-base
     command -v age >/dev/null || echo age
     command -v systemd-analyze >/dev/null || echo systemd

@@ -6,6 +6,7 @@ No secret is in them: a passphrase reaches borg over the descriptor in BORG_PASS
 from __future__ import annotations
 
 import fnmatch
+import functools
 import posixpath
 import re
 from collections.abc import Iterable, Sequence
@@ -220,22 +221,23 @@ def left_out(path: str, excludes: Iterable[str]) -> bool:
     Patterns in `re:` are ignored.
     """
     bare = posixpath.normpath(path).lstrip("/")
-    return any(_matches(pattern, each) for pattern in excludes for each in (bare, f"{bare}/{_ANY_NAME}".lstrip("/")))
+    names = f"{bare}/", f"{bare}/{_ANY_NAME}/".lstrip("/")
+    return any(_compiled(pattern).match(name) for pattern in excludes for name in names)
 
 
-def _matches(pattern: str, path: str) -> bool:
+@functools.cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Return what matches a path that a pattern matches, with a slash at its end."""
     found = _STYLED.fullmatch(pattern)
     style, text = (found[1], found[2]) if found else ("fm", pattern)
     whole = posixpath.normpath(text).lstrip("/")
-    match style:
-        case "pf":
-            return path == whole
-        case "pp":
-            return f"{path}/".startswith(f"{whole}/")
-        case "re":
-            return False
     deeper = "/" if text.endswith("/") else ""
-    if style == "fm":
-        return re.match(fnmatch.translate(f"{whole}/*{deeper}"), f"{path}/") is not None
     words = re.split(r"(\*\*/|\*|\?)", f"{whole}/**/*{deeper}")
-    return re.fullmatch("".join(_SHELL.get(word) or re.escape(word) for word in words), f"{path}/") is not None
+    regexes = {
+        "pf": rf"{re.escape(whole)}/\Z",
+        "pp": re.escape(f"{whole}/"),
+        "re": "(?!)",
+        "fm": fnmatch.translate(f"{whole}/*{deeper}"),
+        "sh": "".join(_SHELL.get(word) or re.escape(word) for word in words) + r"\Z",
+    }
+    return re.compile(regexes[style])

@@ -35,9 +35,13 @@ _MOST_NOISE = 10_000
 
 
 def script_text(script: str, *arguments: str) -> bytes:
-    """Return a script with `arguments` as "$@": one compound command, of which a shell runs all or nothing."""
-    text = f"{{{PROLOGUE}set -- {shlex.join(arguments)}\n{script}\nexit\n}}\n"
-    return text.encode("utf-8", "surrogateescape")
+    """Return a script with `arguments` as "$@": one line, of which a shell runs all or nothing.
+
+    What the file of a login shell reads is an empty line, which is missed by nobody, or all of the script. Of several
+    lines the shell would run those that are left, and take one for the passphrase.
+    """
+    text = f"{{{PROLOGUE}set -- {shlex.join(arguments)}\n{script}\nexit\n}}".replace("\\", r"\\").replace("\n", r"\n")
+    return f'\neval "$(printf %b {shlex.quote(text)})"\n'.encode("utf-8", "surrogateescape")
 
 
 def exports(environment: Mapping[str, str]) -> str:

@@ -95,11 +95,13 @@ def test_settings_of_borg_that_are_not_ours_go_and_those_of_its_places_stay(shel
 
 def test_every_script_begins_with_it(shell):
     text = script_text('own\nprintf "<%s>" "$@"', "one two", "it's", 'a "b"', "$HOME\n`id`", "\\", "*", "")
-    assert text.startswith(b"{" + PROLOGUE.encode())
+    assert PROLOGUE.encode().replace(b"\n", b"\\n") in text
+    # A file of the login shell may have read the first line.
+    assert text.startswith(b"\n")
     done = subprocess.run(shell, input=text + b"echo not for a shell\n", env=FOREIGN, capture_output=True, check=False)
     assert done.stdout.decode() == '<one two><it\'s><a "b"><$HOME\n`id`><\\><*><>'
     # What a bash that is told to be verbose reads, it prints before it runs it.
-    assert done.stderr in (b"", text)
+    assert done.stderr.replace(b"\n", b"") in (b"", text.replace(b"\n", b""))
 
 
 def test_a_script_that_is_cut_off_does_nothing(shell, tmp_path):
