@@ -24,7 +24,6 @@ from . import scripts_lock as scripts
 
 # How long a second run waits for the first one.
 LOCK_PATIENCE = 60
-_BEGIN_SECONDS = 60.0
 _STEP_SECONDS = 300.0
 # What is still at work when the session ends gets TERM, then KILL, and this long in all.
 _END_SECONDS = 40.0
@@ -119,7 +118,7 @@ async def lasting_session(master: ssh.Master, ledger: str, reserve: str) -> Asyn
 async def _wait_until_ready(master: ssh.Master, child: process.Child, mark: str) -> None:
     began = False
     try:
-        async with asyncio.timeout(_BEGIN_SECONDS):
+        async with asyncio.timeout(ssh.BEGIN_SECONDS):
             while (word := await ssh.read_marked(child.stdout, mark)) is not None:
                 began = True
                 if word == "ready":
@@ -127,7 +126,7 @@ async def _wait_until_ready(master: ssh.Master, child: process.Child, mark: str)
             said = (await process.read_all(child.stderr))[0].decode("utf-8", "replace")
             status = await child.wait()
     except TimeoutError:
-        raise ssh.no_answer(master.party, _BEGIN_SECONDS) from None
+        raise (ssh.no_answer(master.party, ssh.BEGIN_SECONDS) if began else ssh.not_begun(master.party)) from None
     if _NO_FOLDER in said:
         said = clean(said.replace(_NO_FOLDER, ""))
         raise ssh.ScriptFailed(master.party, "lock the ledger", said, how="no folder for the session")

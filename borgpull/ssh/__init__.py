@@ -6,12 +6,14 @@ from .framing import PRELUDE, Answer, Incomplete, Part, ScriptFailed, ask, cut_o
 from .keys import Key, fingerprints, key_problem, known_host_problem, make_key, new_key, public_key, scan
 from .master import LOST_SECONDS, SESSIONS, ForwardRefused, Master
 from .session import (
+    BEGIN_SECONDS,
     SSH_FAILED,
     execute,
     explain_exit,
     exports,
     no_answer,
     no_shell,
+    not_begun,
     read_marked,
     script_session,
     session,

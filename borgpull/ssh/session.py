@@ -30,6 +30,8 @@ from .prologue import PROLOGUE
 # The exit status of ssh's own failures, and of a remote command that a signal killed.
 SSH_FAILED = 255
 
+# How long a login shell may take to begin what it is given.
+BEGIN_SECONDS = 60.0
 # How many lines a ~/.bashrc may print.
 _MOST_NOISE = 10_000
 
@@ -94,24 +96,27 @@ async def execute(
     """
     mark = secrets.token_hex(16)
     framed = f'own\nprintf "\\n%s\\n" "$1"\nshift\n{script}'
+    began = None
     try:
         async with (
-            asyncio.timeout(seconds),
+            asyncio.timeout(min(seconds, BEGIN_SECONDS)) as limit,
             script_session(master, framed, mark, *arguments) as child,
             asyncio.TaskGroup() as tasks,
         ):
             errors = tasks.create_task(process.read_all(child.stderr))
-            began = await read_marked(child.stdout, mark) is not None
-            await child.write(stdin)
+            began = await read_marked(child.stdout, mark)
+            limit.reschedule(asyncio.get_running_loop().time() + seconds)
+            if began is not None:
+                await child.write(stdin)
             child.close_stdin()
             output, truncated = await process.read_all(child.stdout, most=most)
             status = await child.wait()
     except TimeoutError:
-        raise no_answer(master.party, seconds) from None
+        raise (not_begun(master.party) if began is None else no_answer(master.party, seconds)) from None
     if died := killed(master.party, status):
         raise died
     said = errors.result()[0]
-    if not began:
+    if began is None:
         text = said.decode("utf-8", "replace")
         raise await explain_exit(master, status, text, began=False) or no_shell(master.party, text)
     return process.Completed(status, output, said, truncated)
@@ -154,6 +159,12 @@ async def explain_exit(
     # A client ends a little before its master does.
     lost = await master.lost()
     return lost if lost or began else master.failure(said, doing=doing)
+
+
+def not_begun(party: str) -> Failure:
+    """Return the failure of a script that no shell began in time."""
+    hint = "log in there and look for what is slow: the host, or a ~/.bashrc that waits, or reads standard input"
+    return Failure(party, f"its shell did not begin within {BEGIN_SECONDS:.0f} s", hint=hint)
 
 
 def no_answer(party: str, seconds: float) -> Failure:

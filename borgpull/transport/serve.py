@@ -213,7 +213,11 @@ async def _run_serve(
         end = connection.fileno()
         child = await stack.enter_async_context(ssh.session(request.server.master, command, stdin=end, stdout=end))
         connection.close()
-        await read_messages(child.stderr, mark, result, request.on_output)
+        try:
+            async with asyncio.timeout(ssh.BEGIN_SECONDS) as limit:
+                await read_messages(child.stderr, mark, result, request.on_output, lambda: limit.reschedule(None))
+        except TimeoutError:
+            raise ssh.not_begun(request.server.master.party) from None
         result.status = await child.wait()
 
 
@@ -226,12 +230,15 @@ async def _accept(listener: socket.socket, allowed: Callable[[int], bool]) -> so
         connection.close()
 
 
-async def read_messages(stderr: asyncio.StreamReader, mark: str, result: ServeResult, on_output: OnOutput) -> None:
-    """Read what a serve says to its end; its pid is on the line that begins with `mark`."""
+async def read_messages(
+    stderr: asyncio.StreamReader, mark: str, result: ServeResult, on_output: OnOutput, begun: Callable[[], object]
+) -> None:
+    """Read what a serve says to its end; its pid is on the line that begins with `mark`, when `begun` is called."""
     async for line in process.lines(stderr):
         if line.startswith(mark.encode()):
             found = re.fullmatch(rb"%b ([0-9]{1,10})" % mark.encode(), line)
             result.pid = int(found[1]) if found else None
+            begun()
         else:
             on_line(line, result.said, on_output)
 

@@ -25,7 +25,6 @@ from .target_commands import TargetCommand
 
 # A checkpoint is written after the interrupt: that may take some seconds on a slow link.
 END_SECONDS = 30.0
-_BEGIN_SECONDS = 60.0
 # The exit status of the script when it could not make a folder.
 _NO_FOLDER = 91
 # Short enough for the socket's name: the path of a unix socket has 107 bytes (seen on 8.4 to 10.5).
@@ -144,7 +143,7 @@ async def try_borg(master: ssh.Master, session: OpenSession, accept: Accept) -> 
 async def _read_greeting(accept: Accept, served: ServeResult) -> None:
     """See whether a client comes in time, and begins as each borg does: with a call of `negotiate`."""
     with contextlib.suppress(OSError):
-        async with asyncio.timeout(_BEGIN_SECONDS):
+        async with asyncio.timeout(ssh.BEGIN_SECONDS):
             if connection := await accept():
                 with connection:
                     said, loop = b"", asyncio.get_running_loop()
@@ -199,7 +198,7 @@ async def open_session(master: ssh.Master, command: TargetCommand, mark: str) ->
 async def read_folder(master: ssh.Master, session: OpenSession, mark: str) -> str:
     """Return the folder that the session says it made. Raises Failure when it names none in time, or a wrong one."""
     try:
-        async with asyncio.timeout(_BEGIN_SECONDS):
+        async with asyncio.timeout(ssh.BEGIN_SECONDS):
             folder = await ssh.read_marked(session.child.stdout, mark)
             if folder is None:
                 said = (await process.read_all(session.child.stderr))[0].decode("utf-8", "replace")
@@ -208,8 +207,7 @@ async def read_folder(master: ssh.Master, session: OpenSession, mark: str) -> st
                 raise failure or _no_folder(master.party, status, said)
     except TimeoutError:
         session.end_input(patience=0)
-        hint = "log in there and look for what is slow: the host, or a ~/.bashrc that waits"
-        raise Failure(master.party, f"its shell did not begin within {_BEGIN_SECONDS:.0f} s", hint=hint) from None
+        raise ssh.not_begun(master.party) from None
     if not _FOLDER.fullmatch(folder) or len(folder) > _LONGEST_FOLDER:
         hint = "check the shell of that target: it is not what it should be"
         raise Failure(master.party, f"it named a folder that our script does not make: {clean(folder)}", hint=hint)

@@ -201,7 +201,7 @@ def pid_said(stderr: bytes) -> tuple[ServeResult, list]:
     served, heard = ServeResult(), []
 
     async def listen() -> None:
-        await read_messages(stream_of(stderr), MARK, served, heard.append)
+        await read_messages(stream_of(stderr), MARK, served, heard.append, lambda: None)
 
     asyncio.run(listen())
     return served, heard
