@@ -11,6 +11,7 @@ import functools
 import math
 import random
 import signal
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,12 +19,13 @@ from typing import TypeVar
 
 from ..backup import back_up
 from ..config import Config, Target
-from ..errors import BACKUP_SERVER, Failure, NoSpace, TamperedError, target_party
+from ..errors import BACKUP_SERVER, CONTROLLER, Failure, NoSpace, TamperedError, target_party
 from ..events import Emit, Failed, Outcome, Retried, RunFinished, RunStarted, Said, TargetFinished, worst
 from ..ledger import Entry, check_root
 from ..repository import Claim, Room, RunContext, TargetContext
 from ..repository.status import RUN
 from ..repository.step_events import failure_of, outcome_of
+from ..ssh import SILENCE_SECONDS
 from .connection_pool import Servers
 
 _Result = TypeVar("_Result")
@@ -88,7 +90,12 @@ async def run(config: Config, targets: tuple[Target, ...], *, directory: Path, c
     try:
         if targets:
             async with Servers(config, directory=directory, emit=emit) as servers:
-                await _Run(config, servers, cache, emit, outcomes).back_up(targets)
+                work = _Run(config, servers, cache, emit, outcomes)
+                watch = asyncio.create_task(work.watch_for_pauses())
+                try:
+                    await work.back_up(targets)
+                finally:
+                    watch.cancel()
     except asyncio.CancelledError:
         outcomes[""] = Outcome.INTERRUPTED
     except Exception as error:  # whatever it was, every target gets its row and the run its end
@@ -103,6 +110,18 @@ async def run(config: Config, targets: tuple[Target, ...], *, directory: Path, c
     return outcome
 
 
+class _StoodStill(Failure):
+    """The controller itself was suspended, for so long that the hosts gave it up."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            CONTROLLER,
+            f"it stood still for {seconds:.0f} s, so the backup server freed the lock and ended what it did there",
+            hint="keep it awake during a run (sleep, a paused VM); another run may have had the lock since",
+            transient=True,
+        )
+
+
 @dataclass(frozen=True)
 class _Run:
     """The targets of one run side by side; `outcomes` has those that have ended."""
@@ -115,6 +134,15 @@ class _Run:
     room: Room = field(default_factory=Room)
     # Targets whose session failed for its share of the free space.
     short: list[Target] = field(default_factory=list)
+    # When this process went on after a long pause, and how long that was.
+    pauses: list[tuple[float, float]] = field(default_factory=list)
+
+    async def watch_for_pauses(self) -> None:
+        while True:
+            before = time.time()
+            await asyncio.sleep(1)
+            if (seconds := time.time() - before) > SILENCE_SECONDS:
+                self.pauses.append((time.time(), seconds))
 
     async def back_up(self, targets: tuple[Target, ...]) -> None:
         # Before anything else: what fails at the backup server itself is one error, not one for each target.
@@ -161,9 +189,16 @@ class _Run:
                 raise stopped
 
     async def _back_up(self, target: Target, claim: Claim, deadline: float, is_last: _IsLast) -> Outcome:
-        async with self.servers.lease() as server:
-            run_context = RunContext(self.config, server, self.cache, self.emit, claim)
-            return await back_up(run_context, target, deadline=deadline, is_last=is_last)
+        began = time.time()
+        try:
+            async with self.servers.lease() as server:
+                run_context = RunContext(self.config, server, self.cache, self.emit, claim)
+                return await back_up(run_context, target, deadline=deadline, is_last=is_last)
+        except Exception as error:
+            pauses = [seconds for at, seconds in self.pauses if at > began]
+            if not pauses or not failure_of(error).transient:
+                raise
+            raise _StoodStill(max(pauses)) from error
 
     async def _attempts(
         self, target: str, work: Callable[[_IsLast], Awaitable[_Result]], *, deadline: float = math.inf
@@ -198,6 +233,9 @@ class _Run:
 def _entry(target: Target, outcome: Outcome, failure: Failure | None) -> Entry:
     if failure is None:
         return Entry(what=RUN, outcome=outcome)
+    if isinstance(failure, _StoodStill):
+        # It ends late: other runs may have ended well since.
+        outcome = Outcome.INTERRUPTED
     own = failure.party == target_party(target.name)
     return Entry(what=RUN, outcome=outcome, cause=failure.cause if own else str(failure), hint=failure.hint)
 
