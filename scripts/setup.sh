@@ -35,7 +35,6 @@ missing_packages() {
     if [ "$for_what" = image ]; then
         for_what=work missing_packages
         command -v buildah >/dev/null || echo buildah
-        command -v debootstrap >/dev/null || echo debootstrap
         command -v runc >/dev/null || echo runc
         return
     fi
@@ -49,6 +48,7 @@ missing_packages() {
     command -v jq >/dev/null || echo jq
     command -v sudo >/dev/null || echo sudo
     command -v busybox >/dev/null || echo busybox
+    command -v debootstrap >/dev/null || echo debootstrap
     command -v zsh >/dev/null || echo zsh
     command -v fish >/dev/null || echo fish
     [ -e /bin/ksh93 ] || echo ksh93u+m

@@ -45,6 +45,8 @@ MEMORY, DISK = Path("/dev/shm"), Path("/var/tmp")
 ROOM = 4_000_000_000
 # Where the most time goes, the dearest first: what is begun last must not be what takes longest.
 DEAREST = (
+    "commands/test_other_daemons.py",
+    "commands/test_suspended.py",
     "commands/test_held.py",
     "commands/test_what_counts.py",
     "commands/test_damage.py",
@@ -97,6 +99,10 @@ SECOND_LOOKS = (
     # three shells: dash stays
     "ledger/test_lasting_session.py::*[[]bash*",
     "ledger/test_lasting_session.py::*[[]busybox*",
+    # daemons: one with another name and a /proc that hides stay
+    "commands/test_other_daemons.py::*[[]namespaced*",
+    "commands/test_other_daemons.py::*[[]entered*",
+    "commands/test_standalone_borg.py::*[[]create*",
     # faults of scripts: [look] and [close] stay, and whole commands with a ledger that is gone
     "faults/test_half_answers.py::test_a_program_that_fails_is*[[]open[]]",
     "faults/test_half_answers.py::test_a_program_that_fails_is*[[]restore[]]",

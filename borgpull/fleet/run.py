@@ -24,6 +24,7 @@ from ..ledger import Entry, check_root
 from ..repository import Claim, Room, RunContext, TargetContext
 from ..repository.status import RUN
 from ..repository.step_events import failure_of, outcome_of
+from ..ssh import StoodStill
 from .connection_pool import Servers
 
 _Result = TypeVar("_Result")
@@ -198,6 +199,9 @@ class _Run:
 def _entry(target: Target, outcome: Outcome, failure: Failure | None) -> Entry:
     if failure is None:
         return Entry(what=RUN, outcome=outcome)
+    if isinstance(failure, StoodStill):
+        # It ends late: other runs may have ended well since.
+        outcome = Outcome.INTERRUPTED
     own = failure.party == target_party(target.name)
     return Entry(what=RUN, outcome=outcome, cause=failure.cause if own else str(failure), hint=failure.hint)
 

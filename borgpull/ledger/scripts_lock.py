@@ -31,7 +31,7 @@ group_lives() {
 lives() {
   _pid=${1##*.}
   # A signal to these would go to everybody.
-  case $_pid in "" | *[!0-9]* | 0 | 1) return 1 ;; esac
+  case $_pid in "" | *[!0-9]* | 0* | 1) return 1 ;; esac
   first _was "$1"
   if [ -e /proc/self/stat ]; then
     began "$_pid"

@@ -19,4 +19,4 @@ from .session import (
     session,
 )
 from .stored import TEMPORARY, Script, stored
-from .watchdog import BEGAN, SILENCE_SECONDS, WATCHDOG, beating
+from .watchdog import BEGAN, SILENCE_SECONDS, WATCHDOG, StoodStill, beating

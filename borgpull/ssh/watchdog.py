@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 
+from ..errors import CONTROLLER, Failure
 from ..process import Child
 
 BEAT_SECONDS = 15.0
@@ -58,18 +60,53 @@ while_for() {{
 """
 
 
+class StoodStill(Failure):
+    """The controller itself was suspended, for so long that the hosts gave it up."""
+
+
 @contextlib.asynccontextmanager
 async def beating(child: Child) -> AsyncIterator[None]:
-    """Show a session that the controller lives, for as long as the context lasts."""
-    task = asyncio.create_task(_beat(child))
+    """Show a session that the controller lives, for as long as the context lasts.
+
+    Raises StoodStill once this process goes on after it was suspended for too long, whatever else failed with it.
+    """
+    beats = _Beats(child)
     try:
-        yield
-    finally:
-        task.cancel()
+        async with asyncio.timeout(None) as limit:
+            task = asyncio.create_task(beats.send(limit))
+            try:
+                yield
+            finally:
+                task.cancel()
+    except Exception as error:
+        if (seconds := beats.pause) <= SILENCE_SECONDS:
+            raise
+        cause = f"it stood still for {seconds:.0f} s, so the hosts ended what this run did there and freed its lock"
+        hint = "keep it awake during a run (sleep, a paused VM); another run may have had the lock since"
+        raise StoodStill(CONTROLLER, cause, hint=hint, transient=True) from error
 
 
-async def _beat(child: Child) -> None:
-    while True:
-        await asyncio.sleep(BEAT_SECONDS)
-        # One write: it never falls into the middle of another one.
-        await child.write(b"beat\n")
+class _Beats:
+    def __init__(self, child: Child) -> None:
+        self._child = child
+        self._last = _now()
+
+    @property
+    def pause(self) -> float:
+        """Return for how many seconds the next beat is late."""
+        return _now() - self._last - BEAT_SECONDS
+
+    async def send(self, limit: asyncio.Timeout) -> None:
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            if self.pause > SILENCE_SECONDS:
+                limit.reschedule(asyncio.get_running_loop().time())
+                return
+            self._last = _now()
+            # One write: it never falls into the middle of another one.
+            await self._child.write(b"beat\n")
+
+
+def _now() -> float:
+    # It goes on while this machine sleeps, and no clock that is set moves it.
+    return time.clock_gettime(time.CLOCK_BOOTTIME)

@@ -184,7 +184,11 @@ beats | {
   until_silent
   if [ -n "$sudo" ]; then rm -f "$dir/life"; exec 5<&-; else kill -INT $p; fi
   [ -z "$all" ] || { trap '' TERM; kill -TERM $all; sleep 1; }
-  while_for 25 kill -0 $p || kill -KILL $p
+  while_for 25 kill -0 $p || {
+    # What a standalone borg unpacked is a child of it.
+    [ "$group" != $$ ] || { all=0; trap '' TERM; }
+    kill -KILL $p
+  }
   [ -n "$all" ] || exit
   while_for 3 [ -e "$dir" ]
   kill -KILL $all

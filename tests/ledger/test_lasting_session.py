@@ -17,7 +17,6 @@ from borgpull import process, ssh
 from borgpull.errors import Failure
 from borgpull.ledger import lasting_session
 from borgpull.ledger import scripts_lock as scripts
-from borgpull.ssh import watchdog
 from borgpull.ssh.session import script_text
 from lab import processes
 
@@ -50,6 +49,11 @@ def shell(request, tmp_path, monkeypatch):
     return request.param
 
 
+async def beating_for_ever(child):
+    async with ssh.beating(child):
+        await asyncio.Event().wait()
+
+
 @contextlib.asynccontextmanager
 async def session_in(folder, *, run="run one", silence=60, beats=True, patience=0):
     """A session without the ssh around it; yields it and its process."""
@@ -63,7 +67,7 @@ async def session_in(folder, *, run="run one", silence=60, beats=True, patience=
         await child.write(script_text(scripts.LASTING, mark, str(folder), token, str(silence)))
         await lasting_session._wait_until_ready(master, child, mark)
         session = lasting_session.LastingSession(master, child, mark, f"{folder}/{token}")
-        beat = asyncio.create_task(watchdog._beat(child)) if beats else None
+        beat = asyncio.create_task(beating_for_ever(child)) if beats else None
         try:
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(lasting_session, "_RUN", run)

@@ -18,11 +18,13 @@ ACCUSED = {"tampered", "unverifiable"}
 class Run:
     """A run of borgpull in the background, its events in a file of its own."""
 
-    def __init__(self, world: World, config: dict[str, Any], folder: Path, *arguments: str, borg: str = "") -> None:
+    def __init__(
+        self, world: World, config: dict[str, Any], folder: Path, *arguments: str, borg: str = "", changed: str = ""
+    ) -> None:
         self.told = folder / f"events {time.monotonic_ns()}"
         self._events: list[dict[str, Any]] = []
         self._read = 0
-        self.process = world.start("--events", str(self.told), *arguments, borg=borg)
+        self.process = world.start("--events", str(self.told), *arguments, borg=borg, changed=changed)
         self.process.stdin.write(world.lab.config_text(config))
         self.process.stdin.close()
         self.process.stdin = None

@@ -74,10 +74,16 @@ class World:
                 process.kill()
         return Result(process.returncode, stdout, stderr)
 
-    def start(self, *arguments: str, borg: str = "", env: Mapping[str, str] | None = None) -> subprocess.Popen:
-        """Start borgpull on C; the caller writes the config, sends signals, and waits for it."""
+    def start(
+        self, *arguments: str, borg: str = "", env: Mapping[str, str] | None = None, changed: str = ""
+    ) -> subprocess.Popen:
+        """Start borgpull on C; the caller writes the config, sends signals, and waits for it.
+
+        `changed` is Python that changes it before it begins.
+        """
+        entry = ("-c", f"{changed}\nfrom borgpull.__main__ import main\nmain()") if changed else ("-m", "borgpull")
         return subprocess.Popen(
-            self.on_controller(sys.executable, "-m", "borgpull", *arguments),
+            self.on_controller(sys.executable, *entry, *arguments),
             env=self.environment(borg=borg) | dict(env or {}),
             cwd=ROOT,
             text=True,
@@ -189,10 +195,12 @@ def walled_world(
     planted: bool = True,
     borgs: Mapping[str, str] | None = None,
     sshd_lines: Mapping[str, tuple[str, ...]] | None = None,
+    prefixes: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Iterator[World]:
     """Start C, B and targets in network namespaces: C reaches all, nobody else reaches anybody. Needs root.
 
-    `borgs` is the path of borg on a host, `sshd_lines` what its sshd is told first, both by the host's name.
+    `borgs` is the path of borg on a host, `sshd_lines` what its sshd is told first, `prefixes` what is put before its
+    command line, all by the host's name.
     """
     with network_of(["B", *targets]) as network, _memory() as memory:
         spots = {
@@ -200,7 +208,7 @@ def walled_world(
                 name=name,
                 address=address,
                 port=22 if number % 2 == 0 else 2222,  # the default port and another, as in real life
-                prefix=network.prefix(name),
+                prefix=(*network.prefix(name), *(prefixes or {}).get(name, ())),
                 borg_path=(borgs or {}).get(name, ""),
                 sshd_lines=(sshd_lines or {}).get(name, ()),
             )

@@ -70,7 +70,7 @@ def _needs_root_and_sudo() -> None:
     pytest.skip("needs root, and sudo")
 
 
-def _passwd(login: str, home: Path | str) -> str:
+def passwd_with(login: str, home: Path | str) -> str:
     """Return /etc/passwd with `login` in it, and root at `home`."""
     (_, *others) = Path("/etc/passwd").read_text().splitlines(keepends=True)
     return f"root:x:0:0:root:{home}:/bin/sh\n{''.join(others)}{login}:*:{LOGIN_ID}:{LOGIN_ID}::/nowhere:/bin/sh\n"
@@ -82,7 +82,7 @@ def unprivileged_server(*, login: str = LOGIN) -> Iterator[tuple[World, dict[str
     _needs_root_and_sudo()
     with tempfile.TemporaryDirectory(prefix="bplogin-") as name:
         passwd = Path(name) / "passwd"
-        passwd.write_text(_passwd(login, "/root"))
+        passwd.write_text(passwd_with(login, "/root"))
         alone = ("unshare", "--mount", "sh", "-c", _ALONE_WITHOUT_SUDO, "sh", str(passwd))
         with loopback_world(["web"], server=Spot(name="B", prefix=alone)) as world:
             world.lab.directory.chmod(0o711)
@@ -103,7 +103,7 @@ def sudoing_world(*, sshd_lines: tuple[str, ...] = (), login: str = LOGIN) -> It
         place.chmod(0o711)
         home, passwd, rules = place / "root", place / "passwd", place / "sudoers"
         home.mkdir(mode=0o700)
-        passwd.write_text(_passwd(login, home))
+        passwd.write_text(passwd_with(login, home))
         rules.touch(mode=0o440)
         alone = ("unshare", "--mount", "sh", "-c", _ALONE, "sh", str(passwd), str(rules))
         with loopback_world([Spot(name="web", prefix=alone, sshd_lines=sshd_lines)]) as world:
