@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Self
 
 
@@ -88,25 +88,14 @@ class Failure(Exception):
 
     def __init__(self, party: str, cause: str, *, hint: str, detail: str = "", transient: bool = False) -> None:
         super().__init__(f"{party}: {cause}")
-        self.problem = Problem(party, cause, hint)
+        self.party, self.cause, self.hint = party, cause, hint
+        self.findings: tuple[str, ...] = ()
         self.detail = detail
         self.transient = transient
 
     @property
-    def party(self) -> str:
-        return self.problem.party
-
-    @property
-    def cause(self) -> str:
-        return self.problem.cause
-
-    @property
-    def hint(self) -> str:
-        return self.problem.hint
-
-    @hint.setter
-    def hint(self, hint: str) -> None:
-        self.problem = replace(self.problem, hint=hint)
+    def problem(self) -> Problem:
+        return Problem(self.party, self.cause, self.hint, self.findings)
 
 
 class NoSpace(Failure):
@@ -147,5 +136,5 @@ class TamperedError(Failure):
         self, party: str, cause: str, *, findings: tuple[str, ...], hint: str, unverifiable: bool = False
     ) -> None:
         super().__init__(party, cause, hint=hint)
-        self.problem = replace(self.problem, findings=findings)
+        self.findings = findings
         self.unverifiable = unverifiable

@@ -39,7 +39,6 @@ command=$(dd bs=1 count="$size" <&3 2>/dev/null)
 case $command in *"$1") command=${command%"$1"} ;; *) exit 90 ;; esac
 began $$
 trap : TERM
-printf '\n%s begin\n' "$1"
 ( exec 3<&-; set --; eval "$command" ) &
 p=$!
 beats | {
@@ -152,15 +151,11 @@ class Hooks:
     async def _run_in_session(self, command: str, said: process.Tail, hook_context: HookContext | None) -> int:
         """Run a command in a session of its own; return its exit status. Cancelled, it first ends the command."""
         mark = secrets.token_hex(16)
-        text = command.encode()
         script = ssh.exports(self._environment(hook_context)) + _SCRIPT
         async with ssh.script_session(self._master, script, mark) as child:
             errors = asyncio.create_task(process.read_all(child.stderr))
             try:
-                if await ssh.read_marked(child.stdout, mark) is not None:
-                    await child.write(f"{len(text) + len(mark)}\n".encode() + text + mark.encode())
-                async with ssh.beating(child):
-                    return await self._read_output(child, mark, said, errors)
+                return await self._read_output(child, mark, (command + mark).encode(), said, errors)
             except BaseException:
                 # What it started on the target ends before anything else is done there.
                 child.close_stdin()
@@ -178,19 +173,21 @@ class Hooks:
         return {f"BORGPULL_{name}": value for name, value in values.items()}
 
     async def _read_output(
-        self, child: process.Child, mark: str, said: process.Tail, errors: asyncio.Task[tuple[bytes, bool]]
+        self, child: process.Child, mark: str, text: bytes, said: process.Tail, errors: asyncio.Task[tuple[bytes, bool]]
     ) -> int:
-        """Read the output of a command into `said`; return its exit status, which the script prints last."""
-        began = await ssh.read_marked(child.stdout, mark) is not None
-        async for line in process.lines(child.stdout):
-            if ended := re.fullmatch(rb"%b exit ([0-9]{1,3})" % mark.encode(), line):
-                return int(ended[1])
-            if line.strip():
-                said.add(clean(line))
+        """Run the command in `text`, its output into `said`; return its exit status, which the script prints last."""
+        if began := await ssh.read_marked(child.stdout, mark) is not None:
+            await child.write(b"%d\n%b" % (len(text), text))
+        async with ssh.beating(child):
+            async for line in process.lines(child.stdout):
+                if ended := re.fullmatch(rb"%b exit ([0-9]{1,3})" % mark.encode(), line):
+                    return int(ended[1])
+                if line.strip():
+                    said.add(clean(line))
         status = await child.wait()
-        text = (await errors)[0].decode("utf-8", "replace")
+        printed = (await errors)[0].decode("utf-8", "replace")
         # The script did not come to its end: this status is that of ssh.
-        failure = await ssh.explain_exit(self._master, status, text, began=False, doing="run a command")
+        failure = await ssh.explain_exit(self._master, status, printed, began=False, doing="run a command")
         if failure or not began:
-            raise failure or ssh.no_shell(self._master.party, text)
+            raise failure or ssh.no_shell(self._master.party, printed)
         return status

@@ -22,6 +22,12 @@ _KEPT = (
     *("BORG_*_DIR", "BORG_FILES_CACHE_*", "BORG_HOST*", "BORG_USE_CHUNKS_ARCHIVE"),
     *("BORG_WORKAROUNDS", "BORG_MSGPACK_VERSION_CHECK", "BORG_SELFTEST"),
 )
+# The lines of a shell script that unset what the host sets for borg.
+DROP_SETTINGS = rf"""
+for _name in $(env | sed -n 's/^\(BORG_[A-Za-z0-9_]*\)=.*/\1/p'); do
+  case $_name in {" | ".join(_KEPT)}) ;; *) unset "$_name" ;; esac
+done
+"""
 _JSON = ("--log-json", "--progress")
 _STYLED = re.compile(r"(fm|sh|pp|pf|re):(.*)", re.DOTALL)
 # A name that no pattern names: a pattern that matches it matches everything in a folder.
@@ -67,16 +73,6 @@ def environment(url: str) -> dict[str, str]:
         "TZ": "UTC",
         "LC_ALL": "C.UTF-8",
     }
-
-
-def drop_settings(*ours: str) -> str:
-    """Return the lines of a shell script that unset what the host sets for borg, but for `ours` and what may count."""
-    kept = " | ".join((*_KEPT, *ours))
-    return rf"""
-for _name in $(env | sed -n 's/^\(BORG_[A-Za-z0-9_]*\)=.*/\1/p'); do
-  case $_name in {kept}) ;; *) unset "$_name" ;; esac
-done
-"""
 
 
 def create(

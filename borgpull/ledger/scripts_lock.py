@@ -113,8 +113,7 @@ mkdir -p "$led" && mkdir "$session.new" && put "$began" "$session.new/p.$$" && m
 }
 finish() {
   mv "$session" "$session.gone" 2>/dev/null || return 0
-  n=${silent:+8}
-  n=${n:-0}
+  n=${2:-0}
   while others "$session.gone" "$1"; do
     # A serve whose client has gone ends by itself, or else in order: killed, it would leave its lock.
     case $n in 0) signal=TERM ;; 8) signal=15 ;; 15) signal=KILL ;; *) signal= ;; esac
@@ -141,7 +140,8 @@ watch() {
     if [ "$now" = "$last" ]; then still=$((still + 5)); else still=0 last=$now; fi
     [ "$still" -lt "$silence" ] || silent=yes
   done
-  finish "$(exec sh -c 'echo $PPID')"
+  # The client of a serve has not gone then.
+  finish "$(exec sh -c 'echo $PPID')" "${silent:+8}"
 }
 watch >/dev/null 2>&1 </dev/null &
 watcher=$!

@@ -2,21 +2,10 @@
 
 from .argv import CHACHA_FIRST, has_aes, preferred_ciphers
 from .connect import open_master
+from .diagnose import BEGIN_SECONDS, no_answer, no_shell, not_begun
 from .framing import PRELUDE, Answer, Incomplete, Part, ScriptFailed, ask, cut_off, read_answer, whole
 from .keys import Key, fingerprints, key_problem, known_host_problem, make_key, new_key, public_key, scan
 from .master import LOST_SECONDS, SESSIONS, ForwardRefused, Master
-from .session import (
-    BEGIN_SECONDS,
-    SSH_FAILED,
-    execute,
-    explain_exit,
-    exports,
-    no_answer,
-    no_shell,
-    not_begun,
-    read_marked,
-    script_session,
-    session,
-)
+from .session import SSH_FAILED, execute, explain_exit, exports, read_marked, script_session, session
 from .stored import TEMPORARY, Script, stored
 from .watchdog import BEGAN, SILENCE_SECONDS, WATCHDOG, StoodStill, beating

@@ -12,6 +12,9 @@ from ..config import Jump
 from ..errors import CONTROLLER, Failure, the
 from ..untrusted import last_lines
 
+# How long a login shell may take to begin what it is given.
+BEGIN_SECONDS = 60.0
+
 
 class _Sign(NamedTuple):
     """A text of ssh, and what it means.
@@ -195,3 +198,31 @@ def of_jump(jump: Jump | None, cause: str) -> str:
 def _named(jump: Jump) -> str:
     port = "" if jump.host.port == 22 else f":{jump.host.port}"
     return f"its jump host {jump.host.name}{port}"
+
+
+def not_begun(party: str) -> Failure:
+    """Return the failure of a script that no shell began in time."""
+    hint = "log in there and look for what is slow: the host, or a ~/.bashrc that waits, or reads standard input"
+    return Failure(party, f"its shell did not begin within {BEGIN_SECONDS:.0f} s", hint=hint)
+
+
+def no_answer(party: str, seconds: float) -> Failure:
+    """Return the failure of a command that did not end in time."""
+    return Failure(
+        party,
+        f"a command there did not end within {seconds:.0f} s",
+        hint="log in there and check whether its disk hangs",
+        transient=True,
+    )
+
+
+def no_shell(party: str, said: str) -> Failure:
+    """Return the failure of a command that no shell ran; `said` is what was printed instead."""
+    if "Password change required" in said:
+        return diagnose(party, said)
+    return Failure(
+        party,
+        "its account has no shell: a forced command, or a login shell that runs nothing",
+        hint="remove `command=` from authorized_keys for this key, and give the account /bin/sh",
+        detail=last_lines(said),
+    )

@@ -21,17 +21,14 @@ from typing import IO
 
 from .. import process
 from ..errors import Failure
-from ..untrusted import last_lines
 from . import argv
-from .diagnose import diagnose, killed
+from .diagnose import BEGIN_SECONDS, killed, no_answer, no_shell, not_begun
 from .master import SESSION_REFUSED, Master
 from .prologue import PROLOGUE
 
 # The exit status of ssh's own failures, and of a remote command that a signal killed.
 SSH_FAILED = 255
 
-# How long a login shell may take to begin what it is given.
-BEGIN_SECONDS = 60.0
 # How many lines a ~/.bashrc may print.
 _MOST_NOISE = 10_000
 
@@ -159,31 +156,3 @@ async def explain_exit(
     # A client ends a little before its master does.
     lost = await master.lost()
     return lost if lost or began else master.failure(said, doing=doing)
-
-
-def not_begun(party: str) -> Failure:
-    """Return the failure of a script that no shell began in time."""
-    hint = "log in there and look for what is slow: the host, or a ~/.bashrc that waits, or reads standard input"
-    return Failure(party, f"its shell did not begin within {BEGIN_SECONDS:.0f} s", hint=hint)
-
-
-def no_answer(party: str, seconds: float) -> Failure:
-    """Return the failure of a command that did not end in time."""
-    return Failure(
-        party,
-        f"a command there did not end within {seconds:.0f} s",
-        hint="log in there and check whether its disk hangs",
-        transient=True,
-    )
-
-
-def no_shell(party: str, said: str) -> Failure:
-    """Return the failure of a command that no shell ran; `said` is what was printed instead."""
-    if "Password change required" in said:
-        return diagnose(party, said)
-    return Failure(
-        party,
-        "its account has no shell: a forced command, or a login shell that runs nothing",
-        hint="remove `command=` from authorized_keys for this key, and give the account /bin/sh",
-        detail=last_lines(said),
-    )

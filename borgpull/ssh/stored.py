@@ -77,8 +77,7 @@ async def stored(master: Master, script: str, *arguments: str) -> AsyncIterator[
             await asyncio.wait({storing}, timeout=_REMOVE_SECONDS)
             storing.cancel()
             with contextlib.suppress(Failure, asyncio.CancelledError):
-                doing = "remove a script"
-                await ask(master, 'rm -rf "$1"', await storing, doing=doing, seconds=_REMOVE_SECONDS)
+                await ask(master, 'rm -rf "$1"', await storing, doing="remove a script", seconds=_REMOVE_SECONDS)
 
 
 async def _store(master: Master, text: bytes) -> str:

@@ -70,41 +70,35 @@ async def beating(child: Child) -> AsyncIterator[None]:
 
     Raises StoodStill once this process goes on after it was suspended for too long, whatever else failed with it.
     """
-    beats = _Beats(child)
+    last = _now()
+
+    def late() -> float:
+        return _now() - last - BEAT_SECONDS
+
+    async def beat(limit: asyncio.Timeout) -> None:
+        nonlocal last
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            if late() > SILENCE_SECONDS:
+                limit.reschedule(asyncio.get_running_loop().time())
+                return
+            last = _now()
+            # One write: it never falls into the middle of another one.
+            await child.write(b"beat\n")
+
     try:
         async with asyncio.timeout(None) as limit:
-            task = asyncio.create_task(beats.send(limit))
+            task = asyncio.create_task(beat(limit))
             try:
                 yield
             finally:
                 task.cancel()
     except Exception as error:
-        if (seconds := beats.pause) <= SILENCE_SECONDS:
+        if (seconds := late()) <= SILENCE_SECONDS:
             raise
         cause = f"it stood still for {seconds:.0f} s, so the hosts ended what this run did there and freed its lock"
         hint = "keep it awake during a run (sleep, a paused VM); another run may have had the lock since"
         raise StoodStill(CONTROLLER, cause, hint=hint, transient=True) from error
-
-
-class _Beats:
-    def __init__(self, child: Child) -> None:
-        self._child = child
-        self._last = _now()
-
-    @property
-    def pause(self) -> float:
-        """Return for how many seconds the next beat is late."""
-        return _now() - self._last - BEAT_SECONDS
-
-    async def send(self, limit: asyncio.Timeout) -> None:
-        while True:
-            await asyncio.sleep(BEAT_SECONDS)
-            if self.pause > SILENCE_SECONDS:
-                limit.reschedule(asyncio.get_running_loop().time())
-                return
-            self._last = _now()
-            # One write: it never falls into the middle of another one.
-            await self._child.write(b"beat\n")
 
 
 def _now() -> float:

@@ -35,7 +35,7 @@ _SHELL_NOT_FOUND = 127
 # when it cannot, the run has lost its lock, and must not go on. The file has its pid in the name, and its start time.
 SERVE = (
     ssh.BEGAN
-    + borg_command.drop_settings()
+    + borg_command.DROP_SETTINGS
     + r"""
 own
 umask 077
@@ -54,7 +54,6 @@ exec env TZ=UTC LC_ALL=C.UTF-8 "$@"
 OnOutput = Callable[[Line], None]
 # Waits for the one client and returns its connection; None when no client can come any more.
 Accept = Callable[[], Awaitable[socket.socket | None]]
-_Connect = Callable[["ServeRequest", socket.socket, "ServeResult"], Awaitable[None]]
 
 
 @dataclass
@@ -165,31 +164,28 @@ def listening(directory: Path, *, allowed: Callable[[int], bool]) -> Iterator[tu
 
 
 async def _serve(request: ServeRequest, accept: Accept, result: ServeResult) -> None:
-    if request.socket:
-        await _serve_one(request, accept, result, _connect_to_socket)
-        return
-    server, mark = request.server, secrets.token_hex(16)
-    words = borg_command.serve(server.borg, request.path, append_only=request.append_only, quota=request.quota)
-    # What it reads comes from the client: its script is stored, while the client begins.
-    async with ssh.stored(server.master, SERVE, mark, request.registry, *words) as script:
-        await _serve_one(request, accept, result, functools.partial(_run_serve, mark=mark, script=script))
-    if result.came:
-        await _raise_unless_ran(server, result)
+    async with contextlib.AsyncExitStack() as stack:
+        run: Callable[[socket.socket], Awaitable[None]] = functools.partial(_connect_to_socket, request, result)
+        if not request.socket:
+            server, mark = request.server, secrets.token_hex(16)
+            words = borg_command.serve(server.borg, request.path, append_only=request.append_only, quota=request.quota)
+            # What it reads comes from the client: its script is stored, while the client begins.
+            stored = ssh.stored(server.master, SERVE, mark, request.registry, *words)
+            run = functools.partial(_run_serve, request, result, mark, await stack.enter_async_context(stored))
+        connection = await accept()
+        if connection is None:
+            return
+        with connection:
+            result.came = True
+            try:
+                await run(connection)
+            finally:
+                result.over.set()
+    if not request.socket:
+        await _raise_unless_ran(request.server, result)
 
 
-async def _serve_one(request: ServeRequest, accept: Accept, result: ServeResult, connect: _Connect) -> None:
-    connection = await accept()
-    if connection is None:
-        return
-    with connection:
-        result.came = True
-        try:
-            await connect(request, connection, result)
-        finally:
-            result.over.set()
-
-
-async def _connect_to_socket(request: ServeRequest, connection: socket.socket, result: ServeResult) -> None:
+async def _connect_to_socket(request: ServeRequest, result: ServeResult, connection: socket.socket) -> None:
     """Connect the client, through the gate, to the serve behind a socket there; it ends when that answers no more."""
     master = request.server.master
     async with forwarded_socket(master, request.socket, request.server.directory) as path:
@@ -203,7 +199,7 @@ async def _connect_to_socket(request: ServeRequest, connection: socket.socket, r
 
 
 async def _run_serve(
-    request: ServeRequest, connection: socket.socket, result: ServeResult, *, mark: str, script: ssh.Script
+    request: ServeRequest, result: ServeResult, mark: str, script: ssh.Script, connection: socket.socket
 ) -> None:
     async with contextlib.AsyncExitStack() as stack:
         command = await script()

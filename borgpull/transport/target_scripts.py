@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .. import ssh
-from ..borg.command_lines import drop_settings
+from ..borg.command_lines import DROP_SETTINGS
 from . import sudo
 
 # Defines `borg_home`, which sets $cache and $security to where borg keeps its cache and its memory of repositories, by
@@ -206,7 +206,7 @@ exit $r
 
 def session_script(environment: Mapping[str, str]) -> str:
     """Return the script of a session, whose borg gets this environment and of the host's own what may count."""
-    return ssh.WATCHDOG + drop_settings() + ssh.exports(environment) + _SESSION
+    return ssh.WATCHDOG + DROP_SETTINGS + ssh.exports(environment) + _SESSION
 
 
 # What borg starts for a stream: it reads the command from its input, and runs it. Arguments: mark, and the names to

@@ -7,9 +7,9 @@ import subprocess
 
 import pytest
 
-from borgpull.borg.command_lines import drop_settings, environment
+from borgpull.borg.command_lines import DROP_SETTINGS, environment
 from borgpull.ssh.prologue import PROLOGUE
-from borgpull.ssh.session import script_text
+from borgpull.ssh.session import exports, script_text
 
 # A bash takes its options from these. monitor would give each background process a group of its own.
 OPTIONS = "allexport:errexit:keyword:monitor:noclobber:noglob:nounset:pipefail:verbose:xtrace"
@@ -84,13 +84,12 @@ def test_an_operators_own_command_keeps_what_the_host_gives_it(shell):
 
 
 def test_settings_of_borg_that_are_not_ours_go_and_those_of_its_places_stay(shell):
-    ours = environment("ssh://there/./here")
+    ours = {name: value for name, value in environment("ssh://there/./here").items() if name.startswith("BORG_")}
     kept = {"BORG_CACHE_DIR": "/c", "BORG_BASE_DIR": "/b", "BORG_FILES_CACHE_TTL": "30", "BORG_HOST_ID": "one"}
     gone = {"BORG_LOGGING_CONF": "/x", "BORG_PASSPHRASE": "secret", "BORG_RSH": "a b\nBORG_KEY=c", "BORG_NEWER": "1"}
-    said = printed(shell, f"{OWN}{drop_settings(*ours)}env", **(ours | kept | gone))
-    found = dict(re.findall(r"^(BORG_\w+)=(.*)$", said, re.MULTILINE))
-    assert found == {name: value for name, value in (ours | kept).items() if name.startswith("BORG_")}
-    assert "BORG_" not in printed(shell, f"{OWN}{drop_settings()}env", **{n: v for n, v in ours.items() if n in gone})
+    theirs = kept | gone | dict.fromkeys(ours, "of the host")
+    said = printed(shell, f"{OWN}{DROP_SETTINGS}{exports(ours)}env", **theirs)
+    assert dict(re.findall(r"^(BORG_\w+)=(.*)$", said, re.MULTILINE)) == ours | kept
 
 
 def test_every_script_begins_with_it(shell):
