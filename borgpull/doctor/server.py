@@ -102,8 +102,8 @@ async def check_server(checks: Checks, master: ssh.Master, config: Config) -> No
                 async with ssh.stored(master, SERVE, "begins", "", *serve) as script:
                     _check_serve(checks, await _greeting(master, await script()))
         return
-    # No shell: see whether a forced command is the reason. It runs in place of any other.
-    if master.alive and (greeting := await _greeting(master, process.Command("true")["x"])):
+    # No shell: see whether a forced command is the reason. Of the line borg reads what follows the first word (1.2.4).
+    if master.alive and (greeting := await _greeting(master, process.Command("true")["serve"])):
         checks.fail(
             "shell",
             f"this key is forced to `borg serve` (borg {greeting.version}), which would IGNORE our --append-only and "

@@ -37,10 +37,13 @@ def script_text(script: str, *arguments: str) -> bytes:
     """Return a script with `arguments` as "$@": one line, of which a shell runs all or nothing.
 
     What the file of a login shell reads is an empty line, which is missed by nobody, or all of the script. Of several
-    lines the shell would run those that are left, and take one for the passphrase.
+    lines the shell would run those that are left, and take one for the passphrase. A bash that reads its commands from
+    standard input crashes when an `eval` redirects that (5.2): it is moved aside before.
     """
-    text = f"{{{PROLOGUE}set -- {shlex.join(arguments)}\n{script}\nexit\n}}".replace("\\", r"\\").replace("\n", r"\n")
-    return f'\neval "$(printf %b {shlex.quote(text)})"\n'.encode("utf-8", "surrogateescape")
+    text = f"exec <&3 3<&-\n{PROLOGUE}set -- {shlex.join(arguments)}\n{script}\nexit".replace("\\", r"\\").replace(
+        "\n", r"\n"
+    )
+    return f'\nexec 3<&0 </dev/null; eval "$(printf %b {shlex.quote(text)})"\n'.encode("utf-8", "surrogateescape")
 
 
 def exports(environment: Mapping[str, str]) -> str:

@@ -28,8 +28,7 @@ END_SECONDS = 30.0
 # The exit status of the script when it could not make a folder.
 _NO_FOLDER = 91
 # Short enough for the socket's name: the path of a unix socket has 107 bytes (seen on 8.4 to 10.5).
-_FOLDER = re.compile(r"(?:/(?!\.{1,2}/)[A-Za-z0-9._-]+)+/borgpull\.[0-9a-f]{10}")
-_LONGEST_FOLDER = 100
+_FOLDER = re.compile(r"(?=.{,100}\Z)(?:/(?!\.{1,2}/)[A-Za-z0-9._-]+)+/borgpull\.[0-9a-f]{10}")
 
 
 @dataclass
@@ -208,7 +207,7 @@ async def read_folder(master: ssh.Master, session: OpenSession, mark: str) -> st
     except TimeoutError:
         session.end_input(patience=0)
         raise ssh.not_begun(master.party) from None
-    if not _FOLDER.fullmatch(folder) or len(folder) > _LONGEST_FOLDER:
+    if not _FOLDER.fullmatch(folder):
         hint = "check the shell of that target: it is not what it should be"
         raise Failure(master.party, f"it named a folder that our script does not make: {clean(folder)}", hint=hint)
     return folder

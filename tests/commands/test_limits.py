@@ -152,11 +152,14 @@ def test_a_run_that_waits_too_long_for_another_one_says_who_holds_it(world, tmp_
 def test_what_a_killed_session_left_on_the_target_goes_and_nothing_else(world):
     folder: Path = world.target("web").host.temporary
     with (
-        subprocess.Popen(["sh", "-c", "sleep 1000; : borgpull"]) as living,
+        subprocess.Popen(["sleep", "1000"]) as living,
         subprocess.Popen(["true"]) as dead,
     ):
         dead.wait()
-        for name, pid in (("aaaaaaaaaa", dead.pid), ("bbbbbbbbbb", living.pid), ("cccccccccc", None)):
+        began = Path(f"/proc/{living.pid}/stat").read_text().rpartition(")")[2].split()[19]
+        # The pid of one has come round again.
+        of = {"a": f"{dead.pid} {began}", "b": f"{living.pid} {began}", "c": None, "d": f"{living.pid} 1"}
+        for name, pid in ((letter * 10, pid) for letter, pid in of.items()):
             (folder / f"borgpull.{name}").mkdir()
             (folder / f"borgpull.{name}" / "borg").touch()
             if pid is not None:

@@ -103,6 +103,18 @@ def test_every_script_begins_with_it(shell):
     assert done.stderr.replace(b"\n", b"") in (b"", text.replace(b"\n", b""))
 
 
+@pytest.mark.parametrize("aside", ["", "exec 3<&0 </dev/null; exec 0<&3\n"])
+def test_its_standard_input_is_what_follows(shell, aside):
+    # To move it aside within an `eval` ends a bash that still reads its commands from there (5.2).
+    script = script_text(f'{aside}echo begun; IFS= read -r line; printf "<%s>" "$line"; cat')
+    with subprocess.Popen(shell, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        child.stdin.write(script)
+        child.stdin.flush()
+        assert child.stdout.readline() == b"begun\n"
+        assert child.communicate(b"one line\nand the rest", timeout=20) == (b"<one line>and the rest", None)
+    assert child.returncode == 0
+
+
 def test_a_script_that_is_cut_off_does_nothing(shell, tmp_path):
     text = script_text('>"$1"', str(tmp_path / "done"))
     for length in (len(text) - 2, len(text) - 4, len(text) // 2, 40):
