@@ -199,9 +199,8 @@ class _Run:
 def _entry(target: Target, outcome: Outcome, failure: Failure | None) -> Entry:
     if failure is None:
         return Entry(what=RUN, outcome=outcome)
-    if isinstance(failure, StoodStill):
-        # It ends late: other runs may have ended well since.
-        outcome = Outcome.INTERRUPTED
+    # It ends late: other runs may have ended well since.
+    outcome = Outcome.INTERRUPTED if isinstance(failure, StoodStill) else outcome
     own = failure.party == target_party(target.name)
     return Entry(what=RUN, outcome=outcome, cause=failure.cause if own else str(failure), hint=failure.hint)
 

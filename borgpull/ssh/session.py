@@ -40,10 +40,9 @@ def script_text(script: str, *arguments: str) -> bytes:
     lines the shell would run those that are left, and take one for the passphrase. A bash that reads its commands from
     standard input crashes when an `eval` redirects that (5.2): it is moved aside before.
     """
-    text = f"exec <&3 3<&-\n{PROLOGUE}set -- {shlex.join(arguments)}\n{script}\nexit".replace("\\", r"\\").replace(
-        "\n", r"\n"
-    )
-    return f'\nexec 3<&0 </dev/null; eval "$(printf %b {shlex.quote(text)})"\n'.encode("utf-8", "surrogateescape")
+    text = f"exec <&3 3<&-\n{PROLOGUE}set -- {shlex.join(arguments)}\n{script}\nexit"
+    words = shlex.quote(text.replace("\\", r"\\").replace("\n", r"\n"))
+    return f'\nexec 3<&0 </dev/null; eval "$(printf %b {words})"\n'.encode("utf-8", "surrogateescape")
 
 
 def exports(environment: Mapping[str, str]) -> str:
