@@ -111,6 +111,11 @@ class Child:
                 stdin.write(data)
                 await stdin.drain()
 
+    async def feed(self, data: bytes) -> None:
+        """Write all of its standard input."""
+        await self.write(data)
+        self.close_stdin()
+
     def close_stdin(self) -> None:
         """Close its standard input."""
         if self._process.stdin is not None:
@@ -247,8 +252,7 @@ async def run(
     ):
         output = tasks.create_task(read_all(child.stdout, most=most))
         errors = tasks.create_task(read_all(child.stderr))
-        await child.write(stdin)
-        child.close_stdin()
+        await child.feed(stdin)
         code = await child.wait()
     stdout, more = output.result()
     return Completed(code, stdout, errors.result()[0], more)

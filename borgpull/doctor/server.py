@@ -122,8 +122,7 @@ async def _greeting(master: ssh.Master, command: BaseCommand) -> Greeting | None
         ):
             output = tasks.create_task(process.read_all(child.stdout, most=MOST_FACTS))
             tasks.create_task(process.read_all(child.stderr, most=MOST_FACTS))
-            await child.write(QUESTION)
-            child.close_stdin()
+            await child.feed(QUESTION)
             return read_greeting((await output)[0])
     except TimeoutError:
         return None

@@ -105,9 +105,7 @@ async def execute(
             errors = tasks.create_task(process.read_all(child.stderr))
             began = await read_marked(child.stdout, mark)
             limit.reschedule(asyncio.get_running_loop().time() + seconds)
-            if began is not None:
-                await child.write(stdin)
-            child.close_stdin()
+            tasks.create_task(child.feed(b"" if began is None else stdin))
             output, truncated = await process.read_all(child.stdout, most=most)
             status = await child.wait()
     except TimeoutError:

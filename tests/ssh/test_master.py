@@ -204,6 +204,15 @@ def test_a_session_that_is_refused_is_said_and_opens_no_connection_behind_our_ba
     assert log.read_text().count("Accepted publickey") == 1
 
 
+def test_a_script_may_answer_while_it_reads(lab, memory):
+    async def ask() -> process.Completed:
+        async with master_to(connection(lab), memory) as master:
+            return await ssh.execute(master, "cat", stdin=bytes(8_000_000), seconds=60, most=9_000_000)
+
+    done = asyncio.run(ask())
+    assert (done.returncode, len(done.stdout), done.truncated) == (0, 8_000_000, False)
+
+
 def test_a_refused_forward_is_said_with_the_settings_that_allow_it(lab, memory):
     async def ask() -> None:
         async with master_to(connection(lab, "closed"), memory) as master:
