@@ -35,11 +35,13 @@ began() {
 WATCHDOG = rf"""{BEGAN}
 beats() {{
   own
+  # For as long as somebody has that of the session open, it does not end.
+  exec 2>/dev/null
   {{ while IFS= read -r _line; do echo beat; done; echo end; }} <&3 3<&- 5<&- &
   exec 3<&- 5<&-
   echo "$!"
   while sleep 5 && echo tick; do :; done
-}} 2>/dev/null
+}}
 until_silent() {{
   exec 3<&-
   _still=0 _reader=

@@ -114,11 +114,11 @@ class Preflight:
 
     def require_socat(self) -> None:
         if not self.facts.has("socat"):
-            cause, hint = "socat is not installed there", "apt install socat, or set SocatPath of this target"
-            raise Failure(self.party, f"{cause} ({self.target.socat_path})", hint=hint)
-        if self.facts.has("odd"):
+            cause = f"socat is not installed there ({self.target.socat_path})"
+            raise Failure(self.party, cause, hint="apt install socat, or set SocatPath of this target")
+        if odd := clean(self.facts.one("odd"), longest=_LONGEST_LINK):
             hint = "set SocatPath of this target to a link with only letters, digits and `._/+-` in its path"
-            raise Failure(self.party, f"the path of its socat is not plain: {self.facts.one('odd')}", hint=hint)
+            raise Failure(self.party, f"the path of its socat is not plain: {odd}", hint=hint)
 
     def require_sources(self) -> None:
         if self.facts.has("patterns"):

@@ -2,7 +2,9 @@
 
 import os
 import re
+import select
 import shutil
+import signal
 import subprocess
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from borgpull.borg.command_lines import DROP_SETTINGS, environment
 from borgpull.ssh.prologue import PROLOGUE
 from borgpull.ssh.session import exports, script_text
+from borgpull.ssh.watchdog import WATCHDOG
 
 # A bash takes its options from these. monitor would give each background process a group of its own.
 OPTIONS = "allexport:errexit:keyword:monitor:noclobber:noglob:nounset:pipefail:verbose:xtrace"
@@ -113,6 +116,23 @@ def test_its_standard_input_is_what_follows(shell, aside):
         assert child.stdout.readline() == b"begun\n"
         assert child.communicate(b"one line\nand the rest", timeout=20) == (b"<one line>and the rest", None)
     assert child.returncode == 0
+
+
+def test_what_watches_a_session_holds_none_of_its_output_open(shell):
+    watchdog = WATCHDOG.replace("sleep 5", "sleep 1000")
+    waits = "beats | { until_silent; } >/dev/null 2>&1 &\necho begun\nkill $!"
+    script = script_text(f"{watchdog}\nexec 3<&0 </dev/null\n{waits}")
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(shell, **pipes, start_new_session=True) as child:
+        try:
+            child.stdin.write(script)
+            child.stdin.flush()
+            assert child.wait(20) == 0
+            # sshd keeps a session until nobody can write to these any more.
+            assert select.select([child.stderr], [], [], 20)[0] != []
+            assert (child.stdout.read(), child.stderr.read()) == (b"begun\n", b"")
+        finally:
+            os.killpg(child.pid, signal.SIGKILL)
 
 
 def test_a_script_that_is_cut_off_does_nothing(shell, tmp_path):
