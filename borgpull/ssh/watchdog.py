@@ -31,11 +31,11 @@ began() {
 """
 
 # `beats | { until_silent; END; } &` runs END when descriptor 3 ends, or no line comes on it for too long; $! is the pid
-# of what waits. `while_for SECONDS COMMAND...` waits for so long, while the command succeeds; it fails when that lasts.
+# of what waits. A session does not end for as long as somebody has an output of it open: `beats` has none.
+# `while_for SECONDS COMMAND...` waits for so long, while the command succeeds; it fails when that lasts.
 WATCHDOG = rf"""{BEGAN}
 beats() {{
   own
-  # For as long as somebody has that of the session open, it does not end.
   exec 2>/dev/null
   {{ while IFS= read -r _line; do echo beat; done; echo end; }} <&3 3<&- 5<&- &
   exec 3<&- 5<&-
