@@ -158,6 +158,13 @@ SECOND_LOOKS = (
     "commands/test_terminal.py::test_a_run_from_its_first_line*",
     "commands/test_versions.py::*",
     "commands/test_walled.py::test_both_targets*",
+    # any host: a renamed daemon, tcsh, socat over a forward, and the whole story on hardened hosts stay
+    "commands/test_other_daemons.py::*[[]hidden*",
+    "commands/test_standalone_borg.py::*",
+    "commands/test_login_shells.py::*[[]fish-both[]]",
+    "commands/test_doctor_transport.py::*[[]stdio*",
+    "tampering/test_shell_text.py::*login shell-stdio[]]",
+    "tampering/test_shell_text.py::*socat-stdio[]]",
 )
 # No test of these shares anything with another one of its file: any worker may take any of them.
 APART = (
