@@ -131,10 +131,8 @@ class Preflight:
                 first = "`*`, `?` and `~` are not expanded in a path: name the folder above, and use Excludes"
                 hint = f"{first}; else {hint}"
             raise Failure(self.party, f"missing, or hidden from this user: {some_of(paths)}", hint=hint)
-        needed, limit = (
-            sum(len(word.encode()) + _POINTER for word in self.command.words("")),
-            self.facts.number("arguments"),
-        )
+        needed = sum(len(word.encode()) + _POINTER for word in self.command.words(""))
+        limit = self.facts.number("arguments")
         if limit is not None and needed + _ROOM > (limit := min(limit, _MOST_ARGUMENTS)):
             cause = f"SourcePaths and Excludes need {size(needed)}, and its system allows {size(limit)} (ARG_MAX)"
             hint = "name the folder above instead of many in it, and put Excludes into a file there: PatternsFrom"
