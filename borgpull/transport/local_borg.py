@@ -123,11 +123,15 @@ async def _running(local: LocalBorg, **streams: Any) -> AsyncIterator[tuple[proc
             if result.status not in (0, 1) and await probe_serve(path) is None:
                 raise await server.master.lost() or no_serve_answers(server.master.party, remote)
         return
-    started: list[int] = []
-    allowed = lambda pid: bool(started) and descends(pid, started[0])  # noqa: E731
+    # A borg may connect before this loop, late on a busy machine, learns its pid.
+    started: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    async def allowed(pid: int) -> bool:
+        return descends(pid, await started)
+
     with listening(server.directory, allowed=allowed) as (path, accept):
         async with serve(local.request, accept) as result.served, _client(local, path, **streams) as child:
-            started.append(child.pid)
+            started.set_result(child.pid)
             yield child, result
 
 

@@ -141,10 +141,11 @@ async def serve(request: ServeRequest, accept: Accept) -> AsyncIterator[ServeRes
 
 
 @contextlib.contextmanager
-def listening(directory: Path, *, allowed: Callable[[int], bool]) -> Iterator[tuple[Path, Accept]]:
+def listening(directory: Path, *, allowed: Callable[[int], Awaitable[bool]]) -> Iterator[tuple[Path, Accept]]:
     """Listen on a fresh socket in `directory` for one client whose pid is `allowed`; yields its path, and `accept`.
 
-    The first such client closes the listener and removes the socket.
+    The first such client closes the listener and removes the socket. It may come before it is known who is allowed: it
+    waits then, and so does whoever comes after it.
     """
     path = directory / f"s{secrets.token_hex(8)}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as listener:
@@ -217,11 +218,11 @@ async def _run_serve(
         result.status = await child.wait()
 
 
-async def _accept(listener: socket.socket, allowed: Callable[[int], bool]) -> socket.socket:
+async def _accept(listener: socket.socket, allowed: Callable[[int], Awaitable[bool]]) -> socket.socket:
     while True:
         connection, _ = await asyncio.get_running_loop().sock_accept(listener)
         credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-        if allowed(struct.unpack("3i", credentials)[0]):
+        if await allowed(struct.unpack("3i", credentials)[0]):
             return connection
         connection.close()
 

@@ -17,7 +17,7 @@ import pytest
 from borgpull.errors import BACKUP_SERVER, Failure
 from borgpull.ssh import open_master
 from borgpull.transport import BackupServer
-from borgpull.transport.local_borg import descends
+from borgpull.transport.local_borg import BorgResult, LocalBorg, borg_on_controller, descends
 from borgpull.transport.serve import ServeRequest, listening, serve
 from lab import Lab, Spot, lab_running, processes
 
@@ -46,6 +46,18 @@ async def serving(server: BackupServer, lab: Lab, *, allowed):
             yield place, served
 
 
+async def anybody(_: int) -> bool:
+    return True
+
+
+async def nobody(_: int) -> bool:
+    return False
+
+
+async def mine(pid: int) -> bool:
+    return pid == os.getpid()
+
+
 def connected(place: Path) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX)
     try:
@@ -59,7 +71,7 @@ def connected(place: Path) -> socket.socket:
 
 def test_a_stranger_on_this_machine_gets_nothing(lab):
     async def intrude() -> tuple[bytes, bool]:
-        async with server_of(lab) as server, serving(server, lab, allowed=lambda pid: False) as (place, served):
+        async with server_of(lab) as server, serving(server, lab, allowed=nobody) as (place, served):
             with connected(place) as stranger:
                 async with asyncio.timeout(10):
                     return await asyncio.get_running_loop().sock_recv(stranger, 100), served.came
@@ -69,7 +81,6 @@ def test_a_stranger_on_this_machine_gets_nothing(lab):
 
 def test_after_the_right_one_there_is_no_second(lab):
     async def come_twice() -> tuple[bool, bool, int | None]:
-        mine = lambda pid: pid == os.getpid()  # noqa: E731
         async with server_of(lab) as server:
             async with serving(server, lab, allowed=mine) as (place, served):
                 with connected(place):
@@ -87,10 +98,82 @@ def test_after_the_right_one_there_is_no_second(lab):
     assert asyncio.run(come_twice()) == (True, False, 0)
 
 
+def test_who_comes_before_it_is_known_who_may_waits_for_that(lab):
+    # A busy loop learns the pid of a borg that it has started after that borg has connected.
+    async def come_early() -> tuple[bytes, bool]:
+        known: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        asked = asyncio.Event()
+
+        async def allowed(pid: int) -> bool:
+            asked.set()
+            return pid == await known
+
+        async with (
+            asyncio.timeout(30),
+            server_of(lab) as server,
+            serving(server, lab, allowed=allowed) as (place, served),
+        ):
+            stranger = subprocess.Popen(["socat", "-u", f"UNIX-CONNECT:{place}", "STDIO"], stdout=subprocess.PIPE)
+            with stranger:
+                await asked.wait()
+                with connected(place):
+                    known.set_result(os.getpid())
+                    while served.pid is None:
+                        await asyncio.sleep(0.005)
+                turned_away, _ = await asyncio.to_thread(stranger.communicate)
+            return turned_away, served.came
+
+    assert asyncio.run(come_early()) == (b"", True)
+
+
+def test_a_borg_that_connects_while_the_loop_is_late_is_not_turned_away(lab, tmp_path, monkeypatch):
+    start = asyncio.create_subprocess_exec
+
+    async def start_late(*argv, **options) -> asyncio.subprocess.Process:
+        made = await start(*argv, **options)
+        if argv[0] == b"borg":
+            while made.returncode is None and not has_connected(made.pid):
+                await asyncio.sleep(0.005)
+        return made
+
+    async def ask() -> BorgResult:
+        async with asyncio.timeout(60), server_of(lab) as server:
+            request = ServeRequest(
+                server=server, path=str(lab.root / "r"), append_only=True, on_output=lambda line: None
+            )
+            local = LocalBorg(
+                request=request,
+                url=f"ssh://b/{request.path}",
+                arguments=["list"],
+                lock_wait=1,
+                passphrase="",
+                cache=tmp_path,
+            )
+            monkeypatch.setattr(asyncio, "create_subprocess_exec", start_late)
+            return await borg_on_controller(local, on_output=lambda line: None)
+
+    ended = asyncio.run(ask())
+    assert (ended.served.came, ended.served.status is not None) == (True, True)
+    # Borg's own answer came through: there is no such repository.
+    assert "there is no repository" in ended.failure("controller", "list").cause
+
+
+def has_connected(borg: int) -> bool:
+    """Tell whether the socat below a borg has a socket that is connected to somewhere."""
+    for pid in processes.descendants(borg):
+        with contextlib.suppress(OSError):
+            if Path(f"/proc/{pid}/comm").read_text() == "socat\n":
+                held = {str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()}
+                rows = [row.split() for row in Path(f"/proc/{pid}/net/unix").read_text().splitlines()[1:]]
+                # 03: SS_CONNECTED of linux/net.h
+                return any(f"socket:[{row[6]}]" in held for row in rows if row[5] == "03")
+    return False
+
+
 def test_the_socket_is_private_and_gone_afterwards_even_if_nobody_came(lab):
     async def wait() -> Path:
         async with server_of(lab) as server:
-            async with serving(server, lab, allowed=lambda pid: True) as (place, _):
+            async with serving(server, lab, allowed=anybody) as (place, _):
                 assert place.is_socket()
                 assert place.parent.stat().st_mode & 0o077 == 0
             return place
@@ -100,7 +183,7 @@ def test_the_socket_is_private_and_gone_afterwards_even_if_nobody_came(lab):
 
 def test_when_the_way_is_left_early_nothing_runs_on(lab):
     async def leave() -> None:
-        async with server_of(lab) as server, serving(server, lab, allowed=lambda pid: True) as (place, served):
+        async with server_of(lab) as server, serving(server, lab, allowed=anybody) as (place, served):
             with connected(place):
                 async with asyncio.timeout(10):
                     while served.pid is None:
@@ -116,7 +199,7 @@ def test_a_borg_that_is_not_there_is_named(lab):
     async def come() -> None:
         async with server_of(lab) as server:
             other = replace(server, borg="/nowhere/borg")
-            async with serving(other, lab, allowed=lambda pid: True) as (place, served):
+            async with serving(other, lab, allowed=anybody) as (place, served):
                 with connected(place):
                     async with asyncio.timeout(10):
                         while not served.came:
