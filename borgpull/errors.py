@@ -5,6 +5,8 @@ This is the lowest room: it imports nothing of ours.
 
 from __future__ import annotations
 
+import errno
+import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -93,6 +95,12 @@ class Failure(Exception):
         self.detail = detail
         self.transient = transient
 
+    def of(self, party: str) -> Failure:
+        """Return the same failure of another party, for several that fail together; the controller's as it is."""
+        if self.party == CONTROLLER:
+            return self
+        return Failure(party, self.cause, hint=self.hint, detail=self.detail, transient=self.transient)
+
     @property
     def problem(self) -> Problem:
         return Problem(self.party, self.cause, self.hint, self.findings)
@@ -138,3 +146,58 @@ class TamperedError(Failure):
         super().__init__(party, cause, hint=hint)
         self.findings = findings
         self.unverifiable = unverifiable
+
+
+_TOO_LITTLE_ROOM = ("there is no space left", "free some: `df -h` shows which file system is full", False)
+_FORBIDDEN = ("permission denied", "let this user in there, or run it as another user", False)
+# What the system refuses: the cause, what to do, and whether another attempt may succeed without that.
+_REFUSED = {
+    errno.ENOSPC: _TOO_LITTLE_ROOM,
+    errno.EDQUOT: _TOO_LITTLE_ROOM,
+    errno.EACCES: _FORBIDDEN,
+    errno.EPERM: _FORBIDDEN,
+    errno.EROFS: ("the file system is read-only", "check the kernel log (dmesg): a damaged disk becomes that", False),
+    errno.EIO: ("the disk failed", "check the kernel log (dmesg), and the disk", False),
+    errno.ENOENT: ("there is no such file or folder", "find out what removed it", False),
+    errno.EMFILE: (
+        "this run has no file descriptors left",
+        "raise LimitNOFILE of its unit, or `ulimit -n` before it starts; or lower Jobs",
+        True,
+    ),
+    errno.ENFILE: ("this machine has no file descriptors left", "raise `sysctl fs.file-max`", True),
+    errno.EAGAIN: (
+        "it could not start another process",
+        "raise TasksMax of its unit, `ulimit -u` of its user, or the pids limit of its container; or lower Jobs",
+        True,
+    ),
+    errno.ENOMEM: ("there is no memory left", "add memory, or lower Jobs", True),
+}
+
+
+def failure_of(error: Exception) -> Failure:
+    """Return `error` as a Failure: what this machine refuses by its reason, any other as a defect of borgpull.
+
+    A defect is named by its type and line alone.
+    """
+    if isinstance(error, Failure):
+        return error
+    if isinstance(error, ExceptionGroup):
+        return failure_of(error.exceptions[0])
+    if isinstance(error, OSError) and error.errno in _REFUSED:
+        cause, hint, transient = _REFUSED[error.errno]
+        return Failure(CONTROLLER, cause + _named(error.filename), hint=hint, transient=transient)
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = f"at {trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}" if trace else "?"
+    if isinstance(error, OSError) and error.errno:
+        cause = f"{os.strerror(error.errno)}{_named(error.filename)}, {where}"
+        return Failure(CONTROLLER, cause, hint="check the kernel log (dmesg); if it is silent, report this as a defect")
+    # The text of an unforeseen exception may hold anything, a secret included.
+    cause = f"internal error: {type(error).__name__} {where}"
+    return Failure(CONTROLLER, cause, hint="please report this as a defect")
+
+
+def _named(file: object) -> str:
+    """Return the file that an OSError is about, in its words; nothing when it is about none, or about a descriptor."""
+    return f": {os.fsdecode(file)}" if isinstance(file, str | bytes) else ""

@@ -289,10 +289,16 @@ class Tail:
 
     def __init__(self, lines_kept: int = 40) -> None:
         self._lines: deque[str] = deque(maxlen=lines_kept)
+        self.count = 0
 
     def add(self, line: str) -> None:
         """Keep one more line."""
         self._lines.append(line)
+        self.count += 1
+
+    def since(self, count: int) -> list[str]:
+        """Return the last lines without the first `count` that there ever were."""
+        return list(self._lines)[max(0, len(self._lines) - (self.count - count)) :]
 
     @property
     def text(self) -> str:

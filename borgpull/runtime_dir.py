@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import fcntl
 import os
+import pwd
 import re
 import resource
 import shutil
@@ -16,11 +17,19 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from .errors import CONTROLLER, Failure
+from .errors import CONTROLLER, Failure, TamperedError, failure_of
 
 PREFIX = "borgpull-"
 _MEMORY = {"tmpfs", "ramfs"}
 _SAFE = re.compile(r"[A-Za-z0-9._/-]{1,48}")
+# The lowest uid of an ordinary user (login.defs(5)); logind spares those below it.
+_FIRST_ORDINARY = 1000
+DESCRIPTORS = "raise the hard limit: LimitNOFILE in its unit, or `ulimit -Hn` before it starts"
+LINGER = "run it as a service (docs/systemd.md), or `loginctl enable-linger` as this user"
+# More than a thousand targets at a time need. Some programs close each descriptor that they might have.
+_MOST_DESCRIPTORS = 65_536
+# Of one target at work, at the most, and of a run without any.
+_DESCRIPTORS_OF_A_JOB, _DESCRIPTORS_OF_A_RUN = 16, 64
 _PR_GET_DUMPABLE = 3
 _PR_SET_DUMPABLE = 4
 
@@ -30,6 +39,17 @@ def harden() -> None:
     os.umask(0o077)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def raise_descriptors() -> None:
+    """Let this process and its children open as many files as its hard limit allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, _MOST_DESCRIPTORS)), hard))
+
+
+def most_jobs() -> int:
+    """Return for how many targets at a time this process has descriptors."""
+    return max(1, (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _DESCRIPTORS_OF_A_RUN) // _DESCRIPTORS_OF_A_JOB)
 
 
 def is_hardened() -> bool:
@@ -52,6 +72,27 @@ def private_directory() -> Iterator[Path]:
     finally:
         shutil.rmtree(directory, ignore_errors=True)
         os.close(lock)
+
+
+def failure_in(directory: Path, error: Exception) -> Failure:
+    """Return why something failed: that the private `directory` is gone, when it is, for without it nothing works."""
+    failure = failure_of(error)
+    if directory.exists() or isinstance(failure, TamperedError):
+        return failure
+    hint = f"a logout removes it: {LINGER}" if goes_with_logout(directory) else "find out what removed it"
+    return Failure(CONTROLLER, f"the private directory of this run was removed: {directory}", hint=hint)
+
+
+def goes_with_logout(folder: Path) -> bool:
+    """Tell whether logind removes what is in `folder` with the last session of this user (logind.conf(5)).
+
+    That is /run/user/N, and what an ordinary user has in /dev/shm (RemoveIPC), unless the user lingers.
+    """
+    with contextlib.suppress(KeyError):
+        if Path("/var/lib/systemd/linger", pwd.getpwuid(os.getuid()).pw_name).exists():
+            return False
+    ordinary = os.getuid() >= _FIRST_ORDINARY and Path("/run/systemd/system").exists()
+    return folder.is_relative_to("/run/user") or (ordinary and folder.is_relative_to("/dev/shm"))  # noqa: S108
 
 
 def _make(folder: Path) -> tuple[Path, int]:
@@ -91,11 +132,13 @@ def _memory_folder() -> Path:
 
 
 def _candidates() -> Iterator[Path]:
-    # The first is what systemd makes for a service and removes with it; several have colons between (systemd.exec(5)).
-    for named in (*os.environ.get("RUNTIME_DIRECTORY", "").split(":"), os.environ.get("XDG_RUNTIME_DIR", "")):
+    # What systemd makes for a service and removes with it; several have colons between (systemd.exec(5)).
+    made = os.environ.get("RUNTIME_DIRECTORY", "").split(":")
+    others = (os.environ.get("XDG_RUNTIME_DIR", ""), "/run", "/dev/shm", f"/run/user/{os.getuid()}")  # noqa: S108
+    # A /run/user goes when its user logs out: it comes last.
+    for named in (*made, *sorted(others, key=lambda folder: Path(folder).is_relative_to("/run/user"))):
         if named.startswith("/"):
             yield Path(named)
-    yield from (Path(f"/run/user/{os.getuid()}"), Path("/run"), Path("/dev/shm"))  # noqa: S108
 
 
 def in_memory(folder: Path, mounts: str) -> bool:

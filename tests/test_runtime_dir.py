@@ -136,3 +136,14 @@ def test_what_a_killed_run_left_behind_is_removed_by_the_next_and_only_that(monk
             assert not left.exists()
             assert in_use.is_dir()
             assert third.is_dir()
+
+
+def test_a_folder_that_goes_with_a_logout_comes_last(monkeypatch):
+    monkeypatch.setenv("RUNTIME_DIRECTORY", "/run/borgpull")
+    for named, first in (("/run/user/0", []), ("/run/lasting", [Path("/run/lasting")])):
+        monkeypatch.setenv("XDG_RUNTIME_DIR", named)
+        systemd, *others = runtime_dir._candidates()
+        assert systemd == Path("/run/borgpull")
+        assert others[: len(first) + 2] == [*first, Path("/run"), Path("/dev/shm")]
+        assert all(runtime_dir.goes_with_logout(folder) for folder in others[len(first) + 2 :])
+        assert not any(runtime_dir.goes_with_logout(folder) for folder in others[: len(first) + 2])

@@ -12,7 +12,7 @@ from typing import ClassVar
 from plumbum import cli
 
 from .. import __version__
-from ..errors import Failure
+from ..errors import failure_of
 from . import exit_codes
 from .help import META, Group
 
@@ -64,10 +64,10 @@ def main(argv: list[str]) -> int:
     try:
         _, code = BorgPull.run([program, *words], exit=False)
         return int(code)
-    except Failure as failure:
-        return exit_codes.print_failure(failure)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
+    except Exception as error:  # whatever it was
+        return exit_codes.print_failure(failure_of(error))
 
 
 def _unwind(number: int, _: FrameType | None) -> None:

@@ -56,6 +56,7 @@ async def _interruptible(work: Awaitable[int], interrupt: Interrupt) -> int:
 def private_directory() -> Iterator[Path]:
     """Close this process to others, and yield its private directory. Raises Failure, as runtime_dir does."""
     runtime_dir.harden()
+    runtime_dir.raise_descriptors()
     with runtime_dir.private_directory() as directory:
         yield directory
 

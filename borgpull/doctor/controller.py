@@ -20,6 +20,8 @@ from ..untrusted import clean
 from .checks import Checks, socat_version
 
 ROWS = ("python", "borgpull", "ssh", "borg", "socat", "keys", "cache", "core dumps", "swap")
+# What the config asks of this machine.
+CONFIG_ROWS = ("descriptors",)
 STATE_ROWS = ("StateDir",)
 _PACKAGES = {"ssh": "openssh-client", "ssh-keygen": "openssh-client", "borg": "borgbackup", "socat": "socat"}
 # Without these not even the config can be checked.
@@ -42,6 +44,8 @@ def check_controller(*, memory: Path | Failure, cache: Path) -> tuple[Finding, .
         checks.ok("socat", socat_version(_output_of("socat", "-V")))
     if isinstance(memory, Failure):
         checks.fail_with("keys", memory)
+    elif runtime_dir.goes_with_logout(memory):
+        checks.warn("keys", f"in memory, below {memory.parent}, which goes when this user logs out", runtime_dir.LINGER)
     else:
         checks.ok("keys", f"in memory, below {memory.parent}")
     if _is_writable(_existing(cache)):
@@ -138,6 +142,17 @@ def check_swap(checks: Checks, swaps: str) -> None:
         )
     else:
         checks.ok("swap", "none on a disk")
+
+
+def check_descriptors(checks: Checks, jobs: int) -> None:
+    """Check that this process may open as many files as a run of `jobs` targets at a time needs."""
+    most = runtime_dir.most_jobs()
+    if most < jobs:
+        checks.warn(
+            "descriptors", f"enough for {most} targets at a time, not for Jobs = {jobs}", runtime_dir.DESCRIPTORS
+        )
+    else:
+        checks.ok("descriptors", f"enough for Jobs = {jobs}")
 
 
 def check_state_dir(checks: Checks, folder: Path) -> None:

@@ -18,7 +18,7 @@ from ..doctor import require
 from ..errors import BACKUP_SERVER, Failure, plural, program_party
 from ..events import Emit, Said, Warned
 from ..repository import RunContext
-from ..ssh import SESSIONS, Master, open_master
+from ..ssh import SESSIONS, JumpHosts, Master, open_master
 from ..transport import BackupServer, Root
 
 # For so long the failure of one attempt to connect is the answer to every job.
@@ -28,13 +28,12 @@ _PLACES = 2
 
 
 def open_connection(
-    connection: Connection, *, party: str, directory: Path, emit: Emit
+    connection: Connection, *, party: str, directory: Path, emit: Emit, jumps: JumpHosts | None = None
 ) -> AbstractAsyncContextManager[Master]:
     """Connect to `party` for as long as the context lasts; what its ssh prints becomes events. Raises Failure."""
     program = program_party("ssh", party)
-    return open_master(
-        connection, party=party, directory=directory, on_output=lambda line: emit(Said(party=program, text=line))
-    )
+    on_output = lambda line: emit(Said(party=program, text=line))  # noqa: E731
+    return open_master(connection, party=party, directory=directory, on_output=on_output, jumps=jumps)
 
 
 class Servers(contextlib.AsyncExitStack):
@@ -47,14 +46,14 @@ class Servers(contextlib.AsyncExitStack):
         super().__init__()
         require("ssh", "borg", "socat")
         self._config = config
-        self._directory = directory
+        self.directory = directory
         self._emit = emit
         self._one_at_a_time = asyncio.Lock()
         self._taken: Counter[Master] = Counter()
         self._limit = SESSIONS
         self._failure: Failure | None = None
         self._failed_at = 0.0
-        self.root = Root()
+        self.root, self.jumps = Root(), JumpHosts()
 
     @contextlib.asynccontextmanager
     async def lease(self) -> AsyncIterator[BackupServer]:
@@ -68,7 +67,7 @@ class Servers(contextlib.AsyncExitStack):
             self._taken.update(places)
         lasting, serve = places
         try:
-            yield BackupServer(serve, lasting, self._config.server.borg_path, self._directory, self.root)
+            yield BackupServer(serve, lasting, self._config.server.borg_path, self.directory, self.root, self.jumps)
         finally:
             self._taken.subtract(places)
             for master in places:
@@ -85,7 +84,10 @@ class Servers(contextlib.AsyncExitStack):
         now = asyncio.get_running_loop().time()
         if self._failure is not None and (not self._failure.transient or now < self._failed_at + _REST_SECONDS):
             raise self._failure
-        opening = open_connection(self._config.server, party=BACKUP_SERVER, directory=self._directory, emit=self._emit)
+        where = self._config.server
+        opening = open_connection(
+            where, party=BACKUP_SERVER, directory=self.directory, emit=self._emit, jumps=self.jumps
+        )
         try:
             master = await self.enter_async_context(opening)
         except Failure as failure:

@@ -10,22 +10,22 @@ import contextlib
 import functools
 import time
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from .. import runtime_dir
 from ..config import Config, Connection, Target
 from ..doctor import Checks, check_repository, check_server, check_socket_activation, check_state_dir, check_target
-from ..doctor.controller import STATE_ROWS
+from ..doctor.controller import CONFIG_ROWS, STATE_ROWS, check_descriptors
 from ..doctor.server import ROWS as SERVER_ROWS
 from ..doctor.socket_activation import SOCKET_ROWS
 from ..doctor.target import ROWS as TARGET_ROWS
-from ..errors import BACKUP_SERVER, CONTROLLER, target_party
+from ..errors import BACKUP_SERVER, CONTROLLER, failure_of, target_party
 from ..events import Emit
 from ..ledger import store_of
-from ..repository.step_events import failure_of
 from ..results import Finding
 from ..retention import series_of
-from ..ssh import Master
+from ..ssh import JumpHosts, Master
 from .connection_pool import open_connection
 
 
@@ -34,13 +34,14 @@ async def examine(config: Config, targets: tuple[Target, ...], *, directory: Pat
 
     `directory` is private and on a tmpfs; what ssh prints is emitted.
     """
-    here = Checks(CONTROLLER, STATE_ROWS if config.sockets else ())
+    here = Checks(CONTROLLER, (*CONFIG_ROWS, *(STATE_ROWS if config.sockets else ())))
+    check_descriptors(here, config.jobs)
     if config.sockets:
         check_state_dir(here, Path(config.state_dir))
     server = Checks(BACKUP_SERVER, SOCKET_ROWS if config.sockets else SERVER_ROWS)
     of_targets = {target.name: Checks(target_party(target.name), TARGET_ROWS) for target in targets}
     whole = _Examination(config, directory, emit, server, of_targets)
-    slots = asyncio.Semaphore(config.jobs)
+    slots = asyncio.Semaphore(min(config.jobs, runtime_dir.most_jobs()))
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(whole.check_server(targets))
         for target in targets:
@@ -55,6 +56,7 @@ class _Examination:
     emit: Emit
     server: Checks
     targets: dict[str, Checks]
+    jumps: JumpHosts = field(default_factory=JumpHosts)
 
     async def check_server(self, targets: tuple[Target, ...]) -> None:
         with _as_finding(self.server):
@@ -82,7 +84,10 @@ class _Examination:
 
     @contextlib.asynccontextmanager
     async def _connected(self, checks: Checks, connection: Connection) -> AsyncIterator[Master]:
-        async with open_connection(connection, party=checks.party, directory=self.directory, emit=self.emit) as master:
+        opening = open_connection(
+            connection, party=checks.party, directory=self.directory, emit=self.emit, jumps=self.jumps
+        )
+        async with opening as master:
             host = connection.host
             way = "".join(f" through {jump.host.name}" for jump in connection.jumps)
             checks.ok("connect", f"{host.name} port {host.port}{way}, host key as in KnownHost")

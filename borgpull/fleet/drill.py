@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from .. import restore
 from ..config import Target
+from ..errors import failure_of
 from ..repository import RunContext, TargetContext
-from ..repository.step_events import failure_of
 from ..results import Drilled
 
 

@@ -16,14 +16,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from .. import runtime_dir
 from ..backup import back_up
 from ..config import Config, Target
-from ..errors import BACKUP_SERVER, Failure, NoSpace, TamperedError, target_party
-from ..events import Emit, Failed, Outcome, Retried, RunFinished, RunStarted, Said, TargetFinished, worst
+from ..errors import BACKUP_SERVER, CONTROLLER, Failure, NoSpace, TamperedError, target_party
+from ..events import Emit, Failed, Outcome, Retried, RunFinished, RunStarted, Said, TargetFinished, Warned, worst
 from ..ledger import Entry, check_root
 from ..repository import Claim, Room, RunContext, TargetContext
 from ..repository.status import RUN
-from ..repository.step_events import failure_of, outcome_of
+from ..repository.step_events import outcome_of
 from ..ssh import StoodStill
 from .connection_pool import Servers
 
@@ -84,7 +85,12 @@ async def run(config: Config, targets: tuple[Target, ...], *, directory: Path, c
     `directory` is private and on a tmpfs, `cache` is kept between runs. Failures become events and are not raised;
     cancelled, it lets every target stop calmly and returns INTERRUPTED, or that a repository was tampered with.
     """
-    emit(RunStarted(targets=tuple(target.name for target in targets), jobs=config.jobs))
+    jobs = min(config.jobs, runtime_dir.most_jobs())
+    emit(RunStarted(targets=tuple(target.name for target in targets), jobs=jobs))
+    if jobs < config.jobs:
+        text = f"there are file descriptors for {jobs} targets at a time, not for Jobs = {config.jobs}"
+        emit(Warned(text=text, hint=runtime_dir.DESCRIPTORS))
+        config = config.model_copy(update={"jobs": jobs})
     outcomes: dict[str, Outcome] = {}
     try:
         if targets:
@@ -93,8 +99,9 @@ async def run(config: Config, targets: tuple[Target, ...], *, directory: Path, c
     except asyncio.CancelledError:
         outcomes[""] = Outcome.INTERRUPTED
     except Exception as error:  # whatever it was, every target gets its row and the run its end
-        _emit_failure(emit, "", failure_of(error))
-        outcomes[""] = outcome_of(failure_of(error))
+        failure = runtime_dir.failure_in(directory, error)
+        _emit_failure(emit, "", failure)
+        outcomes[""] = outcome_of(failure)
     for target in targets:
         if target.name not in outcomes:
             outcomes[target.name] = outcomes.get("", Outcome.FAILED)
@@ -116,6 +123,8 @@ class _Run:
     room: Room = field(default_factory=Room)
     # Targets whose session failed for its share of the free space.
     short: list[Target] = field(default_factory=list)
+    # Causes on the controller, each with the first target that it hit.
+    told: dict[str, str] = field(default_factory=dict)
 
     async def back_up(self, targets: tuple[Target, ...]) -> None:
         # Before anything else: what fails at the backup server itself is one error, not one for each target.
@@ -145,12 +154,12 @@ class _Run:
             except asyncio.CancelledError as error:
                 outcome, stopped = Outcome.INTERRUPTED, error
             except Exception as error:  # one target's failure never touches another
-                failure = failure_of(error)
+                failure = runtime_dir.failure_in(self.servers.directory, error)
                 if _is_for_share(failure) and target not in self.short:
                     self.short.append(target)
                     self.emit(Retried(target=target.name, **vars(failure.problem), attempt=2, attempts=2, seconds=0))
                     return
-                _emit_failure(self.emit, target.name, failure)
+                self._report(target.name, failure)
                 outcome = outcome_of(failure)
             try:
                 seconds = _SECONDS_WHEN_STOPPED if stopped else _SECONDS_TO_REMEMBER
@@ -160,6 +169,13 @@ class _Run:
                 self.emit(TargetFinished(target=target.name, outcome=outcome))
             if stopped:
                 raise stopped
+
+    def _report(self, target: str, failure: Failure) -> None:
+        """Emit the failure of a target. What fails on the controller may hit all of them: it is explained once."""
+        first = self.told.setdefault(failure.cause, target) if failure.party == CONTROLLER else target
+        if first != target:
+            failure = Failure(CONTROLLER, f"the same as with {target_party(first)}", hint="")
+        _emit_failure(self.emit, target, failure)
 
     async def _back_up(self, target: Target, claim: Claim, deadline: float, is_last: _IsLast) -> Outcome:
         async with self.servers.lease() as server:
@@ -177,7 +193,7 @@ class _Run:
             try:
                 return await work(is_last)
             except Exception as error:
-                failure = failure_of(error)
+                failure = runtime_dir.failure_in(self.servers.directory, error)
                 if is_last(failure) or _is_for_share(failure):
                     raise
                 problem = vars(failure.problem)
@@ -192,7 +208,7 @@ class _Run:
                 run_context = RunContext(self.config, server, self.cache, self.emit)
                 await TargetContext(run_context, target).store.remember(entry)
         except Exception as error:  # whatever it was
-            text = f"the history was not written: {failure_of(error)}"
+            text = f"the history was not written: {runtime_dir.failure_in(self.servers.directory, error)}"
             self.emit(Said(target=target.name, party=BACKUP_SERVER, text=text))
 
 

@@ -42,6 +42,7 @@ async def connected_target(context: TargetContext) -> AsyncIterator[TargetSessio
         context.target.connection,
         party=context.party,
         directory=context.server.directory,
+        jumps=context.server.jumps,
         on_output=lambda line: context.events.said(program_party("ssh", context.party), line),
     ) as master:
         yield TargetSession(context, master)

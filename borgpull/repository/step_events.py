@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from .. import events
 from ..borg import WARNED
 from ..borg.output import Created, Line, Message, Percent
-from ..errors import CONTROLLER, Failure, TamperedError, plural
+from ..errors import TamperedError, plural
 from ..events import WORST_FIRST, Emit, Outcome, Said, Step, StepFinished, StepSkipped, StepStarted, Warned
 from ..transport import BorgResult
 
@@ -110,18 +110,3 @@ def outcome_of(error: BaseException) -> Outcome:
     if isinstance(error, (asyncio.CancelledError, KeyboardInterrupt)):
         return Outcome.INTERRUPTED
     return Outcome.FAILED
-
-
-def failure_of(error: Exception) -> Failure:
-    """Return `error` as a Failure; any other exception is a defect of borgpull, named by its type and line alone."""
-    if isinstance(error, Failure):
-        return error
-    if isinstance(error, ExceptionGroup):
-        return failure_of(error.exceptions[0])
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    where = f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}" if trace else "?"
-    # The text of an unforeseen exception may hold anything, a secret included.
-    cause = f"internal error: {type(error).__name__} at {where}"
-    return Failure(CONTROLLER, cause, hint="please report this as a defect")

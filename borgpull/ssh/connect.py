@@ -1,4 +1,4 @@
-"""Connects to a host: one control master in the foreground for it, and one for each of its jump hosts.
+"""Connects to a host: one control master in the foreground for it, and one for each of its jump hosts, which it shares.
 
 The key, its certificate and known_hosts are files only until their master is up. A master ends with its context.
 """
@@ -10,7 +10,8 @@ import contextlib
 import functools
 import re
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from .. import process
@@ -28,26 +29,99 @@ _KEY_SECONDS = 60
 _PRINTED = re.compile(r"\s*(-----BEGIN .+-----END [A-Z ]+-----)\s*(\S+-cert-v01@openssh\.com .+)?\s*", re.DOTALL)
 
 
+OnOutput = Callable[[str], None]
+_Opened = Callable[[Connection | Jump, Hop | None], contextlib.AbstractAsyncContextManager[Master]]
+
+
+@dataclass
+class _Shared:
+    """The connection to a jump host, with how many others lead through it; `way` closes it."""
+
+    way: contextlib.AsyncExitStack
+    opening: asyncio.Task[Hop]
+    users: int = 0
+
+    @property
+    def failed(self) -> bool:
+        done = self.opening.done()
+        return done and (self.opening.exception() is not None or not self.opening.result().master.alive)
+
+
+class JumpHosts:
+    """The jump hosts of a run. What leads through the same one, and the same ones before it, shares its connection.
+
+    That opens with the first, and closes with the last; once it broke, the next attempt opens another one.
+    """
+
+    def __init__(self) -> None:
+        self._shared: dict[tuple[object, ...], _Shared] = {}
+
+    @contextlib.asynccontextmanager
+    async def last_of(self, jumps: tuple[Jump, ...], opened: _Opened, *, party: str) -> AsyncIterator[Hop | None]:
+        """Connect to the last of `jumps`, None without any, for as long as the context lasts. Raises Failure."""
+        if not jumps:
+            yield None
+            return
+        names = tuple(map(_identity, jumps))
+        shared = self._shared.get(names)
+        if shared is None or shared.failed:
+            way = contextlib.AsyncExitStack()
+            opening = asyncio.create_task(way.enter_async_context(self._hop(jumps, opened, party=party)))
+            shared = self._shared[names] = _Shared(way, opening)
+        shared.users += 1
+        try:
+            # Who is stopped while it opens does not stop the others.
+            with _named(party):
+                hop = await asyncio.shield(shared.opening)
+            yield hop
+        finally:
+            shared.users -= 1
+            if not shared.users:
+                if self._shared.get(names) is shared:
+                    del self._shared[names]
+                shared.opening.cancel()
+                await asyncio.gather(shared.opening, return_exceptions=True)
+                await shared.way.aclose()
+
+    @contextlib.asynccontextmanager
+    async def _hop(self, jumps: tuple[Jump, ...], opened: _Opened, *, party: str) -> AsyncIterator[Hop]:
+        async with self.last_of(jumps[:-1], opened, party=party) as hop, opened(jumps[-1], hop) as master:
+            yield Hop(jumps[-1], master)
+
+
+@contextlib.contextmanager
+def _named(party: str) -> Iterator[None]:
+    try:
+        yield
+    except Failure as failure:
+        raise failure.of(party) from None
+
+
+def _identity(jump: Jump) -> tuple[object, ...]:
+    key, algorithms = jump.private_key.get_secret_value(), tuple(jump.algorithms.items())
+    login = (jump.username, key, jump.private_key_command, jump.certificate)
+    # The prefix is in what is said of it.
+    return (jump.host, jump.known_host, *login, algorithms, jump.prefix)
+
+
 @contextlib.asynccontextmanager
 async def open_master(
-    connection: Connection, *, party: str, directory: Path, on_output: Callable[[str], None]
+    connection: Connection, *, party: str, directory: Path, on_output: OnOutput, jumps: JumpHosts | None = None
 ) -> AsyncIterator[Master]:
-    """Connect, and stay connected for as long as the context lasts; each jump host has a master of its own.
+    """Connect, and stay connected for as long as the context lasts; `jumps` are the jump hosts of the run.
 
     `directory` is the run's private one, on a tmpfs; `on_output` gets each line that a master prints.
     Raises Failure, named after `party`, when the connection fails; it names the jump host at fault.
     """
-    async with contextlib.AsyncExitStack() as way:
-        hop: Hop | None = None
-        opened = functools.partial(_opened, party=party, directory=directory, on_output=on_output)
-        for jump in connection.jumps:
-            hop = Hop(jump, await way.enter_async_context(opened(jump, hop)))
-        yield await way.enter_async_context(opened(connection, hop))
+    opened = functools.partial(_opened, party=party, directory=directory, on_output=on_output)
+    hops = (jumps or JumpHosts()).last_of(connection.jumps, opened, party=party)
+    async with hops as hop, opened(connection, hop) as master:
+        yield master
 
 
 @contextlib.asynccontextmanager
 async def _opened(
-    where: Connection | Jump, hop: Hop | None, *, party: str, directory: Path, on_output: Callable[[str], None]
+    where: Connection | Jump, hop: Hop | None, *, party: str, directory: Path, on_output: OnOutput
 ) -> AsyncIterator[Master]:
     said = process.Tail()
     with tempfile.TemporaryDirectory(prefix="m", dir=directory, ignore_cleanup_errors=True) as name:
@@ -104,7 +178,7 @@ async def _printed(command: str, party: str, directory: Path) -> tuple[str, str]
     raise Failure(CONTROLLER, f"the PrivateKeyCommand of {the(party)}: {problem}", hint=hint, transient=bool(failed))
 
 
-async def _listen(child: process.Child, said: process.Tail, on_output: Callable[[str], None]) -> None:
+async def _listen(child: process.Child, said: process.Tail, on_output: OnOutput) -> None:
     # A master whose stderr nobody reads stops after 64 KiB, and every session with it (seen on 8.4, 9.2, 10.5).
     async for line in process.lines(child.stderr):
         text = clean(line)

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import CONTROLLER, Failure, first_few
+from ..errors import CONTROLLER, Failure, failure_of, first_few
 from ..process import Completed, run_now
 from ..untrusted import clean
 
@@ -232,14 +232,14 @@ def _key_file(text: str, directory: Path) -> Iterator[Path]:
         yield Path(file.name)
 
 
-def _run(program: str, *arguments: str, seconds: float = 10) -> Completed:
+def _run(program: str, *arguments: str, seconds: float = 60) -> Completed:
     """Run a short program of OpenSSH's. Raises Failure when it cannot be run."""
     try:
         return run_now([program, *arguments], timeout=seconds)
     except FileNotFoundError:
         problem, hint = f"{program} is not installed", "apt install openssh-client"
     except OSError as error:
-        problem, hint = f"{program} cannot be started: {clean(error.strerror or '')}", f"type `{program}`"
+        raise failure_of(error) from None
     except subprocess.TimeoutExpired:
         problem, hint = f"{program} did not answer", "try again"
     raise Failure(CONTROLLER, problem, hint=hint)

@@ -72,6 +72,7 @@ class Master:
         self._said = said
         self._listener = listener
         self._hop = hop
+        self._said_before = hop.master._said.count if hop else 0
         self.certified = False
 
     @property
@@ -127,7 +128,11 @@ class Master:
         if known := self._killed() or self._cut_off():
             return known
         if self._hop is not None and _NOT_LED_ON in self._said.text:
-            refused = diagnose(self.party, self._hop.master._said.text, jump=self.jump, through=self._hop.jump)
+            # The jump host refuses by the number of a channel, which only its master knows: when others that lead
+            # through it are refused for other reasons meanwhile, another attempt tells whose is whose.
+            said = self._hop.master._said.since(self._said_before)
+            refused = diagnose(self.party, "\n".join(said), jump=self.jump, through=self._hop.jump)
+            refused.transient |= len({line.partition(": ")[2] for line in said if "open failed" in line}) > 1
             return self._with_detail(refused, "")
         found = diagnose(self.party, self._said.text, jump=self.jump)
         return self._with_detail(certificate_refused(found) if self.certified else found, "")
@@ -135,7 +140,7 @@ class Master:
     def _cut_off(self) -> Failure | None:
         if self.alive or self._hop is None or self._hop.master.alive:
             return None
-        return self._hop.master.failure("", doing="keep the connection")
+        return self._hop.master.failure("", doing="keep the connection").of(self.party)
 
     def _killed(self) -> Failure | None:
         return killed(self.party, self._child.returncode or 0)

@@ -67,7 +67,8 @@ class Root:
 class BackupServer:
     """The backup server, connected: its borg, the private directory of this run here, and what is known of RootDir.
 
-    `master` is the connection with room for a serve, `lasting` the one with room for a lasting session.
+    `master` is the connection with room for a serve, `lasting` the one with room for a lasting session; `jumps` are the
+    jump hosts of this run.
     """
 
     master: ssh.Master
@@ -75,6 +76,7 @@ class BackupServer:
     borg: str
     directory: Path
     root: Root = field(default_factory=Root)
+    jumps: ssh.JumpHosts = field(default_factory=ssh.JumpHosts)
 
 
 @dataclass

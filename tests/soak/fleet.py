@@ -5,7 +5,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +28,7 @@ class Course:
     begun: tuple[str, ...]
     usages: tuple[Usage, ...]
     stderr: str
+    retried: tuple[str, ...] = ()
 
     @property
     def descriptors(self) -> int:
@@ -52,6 +53,7 @@ class _Progress:
     told: Path
     begun: dict[str, None] = field(default_factory=dict)
     finished: int = 0
+    retried: list[str] = field(default_factory=list)
     _read: int = 0
 
     def look(self) -> None:
@@ -69,11 +71,15 @@ class _Progress:
         if event["event"] == "step_started":
             self.begun.setdefault(event["target"])
         self.finished += event["event"] == "target_finished"
+        if event["event"] == "retried":
+            self.retried.append(f"{event['target']}: {event['party']}: {event['cause']}")
 
 
-def watched(world: World, folder: Path, *, targets: int, jobs: int, seconds: float) -> Course:
+def watched(
+    world: World, folder: Path, *, targets: int, jobs: int, seconds: float, config: dict | None = None
+) -> Course:
     """Back up the first `targets` of the world, `jobs` side by side. Raises TimeoutExpired after `seconds`."""
-    config = world.lab.config()
+    config = config or world.lab.config()
     config["Servers"] = config["Servers"][:targets]
     config["Borg"]["Jobs"] = jobs
     began = time.monotonic()
@@ -93,7 +99,20 @@ def watched(world: World, folder: Path, *, targets: int, jobs: int, seconds: flo
         begun=tuple(progress.begun),
         usages=tuple(usages),
         stderr=stderr,
+        retried=tuple(progress.retried),
     )
+
+
+@contextmanager
+def busy_loops(number: int) -> Iterator[None]:
+    """Keep so many processors busy for as long as the context lasts."""
+    with ExitStack() as stack:
+        for _ in range(number):
+            # It ends with whoever started it, however that ends.
+            loop = "while kill -0 $PPID; do i=0; while [ $i -lt 10000 ]; do i=$((i + 1)); done; done"
+            process = stack.enter_context(subprocess.Popen(["sh", "-c", loop], stderr=subprocess.DEVNULL))
+            stack.callback(process.kill)
+        yield
 
 
 @contextmanager

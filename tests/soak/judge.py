@@ -20,6 +20,7 @@ def problems_of(course: Course) -> list[str]:
     wrong = {
         f"exit {course.code}: {course.stderr[-600:]}": course.code != 0,
         f"not done: {not_done}": bool(not_done),
+        f"second attempts: {course.retried}": bool(course.retried),
         "the report is not in the order of the config": [name for name, _ in course.rows] != list(course.targets),
         "the targets did not have their turns in the order of the config": course.begun != course.targets,
         f"C's own process took {course.own / MEGABYTE:.0f} MB": course.own > MOST_OWN,

@@ -1,6 +1,9 @@
 """Through two jump hosts, each with a user and a key of its own and the right to lead on to the next host alone."""
 
 import asyncio
+import contextlib
+import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -134,3 +137,108 @@ def test_a_jump_host_that_goes_away_is_named_as_what_broke(lab, there, memory, n
     assert lost is not None
     assert f"jump host 127.0.0.1:{host.port}: it closed the connection" in lost.cause
     assert list(memory.iterdir()) == []
+
+
+def logins(lab: Lab) -> list[int]:
+    """Return how often somebody logged in at each jump host."""
+    return [(target.host.directory / "sshd.log").read_text().count("Accepted publickey") for target in lab.targets]
+
+
+def master_of(jump: Jump) -> int:
+    """Return the pid of the master that is connected to a jump host."""
+    wanted = str(jump.host.port)
+    (pid,) = (pid for pid in processes.descendants(os.getpid()) if {b"-M", wanted.encode()} <= set(words(pid)))
+    return pid
+
+
+def words(pid: int) -> list[bytes]:
+    return processes.traces(pid).split(b"\0")
+
+
+def opened(jumps: ssh.JumpHosts, there: Connection, memory, party: str):
+    return ssh.open_master(there, party=party, directory=memory, on_output=lambda line: None, jumps=jumps)
+
+
+def test_those_behind_the_same_jump_hosts_share_one_connection_to_each(lab, there, memory):
+    async def ask() -> list[bytes]:
+        jumps = ssh.JumpHosts()
+
+        async def one(party: str) -> bytes:
+            async with opened(jumps, there, memory, party) as master:
+                said = await ssh.execute(master, "echo here", seconds=10)
+                together.append(party)
+                while len(together) < 3:
+                    await asyncio.sleep(0.005)
+                return said.stdout
+
+        together: list[str] = []
+        async with asyncio.timeout(60):
+            return await asyncio.gather(*(one(party) for party in ("T web", "T mail", "T db")))
+
+    before = logins(lab)
+    assert asyncio.run(ask()) == [b"here\n"] * 3
+    assert [now - then for now, then in zip(logins(lab), before, strict=True)] == [1, 1]
+    assert list(memory.iterdir()) == []
+    assert processes.mentioning(str(memory)) == []
+
+
+def test_a_shared_jump_host_that_is_lost_costs_each_one_attempt(lab, there, memory):
+    async def lose() -> tuple[list[Failure], bytes]:
+        jumps = ssh.JumpHosts()
+        async with asyncio.timeout(60), contextlib.AsyncExitStack() as stack:
+            masters = [
+                await stack.enter_async_context(opened(jumps, there, memory, party)) for party in ("T web", "T mail")
+            ]
+            os.kill(master_of(there.jumps[1]), signal.SIGKILL)
+            failures = [await master.lost() for master in masters]
+            # The old one is still in use when the next attempt comes.
+            async with opened(jumps, there, memory, "T web") as master:
+                return failures, (await ssh.execute(master, "echo here", seconds=10)).stdout
+
+    before = logins(lab)
+    failures, said = asyncio.run(lose())
+    assert said == b"here\n"
+    assert all(failure.transient and "was killed here" in failure.cause for failure in failures), failures
+    assert [now - then for now, then in zip(logins(lab), before, strict=True)] == [1, 2]
+    assert processes.mentioning(str(memory)) == []
+
+
+def test_a_shared_jump_host_that_refuses_is_asked_once_and_named_to_each(lab, there, memory):
+    spoilt = jump(there, 1, private_key=SecretStr(lab.targets[0].host.key.private))
+
+    async def ask() -> list[BaseException]:
+        jumps = ssh.JumpHosts()
+
+        async def one(party: str) -> None:
+            async with opened(jumps, spoilt, memory, party):
+                pass
+
+        async with asyncio.timeout(60):
+            return await asyncio.gather(*map(one, ("T web", "T mail")), return_exceptions=True)
+
+    before = logins(lab)
+    found = asyncio.run(ask())
+    assert [failure.party for failure in found] == ["T web", "T mail"]
+    assert {failure.cause for failure in found} == {
+        f"its jump host 127.0.0.1:{there.jumps[1].host.port}: it refused the key"
+    }
+    assert [now - then for now, then in zip(logins(lab), before, strict=True)] == [1, 0]
+
+
+def test_who_stops_while_a_jump_host_is_connected_stops_nobody_else(there, memory):
+    async def stop() -> bytes:
+        jumps = ssh.JumpHosts()
+
+        async def one(party: str) -> bytes:
+            async with opened(jumps, there, memory, party) as master:
+                return (await ssh.execute(master, "echo here", seconds=10)).stdout
+
+        async with asyncio.timeout(60):
+            first, second = (asyncio.create_task(one(party)) for party in ("T web", "T mail"))
+            while not list(memory.iterdir()):
+                await asyncio.sleep(0.001)
+            first.cancel()
+            return await second
+
+    assert asyncio.run(stop()) == b"here\n"
+    assert processes.mentioning(str(memory)) == []

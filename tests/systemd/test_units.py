@@ -3,6 +3,7 @@
 import configparser
 import ctypes
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from borgpull import runtime_dir
 from support import ROOT, World, found_on_disk, secrets_of
 
 UNITS = ROOT / "docs" / "systemd"
@@ -53,6 +55,12 @@ def test_the_service_may_do_little(units):
     options = ["security", "--offline=true", f"--threshold={MOST_EXPOSED}"]
     done = analyze(*options, "./borgpull.service", folder=units)
     assert done.returncode == 0, done.stdout
+
+
+def test_the_service_has_descriptors_for_every_jobs(units, monkeypatch):
+    limit = int(section(units / "borgpull.service", "Service")["LimitNOFILE"])
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (limit, limit))
+    assert runtime_dir.most_jobs() >= 1000
 
 
 def test_the_timer_makes_up_for_a_missed_night(units):

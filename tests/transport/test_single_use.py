@@ -155,7 +155,7 @@ def test_a_borg_that_connects_while_the_loop_is_late_is_not_turned_away(lab, tmp
     ended = asyncio.run(ask())
     assert (ended.served.came, ended.served.status is not None) == (True, True)
     # Borg's own answer came through: there is no such repository.
-    assert "there is no repository" in ended.failure("controller", "list").cause
+    assert "does not exist" in ended.failure("controller", "list").cause
 
 
 def has_connected(borg: int) -> bool:
