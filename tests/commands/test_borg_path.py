@@ -55,3 +55,13 @@ def test_a_borg_that_is_too_old_gets_no_repository(tmp_path):
         (finding,) = (each for each in looked if (each["party"], each["what"]) == ("B", "borg"))
         assert (finding["mark"], finding["detail"]) == ("failed", "its borg 1.1.18 is too old")
         assert not world.target("web").repository.exists()
+
+
+def test_a_borg_that_warns_before_it_says_its_version_is_green_and_backs_up(tmp_path):
+    borg = script(tmp_path / "borg", 'echo "a warning of its Python" >&2\nexec /usr/bin/borg "$@"\n')
+    with loopback_world([Spot(name="web", borg_path=borg)], server=Spot(name="B", borg_path=borg)) as world:
+        looked = world.run("doctor")
+        assert looked.returncode == 0, looked.stdout
+        done = world.run("--json")
+        assert done.returncode in (0, 1), done.stderr
+        assert row(done, "web")["archive"]
