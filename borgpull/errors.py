@@ -106,6 +106,14 @@ class Failure(Exception):
         return Problem(self.party, self.cause, self.hint, self.findings)
 
 
+class AtWork(Failure):
+    """Another run of borgpull, which lives, is at work on the repository. Nothing was done, and nothing is wrong."""
+
+    def __init__(self, party: str, holder: str) -> None:
+        cause = f"another run of borgpull is at work on this repository already: {holder}"
+        super().__init__(party, cause, hint="nothing was changed; `borgpull status` shows when it has ended")
+
+
 class NoSpace(Failure):
     """The backup server has no room; `limit` is what is used up: its "disk", a "quota", or the "share" of a session."""
 

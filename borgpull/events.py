@@ -34,10 +34,14 @@ class Step(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How a step or a target ended. HELD: done, but the archive is odd, or one before it: nothing is pruned."""
+    """How a step or a target ended.
+
+    BUSY: another run is at work on it. HELD: done, but the archive is odd, or one before it: nothing is pruned.
+    """
 
     DONE = "done"
     WARNING = "warning"
+    BUSY = "busy"
     HELD = "held"
     FAILED = "failed"
     TAMPERED = "tampered"
@@ -48,7 +52,7 @@ class Outcome(StrEnum):
 # The one order of badness. Nothing hides tampering, not even an interrupt.
 WORST_FIRST = (
     *(Outcome.TAMPERED, Outcome.UNVERIFIABLE, Outcome.INTERRUPTED, Outcome.FAILED),
-    *(Outcome.HELD, Outcome.WARNING, Outcome.DONE),
+    *(Outcome.HELD, Outcome.BUSY, Outcome.WARNING, Outcome.DONE),
 )
 
 

@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from ..borg import WARNED
 from ..config import Target
-from ..errors import BACKUP_SERVER, Failure, NoSpace, TamperedError, command_line, plural
+from ..errors import BACKUP_SERVER, AtWork, Failure, NoSpace, TamperedError, command_line, plural
 from ..events import Estimated, Outcome, Step
 from ..ledger import Phase
 from ..repository.connected_target import TargetSession, connected_target
@@ -44,8 +44,8 @@ async def back_up(
     try:
         async with in_time(context, deadline):
             return await job.run()
-    except TamperedError:
-        # A target that may be hostile does not learn what was noticed.
+    except (TamperedError, AtWork):
+        # A target that may be hostile does not learn what was noticed; and where another run is at work nothing failed.
         raise
     except Failure as failure:
         if target.on_failure and job.connected and is_last(failure):

@@ -17,7 +17,7 @@ _OF_ALL = {"4": "the config or the command line is wrong", "130 or 143": "interr
 
 OF_RUN = {
     "0": "all done",
-    "1": "done, with warnings, or a target is held",
+    "1": "done, with warnings, or a target is held, or busy with another run",
     "2": "a target failed",
     "3": "a repository was tampered with or could not be verified, also if the run was interrupted",
     **_OF_ALL,
@@ -69,7 +69,7 @@ OF_ADD = {
 
 _OUTCOMES = {
     Outcome.DONE: DONE,
-    **dict.fromkeys((Outcome.WARNING, Outcome.HELD), WARNINGS),
+    **dict.fromkeys((Outcome.WARNING, Outcome.BUSY, Outcome.HELD), WARNINGS),
     Outcome.FAILED: FAILED,
     **dict.fromkeys((Outcome.TAMPERED, Outcome.UNVERIFIABLE), TAMPERED),
     Outcome.INTERRUPTED: 128 + signal.SIGINT,

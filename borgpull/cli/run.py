@@ -54,7 +54,7 @@ class Run(SelectingCommand):
                 textfile.update(board, targets=targets, exit_code=code)
             self._report(board, code, config)
             end.code, end.line = code, summary.last_line(board, board.run.finished or 0.0).plain
-            end.held = any(row.outcome is Outcome.HELD for row in board.rows.values())
+            end.needs_a_look = any(row.outcome in {Outcome.HELD, Outcome.BUSY} for row in board.rows.values())
         return code
 
     def config(self, directory: Path) -> Config:
@@ -136,7 +136,7 @@ class _End:
 
     code: int = exit_codes.FAILED
     line: str = ""
-    held: bool = False
+    needs_a_look: bool = False
 
 
 @contextlib.contextmanager
@@ -154,8 +154,8 @@ def _pinging(url: str) -> Iterator[_End]:
         end.code, end.line = exit_codes.error_code(error), "the run could not begin, or was cut short"
         raise
     finally:
-        # To a monitor a held target is no success: an operator has to look at it.
-        well = end.code in {exit_codes.DONE, exit_codes.WARNINGS} and not end.held
+        # To a monitor these are no success: this run backed nothing up, or an operator has to look at the target.
+        well = end.code in {exit_codes.DONE, exit_codes.WARNINGS} and not end.needs_a_look
         if problem := ping.finish(end.code, f"exit code {end.code}: {end.line}\n", well=well):
             message_warning(f"the ping of [Notify] Ping that reports the end of the run failed: {problem}", _UNAFFECTED)
 

@@ -19,7 +19,7 @@ from typing import TypeVar
 from .. import runtime_dir
 from ..backup import back_up
 from ..config import Config, Target
-from ..errors import BACKUP_SERVER, CONTROLLER, Failure, NoSpace, TamperedError, target_party
+from ..errors import BACKUP_SERVER, CONTROLLER, AtWork, Failure, NoSpace, TamperedError, target_party
 from ..events import Emit, Failed, Outcome, Retried, RunFinished, RunStarted, Said, TargetFinished, Warned, worst
 from ..ledger import Entry, check_root
 from ..repository import Claim, Room, RunContext, TargetContext
@@ -249,4 +249,7 @@ def _is_for_share(failure: Failure) -> bool:
 def _emit_failure(emit: Emit, target: str, failure: Failure) -> None:
     for line in failure.detail.splitlines():
         emit(Said(target=target, party=failure.party, text=line))
+    if isinstance(failure, AtWork):
+        emit(Warned(target=target, text=str(failure), hint=failure.hint))
+        return
     emit(Failed(target=target, **vars(failure.problem)))

@@ -18,12 +18,14 @@ import time
 from collections.abc import AsyncIterator
 
 from .. import process, ssh
-from ..errors import Failure
+from ..errors import AtWork, Failure
 from ..untrusted import clean
 from . import scripts_lock as scripts
 
-# How long a second run waits for the first one.
-LOCK_PATIENCE = 60
+# How long a second run waits for one that lives; a short command has ended by then. The next beat has come by then.
+LOCK_SECONDS = round(ssh.BEAT_SECONDS)
+# And for one that shows no life: longer than the lock of a dead one lasts, a silence and the end of what it began.
+_LOCK_PATIENCE = 2 * ssh.SILENCE_SECONDS
 _STEP_SECONDS = 300.0
 # What is still at work when the session ends gets TERM, then KILL, and this long in all.
 _END_SECONDS = 40.0
@@ -98,7 +100,8 @@ async def lasting_session(master: ssh.Master, ledger: str, reserve: str) -> Asyn
     """Keep every other run, of this controller or another one, away from the repository whose `ledger` folder this is.
 
     Where the disk is full, the file `reserve` there goes first. On leaving, whatever the run registered has ended, and
-    the lock is free. Raises Failure, naming the holder, when another run does not end in time.
+    the lock is free. Raises AtWork, naming the holder, when another run is at work, and Failure when what is left of
+    one does not end.
     """
     mark, token = secrets.token_hex(16), f"session.{secrets.token_hex(8)}"
     words = (mark, ledger, token, str(ssh.SILENCE_SECONDS), reserve)
@@ -140,11 +143,14 @@ async def _wait_until_ready(master: ssh.Master, child: process.Child, mark: str)
 async def _lock(session: LastingSession, party: str, ledger: str, token: str) -> None:
     since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     who = f"{socket.gethostname()}, pid {os.getpid()}, {_RUN}, since {since}"
-    answer = await session.ask(scripts.LOCK, ledger, token, who, str(LOCK_PATIENCE), _RUN, doing="lock the ledger")
+    words = (ledger, token, who, str(LOCK_SECONDS), str(_LOCK_PATIENCE), _RUN)
+    answer = await session.ask(scripts.LOCK, *words, doing="lock the ledger")
+    if holder := answer.text("at-work"):
+        raise AtWork(party, holder)
     if holder := answer.text("held"):
         raise Failure(
             party,
-            f"another run of borgpull is at work on this repository: {holder}",
-            hint="wait until it has ended; nothing was changed",
-            transient=True,
+            f"a run whose controller is silent or gone still has the lock of this repository: {holder}",
+            hint="a process of it there cannot be ended, as when its disk hangs: `ps -eo pid,stat,args | grep borg` "
+            "shows it; nothing was changed",
         )

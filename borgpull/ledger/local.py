@@ -18,11 +18,11 @@ from pathlib import Path
 
 from .. import files, ssh
 from ..config import Config, Target
-from ..errors import CONTROLLER, Failure
+from ..errors import CONTROLLER, AtWork, Failure
 from ..guard import Unreadable
 from ..untrusted import clean
 from .history import MOST_KEPT, MOST_READ, Entry, read_history
-from .lasting_session import LOCK_PATIENCE
+from .lasting_session import LOCK_SECONDS
 from .record import MOST_LEDGER, Ledger, NewerLedger, load, read
 from .server import HOSTS, IDS, Place, ServerStore, place_of, tag
 from .store import Found, RepositoryStatus, Store, Written
@@ -44,7 +44,7 @@ class LocalStore(Store):
 
     @contextlib.asynccontextmanager
     async def locked(self) -> AsyncIterator[None]:
-        """Take the lock of the folder, which goes with this process. Raises Failure, naming the holder."""
+        """Take the lock of the folder, which goes with this process. Raises AtWork, naming the holder."""
         with _os_errors_as_failure("lock the ledger"):
             make_private(self.folder)
             descriptor = os.open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -56,18 +56,13 @@ class LocalStore(Store):
             yield
 
     async def _flock(self, descriptor: int) -> None:
-        deadline = time.monotonic() + LOCK_PATIENCE
+        deadline = time.monotonic() + LOCK_SECONDS
         while True:
             with contextlib.suppress(BlockingIOError):
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return
             if time.monotonic() > deadline:
-                raise Failure(
-                    CONTROLLER,
-                    f"another run of borgpull is at work on this repository: {self._holder()}",
-                    hint="wait until it has ended; nothing was changed",
-                    transient=True,
-                )
+                raise AtWork(CONTROLLER, self._holder())
             await asyncio.sleep(0.5)
 
     def _holder(self) -> str:

@@ -183,16 +183,23 @@ put "$began" "$session/g.$$" || exit 1
 """
 )
 
-# One run at a time: takes the lock for the session $2, of which $3 says whose it is and $5 of which run, or says who
-# holds it after $4 seconds. A lock is void when nothing lives that its session registered; what an earlier attempt of
-# this very run left is ended first. A folder, because every file system can make one atomically.
+# One run at a time: takes the lock for the session $2, of which $3 says whose it is and $6 of which run, or says who
+# holds it: `at-work` after $4 seconds or more, once the beat of that session has moved, so its controller lives; `held`
+# after $5 seconds. A lock is void when nothing lives that its session registered; what an earlier attempt of this very
+# run left is ended first. A folder, because every file system can make one atomically.
 LOCK = r"""
-led=$1 token=$2 who=$3 patience=$4 run=$5
-n=0
+led=$1 token=$2 who=$3 short=$4 patience=$5 run=$6
+n=0 seen= moved=
 until mkdir "$led/lock" 2>/dev/null; do
   [ -d "$led/lock" ] || { mkdir "$led/lock" && break; [ -d "$led/lock" ] || exit 1; }
   owner
-  void=
+  first beat "$other/beat"
+  case $seen in
+    "$owner $beat") ;;
+    "$owner "?*) moved=${beat:+at-work} ;;
+    *) n=0 moved= ;;
+  esac
+  seen="$owner $beat" void=
   case $owner in
     "") [ "$n" -lt 10 ] || void=yes ;;
     *" $run,"*)
@@ -212,8 +219,8 @@ until mkdir "$led/lock" 2>/dev/null; do
     fi
     mv -T "$led/lock.$$" "$led/lock"
   fi
-  if [ "$n" -ge "$patience" ]; then
-    say held "${owner#* }"
+  if [ "$n" -ge "$patience" ] || { [ -n "$moved" ] && [ "$n" -ge "$short" ]; }; then
+    say "${moved:-held}" "${owner#* }"
     exit 0
   fi
   n=$((n + 1))

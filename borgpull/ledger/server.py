@@ -106,7 +106,7 @@ class ServerStore(Store):
 
     @contextlib.asynccontextmanager
     async def locked(self) -> AsyncIterator[None]:
-        """Hold the lock. Raises Failure, naming the holder, when another run does not end in time."""
+        """Hold the lock. Raises AtWork, naming the holder, when another run is at work."""
         with _system_named():
             async with lasting_session(self._master, self.place.ledger, self.place.reserve) as session:
                 self._session = session

@@ -111,7 +111,7 @@ class Store(Protocol):
         return ""
 
     def locked(self) -> AbstractAsyncContextManager[None]:
-        """Keep every other run away for as long as the context lasts."""
+        """Keep every other run away for as long as the context lasts. Raises AtWork when one is at work."""
 
     async def await_serve(self) -> None:
         """Wait until no `borg serve` of this run is at work any more."""

@@ -22,6 +22,8 @@ RUN = "run"
 # What an operator decides; more than these would not end a failure.
 _SETTLED = {"accept", "rollback", "keep", "release"}
 _GOOD_ENOUGH = {Outcome.DONE, Outcome.WARNING, Outcome.HELD}
+# How an interrupted run would have ended is unknown; where another one was at work, that one tells.
+_TELL_NOTHING = {Outcome.INTERRUPTED, Outcome.BUSY}
 _LOOK = "`borgpull doctor` looks for what is in the way"
 _BACK_UP = f"`borgpull run` makes one; {_LOOK}"
 _MOUNT = (
@@ -109,8 +111,8 @@ def _accused(name: str, known: Ledger, seen: RepositoryStatus) -> _Fields:
 
 
 def _failing(history: tuple[PastEvent, ...]) -> _Fields:
-    # How an interrupted run would have ended is unknown, and a decision ends what it is about.
-    ends = [event for event in history if event.what in _SETTLED | {RUN} and event.outcome != Outcome.INTERRUPTED]
+    # A decision ends what it is about.
+    ends = [event for event in history if event.what in _SETTLED | {RUN} and event.outcome not in _TELL_NOTHING]
     if not ends or ends[-1].what in _SETTLED or ends[-1].outcome in _GOOD_ENOUGH:
         return {}
     hint = ends[-1].hint or f"see the report of that run; {_LOOK}"

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from .. import events
 from ..borg import WARNED
 from ..borg.output import Created, Line, Message, Percent
-from ..errors import TamperedError, plural
+from ..errors import AtWork, TamperedError, plural
 from ..events import WORST_FIRST, Emit, Outcome, Said, Step, StepFinished, StepSkipped, StepStarted, Warned
 from ..transport import BorgResult
 
@@ -109,4 +109,4 @@ def outcome_of(error: BaseException) -> Outcome:
         return Outcome.UNVERIFIABLE if error.unverifiable else Outcome.TAMPERED
     if isinstance(error, (asyncio.CancelledError, KeyboardInterrupt)):
         return Outcome.INTERRUPTED
-    return Outcome.FAILED
+    return Outcome.BUSY if isinstance(error, AtWork) else Outcome.FAILED

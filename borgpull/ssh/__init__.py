@@ -8,4 +8,4 @@ from .keys import Key, fingerprints, key_problem, known_host_problem, make_key, 
 from .master import LOST_SECONDS, SESSIONS, ForwardRefused, Master
 from .session import SSH_FAILED, execute, explain_exit, exports, read_marked, script_session, session
 from .stored import TEMPORARY, Script, stored
-from .watchdog import BEGAN, SILENCE_SECONDS, WATCHDOG, StoodStill, beating
+from .watchdog import BEAT_SECONDS, BEGAN, SILENCE_SECONDS, WATCHDOG, StoodStill, beating

@@ -34,7 +34,7 @@ _OFF = {"", "0", "false", "no"}
 STYLES = {
     **dict.fromkeys(("error", "found", "failed", "tampered", "unverifiable"), "bold red"),
     **dict.fromkeys(("never", "unknown", "UNKNOWN", "critical"), "bold red"),
-    **dict.fromkeys(("warning", "held", "interrupted", "stale", "failing", "changed"), "yellow"),
+    **dict.fromkeys(("warning", "busy", "held", "interrupted", "stale", "failing", "changed"), "yellow"),
     **dict.fromkeys(("done", "ok"), "green"),
     **dict.fromkeys(("waiting", "not started"), "dim"),
     **{"hint": "cyan", "running": "bold", "note": ""},

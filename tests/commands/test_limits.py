@@ -1,5 +1,6 @@
 """Who hangs, refuses or fills up costs its own row only, is named, and the next run works."""
 
+import json
 import os
 import signal
 import socket
@@ -124,10 +125,22 @@ def test_a_quota_that_is_reached_is_said_and_a_larger_one_helps(world):
     world.lab.borg(world.target("web"), "check", "--verify-data")
 
 
+# A second run waits for a short command, and for one that shows no life.
+PATIENT = """\
+from borgpull.ledger import lasting_session
+lasting_session.LOCK_SECONDS = 1000
+"""
+HASTY = """\
+from borgpull.ledger import lasting_session
+from borgpull.ssh import watchdog
+lasting_session.LOCK_SECONDS = watchdog.BEAT_SECONDS = 1
+"""
+
+
 def test_two_runs_at_once_come_one_after_the_other(world, tmp_path):
     assert world.run("-q", config=config_of(world, "mail")).returncode == 0
     before = world.lab.archives(world.target("mail"))
-    runs = [Run(world, config_of(world, "mail", retries=2), tmp_path) for _ in range(2)]
+    runs = [Run(world, config_of(world, "mail", retries=2), tmp_path, changed=PATIENT) for _ in range(2)]
     done = [run.end() for run in runs]
     assert [each.returncode for each in done] == [0, 0], [each.stderr for each in done]
     assert len(world.lab.archives(world.target("mail"))) == len(before) + 2
@@ -135,16 +148,32 @@ def test_two_runs_at_once_come_one_after_the_other(world, tmp_path):
     assert world.leftovers() == []
 
 
-@pytest.mark.slow
-def test_a_run_that_waits_too_long_for_another_one_says_who_holds_it(world, tmp_path):
-    first = Run(world, config_of(world, "web", BorgPath=hanging(world), StallTimeout="4m"), tmp_path)
+@pytest.mark.parametrize("changed", [HASTY, pytest.param("", marks=pytest.mark.slow)])
+def test_a_run_that_finds_another_one_at_work_says_so_and_leaves_the_target_alone(world, changed, tmp_path):
+    failed = tmp_path / "failed"
+    config = config_of(world, "web", "mail", retries=2, OnFailure=[f"touch {failed}"], Before=[f"touch {failed}"])
+    hangs = config_of(world, "web", BorgPath=hanging(world), StallTimeout="4m")
+    first = Run(world, hangs, tmp_path, changed=changed)
     first.until(lambda: first.has("step_started", step="create"))
-    second = world.run("-q", config=config_of(world, "web"))
+    second = Run(world, config, tmp_path, "--json", changed=changed)
+    done = second.end()
+    status = json.loads(world.run("status", "--json", config=config).stdout)["targets"][0]
+    asked = None if changed else world.run("accept", "web", "--yes", config=config)
     first.process.send_signal(signal.SIGINT)
     assert first.end().returncode == 130
-    assert second.returncode == 2, second.stderr
-    holder = f"another run of borgpull is at work on this repository: {socket.gethostname()}, pid {first.process.pid}, "
-    assert f"error: backup server: {holder}" in second.stderr
+    assert done.returncode == 1, done.stderr
+    holder = f"another run of borgpull is at work on this repository already: {socket.gethostname()}, pid "
+    assert f"warning: backup server: {holder}{first.process.pid}, run " in done.stderr
+    assert second.has("target_finished", target="web", outcome="busy")
+    assert second.has("target_finished", target="mail", outcome="done")
+    assert not second.has("retried")
+    assert json.loads(done.stdout)["totals"]["outcomes"]["busy"] == 1
+    assert not failed.exists()
+    assert f"pid {first.process.pid}, " in status["at_work"]
+    assert status["history"][-1]["outcome"] == "busy"
+    assert status["state"] != "failing"
+    if asked:
+        assert (asked.returncode, f"error: backup server: {holder}" in asked.stderr) == (2, True), asked.stderr
     assert world.leftovers() == []
     assert world.run("-q", config=config_of(world, "web")).returncode == 0
 

@@ -93,3 +93,18 @@ def test_a_controller_that_wakes_while_another_run_is_at_work_does_not_disturb_i
     assert done.returncode == 0, done.stderr
     assert second.accusations() == []
     alone.is_well()
+
+
+@pytest.mark.slow
+def test_a_run_that_comes_while_the_controller_of_another_one_is_silent_waits_and_goes_on(alone):
+    with alone.held("create", changed=HASTY) as first, suspended(first.process.pid) as sleeping:
+        second = alone.start(*elsewhere(alone))
+        second.until(lambda: len(alone.sessions()) == 2)
+        alone.gates.open()
+        done = second.end()
+        sleeping.wake()
+        ends_with_words(first)
+    assert done.returncode == 0, done.stderr
+    assert second.has("target_finished", outcome="done")
+    assert second.accusations() == []
+    alone.is_well()

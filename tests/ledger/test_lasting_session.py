@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 from borgpull import process, ssh
-from borgpull.errors import Failure
+from borgpull.errors import AtWork, Failure
 from borgpull.ledger import lasting_session
 from borgpull.ledger import scripts_lock as scripts
 from borgpull.ssh.session import script_text
@@ -55,7 +55,7 @@ async def beating_for_ever(child):
 
 
 @contextlib.asynccontextmanager
-async def session_in(folder, *, run="run one", silence=60, beats=True, patience=0):
+async def session_in(folder, *, run="run one", silence=60, beats=True, patience=0, shortest=0):
     """A session without the ssh around it; yields it and its process."""
 
     async def lost():
@@ -71,7 +71,8 @@ async def session_in(folder, *, run="run one", silence=60, beats=True, patience=
         try:
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(lasting_session, "_RUN", run)
-                patch.setattr(lasting_session, "LOCK_PATIENCE", patience)
+                patch.setattr(lasting_session, "LOCK_SECONDS", shortest)
+                patch.setattr(lasting_session, "_LOCK_PATIENCE", patience)
                 await lasting_session._lock(session, "B", str(folder), token)
             yield session, child
         finally:
@@ -112,7 +113,7 @@ async def test_scripts_run_one_after_the_other_and_the_lock_goes_with_it(shell, 
         assert answer.text("two").split()[0] == "300000"
         answers = await asyncio.gather(*(session.ask('say n "$1"', str(n), doing="try") for n in range(5)))
         assert [answer.text("n") for answer in answers] == list("01234")
-        with pytest.raises(Failure, match=r"at work on this repository: .*run one, since"):
+        with pytest.raises(Failure, match=r"still has the lock of this repository: .*run one, since"):
             async with session_in(folder, run="run two"):
                 pass
         (folder / "x").unlink()
@@ -153,6 +154,76 @@ async def test_a_session_that_hears_nothing_ends(shell, tmp_path):
         task.cancel()
 
 
+async def take(folder, *, shortest=0):
+    """Take the lock as another run, with all patience."""
+    async with session_in(folder, run="run two", patience=1000, shortest=shortest):
+        pass
+
+
+@contextlib.asynccontextmanager
+async def showing_life(session):
+    """Have the beat of a session move, more often than its controller shows that it lives."""
+
+    async def show():
+        while True:
+            await session.ask("say x", doing="show life")
+            await asyncio.sleep(0.1)
+
+    task = asyncio.create_task(show())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+@played
+async def test_a_run_whose_beat_moves_is_at_work_and_is_not_waited_for(shell, tmp_path):
+    folder = tmp_path / "l"
+    async with session_in(folder) as (session, _), showing_life(session):
+        with pytest.raises(AtWork, match=r"at work on this repository already: .*run one, since") as caught:
+            await take(folder)
+        assert not caught.value.transient
+    await take(folder)
+
+
+@played
+async def test_a_run_that_has_ended_soon_after_is_waited_for(shell, tmp_path):
+    folder = tmp_path / "l"
+    async with session_in(folder) as (session, _), showing_life(session):
+        second = asyncio.create_task(take(folder, shortest=1000))
+        await until(lambda: len(list(folder.glob("session.*"))) == 2)
+    await second
+
+
+@pytest.mark.slow
+@played
+async def test_a_lock_whose_beat_stands_still_is_waited_for_until_it_is_void(shell, tmp_path):
+    folder = tmp_path / "l"
+    async with session_in(folder, silence=5, beats=False):
+        await take(folder)
+
+
+@pytest.mark.slow
+@played
+async def test_a_run_that_was_seen_to_live_and_ends_is_waited_for(shell, tmp_path):
+    folder = tmp_path / "l"
+    async with session_in(folder) as (session, child):
+        deaf = f'{scripts.LIVES} began $$; echo "$began" >"$1/serve.$$"; trap \'\' TERM; exec sleep 1000'
+        with subprocess.Popen(["sh", "-c", deaf, "sh", session.folder]) as serve:
+            await until(lambda: Path(session.folder, f"serve.{serve.pid}").exists())
+            collect = asyncio.create_task(asyncio.to_thread(serve.wait))
+            async with showing_life(session):
+                second = asyncio.create_task(take(folder, shortest=8))
+                await until(lambda: len(list(folder.glob("session.*"))) == 2)
+                before = Path(session.folder, "beat").read_text()
+                await until(lambda: Path(session.folder, "beat").read_text() > before)
+            child.close_stdin()
+            await second
+            await collect
+
+
 @played
 async def test_a_lock_whose_session_was_killed_stands_while_anything_of_it_lives(shell, tmp_path):
     folder = tmp_path / "l"
@@ -162,7 +233,7 @@ async def test_a_lock_whose_session_was_killed_stands_while_anything_of_it_lives
             if other != pid:
                 os.kill(other, signal.SIGKILL)
         task.cancel()  # what hangs holds the output open
-        with pytest.raises(Failure, match="at work on this repository"):
+        with pytest.raises(Failure, match="a run whose controller is silent or gone still has the lock"):
             async with session_in(folder, run="run two"):
                 pass
         assert is_alive(pid)
@@ -253,7 +324,7 @@ async def test_a_session_that_is_renamed_as_it_ends_holds_its_lock_for_as_long_a
         (folder / "lock" / "owner").write_text("session.1 somebody\n")
         began = Path(f"/proc/{serve.pid}/stat").read_text().rpartition(")")[2].split()[19]
         (folder / "session.1.gone" / f"serve.{serve.pid}").write_text(f"{began}\n")
-        with pytest.raises(Failure, match="at work on this repository: somebody"):
+        with pytest.raises(Failure, match="still has the lock of this repository: somebody"):
             async with session_in(folder):
                 pass
     finally:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from borgpull.errors import Failure
+from borgpull.errors import AtWork, Failure
 from borgpull.ledger import LocalStore, Phase, local
 from fuzz.recorded import evidence, ledger
 
@@ -66,7 +66,7 @@ def test_ids_that_cannot_be_read_are_said_and_not_taken_for_none(store):
 
 
 def test_one_run_at_a_time_and_the_holder_is_named(store, monkeypatch):
-    monkeypatch.setattr(local, "LOCK_PATIENCE", 0)
+    monkeypatch.setattr(local, "LOCK_SECONDS", 0)
 
     async def twice():
         async with store.locked():
@@ -74,7 +74,9 @@ def test_one_run_at_a_time_and_the_holder_is_named(store, monkeypatch):
             async with store.locked():
                 raise AssertionError("two at a time")
 
-    with pytest.raises(Failure, match=f"another run of borgpull is at work on this repository: pid {os.getpid()}"):
+    with pytest.raises(
+        AtWork, match=f"another run of borgpull is at work on this repository already: pid {os.getpid()}"
+    ):
         asyncio.run(twice())
 
     async def again():
