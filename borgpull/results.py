@@ -50,6 +50,9 @@ _ABOUT_OTHERS = (
     "The first thousand repositories below RootDir that belong to no target of the config; none where only some "
     "targets were asked for."
 )
+_ABOUT_NEXT_PRUNE = (
+    "From when a run prunes, earlier if room gets short; null while the target is held, and with `PruneEvery` never."
+)
 _ABOUT_ASIDE = "Why it counts as no backup, `set aside`, `odd` or `unjudged` first; empty when it counts."
 _BOOLEAN = WithJsonSchema({"type": "boolean"})
 
@@ -206,6 +209,8 @@ class TargetStatus:
     growth: Annotated[int | None, Field(description="That, less what it was before the target's last session.")] = None
     free: Annotated[Count | None, Field(description="What is free of the file system that it is on.")] = None
     checked: Annotated[Time | None, Field(description="When borg check last passed; null for never.")] = None
+    next_prune: Annotated[Time | None, Field(description=_ABOUT_NEXT_PRUNE)] = None
+    to_prune: Annotated[Count | None, Field(description="How many archives it would remove by now.")] = None
     expected: Annotated[Time | None, Field(description="Until then nothing odd is held: `expect`.")] = None
     cause: Clean = ""
     findings: Annotated[
@@ -290,7 +295,7 @@ class ListedArchive:
     unfinished: Annotated[bool, Field(description="It is a checkpoint, half an archive.")]
     aside: Annotated[Clean, Field(serialization_alias="set_aside", description=_ABOUT_ASIDE)] = ""
     state: Annotated[str, Field(exclude=True)] = ""
-    kept: Annotated[bool | None, _BOOLEAN, Field(description="With --why: whether the next run keeps it.")] = None
+    kept: Annotated[bool | None, _BOOLEAN, Field(description="With --why: whether the next prune keeps it.")] = None
     rule: Annotated[Clean, Field(description="With --why: the rule that keeps it, or why it goes.")] = ""
 
     @model_serializer(mode="wrap")

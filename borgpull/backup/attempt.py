@@ -202,7 +202,7 @@ async def _by_contents(context: TargetContext, archive: RepositoryArchive) -> No
 
 
 async def keep(context: TargetContext, wanted: str) -> str:
-    """Count an archive as good that was set aside; return what the next run will do with it.
+    """Count an archive as good that was set aside; return what the next prune will do with it.
 
     Raises UsageError when there is no such archive or it is not set aside, Failure when the repository is closed.
     """
@@ -223,6 +223,7 @@ async def keep(context: TargetContext, wanted: str) -> str:
     kept = replace(known, notes={**known.notes, archive.id: note})
     await context.store.write(kept)
     await context.remember(Entry(what="keep", cause=f"the archive {clean(archive.name)} counts as good"))
-    decision = next(each for each in retention_of(context, kept).decisions if each.archive.id == archive.id)
+    decided = retention_of(context.config, context.target, kept, now=time.time()).decisions
+    decision = next(each for each in decided if each.archive.id == archive.id)
     action = "keeps" if decision.kept else "removes"
-    return f"{clean(archive.name)} counts as good; the next run {action} it: {decision.rule}"
+    return f"{clean(archive.name)} counts as good; the next prune {action} it: {decision.rule}"

@@ -144,7 +144,8 @@ class _Job:
 
     def _warn_of_takeover(self, detail: str) -> None:
         if self._verification.taken_over:
-            foreign = retention_of(self._context, self._verification.verified).foreign
+            known = self._verification.verified
+            foreign = retention_of(self._context.config, self._target, known, now=self._begun).foreign
             words = plural(foreign, "archive is not borgpull's and is", "archives are not borgpull's and are")
             alone = f"; {words} left alone" if foreign else ""
             hint = f"{command_line('list', self._target.name, '--why')} shows what happens to each; see PruneAlso"

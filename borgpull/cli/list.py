@@ -23,7 +23,7 @@ class List(ReadingCommand):
     contacts no target, and changes nothing.
     """
 
-    why = cli.Flag(["--why"], help="show for each archive the rule that keeps it, or that the next run would remove it")
+    why = cli.Flag(["--why"], help="show for each archive the rule that keeps it, or when it goes")
     json = cli.Flag(["--json"], help="print JSON (docs/list.schema.json); names are as they are, not cleaned")
 
     def main(self, name: str, archive: str = "", *patterns: str) -> int:

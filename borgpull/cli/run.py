@@ -36,6 +36,7 @@ class Run(SelectingCommand):
     verbose = cli.Flag(["-v", "--verbose"], excludes=["--quiet"], help="print the output of borg and ssh")
     check = cli.Flag(["--check"], excludes=["--no-check"], help="check every repository, due or not (CheckEvery)")
     no_check = cli.Flag(["--no-check"], help="check no repository in this run")
+    prune = cli.Flag(["--prune"], help="prune and compact every repository, due or not (PruneEvery)")
     json = cli.Flag(["--json"], help="print one JSON report on stdout when all is done")
     events_file = cli.SwitchAttr(["--events"], str, argname="FILE", help="write each event to FILE as a line of JSON")
     metrics_file = cli.SwitchAttr(
@@ -59,9 +60,8 @@ class Run(SelectingCommand):
 
     def config(self, directory: Path) -> Config:
         config = super().config(directory)
-        if self.check or self.no_check:
-            return config.model_copy(update={"check_every": 0.0 if self.check else math.inf})
-        return config
+        check = {"check_every": 0.0 if self.check else math.inf} if self.check or self.no_check else {}
+        return config.model_copy(update=check | ({"prune_every": 0.0} if self.prune else {}))
 
     def _ping(self, config: Config) -> str:
         if self.no_notify or not config.notify.ping:

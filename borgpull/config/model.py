@@ -296,6 +296,9 @@ class Borg(Table):
     check_every: Annotated[float, text(units.cadence)] = key(
         "how often to run `borg check` on a repository: `always`, `never`, or a duration", default="7d"
     )
+    prune_every: Annotated[float, text(units.cadence)] = key(
+        "how often to prune and compact a repository, likewise; at once when room gets short", default="7d"
+    )
     check_max_duration: Duration = key(
         "how long a run reads segments for a check; the next run continues", "2h", default=0, unset="to their end"
     )

@@ -33,7 +33,7 @@ MOST_COMPARED = 14
 _MOST_NUMBER = 1 << 62
 # What is written by the name of its field, in this order. The first ledgers have but these.
 _FIRST = ["phase", "archive", "started", "cause", "rules", "linked", "size", "files"]
-_PLAIN = [*_FIRST, "taken", "checked", "checking", "target", "check_from", "check_began"]
+_PLAIN = [*_FIRST, "taken", "checked", "checking", "target", "check_from", "check_began", "pruned"]
 _FIELDS = {"linked": "has_hard_links", "taken": "size_before"}
 _NUMBERS = ["stream", "started", "files", "size", "new", "seconds"]
 
@@ -121,7 +121,7 @@ class Ledger:
     `released` is when its last hold ended. In the phase MAINTENANCE `intent` has the ids of the archives to be deleted;
     None if unknown. `target` is its name, once a run has written it down.
     `check_from` is the segment from which a check goes on that began at `check_began`; 0 where none did, or it found
-    damage.
+    damage. `pruned` is when the repository was last pruned and compacted, or made, by us; 0 for never.
     """
 
     phase: Phase
@@ -146,6 +146,7 @@ class Ledger:
     target: Clean = ""
     check_from: _Number = 0
     check_began: Seconds = 0.0
+    pruned: Seconds = 0.0
 
     def note(self, archive_id: str) -> Note:
         """Return the note of an archive; one from before there were notes counts as good."""

@@ -3,8 +3,9 @@
 The target has no part in it. Nothing is pruned while a check finds damage, and nothing changes except between
 `begin_maintenance` and `end_maintenance` of the verification.
 
-Time is cut into periods of CheckEvery, for each repository at moments of its own, which its id gives: the first run in
-each period checks. So the checks of a fleet that began on one day spread.
+Time is cut into periods of CheckEvery and of PruneEvery, for each repository at moments of its own, which its id gives:
+the first run in each period checks or prunes. So the checks of a fleet that began on one day spread. Of one repository
+both begin at the same moment where their periods are equally long: what is made permanent was checked just before.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from ..borg import WARNED
 from ..borg import command_lines as borg_command
 from ..borg.failure import UNPROVEN
 from ..borg.output import Message
+from ..config import Config, Target
 from ..errors import BACKUP_SERVER, CONTROLLER, Failure, NoSpace, plural
 from ..events import Outcome, Step
 from ..format import size
@@ -32,7 +34,7 @@ from ..untrusted import clean
 from .archives import VerifiedArchives
 from .context import TargetContext
 from .grace import drop_for_room
-from .space import LEAST
+from .space import LEAST, runs_short
 from .step_events import StepReport
 from .verification import Verification
 
@@ -54,7 +56,9 @@ class Maintenance:
         self._context = context
         self._events = context.events
         self._verification = verification
-        self._kept = self._scarce = False
+        self._kept = self._scarce = self._complete = False
+        # Why the repository is not pruned in this run.
+        self._waits = ""
         self._every = context.config.check_every
         # Without a shell on the backup server it is not visible how far a check came.
         self._most = context.config.check_max_duration if context.store.shows_records else 0
@@ -69,9 +73,8 @@ class Maintenance:
     async def check(self, *, due: bool) -> None:
         """Check the repository, or report why not. Raises Failure when there is damage."""
         if not due:
-            begins = next_check(self._verification.verified, every=self._every, now=time.time())
-            when = time.strftime("due from %Y-%m-%d %H:%M UTC", time.gmtime(begins)) if begins < math.inf else ""
-            self._events.skip(Step.CHECK, when or "switched off")
+            known = self._verification.verified
+            self._events.skip(Step.CHECK, _due_from(next_due(known, every=self._every, now=time.time())))
             return
         if self._most and not await self._check_segments():
             return
@@ -132,7 +135,7 @@ class Maintenance:
         await self.compact(short=True)
         known = self._verification.verified
         if self._verification.lacks_space() and not known.holds:
-            ours = [each.archive for each in retention_of(self._context, known).decisions if each.series is not None]
+            ours = [each.archive for each in self._retention(time.time()).decisions if each.series is not None]
             if unfinished := tuple(archive for archive in ours if is_checkpoint(archive.name)):
                 await self.prune(short=True, to_go=unfinished)
                 await self.compact(short=True)
@@ -143,21 +146,26 @@ class Maintenance:
     def _to_go(self, *, short: bool) -> tuple[Archive, ...]:
         known = self._verification.verified
         if not (short and known.holds):
-            return retention_of(self._context, known).to_go
+            return self._retention(time.time()).to_go
         # A hold wins over a full disk. What is set aside goes as if its days were over.
-        later = retention_of(self._context, known, now=time.time() + (DAYS_SET_ASIDE + 1) * 86400)
+        later = self._retention(time.time() + (DAYS_SET_ASIDE + 1) * 86400)
         return tuple(each for each in later.to_go if each.state is ArchiveState.SET_ASIDE)
+
+    def _retention(self, now: float) -> Retention:
+        return retention_of(self._context.config, self._context.target, self._verification.verified, now=now)
 
     async def prune(self, *, short: bool = False, to_go: tuple[Archive, ...] | None = None) -> None:
         """Delete the archives that the operator's rules do not keep, or `to_go`.
 
         With `short` room is needed, even of a held target. Raises Failure when some of them stay.
         """
-        if (why := self._waits()) and not short:
-            self._events.skip(Step.PRUNE, why)
+        self._waits = "" if short else self._why_not()
+        if self._waits:
+            self._events.skip(Step.PRUNE, self._waits)
             return
         with self._events.step(Step.PRUNE) as report:
             held_back = self._held_back(report)
+            self._complete = not held_back and not self._verification.verified.holds
             if to_go is None:
                 to_go = self._to_go(short=short)
             to_go = () if held_back else to_go
@@ -169,10 +177,18 @@ class Maintenance:
             if to_go:
                 await self._delete(report, [archive.name for archive in to_go])
 
-    def _waits(self) -> str:
-        known = self._verification.verified
-        goes_on = known.check_from and math.isfinite(self._every) and not self.check_is_overdue()
-        return HELD if known.holds else "the next run goes on with the check (CheckMaxDuration)" if goes_on else ""
+    def _why_not(self) -> str:
+        """Return why nothing is pruned now; "" when that is due, or room gets short and something may go."""
+        known, config, target = self._verification.verified, self._context.config, self._context.target
+        if known.holds:
+            return HELD
+        if known.check_from and math.isfinite(self._every) and not self.check_is_overdue():
+            return "the next run goes on with the check (CheckMaxDuration)"
+        now = time.time()
+        begins, to_go = next_prune(config, target, known, now=now)
+        short = to_go and runs_short(known, self._verification.space, quota=target.quota, floor=config.min_free)
+        waiting = f" ({to_go} to remove)" if to_go else ""
+        return "" if begins <= now or short else f"{_due_from(begins)}{waiting}"
 
     def _held_back(self, report: StepReport) -> str:
         """Return why nothing may be deleted now, "" when all is well."""
@@ -207,8 +223,8 @@ class Maintenance:
 
         With `short` it always is: what was not committed goes too, and borg has no count of it.
         """
-        if (why := self._waits()) and not short:
-            self._events.skip(Step.COMPACT, why)
+        if self._waits:
+            self._events.skip(Step.COMPACT, self._waits)
             return
         with self._events.step(Step.COMPACT) as report:
             freeable = await self._verification.freeable()
@@ -222,7 +238,7 @@ class Maintenance:
                 report.detail = f"freed {freed[-1]}" if freed else ""
             else:
                 report.detail = "nothing to free"
-            await self._verification.end_maintenance()
+            await self._verification.end_maintenance(pruned=self._complete)
 
 
 def _first(ended: BorgResult) -> str:
@@ -244,9 +260,8 @@ def _portions(names: list[str]) -> Iterator[list[str]]:
         yield portion
 
 
-def retention_of(context: TargetContext, known: Ledger, *, now: float | None = None) -> Retention:
-    """Return what the operator's rules make of the archives of a verified state."""
-    config = context.config
+def retention_of(config: Config, target: Target, known: Ledger, *, now: float) -> Retention:
+    """Return what the operator's rules make of the archives of a verified state at `now`."""
     archives = [
         Archive(
             name=archive.name,
@@ -258,16 +273,34 @@ def retention_of(context: TargetContext, known: Ledger, *, now: float | None = N
         )
         for archive in known.evidence.archives
     ]
-    streams = [stream.name for stream in context.target.streams]
+    streams = [stream.name for stream in target.streams]
     rules = Rules.from_options(config.prune_options)
-    return decide(archives, rules, now=now or time.time(), streams=streams, also=config.prune_also)
+    return decide(archives, rules, now=now, streams=streams, also=config.prune_also)
+
+
+def next_prune(config: Config, target: Target, known: Ledger, *, now: float) -> tuple[float, int]:
+    """Return from when a run prunes, and how many archives would go now; infinity for never.
+
+    It is `now` when that is due, or when one has to go that was set aside: for it a day was named.
+    """
+    to_go = retention_of(config, target, known, now=now).to_go
+    every = config.prune_every
+    aside = math.isfinite(every) and any(archive.state is not ArchiveState.GOOD for archive in to_go)
+    due = aside or is_due(known, known.pruned, every=every, now=now)
+    return now if due else next_due(known, every=every, now=now), len(to_go)
 
 
 def explained(context: TargetContext, archives: VerifiedArchives) -> tuple[ListedArchive, ...]:
-    """Return the archives with what the next run would do with each. Raises Failure before any run."""
+    """Return the archives with what the next prune would do with each. Raises Failure before any run."""
     if archives.known is None:
         raise Failure(archives.party, "no run has verified its archives yet", hint="`borgpull run` does")
-    decided = {each.archive.id: each for each in retention_of(context, archives.known).decisions}
+    config, target, now = context.config, context.target, time.time()
+    begins, _ = next_prune(config, target, archives.known, now=now)
+    when = "with the next run" if begins <= now else f"with the next prune, {_due_from(begins)}"
+    decided = {
+        each.archive.id: each if each.kept else replace(each, rule=f"{each.rule}; goes {when}")
+        for each in retention_of(config, target, archives.known, now=now).decisions
+    }
     if archives.known.holds:
         # Meanwhile what no rule keeps stays, and so does what is odd.
         held = {id_ for id_, each in decided.items() if not each.kept or each.archive.state is ArchiveState.ODD}
@@ -285,18 +318,26 @@ def check_due(known: Ledger, *, every: float, now: float) -> bool:
     It is when none ever passed: a new repository takes little time, and what one that was taken over or accepted holds
     is unknown yet. And it is when one was interrupted, or found damage.
     """
+    return is_due(known, 0.0 if known.checking else known.checked, every=every, now=now)
+
+
+def is_due(known: Ledger, last: float, *, every: float, now: float) -> bool:
+    """Tell whether what was done `last`, 0 for never, is due at `now`, `every` seconds, as in `check_due`."""
     if every == 0 or math.isinf(every):
         return every == 0
-    period = _period(known, known.checked, every)
-    # Not "later than": by a clock that was set back, the last check may lie in the future.
-    return known.checked == 0 or known.checking or period != _period(known, now, every)
+    # Not "later than": by a clock that was set back, the last time may lie in the future.
+    return last == 0 or _period(known, last, every) != _period(known, now, every)
 
 
-def next_check(known: Ledger, *, every: float, now: float) -> float:
-    """Return when the next period of this repository begins; infinity when it is never checked."""
+def next_due(known: Ledger, *, every: float, now: float) -> float:
+    """Return when the next period of this repository begins; infinity where there is none."""
     if every == 0 or math.isinf(every):
         return now if every == 0 else math.inf
     return (_period(known, now, every) + 1 + _share(known)) * every
+
+
+def _due_from(begins: float) -> str:
+    return time.strftime("due from %Y-%m-%d %H:%M UTC", time.gmtime(begins)) if begins < math.inf else "switched off"
 
 
 def _period(known: Ledger, moment: float, every: float) -> int:

@@ -114,6 +114,17 @@ def allow(claim: Claim, known: Ledger, space: Space | None, *, quota: str, floor
     return Allowance(quota=str(max(LEAST, used + share)), limit=limit, share=share)
 
 
+def runs_short(known: Ledger, space: Space | None, *, quota: str, floor: int) -> bool:
+    """Tell whether the disk or the quota may lack room for as much again as came in a day."""
+    newest = max((facts.started for facts in known.facts.values()), default=0.0)
+    day = [max(0, facts.new) for facts in known.facts.values() if facts.started > newest - 86400]
+    used, more = known.evidence.used, max(LEAST, sum(day))
+    own = dict(known.evidence.settings).get("storage_quota", "")
+    most = min(filter(None, (_size(quota), _size(own))), default=0)
+    full = space is not None and space.free < min_free(space.index, floor) + more
+    return full or (used >= 0 and 0 < most < used + more)
+
+
 def _quota_of(most: int, own: int) -> str:
     # Without a quota the repository's own counts, which may be less than serve accepts.
     return "" if most == own else str(most)

@@ -125,7 +125,7 @@ class Verification:
         listed = await self._context.borg(Step.INSPECT, borg_command.list_archives())
         if listed.status != 0:
             await self._create(found, listed, seen_there)
-            self._ledger = Ledger(phase=Phase.CLEAN, evidence=await self._evidence())
+            self._ledger = Ledger(phase=Phase.CLEAN, evidence=await self._evidence(), pruned=time.time())
             self.made = True
             return "made a new repository"
         await self._require_borg()
@@ -239,8 +239,8 @@ class Verification:
         await self.save(settled)
 
     async def save(self, known: Ledger) -> None:
-        """Store a verified state, and drop the snapshot of the one before it."""
-        written = await self._store.write(known, snapshot="drop")
+        """Store a verified state; drop the snapshot of the one before it, and what Grace kept too long."""
+        written = await self._store.write(known, snapshot="drop", oldest=oldest_kept(self._context, known))
         self._server_clock, self.space = written.clock, written.space
         self._ledger = known
 
@@ -257,11 +257,11 @@ class Verification:
     async def begin_maintenance(self, intent: frozenset[str], *, keep: bool) -> None:
         """Record that the controller itself will delete the archives with these ids, and compact.
 
-        `keep` keeps the state before it in Grace; what was kept too long goes.
+        `keep` keeps the state before it in Grace.
         """
         self._ledger = replace(self.verified, phase=Phase.MAINTENANCE, intent=intent)
         grace = name_of(time.time()) if keep and self._context.target.grace else ""
-        await self._store.write(self._ledger, grace=grace, oldest=oldest_kept(self._context, self._ledger))
+        await self._store.write(self._ledger, grace=grace)
 
     async def confirm_deleted(self) -> list[str]:
         """List the archives after a deletion; return the names of those that should be gone and are still there.
@@ -273,13 +273,17 @@ class Verification:
         self._ledger = replace(known, evidence=now)
         return sorted(archive.name for archive in now.archives if archive.id in (known.intent or ()))
 
-    async def end_maintenance(self) -> None:
-        """Store the state that the controller made. Raises TamperedError when something came that it did not make."""
+    async def end_maintenance(self, *, pruned: bool) -> None:
+        """Store the state that the controller made; `pruned`: it had all that was to go.
+
+        Raises TamperedError when something came that it did not make.
+        """
         before = self.verified.evidence
         # To list the archives costs a start of borg: no need when nothing changed.
         unchanged = is_unchanged(await self._store.read_evidence(), before)
         now = before if unchanged else await self._evidence()
         await self._require_clean(guard.judge_maintenance(before, now, intent=self.verified.intent))
+        self.change(replace(self.verified, pruned=time.time() if pruned else self.verified.pruned))
         await self._store_clean(now)
 
     async def freeable(self) -> int | None:

@@ -37,7 +37,7 @@ def closed_lines(closed: Closed) -> list[Text]:
 def archive_lines(
     target: str, archives: Sequence[ListedArchive], *, foreign: int, now: float, why: bool
 ) -> list[RenderableType]:
-    last = "the next run" if why else "id"
+    last = "the next prune" if why else "id"
     columns = ["archive", "start", "age", "state", last]
     rows: list[list[str | Text]] = [
         [
@@ -52,7 +52,7 @@ def archive_lines(
     others = f", {foreign} of them not borgpull's and never pruned" if foreign else ""
     total = Text(f"{target_party(target)}: {plural(len(archives), 'archive')}{others}")
     aside = [Text(f"{shown(each.name)}: {shown(each.aside)}") for each in archives if each.aside]
-    return [table(columns, rows, fold=["archive", "the next run"], right=["age"]), total, *aside]
+    return [table(columns, rows, fold=["archive", "the next prune"], right=["age"]), total, *aside]
 
 
 def _state(archive: ListedArchive) -> Text:

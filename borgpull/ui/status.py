@@ -63,12 +63,18 @@ def _cells(target: TargetStatus, now: float) -> list[str | Text]:
         "" if target.growth is None else f"{'-' if target.growth < 0 else '+'}{size(abs(target.growth))}",
         "" if target.free is None else size(target.free),
         "never" if target.checked is None else f"{span(max(0.0, now - target.checked))} ago",
-        ", ".join(_ledger_words(target)),
+        ", ".join(_ledger_words(target, now)),
     ]
 
 
-def _ledger_words(target: TargetStatus) -> Iterator[str]:
+def _when(due: float | None, now: float) -> str:
+    return "never" if due is None else f"in {span(due - now)}" if due > now else "due"
+
+
+def _ledger_words(target: TargetStatus, now: float) -> Iterator[str]:
     yield target.ledger
+    if target.to_prune:
+        yield f"prune {_when(target.next_prune, now)} ({plural(target.to_prune, 'archive')})"
     if target.at_work:
         yield "at work"
     if target.grace:

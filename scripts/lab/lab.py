@@ -53,7 +53,7 @@ class Target:
 class Lab:
     """A backup server and its targets; `directory` holds everything, `root` is the config's RootDir.
 
-    `check_every` is the config's CheckEvery; what the config does not say is left to borgpull.
+    `check_every` and `prune_every` are CheckEvery and PruneEvery; what the config does not say is left to borgpull.
     """
 
     directory: Path
@@ -61,6 +61,7 @@ class Lab:
     root: Path
     targets: tuple[Target, ...]
     check_every: str = ""
+    prune_every: str = ""
 
     def config(self) -> dict[str, Any]:
         """Return borgpull's config for this lab: plain values, which a test may change."""
@@ -69,6 +70,7 @@ class Lab:
                 "RootDir": str(self.root),
                 "PruneSetting": "--keep-last 5 --keep-daily 7",
                 **({"CheckEvery": self.check_every} if self.check_every else {}),
+                **({"PruneEvery": self.prune_every} if self.prune_every else {}),
                 "Server": _connection(self.server) | _borg_path(self.server),
             },
             "Servers": [_entry(target) for target in self.targets],
@@ -126,6 +128,7 @@ def lab_running(
     *,
     parent: Path | None = None,
     check_every: str = "",
+    prune_every: str = "",
 ) -> Iterator[Lab]:
     """Start a lab in a new directory below `parent` (TMPDIR, if None), and remove it at the end.
 
@@ -148,6 +151,7 @@ def lab_running(
                     _target(hosts.enter_context(host_running(directory / spot.name, spot)), root) for spot in targets
                 ),
                 check_every=check_every,
+                prune_every=prune_every,
             )
     finally:
         processes.end(processes.mentioning(str(directory)))

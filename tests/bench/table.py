@@ -59,7 +59,7 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
 
 @contextlib.contextmanager
 def filled_world(targets: Iterable[str] = ("web",), *, megabytes: int = MEGABYTES) -> Iterator[World]:
-    with loopback_world(list(targets), planted=False, check_every="") as world:
+    with loopback_world(list(targets), planted=False, check_every="", prune_every="") as world:
         for target in world.targets:
             fill(target.source, megabytes=megabytes)
         yield world
@@ -108,7 +108,7 @@ def fleets() -> None:
     rows = []
     for count in FLEETS:
         names, server = [f"t{number}" for number in range(count)], Spot(name="B", sshd_lines=("MaxStartups 100",))
-        with loopback_world(names, server=server, planted=False, check_every="") as world:
+        with loopback_world(names, server=server, planted=False, check_every="", prune_every="") as world:
             for target in world.targets:
                 plant_small(target.source, files=SMALL_FILES)
             script, config = Script(world), world.lab.config()

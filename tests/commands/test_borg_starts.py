@@ -61,7 +61,7 @@ class Counted:
 @pytest.fixture(scope="module")
 def counted():
     """A repository with its first archive: a small one."""
-    with loopback_world(("web",), check_every="") as world:
+    with loopback_world(("web",), check_every="", prune_every="") as world:
         made = Counted(world)
         first, starts = made.run()
         assert first.returncode == 0, first.stderr
@@ -75,11 +75,47 @@ def test_a_run_with_nothing_changed_to_check_or_to_free_starts_borg_twice(counte
     done, starts = counted.run("--events", str(told))
     assert done.returncode == 0, done.stderr
     assert starts == Counter({"T create": 1, "C list": 1})
-    (skipped,) = (step for step in row(done, "web")["steps"] if step["outcome"] == "skipped")
-    assert (skipped["step"], skipped["detail"][:11]) == ("check", "due from 20")
-    assert f"web: check: skipped, {skipped['detail']}" in done.stderr
-    assert [e["step"] for e in events(told) if e["event"] == "step_skipped"] == ["check"]
+    skipped = {step["step"]: step["detail"] for step in row(done, "web")["steps"] if step["outcome"] == "skipped"}
+    assert list(skipped) == ["check", "prune", "compact"]
+    assert {detail[:11] for detail in skipped.values()} == {"due from 20"}
+    assert f"web: check: skipped, {skipped['check']}" in done.stderr
+    assert [e["step"] for e in events(told) if e["event"] == "step_skipped"] == ["check", "prune", "compact"]
     assert "check" not in [e["step"] for e in events(told) if e["event"].startswith("step_") and "outcome" in e]
+
+
+def test_what_is_to_go_waits_for_the_next_prune_and_everybody_says_when(counted):
+    web, ledger = counted.world.target("web"), counted.world.lab.root / ".borgpull" / "web" / "ledger.json"
+    there = counted.world.lab.archives(web)
+    counted.config["Borg"]["PruneSetting"] = "--keep-last 1"
+    done, starts = counted.run()
+    assert (done.returncode, starts) == (0, Counter({"T create": 1, "C list": 1})), done.stderr
+    skipped = {step["step"]: step["detail"] for step in row(done, "web")["steps"] if step["outcome"] == "skipped"}
+    assert skipped["prune"].endswith(f" UTC ({len(there)} to remove)")
+    begins = skipped["prune"].split()[2]
+
+    status = counted.world.run("status", "--json", config=counted.config)
+    (found,) = json.loads(status.stdout)["targets"]
+    assert (found["next_prune"][:10], found["to_prune"]) == (begins, len(there))
+    assert f"archive{'s' * (len(there) > 1)})" in counted.world.run("status", config=counted.config).stdout
+    listed = counted.world.run("list", "web", "--why", "--json", config=counted.config)
+    rules = {each["name"]: (each["kept"], each["rule"]) for each in json.loads(listed.stdout)["archives"]}
+    for name in there:
+        assert rules[name] == (False, f"no rule keeps it; goes with the next prune, {skipped['prune'][:30]}")
+
+    text = json.loads(ledger.read_text())
+    ledger.write_text(json.dumps(text | {"pruned": text["pruned"] - 8 * 86400}, separators=(",", ":")))
+    done, starts = counted.run()
+    assert (done.returncode, starts["C delete"]) == (0, 1), done.stderr
+    (left,) = counted.world.lab.archives(web)
+    assert left not in there
+    assert json.loads(ledger.read_text())["pruned"] > text["pruned"]
+    assert counted.run()[1] == Counter({"T create": 1, "C list": 1}), "until the next period"
+    assert counted.run("--prune")[1]["C delete"] == 1
+    counted.config["Borg"]["PruneEvery"] = "never"
+    done, starts = counted.run()
+    assert "prune: skipped, switched off (1 to remove)" in done.stderr
+    assert starts == Counter({"T create": 1, "C list": 1})
+    del counted.config["Borg"]["PruneEvery"]
 
 
 def test_a_check_that_did_not_end_well_is_due_again_and_compact_is_started_when_there_is_something_to_free(counted):
@@ -91,7 +127,7 @@ def test_a_check_that_did_not_end_well_is_due_again_and_compact_is_started_when_
     assert starts == Counter({"T create": 1, "C list": 1, "C check": 1}), "nothing is pruned when a check fails"
     broken.unlink()
     junk.unlink()
-    counted.config["Borg"]["PruneSetting"] = "--keep-last 1"
+    counted.config["Borg"] |= {"PruneSetting": "--keep-last 1", "PruneEvery": "always"}
     done, starts = counted.run()
     assert (done.returncode, starts["C check"]) == (0, 1), done.stderr
     assert starts["C compact"] == 1, "an archive with three megabytes of its own went"

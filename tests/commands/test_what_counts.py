@@ -139,7 +139,7 @@ def test_an_archive_can_be_kept_after_all(world, tmp_path):
     assert world.run("keep", "web", "nothing", config=rules(world)).returncode == 4
     result = world.run("keep", "web", aside, config=rules(world))
     assert result.returncode == 0, result.stderr
-    assert f"{aside} counts as good; the next run keeps it: " in result.stderr
+    assert f"{aside} counts as good; the next prune keeps it: " in result.stderr
     assert listed(world)[aside]["set_aside"] == ""
     decided = status(world)[1]["history"][-1]
     assert (decided["what"], decided["cause"]) == ("keep", f"the archive {aside} counts as good")

@@ -1,12 +1,15 @@
 """What sessions may add side by side: whatever they do, what has to stay free stays free."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
 from borgpull.errors import NoSpace
 from borgpull.ledger import Ledger, Phase, Space
-from borgpull.repository.space import LEAST, Claim, Room, allow, min_free
+from borgpull.repository.space import LEAST, Claim, Room, allow, min_free, runs_short
+from borgpull.retention import Facts
 from guard.samples import evidence
 
 GB = 1_000_000_000
@@ -87,6 +90,32 @@ def test_what_a_session_did_not_use_is_left_to_the_others():
         with room.claiming() as third:
             # The first may add 2 GB still, the second added one.
             assert allowed(third, KEPT + 3 * GB).share == GB
+
+
+def grown(*facts: tuple[float, int], used: int = 10 * GB, own: str = "0") -> Ledger:
+    """A ledger with facts of archives: when each was started, and what it added."""
+    rows = {str(at): Facts(files=1, size=1, new=new, started=at) for at, new in facts}
+    return replace(known(used=used, own=own), facts=rows)
+
+
+@pytest.mark.parametrize(
+    ("free", "quota", "own", "short"),
+    [
+        (KEPT + 3 * GB, "", "0", False),
+        (KEPT + 3 * GB - 1, "", "0", True),
+        (100 * GB, "13G", "0", False),
+        (100 * GB, "12G", "0", True),
+        (100 * GB, "20G", "12000000000", True),
+    ],
+)
+def test_room_is_short_when_what_came_in_a_day_may_not_come_again(free, quota, own, short):
+    night = grown((0.0, 50 * GB), (200_000.0, 2 * GB), (203_600.0, GB), (204_000.0, -1), own=own)
+    assert runs_short(night, Space(free=free), quota=quota, floor=0) is short
+
+
+def test_where_nobody_tells_what_is_free_or_used_no_room_is_short():
+    assert not runs_short(grown(used=-1), None, quota="10M", floor=0)
+    assert runs_short(grown(), Space(free=KEPT + LEAST - 1), quota="", floor=0), "borg's least, where nothing is known"
 
 
 STEPS = some.lists(some.tuples(some.integers(0, 5), some.floats(0, 1), some.booleans()), max_size=60)

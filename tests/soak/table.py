@@ -22,7 +22,7 @@ def main(many: int = 200, few: int = 50, jobs: int = 16) -> int:
     names = [f"t{number:03}" for number in range(many)]
     courses: list[Course] = []
     problems: list[str] = []
-    with loopback_world(names, check_every="") as world, tempfile.TemporaryDirectory() as folder:
+    with loopback_world(names, check_every="", prune_every="") as world, tempfile.TemporaryDirectory() as folder:
         for number in (few, many):
             course = watched(world, Path(folder), targets=number, jobs=jobs, seconds=LIMIT_SECONDS)
             courses.append(course)

@@ -176,14 +176,16 @@ def loopback_world(
     server: Spot | None = None,
     planted: bool = True,
     check_every: str = "never",
+    prune_every: str = "always",
     parent: Path | None = None,
 ) -> Iterator[World]:
     """Start B and targets on loopback. A target is a name, or a Spot where more is to be said.
 
-    `check_every` is the config's CheckEvery; borgpull's own, if it is empty. `parent` is where the lab lies.
+    `check_every` and `prune_every` are the config's CheckEvery and PruneEvery; borgpull's own, if they are empty.
+    `parent` is where the lab lies.
     """
     spots = [Spot(name=target) if isinstance(target, str) else target for target in targets]
-    where = {"check_every": check_every, "parent": parent}
+    where = {"check_every": check_every, "prune_every": prune_every, "parent": parent}
     with _memory() as memory, lab_running(server or Spot(name="B"), spots, **where) as lab:
         yield _furnished(World(lab, memory), planted=planted)
 
@@ -214,7 +216,7 @@ def walled_world(
             )
             for number, (name, address) in enumerate(network.addresses.items())
         }
-        with lab_running(spots.pop("B"), list(spots.values())) as lab:
+        with lab_running(spots.pop("B"), list(spots.values()), prune_every="always") as lab:
             yield _furnished(World(lab, memory, network), planted=planted)
 
 
