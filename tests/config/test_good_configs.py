@@ -370,6 +370,7 @@ def test_the_schema_spells_the_keys_as_the_config_does():
             "MinFree",
             "Retries",
             "CheckEvery",
+            "PruneEvery",
             "CheckMaxDuration",
             "Defaults",
             "Timeout",
