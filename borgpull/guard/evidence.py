@@ -15,7 +15,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, Field, InstanceOf, StrictBool
 
-from .records import MOST_CONFIG, File, Records, Unreadable, read_records
+from .records import MOST_CONFIG, File, Records, Unreadable, nonce_fell, read_records
 
 # 280 bytes an archive as Borg lists it: 8 MiB are three years of hourly archives.
 MOST_LIST = 8 * 1024 * 1024
@@ -154,11 +154,13 @@ def _read_list(text: bytes) -> _Listed:
 def still_holds(evidence: Evidence, records: Records) -> bool:
     """Tell whether the records are those of the evidence, so that the archives need not be listed again.
 
-    Never where segments lie above the last transaction: one of them may be a commit that Borg has yet to replay.
+    Never where segments lie above the last transaction: one of them may be a commit that Borg has yet to replay. The
+    nonce may have risen: `borg check` reserves some, and commits nothing (1.2.4, 1.4.5).
     """
-    kept = ("repository_id", "key", "settings", "transaction", "live", "nonce")
+    kept = ("repository_id", "key", "settings", "transaction", "live")
     same = all(getattr(evidence, name) == getattr(records, name) for name in kept)
-    return evidence.counted and same and not records.missing and not records.beyond
+    fell = nonce_fell(evidence, records)
+    return evidence.counted and same and not fell and not records.missing and not records.beyond
 
 
 class _Stored(BaseModel):

@@ -96,6 +96,10 @@ def read_records(files: Mapping[str, File], *, segments: Collection[int] | None 
     )
 
 
+def nonce_fell(before: Records, after: Records) -> bool:
+    return before.nonce is not None and (after.nonce is None or after.nonce < before.nonce)
+
+
 def _plain(files: Mapping[str, File], name: str, most: int | None = None) -> bytes:
     file = files[name]
     if not file.plain:

@@ -23,7 +23,7 @@ from enum import StrEnum
 from ..errors import first_few
 from ..untrusted import clean
 from .evidence import Archive, Evidence
-from .records import Records
+from .records import Records, nonce_fell
 
 
 class State(StrEnum):
@@ -138,7 +138,7 @@ def _identity(before: Records, after: Records) -> list[str]:
         broken.append(f"settings of the repository were changed: {_named(moved)}")
     if after.transaction < before.transaction:
         broken.append(f"the repository went back from transaction {before.transaction} to {after.transaction}")
-    if before.nonce is not None and (after.nonce is None or after.nonce < before.nonce):
+    if nonce_fell(before, after):
         broken.append("the nonce was lowered: what is encrypted from now on could be read by comparing it with the old")
     return broken
 

@@ -6,6 +6,7 @@ and a way back.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Collection, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -46,7 +47,7 @@ class Found:
             raise Unreadable("there are more segment files than Borg makes")
         return frozenset(int(number) for number in SEGMENT.findall(self.numbers))
 
-    @property
+    @functools.cached_property
     def records(self) -> Records:
         """Return Borg's own records of the repository. Raises Unreadable."""
         return read_records(self.files, segments=self.segments)

@@ -102,6 +102,7 @@ class Verification:
                 "verified state back, and proves it",
             )
         if is_clean and is_unchanged(found, known.evidence):
+            self.change(replace(known, evidence=replace(known.evidence, nonce=found.records.nonce)))
             return ""
         now = await self._evidence()
         await self._require_clean(_judge_interrupted(known, now), cause)

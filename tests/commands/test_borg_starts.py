@@ -99,8 +99,9 @@ def test_what_is_to_go_waits_for_the_next_prune_and_everybody_says_when(counted)
     assert f"archive{'s' * (len(there) > 1)})" in counted.world.run("status", config=counted.config).stdout
     listed = counted.world.run("list", "web", "--why", "--json", config=counted.config)
     rules = {each["name"]: (each["kept"], each["rule"]) for each in json.loads(listed.stdout)["archives"]}
+    when = skipped["prune"].partition(" (")[0]
     for name in there:
-        assert rules[name] == (False, f"no rule keeps it; goes with the next prune, {skipped['prune'][:30]}")
+        assert rules[name] == (False, f"no rule keeps it; goes with the next prune, {when}")
 
     text = json.loads(ledger.read_text())
     ledger.write_text(json.dumps(text | {"pruned": text["pruned"] - 8 * 86400}, separators=(",", ":")))
@@ -109,12 +110,8 @@ def test_what_is_to_go_waits_for_the_next_prune_and_everybody_says_when(counted)
     (left,) = counted.world.lab.archives(web)
     assert left not in there
     assert json.loads(ledger.read_text())["pruned"] > text["pruned"]
-    assert counted.run()[1] == Counter({"T create": 1, "C list": 1}), "until the next period"
-    assert counted.run("--prune")[1]["C delete"] == 1
     counted.config["Borg"]["PruneEvery"] = "never"
-    done, starts = counted.run()
-    assert "prune: skipped, switched off (1 to remove)" in done.stderr
-    assert starts == Counter({"T create": 1, "C list": 1})
+    assert counted.run("--prune")[1]["C delete"] == 1
     del counted.config["Borg"]["PruneEvery"]
 
 

@@ -16,12 +16,14 @@ DOCS = Path(__file__).parents[2] / "docs"
 EVENTS = [json.loads(line) for line in (RECORDED / "events.jsonl").read_text(encoding="utf-8").splitlines()]
 # The one word that changed: the doctor's row has the name of the config key.
 RENAMED = (r'"what": "road"', '"what": "transport"')
+# What status says since.
+ADDED = (r'"expected": null', '"next_prune": null, "to_prune": null, "expected": null')
 
 
 @pytest.mark.parametrize("name", ["report", "status", "doctor", "list", "drill"])
 def test_what_was_printed_before_matches_the_schema_of_today(name):
     schema = json.loads((DOCS / f"{name}.schema.json").read_text(encoding="utf-8"))
-    text = re.sub(*RENAMED, (RECORDED / f"{name}.json").read_text(encoding="utf-8"))
+    text = re.sub(*ADDED, re.sub(*RENAMED, (RECORDED / f"{name}.json").read_text(encoding="utf-8")))
     jsonschema.Draft202012Validator(schema).validate(json.loads(text))
 
 
