@@ -171,6 +171,13 @@ class Warned(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Noted(Event):
+    """Something for people to know at once that is no problem, such as that the backup server is back."""
+
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Failed(Event, Problem):
     """What ended the target, or the run when there is no target."""
 

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 # A shell starts what it puts into the background with these ignored, and every process of a test would inherit that.
-for number in (signal.SIGINT, signal.SIGQUIT):
+for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, signal.SIG_DFL)
 # Hundreds of runs need not compile the same modules each, nor each borg test its own cryptography.

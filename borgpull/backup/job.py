@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from ..borg import WARNED
@@ -32,7 +32,7 @@ _FELL_BACK = "over stdio: its sshd refuses to forward"
 
 
 async def back_up(
-    run_context: RunContext, target: Target, *, deadline: float, is_last: Callable[[Failure], bool]
+    run_context: RunContext, target: Target, *, deadline: float, is_last: Callable[[Failure], Awaitable[bool]]
 ) -> Outcome:
     """Back up one target; return DONE, WARNING or HELD. `deadline` is by the clock of the event loop.
 
@@ -48,7 +48,7 @@ async def back_up(
         # A target that may be hostile does not learn what was noticed; and where another run is at work nothing failed.
         raise
     except Failure as failure:
-        if target.on_failure and job.connected and is_last(failure):
+        if target.on_failure and job.connected and await is_last(failure):
             try:
                 # In a connection of its own: the one of the backup may be what failed.
                 async with connected_target(context) as session:

@@ -18,6 +18,8 @@ MISSING_REPOSITORY = "DoesNotExist"
 HALF_MADE = frozenset({"InvalidRepository", "InvalidRepositoryConfig", "NoManifestError"})
 # What the check of borg 1.4 says of an archive without a proof of who wrote it.
 UNPROVEN = "Archive TAM authentication issue"
+# What a `borg create` says that was interrupted, and has written its checkpoint (1.2.4, 1.4.5).
+STOPPED = "Got Ctrl-C / SIGINT"
 
 
 @dataclass(frozen=True)
@@ -198,7 +200,7 @@ _TEXTS: Mapping[str, tuple[_Sign, _Sign]] = {
     "invalid choice": (_OLD, _OLD),
     "BrokenPipeError": (_LOST, _LOST),
     # What a borg prints whose session ended because its serve had gone.
-    "Got Ctrl-C / SIGINT": (_LOST, _LOST),
+    STOPPED: (_LOST, _LOST),
     "Connection closed by remote host": (_LOST, _LOST),
 }
 

@@ -58,6 +58,8 @@ _OF_THE_WHOLE = {"-h", "--help", "--version"}
 
 def main(argv: list[str]) -> int:
     signal.signal(signal.SIGTERM, _unwind)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, _unwind)
     program, *words = argv
     if not words or (words[0].startswith("-") and words[0] not in _OF_THE_WHOLE):
         words = ["run", *words]
@@ -73,4 +75,7 @@ def main(argv: list[str]) -> int:
 def _unwind(number: int, _: FrameType | None) -> None:
     # Until a run has its own handlers. The default action would leave the private directory behind, and as process 1
     # of a container there is none: the kernel drops a signal that such a process does not handle (pid_namespaces(7)).
+    if number == signal.SIGHUP:
+        # When a terminal is closed it comes twice; the second one must not end what the first one began.
+        signal.signal(number, lambda *_: None)
     raise SystemExit(128 + number)

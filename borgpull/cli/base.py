@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import stat
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
@@ -40,7 +41,14 @@ def awaited(work: Coroutine[Any, Any, _Result]) -> _Result:
     if sys.version_info < (3, 12):
         # The default of 3.11 keeps a thread for each process; later versions choose this one by themselves.
         asyncio.set_child_watcher(asyncio.PidfdChildWatcher())
-    return asyncio.run(work)
+    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        return asyncio.run(work)
+    finally:
+        # The loop leaves the default actions behind, which do not tidy up.
+        for number, handler in kept.items():
+            if signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, handler)
 
 
 async def _interruptible(work: Awaitable[int], interrupt: Interrupt) -> int:

@@ -1,6 +1,6 @@
 """The one table of exit codes.
 
-The worst outcome wins: 3 over 130 and 143, those over 2, that over 1. In `status`, for monitors: 2 over 3 over 1.
+The worst outcome wins: 3 over 129, 130 and 143, those over 2, that over 1. In `status`, for monitors: 2 over 3 over 1.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ from ..events import Outcome
 DONE, WARNINGS, FAILED, TAMPERED, WRONG = 0, 1, 2, 3, 4
 
 
-_OF_ALL = {"4": "the config or the command line is wrong", "130 or 143": "interrupted"}
+_OF_ALL = {
+    "4": "the config or the command line is wrong",
+    "129, 130 or 143": "interrupted",
+}
 
 OF_RUN = {
     "0": "all done",
@@ -107,7 +110,7 @@ def print_failure(failure: Failure) -> int:
 def borg_code(status: int, *, settled: bool) -> int:
     """Return the exit code for a borg that ended with `status`, and left a state that is `settled` or not."""
     number = -status if status < 0 else status - 128
-    if number in {signal.SIGINT, signal.SIGTERM}:
+    if number in {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}:
         return 128 + number
     return max({0: DONE, 1: WARNINGS}.get(status, FAILED), DONE if settled else WARNINGS)
 

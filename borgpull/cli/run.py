@@ -15,8 +15,9 @@ from plumbum import cli
 from .. import files, fleet, ui
 from ..config import Config
 from ..errors import UsageError
-from ..events import Event, Outcome, Warned
+from ..events import Event, Noted, Outcome, Warned
 from ..notify import Ping, on_finish
+from ..transport import END_SECONDS
 from ..ui import console, metrics, report, summary
 from ..ui.board import Board
 from ..ui.console import message_warning
@@ -25,6 +26,7 @@ from . import exit_codes
 from .base import SelectingCommand, awaited
 
 _TEXTFILE_HINT = "name a file in a folder that exists and that this user can write to"
+_STOPPING = f"stopping: borg writes its checkpoint, at most {END_SECONDS:.0f} s; once more to stop at once"
 _UNAFFECTED = "this does not affect the backups or the exit code"
 
 
@@ -89,11 +91,12 @@ class Run(SelectingCommand):
                     display.handle(lost)
 
             async def work() -> Outcome:
-                hint = "a second signal, such as Ctrl-C, stops it at once"
-                interrupt.attach(lambda: emit(Warned(text="stopping: each borg writes a checkpoint first", hint=hint)))
+                interrupt.attach(lambda: emit(Noted(text=_STOPPING)))
                 return await fleet.run(config, targets, directory=directory, cache=cache, emit=emit)
 
             outcome = awaited(work())
+            # All that is left is to tell how it ended, as well as that goes.
+            fleet.outlive_terminal()
         return display.board, exit_codes.exit_code(outcome, interrupt.number)
 
     @contextlib.contextmanager

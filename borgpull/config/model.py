@@ -292,6 +292,9 @@ class Borg(Table):
     )
     jobs: Annotated[int, whole(1, 1000)] = key("how many targets run at the same time", default=8)
     retries: Annotated[int, whole(0, 10)] = key("how often to retry a target after a transient failure", default=2)
+    server_patience: Annotated[int, text(units.grace)] = key(
+        "how long a run waits for a backup server that is away (a reboot); `0` to give up at once", default="10m"
+    )
     # In seconds: 0 for in every run, infinity for never.
     check_every: Annotated[float, text(units.cadence)] = key(
         "how often to run `borg check` on a repository: `always`, `never`, or a duration", default="7d"

@@ -3,6 +3,6 @@
 from .connection_pool import connected
 from .doctor import examine
 from .drill import drill
-from .run import Interrupt, run
+from .run import Interrupt, outlive_terminal, run
 from .selection import Selection, Shard, read_shard, shard_of, target_named
 from .status import status

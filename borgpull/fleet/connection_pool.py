@@ -1,28 +1,37 @@
 """The connections to the backup server: each has places for a few sessions; when all are taken, another one is opened.
 
-A connection that broke is replaced when the next job asks. The backup server never sees more than one attempt to
-connect at a time, nor one soon after another that failed, however many targets wait for it.
+A connection that broke is replaced when the next job asks. While the backup server is away, one job tries to connect
+again and again, and all others wait for it: however many targets wait, it sees one attempt at a time.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
+from .. import runtime_dir
 from ..config import Config, Connection
 from ..doctor import require
 from ..errors import BACKUP_SERVER, Failure, plural, program_party
-from ..events import Emit, Said, Warned
+from ..events import Emit, Noted, Said, Warned
+from ..format import span
 from ..repository import RunContext
-from ..ssh import SESSIONS, JumpHosts, Master, open_master
+from ..results import stamp
+from ..ssh import LOST_SECONDS, SESSIONS, JumpHosts, Master, execute, is_refused, open_master
 from ..transport import BackupServer, Root
 
-# For so long the failure of one attempt to connect is the answer to every job.
+# After a failed attempt to connect, the first pause and the longest; between them it is a third of the time spent. A
+# host takes a minute or more to start; the first attempts are for an sshd that was restarted.
+_FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 30.0
+# Between two attempts to open one more connection while others are at work.
 _REST_SECONDS = 10.0
+# How long an answer may take, and how much longer ssh then needs to see that the link is dead: 75 s in all.
+_ANSWER_SECONDS, _DEAD_SECONDS = 60.0, 20.0
 # What one job needs at a time.
 _PLACES = 2
 
@@ -39,10 +48,11 @@ def open_connection(
 class Servers(contextlib.AsyncExitStack):
     """The backup server, as often as it is needed. On leaving all connections end.
 
+    While it is away, all who need it wait, together at most `patience` seconds; then `failure` is the answer to all.
     Raises Failure when this machine lacks a program that the sessions need.
     """
 
-    def __init__(self, config: Config, *, directory: Path, emit: Emit) -> None:
+    def __init__(self, config: Config, *, directory: Path, emit: Emit, patience: float = 0.0) -> None:
         super().__init__()
         require("ssh", "borg", "socat")
         self._config = config
@@ -51,8 +61,11 @@ class Servers(contextlib.AsyncExitStack):
         self._one_at_a_time = asyncio.Lock()
         self._taken: Counter[Master] = Counter()
         self._limit = SESSIONS
-        self._failure: Failure | None = None
-        self._failed_at = 0.0
+        self.patience = patience
+        self.failure: Failure | None = None
+        self._stood = False
+        # By the clock of the event loop; None while it is not away.
+        self.away_since: float | None = None
         self.root, self.jumps = Root(), JumpHosts()
 
     @contextlib.asynccontextmanager
@@ -63,7 +76,7 @@ class Servers(contextlib.AsyncExitStack):
         """
         async with self._one_at_a_time:
             while len(places := self._free()) < _PLACES:
-                self._taken.setdefault(await self._opened(), 0)
+                await self._try_to_open()
             self._taken.update(places)
         lasting, serve = places
         try:
@@ -80,21 +93,69 @@ class Servers(contextlib.AsyncExitStack):
         places = [master for master, taken in self._taken.items() for _ in range(self._limit - taken)]
         return places[:_PLACES]
 
-    async def _opened(self) -> Master:
-        now = asyncio.get_running_loop().time()
-        if self._failure is not None and (not self._failure.transient or now < self._failed_at + _REST_SECONDS):
-            raise self._failure
+    async def is_there(self) -> bool:
+        """Tell whether it is connected, after it was waited for; if not, `failure` says why."""
+        with contextlib.suppress(Failure):
+            async with self._one_at_a_time:
+                while not any(master.alive for master in self._taken):
+                    await self._try_to_open()
+        return self.failure is None
+
+    async def broke_off(self, server: BackupServer, failure: Failure) -> bool:
+        """Tell whether a job failed because its connection to the backup server is lost.
+
+        A link that is cut looks whole for a minute, also where the controller's own network is gone and what fails
+        is the connection to a target: so the backup server is asked, except after a failure that does not pass.
+        """
+        masters = {server.lasting, server.master}
+        for master in masters if failure.transient else ():
+            try:
+                await execute(master, "exit 0", seconds=_ANSWER_SECONDS)
+            except (Failure, OSError):
+                await master.has_ended(LOST_SECONDS if self._config.sockets else _DEAD_SECONDS)
+        return not all(master.alive for master in masters)
+
+    async def _try_to_open(self) -> None:
+        """Open another connection, or wait a while when that fails. Raises Failure when it is away for too long."""
+        if self.failure is not None:
+            raise self.failure
         where = self._config.server
         opening = open_connection(
             where, party=BACKUP_SERVER, directory=self.directory, emit=self._emit, jumps=self.jumps
         )
         try:
-            master = await self.enter_async_context(opening)
-        except Failure as failure:
-            self._failure, self._failed_at = failure, asyncio.get_running_loop().time()
-            raise
-        self._failure = None
-        return master
+            self._taken[await self.enter_async_context(opening)] = 0
+        except Exception as error:  # whatever it was, it is the answer to all who wait
+            failure = runtime_dir.failure_in(self.directory, error)
+            if any(taken for master, taken in self._taken.items() if master.alive):
+                # A place of those that are at work may become free meanwhile.
+                await asyncio.sleep(_REST_SECONDS)
+            else:
+                await self._wait(failure)
+            return
+        if self.away_since is not None:
+            seconds = asyncio.get_running_loop().time() - self.away_since
+            self._emit(Noted(text=f"the backup server is back, after {span(seconds)}"))
+        self._stood, self.away_since = True, None
+
+    async def _wait(self, failure: Failure) -> None:
+        """Wait a while for the backup server, which is away. Raises Failure when patience is over, or of no use."""
+        now = asyncio.get_running_loop().time()
+        # A key that was good a moment ago: its home, or the directory service, comes up after sshd.
+        may_pass = bool(self.patience) and (failure.transient or (self._stood and is_refused(failure)))
+        if self.away_since is None:
+            self.away_since = now
+            if may_pass:
+                text = f"{BACKUP_SERVER}: away since {stamp(time.time())}: {failure.cause}; all targets wait for it"
+                hint = f"{failure.hint}; it is waited for up to {span(self.patience)} (ServerPatience in [Borg])"
+                self._emit(Warned(text=text, hint=hint))
+        spent = now - self.away_since
+        if not may_pass or spent >= self.patience:
+            waited = f"; it was waited for, {span(self.patience)} (ServerPatience)" if may_pass else ""
+            self.failure = Failure(failure.party, failure.cause + waited, hint=failure.hint, detail=failure.detail)
+            raise self.failure
+        pause = max(_FIRST_PAUSE, min(spent / 3, _LONGEST_PAUSE))
+        await asyncio.sleep(min(pause, self.patience - spent))
 
     def _learn(self, master: Master) -> None:
         if master.limit < self._limit:

@@ -26,18 +26,24 @@ from ..repository import Claim, Room, RunContext, TargetContext
 from ..repository.status import RUN
 from ..repository.step_events import outcome_of
 from ..ssh import StoodStill
+from ..transport import BackupServer
 from .connection_pool import Servers
 
 _Result = TypeVar("_Result")
-_IsLast = Callable[[Failure], bool]
 _HURRY_SECONDS = 0.1
 _SECONDS_TO_REMEMBER, _SECONDS_WHEN_STOPPED = 30.0, 5.0
 # Before the second attempt, how many times longer before each further one, and at the most.
 _FIRST_PAUSE, _FACTOR, _LONGEST_PAUSE = 5.0, 3.0, 300.0
+# How many attempts of a target may end because the backup server was away: it may be the target that brings it down.
+_MOST_BROKEN_OFF = 5
 
 
 class Interrupt:
-    """SIGINT or SIGTERM: the first stops the run calmly, a second one at once. `number` is the first that came."""
+    """SIGINT, SIGTERM or SIGHUP: the first stops the run calmly, a second one at once. `number` is the first that came.
+
+    SIGHUP comes when the terminal is closed, twice: from the shell, and from the kernel. It never hurries, and does
+    nothing where it was ignored when this process began, as by nohup(1).
+    """
 
     def __init__(self) -> None:
         self.number: int | None = None
@@ -49,8 +55,9 @@ class Interrupt:
         self._task = asyncio.current_task()
         self._on_first = on_first
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self._arrived, number)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                loop.add_signal_handler(number, self._arrived, number)
 
     @contextlib.contextmanager
     def left_to_others(self) -> Iterator[None]:
@@ -67,8 +74,10 @@ class Interrupt:
             self.number = number
             self._task.cancel()
             self._on_first()
-        else:
+        elif number != signal.SIGHUP:
             self._hurry()
+        if number == signal.SIGHUP and asyncio.get_running_loop().remove_signal_handler(number):
+            outlive_terminal()
 
     def _hurry(self) -> None:
         # What still waits for a calm end stops waiting, step by step outwards, and kills instead. A task group that
@@ -79,11 +88,18 @@ class Interrupt:
         loop.call_later(_HURRY_SECONDS, self._hurry)
 
 
+def outlive_terminal() -> None:
+    """Do nothing on a further SIGHUP, until this process ends; those that it starts do not inherit that."""
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: None)
+
+
 async def run(config: Config, targets: tuple[Target, ...], *, directory: Path, cache: Path, emit: Emit) -> Outcome:
     """Back up these targets of `config`; return the worst outcome. Without any, nothing is contacted.
 
     `directory` is private and on a tmpfs, `cache` is kept between runs. Failures become events and are not raised;
-    cancelled, it lets every target stop calmly and returns INTERRUPTED, or that a repository was tampered with.
+    cancelled, it lets every target stop calmly and returns INTERRUPTED, or that a repository was tampered with. A
+    target that it did not come to has no event of its own.
     """
     jobs = min(config.jobs, runtime_dir.most_jobs())
     emit(RunStarted(targets=tuple(target.name for target in targets), jobs=jobs))
@@ -94,18 +110,14 @@ async def run(config: Config, targets: tuple[Target, ...], *, directory: Path, c
     outcomes: dict[str, Outcome] = {}
     try:
         if targets:
-            async with Servers(config, directory=directory, emit=emit) as servers:
+            async with Servers(config, directory=directory, emit=emit, patience=config.server_patience) as servers:
                 await _Run(config, servers, cache, emit, outcomes).back_up(targets)
     except asyncio.CancelledError:
         outcomes[""] = Outcome.INTERRUPTED
-    except Exception as error:  # whatever it was, every target gets its row and the run its end
+    except Exception as error:  # whatever it was, the run gets its end
         failure = runtime_dir.failure_in(directory, error)
         _emit_failure(emit, "", failure)
         outcomes[""] = outcome_of(failure)
-    for target in targets:
-        if target.name not in outcomes:
-            outcomes[target.name] = outcomes.get("", Outcome.FAILED)
-            emit(TargetFinished(target=target.name, outcome=outcomes[target.name]))
     outcome = worst(outcomes.values())
     emit(RunFinished(outcome=outcome))
     return outcome
@@ -136,16 +148,21 @@ class _Run:
         # One after the other: each has all that is free.
         for target in self.short:
             await self._one(target, slots)
+        if self.servers.failure:
+            raise self.servers.failure
 
-    async def _reach(self, _: _IsLast) -> None:
+    async def _reach(self, tries: _Tries) -> None:
         """Connect to the backup server, and check RootDir."""
-        async with self.servers.lease() as server:
+        async with self.servers.lease() as tries.server:
             if not self.config.sockets:
-                self.servers.root.is_new = not await check_root(server.lasting, self.config)
+                self.servers.root.is_new = not await check_root(tries.server.lasting, self.config)
 
     async def _one(self, target: Target, slots: asyncio.Semaphore) -> None:
         async with slots:
             failure, stopped = None, None
+            if not await self.servers.is_there():
+                # That is the failure of the run, and this target has not begun.
+                return
             try:
                 with self.room.claiming() as claim:
                     deadline = asyncio.get_running_loop().time() + target.timeout
@@ -159,7 +176,9 @@ class _Run:
                     self.short.append(target)
                     self.emit(Retried(target=target.name, **vars(failure.problem), attempt=2, attempts=2, seconds=0))
                     return
-                self._report(target.name, failure)
+                if not ((away := self.servers.failure) and (failure.transient or failure is away)):
+                    # That the backup server stays away is told once, for all.
+                    self._report(target.name, failure)
                 outcome = outcome_of(failure)
             try:
                 seconds = _SECONDS_WHEN_STOPPED if stopped else _SECONDS_TO_REMEMBER
@@ -177,32 +196,33 @@ class _Run:
             failure = Failure(CONTROLLER, f"the same as with {target_party(first)}", hint="")
         _emit_failure(self.emit, target, failure)
 
-    async def _back_up(self, target: Target, claim: Claim, deadline: float, is_last: _IsLast) -> Outcome:
-        async with self.servers.lease() as server:
-            run_context = RunContext(self.config, server, self.cache, self.emit, claim)
-            return await back_up(run_context, target, deadline=deadline, is_last=is_last)
+    async def _back_up(self, target: Target, claim: Claim, deadline: float, tries: _Tries) -> Outcome:
+        async with self.servers.lease() as tries.server:
+            run_context = RunContext(self.config, tries.server, self.cache, self.emit, claim)
+            return await back_up(run_context, target, deadline=deadline, is_last=tries.is_last)
 
     async def _attempts(
-        self, target: str, work: Callable[[_IsLast], Awaitable[_Result]], *, deadline: float = math.inf
+        self, target: str, work: Callable[[_Tries], Awaitable[_Result]], *, deadline: float = math.inf
     ) -> _Result:
         """Do `work`, and repeat it after a transient failure, until `deadline`."""
-        attempts = self.config.retries + 1
-        for attempt in range(1, attempts + 1):
-            pause = _pause(attempt)
-            is_last = functools.partial(_is_last, tries_left=attempts - attempt, before=deadline - pause)
+        tries = _Tries(self.servers, self.config.retries + 1, deadline)
+        while True:
             try:
-                return await work(is_last)
+                return await work(tries)
             except Exception as error:
                 failure = runtime_dir.failure_in(self.servers.directory, error)
-                if is_last(failure) or _is_for_share(failure):
+                if _is_for_share(failure):
                     raise
-                problem = vars(failure.problem)
-                self.emit(Retried(target=target, **problem, attempt=attempt + 1, attempts=attempts, seconds=pause))
+                if await tries.is_last(failure):
+                    raise
+                problem, (attempt, attempts, pause) = vars(failure.problem), (tries.number, tries.most, tries.pause)
+                self.emit(Retried(target=target, **problem, attempt=attempt, attempts=attempts, seconds=pause))
                 await asyncio.sleep(pause)
-        raise AssertionError("the last attempt returns or raises")
 
     async def _remember(self, target: Target, entry: Entry, *, seconds: float) -> None:
         """Write the history entry of a run; when that fails, the outcome is the same."""
+        if self.servers.away_since is not None:
+            return
         try:
             async with asyncio.timeout(seconds), self.servers.lease() as server:
                 run_context = RunContext(self.config, server, self.cache, self.emit)
@@ -212,6 +232,55 @@ class _Run:
             self.emit(Said(target=target.name, party=BACKUP_SERVER, text=text))
 
 
+@dataclass
+class _Tries:
+    """The attempts at one piece of work: the next one is `number` of `most`, after `pause` seconds.
+
+    `server` is what the present one has of the backup server.
+    """
+
+    servers: Servers
+    most: int
+    deadline: float
+    number: int = 1
+    pause: float = 0.0
+    server: BackupServer | None = None
+    _broken_off: int = 0
+    _judged: Failure | None = None
+    _last: bool = False
+
+    async def is_last(self, failure: Failure) -> bool:
+        """Tell whether a failure is the one to report: there will be no other attempt, or no time left for one.
+
+        Another attempt may succeed after a connection that was refused, lost or not made in time, a lock, and an
+        answer that is incomplete or did not come. Never where an operator has to fix something, and never after a
+        verdict. An attempt that the backup server broke off does not count; this waits until it is back.
+        """
+        if self._judged is not failure:
+            self._judged, self._last = failure, await self._judge(failure)
+        return self._last
+
+    async def _judge(self, failure: Failure) -> bool:
+        if _is_for_share(failure):
+            return False
+        if isinstance(failure, TamperedError) or failure is self.servers.failure:
+            return True
+        self.pause, may_pass = _pause(self.number), failure.transient
+        if await self._was_broken_off(failure):
+            self._broken_off += 1
+            may_pass = await self.servers.is_there()
+        else:
+            self.number += 1
+        in_time = asyncio.get_running_loop().time() <= self.deadline - self.pause
+        return self.number > self.most or not in_time or not may_pass
+
+    async def _was_broken_off(self, failure: Failure) -> bool:
+        # A controller that was suspended has broken it off itself.
+        if self.server is None or isinstance(failure, StoodStill) or self._broken_off == _MOST_BROKEN_OFF:
+            return False
+        return bool(self.servers.patience) and await self.servers.broke_off(self.server, failure)
+
+
 def _entry(target: Target, outcome: Outcome, failure: Failure | None) -> Entry:
     if failure is None:
         return Entry(what=RUN, outcome=outcome)
@@ -219,18 +288,6 @@ def _entry(target: Target, outcome: Outcome, failure: Failure | None) -> Entry:
     outcome = Outcome.INTERRUPTED if isinstance(failure, StoodStill) else outcome
     own = failure.party == target_party(target.name)
     return Entry(what=RUN, outcome=outcome, cause=failure.cause if own else str(failure), hint=failure.hint)
-
-
-def _is_last(failure: Failure, *, tries_left: int, before: float) -> bool:
-    """Tell whether a failure is the one to report: there will be no other attempt, or no time left for one.
-
-    Another attempt may succeed after a connection that was refused, lost or not made in time, a lock, and an answer
-    that is incomplete or did not come. Never where an operator has to fix something, and never after a verdict.
-    """
-    if _is_for_share(failure):
-        return False
-    may_pass = failure.transient and not isinstance(failure, TamperedError)
-    return not tries_left or asyncio.get_running_loop().time() > before or not may_pass
 
 
 def _pause(attempt: int) -> float:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from .. import events
 from ..borg import WARNED
+from ..borg.failure import STOPPED
 from ..borg.output import Created, Line, Message, Percent
 from ..errors import AtWork, TamperedError, plural
 from ..events import WORST_FIRST, Emit, Outcome, Said, Step, StepFinished, StepSkipped, StepStarted, Warned
@@ -39,6 +40,7 @@ class StepEvents:
         self.latest = Step.CONNECT
         self.worst = Outcome.DONE
         self.stopped_in: Step | None = None
+        self._kept = ""
 
     @contextmanager
     def step(self, step: Step, detail: str = "") -> Iterator[StepReport]:
@@ -51,7 +53,7 @@ class StepEvents:
         except BaseException as error:
             report.outcome = outcome_of(error)
             if self.stopped_in is None and report.outcome is Outcome.INTERRUPTED:
-                self.stopped_in = step
+                self.stopped_in, report.detail = step, self._kept or report.detail
             raise
         finally:
             self._emit(StepFinished(target=self._target, step=step, outcome=report.outcome, detail=report.detail))
@@ -75,6 +77,8 @@ class StepEvents:
                     self._emit(events.PercentProgress(target=self._target, step=step, **vars(line)))
                 case Message(_, _, text):
                     self.said(party, text)
+                    if step is Step.CREATE and STOPPED in text:
+                        self._kept = "its checkpoint is kept, and the next run goes on from it"
 
         return on_output
 

@@ -67,6 +67,12 @@ _SIGNS = (
         "there, as root: `chage -l USER` shows which, `chage -E -1 -M -1 -d $(date +%F) USER` lets both last",
     ),
     _Sign(
+        "pam_nologin|System is (booting up|going down)",
+        "it is starting up or shutting down, and lets nobody log in yet",
+        "wait until it is up; if it is: remove /run/nologin and /etc/nologin there",
+        transient=True,
+    ),
+    _Sign(
         r"Permission denied \((?!.*publickey)",
         "its sshd takes no keys for this user, or wants more than a key",
         "in its sshd_config set `PubkeyAuthentication yes`, and no `AuthenticationMethods` for this user",
@@ -169,6 +175,11 @@ def diagnose(
     last = detail.rpartition("\n")[2]
     cause = f"ssh could not {doing}" + (f": {last}" if last else " and did not say why")
     return Failure(party, of_jump(jump, cause), hint="run again with -v to see all output of ssh", detail=detail)
+
+
+def is_refused(failure: Failure) -> bool:
+    """Tell whether the host refused the key."""
+    return _REFUSED in failure.cause
 
 
 def certificate_refused(failure: Failure) -> Failure:

@@ -102,7 +102,10 @@ class Master:
             cause = of_jump(self.jump, f"it could not {doing} and did not say why")
             return Failure(self.party, cause, hint=hint, transient=True)
         text = said if self.alive else f"{said}\n{self._said.text}"
-        return self._with_detail(diagnose(self.party, text, doing=doing, jump=self.jump), said)
+        found = diagnose(self.party, text, doing=doing, jump=self.jump)
+        # Whatever ssh says, or does not say: a connection that was up can be made again.
+        found.transient = found.transient or not self.alive
+        return self._with_detail(found, said)
 
     async def watch(self) -> None:
         """Check from time to time that the master answers; kill it when it does not, and its sessions end."""

@@ -60,7 +60,10 @@ class OpenSession:
             async with ssh.beating(self.child), self._ending_after(result.served):
                 await follow(self.child, result, on_output, self.read_output())
         except BaseException:
-            await self._interrupt()
+            # The socket has to last until borg has written its checkpoint, and its output has to be read.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(self.end_input()):
+                    await follow(self.child, result, on_output, self.read_output())
             raise
 
     @contextlib.asynccontextmanager
@@ -83,14 +86,6 @@ class OpenSession:
             # The client has finished with its serve: it writes its caches, and has yet to report.
             await asyncio.sleep(END_SECONDS)
         limit.reschedule(self.end_input())
-
-    async def _interrupt(self) -> None:
-        # The socket has to last until borg has written its checkpoint, and its output has to be read.
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout_at(self.end_input()), asyncio.TaskGroup() as tasks:
-                tasks.create_task(self.read_output())
-                tasks.create_task(process.read_all(self.child.stderr))
-                tasks.create_task(self.child.wait())
 
     async def read_output(self) -> bytes:
         return (await process.read_all(self.child.stdout, most=process.MOST_OUTPUT))[0]

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from .. import events
 from ..errors import plural
-from ..events import Event, Step
+from ..events import Event, Outcome, Step
 from ..format import counts, percent, size, span
 from ..results import stamp
 from .board import BAD, RUNNING, Board, Row, Sizes, cleaned, totals
@@ -26,10 +26,10 @@ def event_lines(board: Board, event: Event, *, verbose: bool = False) -> list[Te
 
 
 def is_wrong(board: Board, event: Event) -> bool:
-    """Tell whether `event` says that something went wrong: all that is left with --quiet."""
+    """Tell whether `event` says that something went wrong, or what becomes of that: all that is left with --quiet."""
     if isinstance(event, events.TargetFinished):
         return event.outcome in BAD and not _row(board, cleaned(event)).failures
-    return isinstance(event, events.Warned | events.Failed)
+    return isinstance(event, events.Warned | events.Noted | events.Failed)
 
 
 def heartbeat(board: Board, now: float) -> Text | None:
@@ -62,8 +62,8 @@ def what_it_did(row: Row, outcome: str, now: float) -> Text:
         words.append(f"archive {row.archive.name}")
     if row.streams:
         words.append(plural(len(row.streams), "stream"))
-    words += time_taken(row, now)
-    return Text.assemble((outcome, STYLES.get(outcome, "")), "".join(f", {word}" for word in words))
+    words += [*time_taken(row, now), *(step.detail for step in row.steps if step.outcome is Outcome.INTERRUPTED)]
+    return Text.assemble((outcome, STYLES.get(outcome, "")), "".join(f", {word}" for word in words if word))
 
 
 def stamped(at: float, target: str, body: Text) -> Text:
@@ -86,6 +86,8 @@ def _bodies(board: Board, event: Event, *, verbose: bool) -> list[Text]:
             bodies = [what_it_did(_row(board, event), event.outcome, event.at)]
         case events.Warned():
             bodies = warning_lines(event.text, event.hint)
+        case events.Noted():
+            bodies = [Text(event.text)]
         case events.Retried():
             when = f"in {span(event.seconds)}" if event.seconds else "at the end of the run"
             again = f"attempt {event.attempt} of {event.attempts} {when}"

@@ -81,7 +81,8 @@ def _about(name: str, row: Row | None, kept: _Lines) -> _Lines:
     if row is None:
         return never | kept
     succeeded = row.outcome in _SUCCEEDED
-    old = {family: lines for family, lines in kept.items() if family in _OF_SUCCESS and not succeeded}
+    untouched = row.started is None
+    old = {name: lines for name, lines in kept.items() if untouched or (name in _OF_SUCCESS and not succeeded)}
     return never | old | _fresh(name, row, succeeded=succeeded)
 
 

@@ -13,10 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from ..errors import plural
-from ..events import WORST_FIRST, Step
+from ..events import WORST_FIRST, Outcome, Step
 from ..format import counts, number, size, span
 from .board import WAITING, Board, Row, closed, totals
-from .console import STYLES, problem_lines, table, warning_lines
+from .console import STYLES, labelled, problem_lines, table, warning_lines
 from .lines import read_and_new, stamped, time_taken, what_it_did
 
 NOT_STARTED = "not started"
@@ -38,7 +38,7 @@ def summary_lines(board: Board, now: float) -> list[Text]:
         if row.name not in ended or _problems(row)
         for line in (what_it_did(row, _outcome(row), now), *_problems(row))
     ]
-    return lines + [stamped(now, "", line) for line in (*_problems(board.run), last_line(board, now))]
+    return lines + [stamped(now, "", line) for line in (*_of_run(board), last_line(board, now))]
 
 
 def summary_table(board: Board, now: float, width: int) -> list[RenderableType]:
@@ -47,9 +47,9 @@ def summary_table(board: Board, now: float, width: int) -> list[RenderableType]:
     parts: list[RenderableType] = [_table(board, now, wide=width >= _WIDE)] if board.rows else []
     for row in board.rows.values():
         problems = _problems(row)
-        if problems:
+        if problems or row.outcome is Outcome.INTERRUPTED:
             parts += [Text(""), Text.assemble(f"{row.name}: ", what_it_did(row, _outcome(row), now)), *problems]
-    parts += [Text(""), *_problems(board.run)]
+    parts += [Text(""), *_of_run(board)]
     return [*parts, last_line(board, now)]
 
 
@@ -80,6 +80,12 @@ def _checked(row: Row) -> str:
     if not checks or checks[-1].open:
         return ""
     return "skipped" if checks[-1].skipped else str(checks[-1].outcome)
+
+
+def _of_run(board: Board) -> list[Text]:
+    """Return the problems of the run itself, and how to go on after an interrupt."""
+    go_on = "run the same command again: it goes on from the checkpoints; add `--only NAME` for some of the targets"
+    return _problems(board.run) + ([labelled("hint", go_on)] if board.run.outcome is Outcome.INTERRUPTED else [])
 
 
 def _problems(row: Row) -> list[Text]:

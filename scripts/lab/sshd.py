@@ -112,7 +112,7 @@ def host_running(directory: Path, spot: Spot) -> Iterator[Host]:
     key, host_key = make_key(directory / "user_key"), make_key(directory / "host_key")
     (directory / "user_key").unlink()  # a copy here would look like a leak of borgpull
     (directory / "authorized_keys").write_text(key.public + "\n", encoding="ascii")
-    with _started(directory, spot) as (pid, port):
+    with sshd_running(directory, spot) as (pid, port):
         try:
             yield Host(
                 spot=spot,
@@ -129,7 +129,8 @@ def host_running(directory: Path, spot: Spot) -> Iterator[Host]:
 
 
 @contextlib.contextmanager
-def _started(directory: Path, spot: Spot) -> Iterator[tuple[int, int]]:
+def sshd_running(directory: Path, spot: Spot) -> Iterator[tuple[int, int]]:
+    """Run an sshd whose keys lie in `directory` already; yields its pid and its port. Raises Failure."""
     sshd = _program()
     if os.getuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)

@@ -11,7 +11,7 @@ from borgpull.cli.exit_codes import exit_code
 from borgpull.events import WORST_FIRST, Outcome
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("outcome", Outcome)
 def test_an_interrupt_hides_all_but_that_somebody_tampered(outcome, number):
     closed = outcome in {Outcome.TAMPERED, Outcome.UNVERIFIABLE}

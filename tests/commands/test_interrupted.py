@@ -61,6 +61,8 @@ def test_a_run_stopped_while_a_target_is_read_leaves_nothing_behind(busy, number
     assert "Traceback" not in said
     assert "interrupted" in said
     assert outcome(told, "web") == "interrupted"
+    assert "web: interrupted, " in said
+    assert ", its checkpoint is kept, and the next run goes on from it" in said
     assert busy.leftovers() == []
 
 

@@ -85,7 +85,7 @@ def test_a_wrong_command_line_is_told_and_a_run_by_hand_tells_nobody(shared_worl
     assert not (tmp_path / "told").exists()
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_run_that_is_interrupted_is_a_failure_to_the_monitor(shared_world, monitor, tmp_path, number, code):
     file: Path = tmp_path / "events"
     config = telling(shared_world, monitor, "web")

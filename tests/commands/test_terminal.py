@@ -1,6 +1,7 @@
 """The real command in a terminal: what an operator sees during a run, on a small screen, and after Ctrl-C."""
 
 import copy
+import json
 import os
 import signal
 import sys
@@ -28,11 +29,11 @@ def write_big_files(world):
         (world.target("web").source / f"big-{number}").write_bytes(os.urandom(3_000_000))
 
 
-def in_terminal(world, config, *arguments, columns=COLUMNS):
+def in_terminal(world, config, *arguments, columns=COLUMNS, controlling=False):
     """Start the real command in a terminal, with `config` on its stdin."""
     argv = world.on_controller(sys.executable, "-m", "borgpull", *arguments)
     env = world.environment() | {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8"}
-    terminal = Terminal(argv, env=env, columns=columns, rows=ROWS)
+    terminal = Terminal(argv, env=env, columns=columns, rows=ROWS, controlling=controlling)
     config = config or world.lab.config()
     config["Borg"]["Defaults"] = {"UploadRateLimit": RATE}
     terminal.process.stdin.write(world.lab.config_text(config).encode())
@@ -83,4 +84,55 @@ def test_200_targets_on_24_rows_then_a_resize_then_ctrl_c(one_target):
         assert terminal.ended() == 130
         assert terminal.is_whole()
         assert any("interrupted" in line for line in terminal.lines)
+        assert b"stopping: borg writes its checkpoint, at most 30 s; once more to stop at once" in terminal.raw
+        assert any("198 not started" in line for line in terminal.lines)
+        assert any(line.startswith("hint: run the same command again") for line in terminal.lines)
     assert one_target.leftovers() == []
+
+
+def until_it_reads(terminal):
+    terminal.until(lambda: any("MB/s" in line and "create" in line for line in terminal.lines))
+
+
+def test_a_terminal_that_is_closed_stops_a_run_calmly_and_all_is_told(one_target, tmp_path):
+    config = one_target.lab.config()
+    config["Servers"][0]["After"] = [f"sleep 1; echo $BORGPULL_OUTCOME >'{tmp_path}/after'"]
+    config["Notify"] = {"OnFinish": f"sleep 1; echo $BORGPULL_EXIT_CODE >'{tmp_path}/finish'; cat >'{tmp_path}/report'"}
+    with in_terminal(one_target, config, "--metrics", f"{tmp_path}/metrics", controlling=True) as terminal:
+        until_it_reads(terminal)
+        terminal.close()
+        assert terminal.process.wait(60) == 128 + signal.SIGHUP
+    assert (tmp_path / "after").read_text() == "interrupted\n"
+    assert (tmp_path / "finish").read_text() == "129\n"
+    assert "borgpull_run_exit_code 129" in (tmp_path / "metrics").read_text()
+    (web,) = json.loads((tmp_path / "report").read_text())["targets"]
+    assert web["outcome"] == "interrupted"
+    kept = [step["detail"] for step in web["steps"] if step["step"] == "create"]
+    assert kept == ["its checkpoint is kept, and the next run goes on from it"]
+    assert one_target.leftovers() == []
+    listed = one_target.lab.borg(one_target.target("web"), "list", "--short", "--consider-checkpoints").decode().split()
+    assert [name.endswith(".checkpoint") for name in listed] == [True]
+
+
+@pytest.mark.slow
+def test_after_ctrl_c_twice_the_cursor_is_back(one_target):
+    with in_terminal(one_target, None, controlling=True) as terminal:
+        until_it_reads(terminal)
+        terminal.type(b"\x03")
+        terminal.until(lambda: b"stopping: " in terminal.raw)
+        terminal.type(b"\x03")
+        assert terminal.ended() == 130
+        assert terminal.is_whole()
+
+
+@pytest.mark.slow
+def test_a_run_that_ignores_hangups_from_its_start_goes_on(one_target):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        terminal = in_terminal(one_target, None, controlling=True)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    with terminal:
+        until_it_reads(terminal)
+        terminal.close()
+        assert terminal.process.wait(60) == 0

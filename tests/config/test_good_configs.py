@@ -369,6 +369,7 @@ def test_the_schema_spells_the_keys_as_the_config_does():
             "RootDirMustBeMount",
             "MinFree",
             "Retries",
+            "ServerPatience",
             "CheckEvery",
             "PruneEvery",
             "CheckMaxDuration",

@@ -9,8 +9,8 @@ STEPS = ("connect", "inspect", "create", "verify", "check", "prune", "compact")
 FAULTED, BYSTANDER = "web", "mail"
 T = f"T {FAULTED}"
 
-KILL, STOP, CUT = "kill -9", "SIGSTOP", "cut"
-C = "C"
+KILL, STOP, CUT, HANG_UP, AWAY = "kill -9", "SIGSTOP", "cut", "SIGHUP", "away for a minute"
+C, B = "C", "B"
 B_MASTER, T_MASTER = "master to B", "master to T"
 CLIENT = "ssh client of create"
 SOCAT, BORG, SERVE = "socat on T", "borg on T", "borg serve on B"
@@ -24,6 +24,7 @@ LINKS = (B_LINK, T_LINK)
 _WITH_T = STEPS[:3]
 _STEPS = {
     C: STEPS,
+    B: STEPS,
     B_MASTER: STEPS,
     T_MASTER: _WITH_T,
     CLIENT: _WITH_T,
@@ -60,7 +61,7 @@ class Cell:
     def gate(self) -> str:
         """Return the gate at which the run is held up, so that the fault strikes there (see gates.py)."""
         if self.step == "connect":
-            if self.victim in (B_MASTER, B_SSHD, B_LINK):
+            if self.shared:
                 return "B.connect"
             return f"{FAULTED}.look" if self.victim == CLIENT else f"{FAULTED}.connect"
         return f"{FAULTED}.{ {'inspect': 'list', 'verify': 'list'}.get(self.step, self.step) }"
@@ -73,17 +74,28 @@ class Cell:
     @property
     def shared(self) -> bool:
         """Tell whether it strikes what all targets share, so that the others may fail too."""
-        return self.victim in (B_MASTER, B_SSHD, B_LINK)
+        return self.victim in (B, B_MASTER, B_SSHD, B_LINK)
 
     @property
     def harmless(self) -> bool:
-        """Tell whether the run must end well: C goes on when it is woken, and T's link is of no use any more."""
-        return (self.victim, self.fault) == (C, STOP) or (self.victim == T_LINK and self.step not in _WITH_T)
+        """Tell whether the run must end well: C is woken, B comes back, or T's link is of no use any more."""
+        passes = (self.victim, self.fault) in ((C, STOP), (B, AWAY))
+        return passes or (self.victim == T_LINK and self.step not in _WITH_T)
 
     @property
     def deadly(self) -> bool:
         """Tell whether the run itself is struck dead, and can say nothing more."""
         return (self.victim, self.fault) == (C, KILL)
+
+    @property
+    def stopped(self) -> bool:
+        """Tell whether the run is told to stop, as it is when its terminal is closed."""
+        return self.fault == HANG_UP
+
+    @property
+    def patience(self) -> str:
+        """Return how long the run may wait for B: where B does not come back, it is to say so soon."""
+        return "5m" if self.fault == AWAY else "5s"
 
     @property
     def limits(self) -> dict[str, str]:
@@ -109,7 +121,8 @@ def cell(victim: str, fault: str, step: str) -> Cell | None:
 
 def rows() -> list[tuple[str, str]]:
     """Return all victims with their faults, in the order of the table."""
-    return [(victim, fault) for victim in PARTIES for fault in (KILL, STOP)] + [(victim, CUT) for victim in LINKS]
+    struck = [(victim, fault) for victim in PARTIES for fault in (KILL, STOP)]
+    return [*struck[:2], (C, HANG_UP), *struck[2:], (B, AWAY), *((victim, CUT) for victim in LINKS)]
 
 
 def cells() -> list[Cell]:

@@ -27,6 +27,9 @@ def _of_the_end(ending: Ending) -> dict[str, bool]:
     cell = ending.cell
     if cell.deadly:
         return {f"exit {ending.code}": ending.code != -9}
+    if cell.stopped:
+        wrong = {name: how for name, how in ending.outcomes.items() if how != "interrupted"}
+        return {f"exit {ending.code}": ending.code != 129, f"not interrupted: {wrong}": bool(wrong)}
     done = ending.outcomes.get(FAULTED) == "done"
     bystander = ending.outcomes.get(BYSTANDER)
     fair = bystander == "done" or (cell.shared and bystander == "failed" and set(ending.bystander_named) <= cell.blamed)
@@ -46,6 +49,8 @@ def in_words(ending: Ending) -> str:
         said = f"hung in {ending.last}"
     elif ending.cell.deadly:
         said = "next run well"
+    elif ending.cell.stopped:
+        said = f"interrupted, {ending.seconds:.0f} s"
     else:
         said = f"{ending.named[0] if ending.named else 'done'}, {ending.seconds:.0f} s"
     return f"**{said}**" if problems_of(ending) else said

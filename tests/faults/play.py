@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from borgpull.errors import Failure
-from faults.cells import BYSTANDER, FAULTED, KILL, STOP, C, Cell
+from faults.cells import AWAY, BYSTANDER, FAULTED, KILL, STOP, C, Cell
 from faults.stage import Stage
 from faults.victims import Victim, held, pids_of
 from support.following import Run
@@ -23,6 +23,7 @@ LIMIT_SECONDS = 120.0
 LEFT_SECONDS = 30.0
 # How long C is stopped before it is woken: longer than it takes the others to fill what they write to it.
 PAUSE_SECONDS = 5.0
+AWAY_SECONDS = 60.0
 # What the title of a session's process says.
 _SSHD = (": sshd: ",)
 
@@ -61,12 +62,13 @@ def play(stage: Stage, cell: Cell, *, limit: float = LIMIT_SECONDS) -> Ending:
     if cell.step == "inspect":
         stage.leave_open()
     with _held_up(stage, cell) as run:
-        pids = [] if cell.walled else pids_of(cell.victim, stage.world, run.process.pid)
-        assert cell.walled or pids, f"there is no {cell.victim}"
+        by_hand = cell.walled or cell.fault == AWAY
+        pids = [] if by_hand else pids_of(cell.victim, stage.world, run.process.pid)
+        assert by_hand or pids, f"there is no {cell.victim}"
         with held(pids) as victims:
             _strike(stage, cell, victims)
             stage.gates.open()
-            _await(run, cell, victims, ending)
+            _await(stage, run, cell, victims, ending)
             killed = cell.deadly or ending.code is None
             if cell.walled:
                 # sshd as Debian ships it does not notice; what it started has to, without it
@@ -83,7 +85,7 @@ def _held_up(stage: Stage, cell: Cell) -> Iterator[Run]:
     # What is verified is listed, but so may be what is inspected: the way to `verify` leads through `create`.
     way = [f"{FAULTED}.create", cell.gate] if cell.step == "verify" else [cell.gate]
     gates.shut(way[0], *beside)
-    run = stage.start(limits=cell.limits)
+    run = stage.start(limits=cell.limits, patience=cell.patience)
     try:
         run.until(lambda: gates.reached(way[0], *beside))
         for before, gate in itertools.pairwise(way):
@@ -100,18 +102,23 @@ def _held_up(stage: Stage, cell: Cell) -> Iterator[Run]:
 def _strike(stage: Stage, cell: Cell, victims: list[Victim]) -> None:
     if cell.walled:
         stage.switch(cell.victim, up=False)
+    if cell.fault == AWAY:
+        stage.leave()
     for victim in victims:
         if cell.fault == KILL:
             victim.kill()
         else:
-            victim.send(signal.SIGSTOP)
+            victim.send(signal.SIGHUP if cell.stopped else signal.SIGSTOP)
 
 
-def _await(run: Run, cell: Cell, victims: list[Victim], ending: Ending) -> None:
+def _await(stage: Stage, run: Run, cell: Cell, victims: list[Victim], ending: Ending) -> None:
     began = time.monotonic()
     if (cell.victim, cell.fault) == (C, STOP):
         time.sleep(PAUSE_SECONDS)  # the fault itself, nothing is waited for
         victims[0].send(signal.SIGCONT)
+    if cell.fault == AWAY:
+        time.sleep(AWAY_SECONDS)  # so is this
+        stage.come_back()
     try:
         _, ending.stderr = run.process.communicate(timeout=ending.limit)
         ending.code = run.process.returncode

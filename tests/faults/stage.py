@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -12,11 +13,11 @@ from typing import Any
 
 from faults.cells import B_LINK, BYSTANDER, FAULTED
 from faults.gates import Gates
-from lab import Spot
+from lab import Spot, processes
 from support import Result, World, loopback_world, needs_network_namespaces, walled_world
 from support.following import Run
 from support.network import CONTROLLER
-from support.reading import only
+from support.reading import connections, only
 
 # So much that a compaction is worth its while, and no more.
 _LARGE, _SMALL = 1_500_000, 30_000
@@ -31,7 +32,7 @@ class Stage:
     gates: Gates
     folder: Path
 
-    def config(self, *names: str, limits: Mapping[str, str]) -> dict[str, Any]:
+    def config(self, *names: str, limits: Mapping[str, str], patience: str) -> dict[str, Any]:
         """Return the config of a run of these targets, side by side, with borgs that come to the gates.
 
         `limits` are those of the faulted target.
@@ -39,16 +40,18 @@ class Stage:
         config = only(self.world.lab.config(), *(names or _TARGETS), BorgPath=self.gates.borg)
         config["Borg"]["Server"]["BorgPath"] = self.gates.borg
         config["Borg"] |= {"Jobs": len(_TARGETS), "PruneSetting": "--keep-last 1", "CheckEvery": "always"}
+        config["Borg"]["ServerPatience"] = patience
         config["Servers"] = [each | limits if each["Name"] == FAULTED else each for each in config["Servers"]]
         return config
 
-    def start(self, *names: str, limits: Mapping[str, str] = MappingProxyType({})) -> Run:
+    def start(self, *names: str, limits: Mapping[str, str] = MappingProxyType({}), patience: str = "5s") -> Run:
         """Start a run in the background, every file of its targets new."""
         for target in self.world.targets:
             for number in range(6):
                 (target.source / f"small {number}").write_bytes(os.urandom(_SMALL))
             (target.source / "large").write_bytes(os.urandom(_LARGE))
-        return Run(self.world, self.config(*names, limits=limits), self.folder, borg=self.gates.borg)
+        config = self.config(*names, limits=limits, patience=patience)
+        return Run(self.world, config, self.folder, borg=self.gates.borg)
 
     def run(self, *names: str) -> Result:
         """Run it to its end."""
@@ -62,6 +65,14 @@ class Stage:
         run.until(lambda: self.gates.reached(gate))
         run.kill()
         self.gates.open()
+
+    def leave(self) -> None:
+        """Have B cut off all who are connected, and greet nobody until it comes back."""
+        os.kill(self.world.lab.server.pid, signal.SIGSTOP)
+        processes.end(connections(self.world.lab.server))
+
+    def come_back(self) -> None:
+        os.kill(self.world.lab.server.pid, signal.SIGCONT)
 
     def switch(self, link: str, *, up: bool) -> None:
         """Pull or plug a cable of C's."""

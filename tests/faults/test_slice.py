@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from faults.cells import B_SSHD, CUT, KILL, SOCAT, STOP, T_LINK, T_SSHD, C, Cell
+from faults.cells import AWAY, B_SSHD, CUT, HANG_UP, KILL, SOCAT, STOP, T_LINK, T_SSHD, B, C, Cell
 from faults.judge import problems_of
 from faults.play import play
 from faults.stage import Stage, stage
@@ -17,6 +17,8 @@ pytestmark = pytest.mark.slow
 CELLS = (
     Cell(C, KILL, "prune"),
     Cell(C, STOP, "create"),
+    Cell(C, HANG_UP, "create"),
+    Cell(B, AWAY, "create"),
     Cell(SOCAT, KILL, "create"),
     Cell(T_SSHD, KILL, "inspect"),
     Cell(B_SSHD, KILL, "verify"),

@@ -35,6 +35,12 @@ SEEN = {
         "account there has expired",
         False,
     ),
+    "booting": (
+        "System is booting up. Unprivileged users are not permitted to log in yet. Please come back later. For "
+        "technical details, see pam_nologin(8).\r\nConnection closed by 192.0.2.1 port 22\r",
+        "starting up or shutting down",
+        True,
+    ),
     "too many keys": (
         "Received disconnect from 192.0.2.1 port 22:2: Too many authentication failures",
         "refused the key",

@@ -45,6 +45,15 @@ class Network:
         argv = [*self.prefix(origin), sys.executable, "-c", _CONNECT, self.addresses[target], str(port)]
         return subprocess.run([*argv, str(seconds)], capture_output=True, check=False).returncode == 0
 
+    @contextlib.contextmanager
+    def cut(self) -> Iterator[None]:
+        """Pull all cables of C for as long as the context lasts."""
+        for state in ("down", "up"):
+            for name in self.addresses:
+                _ip("-n", self.namespaces[CONTROLLER], "link", "set", f"to-{name}"[:15], state)
+            if state == "down":
+                yield
+
     def forward(self, name: str, *, allowed: bool) -> None:
         """Let the host `name` pass packets on between its cables, or not."""
         script = f"echo {int(allowed)} >/proc/sys/net/ipv4/ip_forward"

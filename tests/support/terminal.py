@@ -14,9 +14,12 @@ PATIENCE = 30.0
 
 
 class Terminal:
-    """A pseudo terminal of a given size; `argv` runs in it, with a pipe as its stdin."""
+    """A pseudo terminal of a given size; `argv` runs in it, with a pipe as its stdin.
 
-    def __init__(self, argv, *, env, columns=80, rows=24):
+    `controlling`: it is the terminal of a session that `argv` leads, so that Ctrl-C and its end reach `argv`.
+    """
+
+    def __init__(self, argv, *, env, columns=80, rows=24, controlling=False):
         self.screen = pyte.Screen(columns, rows)
         self.stream = pyte.ByteStream(self.screen)
         self.raw = b""
@@ -24,7 +27,9 @@ class Terminal:
         self._tell_size(columns, rows)
         # What stands on the screen before the command must still be there after it.
         self.stream.feed(b"$ borgpull run\r\n")
-        self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=slave, stderr=slave, env=env)
+        own = (lambda: fcntl.ioctl(slave, termios.TIOCSCTTY, 0)) if controlling else None
+        streams = {"stdin": subprocess.PIPE, "stdout": slave, "stderr": slave}
+        self.process = subprocess.Popen(argv, env=env, start_new_session=controlling, preexec_fn=own, **streams)
         os.close(slave)
 
     def __enter__(self):
@@ -34,7 +39,13 @@ class Terminal:
         self.process.kill()
         self.process.wait()
         self.process.stdin.close()
-        os.close(self.master)
+        self.close()
+
+    def close(self):
+        """Close it, as a terminal emulator that is closed does."""
+        if self.master >= 0:
+            os.close(self.master)
+        self.master = -1
 
     def _tell_size(self, columns, rows):
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
@@ -42,6 +53,9 @@ class Terminal:
     def resize(self, columns, rows):
         self.screen.resize(rows, columns)
         self._tell_size(columns, rows)
+
+    def type(self, keys):
+        os.write(self.master, keys)
 
     def say(self, word):
         self.process.stdin.write(word.encode() + b"\n")
