@@ -3,6 +3,16 @@
 Pure: reads bytes, answers with records. It starts nothing, asks nobody, and believes no word of the target's.
 """
 
-from .evidence import Archive, Evidence, from_json, read_archives, read_evidence, read_listed, still_holds, to_json
+from .evidence import (
+    Archive,
+    Evidence,
+    from_json,
+    read_archives,
+    read_evidence,
+    read_listed,
+    read_new,
+    still_holds,
+    to_json,
+)
 from .records import File, Records, Unreadable, read_records
 from .verdict import Expected, State, Verdict, judge, judge_maintenance, judge_unlisted, operator_changes, unverifiable

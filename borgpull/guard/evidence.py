@@ -101,6 +101,18 @@ def read_evidence(*, files: Mapping[str, File], archives: bytes, segments: Colle
     return Evidence(**vars(records), archives=listed.archives, last_modified=listed.repository.last_modified)
 
 
+def read_new(*, files: Mapping[str, File], modified: str, segments: Collection[int]) -> Evidence:
+    """Make evidence of a repository that borg on the controller has made just now: it has no archive yet.
+
+    `modified` is the time of its manifest as that borg remembers it; `borg list` prints it cut down to whole seconds.
+    Raises Unreadable.
+    """
+    if not _TIME.fullmatch(modified):
+        raise Unreadable("borg does not remember when it wrote the list of archives")
+    records = read_records(files, segments=segments)
+    return Evidence(**vars(records), archives=frozenset(), last_modified=f"{modified[:19]}.000000")
+
+
 def read_archives(archives: bytes) -> frozenset[Archive]:
     """Return the archives that `borg list --json` printed, TZ being UTC. Raises Unreadable."""
     return _read_list(archives).archives

@@ -21,7 +21,7 @@ from ..guard import Archive as RepositoryArchive
 from ..guard import Evidence, Expected, State, Unreadable, Verdict
 from ..ledger import Found, Ledger, Note, Phase, Space
 from ..retention import ArchiveState
-from ..transport import BorgResult, known_ids
+from ..transport import BorgResult, known_ids, manifest_time
 from ..untrusted import clean
 from .context import TargetContext
 from .grace import name_of, oldest_kept
@@ -123,10 +123,13 @@ class Verification:
                 hint="nothing was changed; look there for errors of its disk",
                 transient=True,
             )
-        listed = await self._context.borg(Step.INSPECT, borg_command.list_archives())
-        if listed.status != 0:
+        # Where the backup server shows that nothing lies there, borg is not asked: its init refuses a repository.
+        bare = seen_there is not None and self._store.shows_records and not found.repository
+        listed = None if bare else await self._context.borg(Step.INSPECT, borg_command.list_archives())
+        if listed is None or listed.status != 0:
             await self._create(found, listed, seen_there)
-            self._ledger = Ledger(phase=Phase.CLEAN, evidence=await self._evidence(), pruned=time.time())
+            evidence = await self._new_evidence() or await self._evidence()
+            self._ledger = Ledger(phase=Phase.CLEAN, evidence=evidence, pruned=time.time())
             self.made = True
             return "made a new repository"
         await self._require_borg()
@@ -142,16 +145,20 @@ class Verification:
         self.taken_over = True
         return f"taken over as it is, with {plural(len(evidence.archives), 'archive')}"
 
-    async def _create(self, found: Found, listed: BorgResult, seen_there: str | None) -> None:
-        """Create the repository. Raises Failure when there is one, or ever was."""
-        half = found.repository and not HALF_MADE.isdisjoint(listed.said.kinds())
-        missing = not found.repository and MISSING_REPOSITORY in listed.said.kinds()
-        if seen_there is None or not (half or missing):
+    async def _create(self, found: Found, listed: BorgResult | None, seen_there: str | None) -> None:
+        """Create the repository; nothing was `listed` where nothing lies.
+
+        Raises Failure when there is one, or ever was.
+        """
+        kinds = listed.said.kinds() if listed else {MISSING_REPOSITORY}
+        half = found.repository and not HALF_MADE.isdisjoint(kinds)
+        missing = not found.repository and MISSING_REPOSITORY in kinds
+        if listed and (seen_there is None or not (half or missing)):
             raise listed.failure(CONTROLLER, "list")
         await self._require_borg()
         if not found.given_up:
-            await self._refuse_known(seen_there, found)
-        if half:
+            await self._refuse_known(seen_there or "", found)
+        if listed and half:
             # What an interrupted `borg init` left is moved out of the way.
             if not (aside := await self._store.set_aside()):
                 raise listed.failure(CONTROLLER, "list")
@@ -159,6 +166,15 @@ class Verification:
             self._context.warn(text, f"it held nothing: remove {aside} on the backup server when you like")
         init = borg_command.init(self._context.target.encryption)
         (await self._context.borg(Step.INSPECT, init)).or_raise(CONTROLLER, "init")
+
+    async def _new_evidence(self) -> Evidence | None:
+        """Return the evidence of a repository that our own borg has just made; None where it has to be listed first."""
+        found = await self._store.read_evidence()
+        try:
+            modified = manifest_time(self._context.cache, found.records.repository_id)
+            return guard.read_new(files=found.files, modified=modified, segments=found.segments)
+        except (Unreadable, OSError):
+            return None
 
     async def _require_borg(self) -> None:
         # Once for each repository: it costs a start of borg.

@@ -3,7 +3,7 @@
 Each socket takes one connection, once. The bytes go from it to an ssh master without passing through Python.
 """
 
-from .borg_cache import drop_cache, forget_location, known_ids
+from .borg_cache import drop_cache, forget_location, known_ids, manifest_time
 from .forwarding import ForwardedSocket, forward_socket
 from .local_borg import BorgResult, LocalBorg, Reader, borg_on_controller, borg_passthrough
 from .preflight import Facts, Preflight, ask_preflight

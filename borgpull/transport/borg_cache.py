@@ -50,6 +50,12 @@ def known_ids(cache: Path, location: str) -> list[str]:
     return [file.parent.name for file in known if file.read_text(errors="replace") == location]
 
 
+def manifest_time(cache: Path, repository_id: str) -> str:
+    """Return the time of the newest manifest of a repository that borg here has seen, "" if it has seen none."""
+    file = cache / ".config" / "borg" / "security" / repository_id / "manifest-timestamp"
+    return file.read_text(errors="replace").strip() if file.exists() else ""
+
+
 def forget_location(cache: Path, repository_id: str) -> None:
     """Make borg here forget where this repository was, but nothing else of it."""
     # It stores that twice, and reads its cache first (1.2.4 and 1.4.5).

@@ -21,8 +21,10 @@ from borgpull.guard import (
     judge,
     judge_unlisted,
     read_evidence,
+    read_new,
     read_records,
 )
+from borgpull.transport import manifest_time
 from support import borg_of, python_of
 
 ATTACKS = Path(__file__).parents[1] / "attacks"
@@ -40,7 +42,7 @@ class ListFailedError(Exception):
 class Repository:
     """A repository below `home`; `target` and `server` are the versions of T's and B's borg, "1.2" or "1.4".
 
-    `known` is the last state that was verified: what a ledger would hold.
+    `known` is the last state that was verified: what a ledger would hold. `new` is the evidence of it as it was made.
     """
 
     home: Path
@@ -48,6 +50,7 @@ class Repository:
     server: str = "1.2"
     made: int = 0
     known: Evidence | None = None
+    new: Evidence | None = None
     rest: random.Random = field(default_factory=lambda: random.Random(7))
 
     @property
@@ -63,6 +66,8 @@ class Repository:
         self.sources.mkdir(parents=True)
         self.change(3)
         self.as_c("init", "--encryption=repokey-blake2")
+        modified = manifest_time(self.home / "base-C", self.records().repository_id)
+        self.new = read_new(files=self.files(), modified=modified, segments=self.segments())
         self.known = self.look()
         return self
 

@@ -37,6 +37,10 @@ def by_c(repository: Repository, *argv: str) -> None:
     repository.known = repository.look()
 
 
+def test_what_borg_remembers_of_a_new_repository_is_what_a_list_shows(repository):
+    assert repository.new == repository.known
+
+
 def test_first_unchanged_much_changed_pruned_and_compacted(repository):
     backs_up(repository)
     backs_up(repository)
