@@ -5,6 +5,7 @@ However a session of the target ended, its repository is verified before anythin
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -78,13 +79,8 @@ class _Job:
         context = self._context
         async with AsyncExitStack() as connection, AsyncExitStack() as lock:
             with self._events.step(Step.CONNECT):
-                session = await connection.enter_async_context(connected_target(context))
-                preflight = await session.preflight(self._command)
-                self.connected = True
-                if not self._target.before:
-                    preflight.require_all()
+                session, preflight = await self._connect(connection, lock)
             with self._events.step(Step.INSPECT) as report:
-                await lock.enter_async_context(context.store.locked())
                 await self._inspect(report, preflight)
             hooks = Hooks(context, session.master, self.archive)
             async with self._after(hooks):
@@ -106,6 +102,29 @@ class _Job:
                 await self._check(overdue=True)
             self._raise_worst()
         return self._events.worst
+
+    async def _connect(self, connection: AsyncExitStack, lock: AsyncExitStack) -> tuple[TargetSession, Preflight]:
+        """Connect to the target and ask it for what it has, and lock the repository meanwhile.
+
+        Raises the first Failure; what goes on beside it then ends.
+        """
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                reached = tasks.create_task(self._reach(connection))
+                await lock.enter_async_context(self._context.store.locked())
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None
+        return reached.result()
+
+    async def _reach(self, connection: AsyncExitStack) -> tuple[TargetSession, Preflight]:
+        session = await connection.enter_async_context(connected_target(self._context))
+        if not self._target.before:
+            await connection.enter_async_context(session.opening(self._command))
+        preflight = await session.preflight(self._command)
+        self.connected = True
+        if not self._target.before:
+            preflight.require_all()
+        return session, preflight
 
     async def _inspect(self, report: StepReport, preflight: Preflight) -> None:
         """Verify the repository, or create it; keep a snapshot; write to the ledger which archive may be added."""

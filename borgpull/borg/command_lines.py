@@ -35,7 +35,8 @@ _ANY_NAME = "\uffff"
 _SHELL = {"**/": "(?:[^/]*/)*", "*": "[^/]*", "?": "[^/]"}
 # socat copies 8 KiB at a time by default; with 256 KiB the transport is a fifth faster. In a session of its own: borg
 # makes its BORG_RSH ignore Ctrl-C, but socat does not (1.7.4).
-_SOCAT = "socat -b 262144 STDIO,setsid UNIX-CONNECT:"
+_SOCAT = "socat -b 262144"
+_STDIO = "STDIO,setsid"
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,17 @@ def rsh(socket: str) -> str:
 
     Borg appends `HOST borg serve ...`, which become unused positional parameters of this shell.
     """
-    return f"sh -c 'exec {_SOCAT}{socket}'"
+    return f"sh -c 'exec {_SOCAT} {_STDIO} UNIX-CONNECT:{socket}'"
+
+
+def rsh_of_pipes(reads: int, writes: int) -> str:
+    """Return the BORG_RSH that reads from and writes to pipes that borg has inherited as these descriptors.
+
+    Borg hands none on, but its process can be asked for them. Borg keeps its own end of what is written, so the serve
+    sees the end only when borg ends: socat (-t) does not wait for the serve when its input has ended.
+    """
+    files = f"OPEN:/proc/$PPID/fd/{reads},rdonly!!OPEN:/proc/$PPID/fd/{writes},wronly"
+    return f"sh -c 'exec {_SOCAT} -t 0.01 {_STDIO} \"{files}\"'"
 
 
 def environment(url: str) -> dict[str, str]:

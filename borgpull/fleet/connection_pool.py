@@ -11,18 +11,17 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from .. import runtime_dir
-from ..config import Config, Connection
+from ..config import Config
 from ..doctor import require
-from ..errors import BACKUP_SERVER, Failure, plural, program_party
-from ..events import Emit, Noted, Said, Warned
+from ..errors import BACKUP_SERVER, Failure, plural
+from ..events import Emit, Noted, Warned
 from ..format import span
-from ..repository import RunContext
+from ..repository import RunContext, open_connection
 from ..results import stamp
-from ..ssh import LOST_SECONDS, SESSIONS, JumpHosts, Master, execute, is_refused, open_master
+from ..ssh import LOST_SECONDS, SESSIONS, JumpHosts, Master, execute, is_refused
 from ..transport import BackupServer, Root
 
 # After a failed attempt to connect, the first pause and the longest; between them it is a third of the time spent. A
@@ -34,15 +33,6 @@ _REST_SECONDS = 10.0
 _ANSWER_SECONDS, _DEAD_SECONDS = 60.0, 20.0
 # What one job needs at a time.
 _PLACES = 2
-
-
-def open_connection(
-    connection: Connection, *, party: str, directory: Path, emit: Emit, jumps: JumpHosts | None = None
-) -> AbstractAsyncContextManager[Master]:
-    """Connect to `party` for as long as the context lasts; what its ssh prints becomes events. Raises Failure."""
-    program = program_party("ssh", party)
-    on_output = lambda line: emit(Said(party=program, text=line))  # noqa: E731
-    return open_master(connection, party=party, directory=directory, on_output=on_output, jumps=jumps)
 
 
 class Servers(contextlib.AsyncExitStack):

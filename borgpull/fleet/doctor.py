@@ -23,10 +23,10 @@ from ..doctor.target import ROWS as TARGET_ROWS
 from ..errors import BACKUP_SERVER, CONTROLLER, failure_of, target_party
 from ..events import Emit
 from ..ledger import store_of
+from ..repository import open_connection
 from ..results import Finding
 from ..retention import series_of
 from ..ssh import JumpHosts, Master
-from .connection_pool import open_connection
 
 
 async def examine(config: Config, targets: tuple[Target, ...], *, directory: Path, emit: Emit) -> tuple[Finding, ...]:

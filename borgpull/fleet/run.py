@@ -22,10 +22,10 @@ from ..config import Config, Target
 from ..errors import BACKUP_SERVER, CONTROLLER, AtWork, Failure, NoSpace, TamperedError, target_party
 from ..events import Emit, Failed, Outcome, Retried, RunFinished, RunStarted, Said, TargetFinished, Warned, worst
 from ..ledger import Entry, check_root
-from ..repository import Claim, Room, RunContext, TargetContext
+from ..repository import Claim, Room, RunContext, TargetContext, open_target
 from ..repository.status import RUN
 from ..repository.step_events import outcome_of
-from ..ssh import StoodStill
+from ..ssh import Ahead, Master, StoodStill
 from ..transport import BackupServer
 from .connection_pool import Servers
 
@@ -137,10 +137,21 @@ class _Run:
     short: list[Target] = field(default_factory=list)
     # Causes on the controller, each with the first target that it hit.
     told: dict[str, str] = field(default_factory=dict)
+    ahead: dict[str, Ahead[Master]] = field(default_factory=dict)
 
     async def back_up(self, targets: tuple[Target, ...]) -> None:
-        # Before anything else: what fails at the backup server itself is one error, not one for each target.
-        await self._attempts("", self._reach)
+        async with contextlib.AsyncExitStack() as opened:
+            # The first ones connect while the backup server does.
+            for target in targets[: self.config.jobs]:
+                servers = self.servers
+                opening = open_target(target, directory=servers.directory, jumps=servers.jumps, emit=self.emit)
+                self.ahead[target.name] = ahead = Ahead(opening)
+                opened.push_async_callback(ahead.close)
+            # Before anything else: what fails at the backup server itself is one error, not one for each target.
+            await self._attempts("", self._reach)
+            await self._side_by_side(targets)
+
+    async def _side_by_side(self, targets: tuple[Target, ...]) -> None:
         slots = asyncio.Semaphore(self.config.jobs)
         async with asyncio.TaskGroup() as tasks:
             for target in targets:
@@ -198,7 +209,7 @@ class _Run:
 
     async def _back_up(self, target: Target, claim: Claim, deadline: float, tries: _Tries) -> Outcome:
         async with self.servers.lease() as tries.server:
-            run_context = RunContext(self.config, tries.server, self.cache, self.emit, claim)
+            run_context = RunContext(self.config, tries.server, self.cache, self.emit, claim, self.ahead)
             return await back_up(run_context, target, deadline=deadline, is_last=tries.is_last)
 
     async def _attempts(

@@ -12,11 +12,11 @@ from ..config import Config, Target
 from ..errors import BACKUP_SERVER, Failure
 from ..events import Emit
 from ..ledger import FOLDER, Phase, ServerStore, Store, check_root, local_store, place_of
+from ..repository import open_connection
 from ..repository.maintenance import next_prune
 from ..repository.status import status_of
 from ..results import State, TargetStatus
 from ..untrusted import clean
-from .connection_pool import open_connection
 
 
 async def status(

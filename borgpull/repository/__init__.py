@@ -1,7 +1,7 @@
 """What the controller does with the repository of one target."""
 
 from .archives import VerifiedArchives, archives_of, each_item, no_such_path
-from .connected_target import connected_target
+from .connected_target import connected_target, open_connection, open_target
 from .context import RunContext, TargetContext
 from .grace import begin_rollback, drop_grace, kept_at, kept_states, state_at
 from .holds import expect, held_lines, odd_archives, open_ledger, release

@@ -13,6 +13,7 @@ from ..config import Config, Target
 from ..errors import BACKUP_SERVER, CONTROLLER, Failure, program_party, target_party
 from ..events import Emit, Step, Warned
 from ..ledger import Entry, Place, Store, place_in_grace, place_of, store_of
+from ..ssh import Ahead, Master
 from ..transport import BackupServer, BorgResult, LocalBorg, OnOutput, Reader, ServeRequest
 from .space import Claim
 from .step_events import StepEvents
@@ -23,7 +24,7 @@ class RunContext:
     """What all jobs of a run share: the config, the backup server, and where events go.
 
     `cache` is where borg on the controller keeps its cache and its memory of repositories, `claim` what a target may
-    add to the disk of the backup server.
+    add to the disk of the backup server. `ahead` has connections to targets, by name, that are being opened already.
     """
 
     config: Config
@@ -31,6 +32,7 @@ class RunContext:
     cache: Path
     emit: Emit
     claim: Claim = field(default_factory=Claim)
+    ahead: dict[str, Ahead[Master]] = field(default_factory=dict)
 
 
 class TargetContext:

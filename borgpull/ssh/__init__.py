@@ -1,5 +1,6 @@
 """The system's ssh, through one control master per host. It knows hosts, keys and sockets, and nothing of borg."""
 
+from .ahead import Ahead
 from .argv import CHACHA_FIRST, has_aes, preferred_ciphers
 from .connect import JumpHosts, open_master
 from .diagnose import BEGIN_SECONDS, is_refused, no_answer, no_shell, not_begun

@@ -78,11 +78,8 @@ async def forward_socket(
 
 @asynccontextmanager
 async def _forwarded(master: ssh.Master, remote: str, directory: Path) -> AsyncIterator[Accept]:
-    async def allowed(pid: int) -> bool:
-        # A client that comes through the forward is, here, the master of the target.
-        return pid == master.pid
-
-    with listening(directory, allowed=allowed) as (local, accept):
+    # A client that comes through the forward is, here, the master of the target.
+    with listening(directory, allowed=lambda pid: pid == master.pid) as (local, accept):
         await master.forward_remote(remote, local)
         try:
             yield accept

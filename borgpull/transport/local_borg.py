@@ -1,4 +1,4 @@
-"""Borg on the controller: it reaches its repository through a socket that only it can use.
+"""Borg on the controller: it reaches its repository through two pipes that only it has.
 
 The passphrase reaches borg through a pipe. Borg's cache is where the operator keeps it, never on the tmpfs.
 """
@@ -21,7 +21,7 @@ from ..borg.failure import explain, is_unknown, missing_borg, speaks_against_rep
 from ..borg.output import Messages
 from ..errors import CONTROLLER, Failure
 from .borg_cache import cache_in_use
-from .serve import OnOutput, ServeRequest, ServeResult, listening, on_line, serve
+from .serve import Ends, OnOutput, ServeRequest, ServeResult, on_line, serve
 from .socket_activation import forwarded_socket, no_serve_answers, probe_serve
 
 BORG = "borg"
@@ -117,39 +117,57 @@ async def _running(local: LocalBorg, **streams: Any) -> AsyncIterator[tuple[proc
         # The socket is in a directory of this run alone: no other process needs to be kept out.
         async with (
             forwarded_socket(server.master, remote, server.directory) as path,
-            _client(local, path, **streams) as child,
+            _client(local, borg_command.rsh(str(path)), None, **streams) as child,
         ):
             yield child, result
             if result.status not in (0, 1) and await probe_serve(path) is None:
                 raise await server.master.lost() or no_serve_answers(server.master.party, remote)
         return
-    # A borg may connect before this loop, late on a busy machine, learns its pid.
-    started: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-
-    async def allowed(pid: int) -> bool:
-        return descends(pid, await started)
-
-    with listening(server.directory, allowed=allowed) as (path, accept):
-        async with serve(local.request, accept) as result.served, _client(local, path, **streams) as child:
-            started.set_result(child.pid)
+    with _pipes() as (theirs, ends):
+        rsh = borg_command.rsh_of_pipes(theirs.stdin.fileno(), theirs.stdout.fileno())
+        # The serve starts beside borg: each takes half a second to load.
+        async with serve(local.request, ends) as result.served, _client(local, rsh, theirs, **streams) as child:
             yield child, result
 
 
+@contextlib.contextmanager
+def _pipes() -> Iterator[tuple[Ends, Ends]]:
+    """Make the pipes between a borg and its serve; yields the ends of the one and of the other."""
+    (serve_reads, borg_writes), (borg_reads, serve_writes) = os.pipe(), os.pipe()
+    with (
+        Ends(os.fdopen(borg_reads, "rb", 0), os.fdopen(borg_writes, "wb", 0)) as theirs,
+        Ends(os.fdopen(serve_reads, "rb", 0), os.fdopen(serve_writes, "wb", 0)) as ends,
+    ):
+        yield theirs, ends
+
+
 @contextlib.asynccontextmanager
-async def _client(local: LocalBorg, path: Path, **streams: Any) -> AsyncIterator[process.Child]:  # noqa: ANN401
-    """Start a borg that reaches its repository through the socket `path`."""
-    with _pipe_holding(local.passphrase) as secret, cache_in_use(local.cache) as in_use:
+async def _client(
+    local: LocalBorg,
+    rsh: str,
+    ends: Ends | None,
+    **streams: Any,  # noqa: ANN401
+) -> AsyncIterator[process.Child]:
+    """Start a borg that reaches its repository through `rsh`; it alone has `ends` then."""
+    with (
+        ends or contextlib.nullcontext(),
+        _pipe_holding(local.passphrase) as secret,
+        cache_in_use(local.cache) as in_use,
+    ):
         env = process.environment(
             **borg_command.environment(local.url),
             **({"BORG_PASSPHRASE_FD": str(secret[0])} if secret else {}),
-            BORG_RSH=borg_command.rsh(str(path)),
+            BORG_RSH=rsh,
             BORG_BASE_DIR=str(local.cache),
         )
         argv = process.Command(BORG)[f"--lock-wait={local.lock_wait}", *local.arguments].formulate()
         absent = missing_borg(CONTROLLER, BORG)
+        inherited = [*secret, in_use, *((ends.stdin.fileno(), ends.stdout.fileno()) if ends else ())]
         async with process.started(
-            argv, env=env, pass_fds=[*secret, in_use], stop_signals=_STOP_SIGNALS, absent=absent, **streams
+            argv, env=env, pass_fds=inherited, stop_signals=_STOP_SIGNALS, absent=absent, **streams
         ) as child:
+            if ends:
+                ends.close()
             yield child
 
 
@@ -178,15 +196,3 @@ async def follow(
             on_line(line, result.said, on_output)
         result.status = await child.wait()
     result.stdout = read.result()
-
-
-def descends(pid: int, ancestor: int) -> bool:
-    """Tell whether process `pid` is `ancestor` or a descendant of it."""
-    while pid > 1 and pid != ancestor:
-        try:
-            stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            return False
-        # The command name is in parentheses and may hold any character.
-        pid = int(stat.rpartition(")")[2].split()[1])
-    return pid == ancestor

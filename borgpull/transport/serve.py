@@ -1,7 +1,8 @@
 """The end of each transport: one client on the controller, handed to a `borg serve` on the backup server.
 
 The connection becomes stdin and stdout of a session there; the ssh client passes the descriptors on to its master, so
-no byte goes through Python, except through a gate. A socket here accepts the allowed process alone.
+no byte goes through Python, except through a gate. A socket here accepts the allowed process alone; a borg of our own
+has pipes from the start, and its serve starts beside it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO, Self
 
 from .. import process, ssh
 from ..borg import command_lines as borg_command
@@ -54,6 +56,24 @@ exec env TZ=UTC LC_ALL=C.UTF-8 "$@"
 OnOutput = Callable[[Line], None]
 # Waits for the one client and returns its connection; None when no client can come any more.
 Accept = Callable[[], Awaitable[socket.socket | None]]
+
+
+@dataclass(frozen=True)
+class Ends:
+    """What becomes stdin and stdout of a serve: a socket for both, or the ends of two pipes that a client has too."""
+
+    stdin: socket.socket | IO[bytes]
+    stdout: socket.socket | IO[bytes]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.stdin.close()
+        self.stdout.close()
 
 
 @dataclass
@@ -116,14 +136,14 @@ class ServeRequest:
 
 
 @contextlib.asynccontextmanager
-async def serve(request: ServeRequest, accept: Accept) -> AsyncIterator[ServeResult]:
-    """Start a serve for the one client that `accept` returns; yields what becomes of it.
+async def serve(request: ServeRequest, client: Accept | Ends) -> AsyncIterator[ServeResult]:
+    """Start a serve for the one client that an `Accept` returns, or at once for its ends; yields what becomes of it.
 
     When the context ends the client is gone, and the serve has ended too. Raises Failure when it does not end, or could
     not be started.
     """
     result = ServeResult()
-    task = asyncio.create_task(_serve(request, accept, result))
+    task = asyncio.create_task(_serve(request, client, result))
     try:
         yield result
         if result.came:
@@ -143,11 +163,10 @@ async def serve(request: ServeRequest, accept: Accept) -> AsyncIterator[ServeRes
 
 
 @contextlib.contextmanager
-def listening(directory: Path, *, allowed: Callable[[int], Awaitable[bool]]) -> Iterator[tuple[Path, Accept]]:
+def listening(directory: Path, *, allowed: Callable[[int], bool]) -> Iterator[tuple[Path, Accept]]:
     """Listen on a fresh socket in `directory` for one client whose pid is `allowed`; yields its path, and `accept`.
 
-    The first such client closes the listener and removes the socket. It may come before it is known who is allowed: it
-    waits then, and so does whoever comes after it.
+    The first such client closes the listener and removes the socket.
     """
     path = directory / f"s{secrets.token_hex(8)}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as listener:
@@ -166,16 +185,16 @@ def listening(directory: Path, *, allowed: Callable[[int], Awaitable[bool]]) -> 
             path.unlink(missing_ok=True)
 
 
-async def _serve(request: ServeRequest, accept: Accept, result: ServeResult) -> None:
+async def _serve(request: ServeRequest, client: Accept | Ends, result: ServeResult) -> None:
     async with contextlib.AsyncExitStack() as stack:
-        run: Callable[[socket.socket], Awaitable[None]] = functools.partial(_connect_to_socket, request, result)
+        run: Callable[..., Awaitable[None]] = functools.partial(_connect_to_socket, request, result)
         if not request.socket:
             server, mark = request.server, secrets.token_hex(16)
             words = borg_command.serve(server.borg, request.path, append_only=request.append_only, quota=request.quota)
             # What it reads comes from the client: its script is stored, while the client begins.
             stored = ssh.stored(server.master, SERVE, mark, request.registry, *words)
             run = functools.partial(_run_serve, request, result, mark, await stack.enter_async_context(stored))
-        connection = await accept()
+        connection = client if isinstance(client, Ends) else await client()
         if connection is None:
             return
         with connection:
@@ -202,16 +221,19 @@ async def _connect_to_socket(request: ServeRequest, result: ServeResult, connect
 
 
 async def _run_serve(
-    request: ServeRequest, result: ServeResult, mark: str, script: ssh.Script, connection: socket.socket
+    request: ServeRequest, result: ServeResult, mark: str, script: ssh.Script, connection: socket.socket | Ends
 ) -> None:
     async with contextlib.AsyncExitStack() as stack:
         command = await script()
-        if request.gated:
-            gate = through_gate(connection, request.path, result.gate)
-            connection = await stack.enter_async_context(gate)
-        end = connection.fileno()
-        child = await stack.enter_async_context(ssh.session(request.server.master, command, stdin=end, stdout=end))
-        connection.close()
+        if isinstance(connection, socket.socket):
+            if request.gated:
+                gate = through_gate(connection, request.path, result.gate)
+                connection = await stack.enter_async_context(gate)
+            connection = Ends(connection, connection)
+        with connection as ends:
+            stdin, stdout = ends.stdin.fileno(), ends.stdout.fileno()
+            session = ssh.session(request.server.master, command, stdin=stdin, stdout=stdout)
+            child = await stack.enter_async_context(session)
         try:
             async with asyncio.timeout(ssh.BEGIN_SECONDS) as limit:
                 await read_messages(child.stderr, mark, result, request.on_output, lambda: limit.reschedule(None))
@@ -220,11 +242,11 @@ async def _run_serve(
         result.status = await child.wait()
 
 
-async def _accept(listener: socket.socket, allowed: Callable[[int], Awaitable[bool]]) -> socket.socket:
+async def _accept(listener: socket.socket, allowed: Callable[[int], bool]) -> socket.socket:
     while True:
         connection, _ = await asyncio.get_running_loop().sock_accept(listener)
         credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-        if await allowed(struct.unpack("3i", credentials)[0]):
+        if allowed(struct.unpack("3i", credentials)[0]):
             return connection
         connection.close()
 

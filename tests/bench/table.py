@@ -1,11 +1,12 @@
 """Measures borgpull against plain borg on this machine, in one go, and prints ratios: `make bench`.
 
 Medians of ROUNDS rounds; what is compared takes turns within each round, so that a busy minute hits both alike.
-With words, only the parts named: `table.py create fleets link cache footprint screen`. Wants a machine that has
-nothing else to do.
+With words, only the parts named: `table.py night create fleets link cache footprint screen`. Wants a machine that
+has nothing else to do.
 """
 
 import contextlib
+import functools
 import os
 import shutil
 import statistics
@@ -18,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "scripts"), str(ROOT)]
 
 from bench.fleets import Script, plant_small  # noqa: E402
+from bench.night import WAYS, Night, measured  # noqa: E402
 from bench.relay import relay_to  # noqa: E402
 from bench.screen import share_of_a_core  # noqa: E402
 from bench.usage import seconds_of  # noqa: E402
@@ -37,6 +39,10 @@ LINKS = ((0.05, 1), (0.05, 4), (0.2, 4))
 LINK_MEGABYTES = 200
 # What a channel of ssh has in flight at the most (OpenSSH 7.4 to 10.5).
 WINDOW = 2 * 1024 * 1024
+NIGHT_FILES = 20_000
+FLEET, FLEET_FILES, FLEET_JOBS = 20, 2_000, 8
+# Seconds, there and back: 50 ms each way.
+NIGHT_ROUND_TRIP = 0.1
 
 
 def medians(ways: Mapping[str, Callable[[], float]], *, rounds: int = ROUNDS) -> dict[str, float]:
@@ -62,6 +68,64 @@ def filled_world(targets: Iterable[str] = ("web",), *, megabytes: int = MEGABYTE
     with loopback_world(list(targets), planted=False, check_every="", prune_every="") as world:
         for target in world.targets:
             fill(target.source, megabytes=megabytes)
+        yield world
+
+
+def night() -> None:
+    """A night with borgpull beside scripts: nothing changed, the same with a slow link to each host, a first run."""
+    with small_world(["t0"], files=NIGHT_FILES) as world:
+        near = night_of("nothing changed", Night(world))
+        night_of("first run", Night(world), first=True)
+        with contextlib.ExitStack() as stack:
+            hosts = (world.lab.server, world.targets[0].host)
+            ports = {host.name: stack.enter_context(relay_to(host.port, round_trip=NIGHT_ROUND_TRIP)) for host in hosts}
+            far = night_of("nothing changed, 50 ms each way", Night(world, ports=ports))
+    trips = {way: (far[way] - near[way]) / NIGHT_ROUND_TRIP for way in near}
+    table(("way", "round trips"), [(way, f"{count:.0f}") for way, count in trips.items()])
+    names = [f"t{number}" for number in range(FLEET)]
+    with small_world(names, files=FLEET_FILES) as world:
+        night_of(f"{FLEET} targets, {FLEET_JOBS} side by side", Night(world, jobs=FLEET_JOBS))
+
+
+def night_of(title: str, night: Night, *, first: bool = False) -> dict[str, float]:
+    """Measure each way, and print its seconds and those of the CPU; with `first` each run makes its repository."""
+    ways: dict[str, Callable[[], None]] = {"borgpull": night.borgpull}
+    ways |= {way: functools.partial(night.script, way) for way in WAYS}
+    spent: dict[str, list[float]] = {way: [] for way in ways}
+
+    def once(way: str) -> float:
+        if first:
+            night.forget()
+        seconds, busy = measured(ways[way])
+        spent[way].append(busy)
+        return seconds
+
+    if not first:
+        for warm in ways.values():
+            warm()
+            warm()
+    found = medians({way: functools.partial(once, way) for way in ways})
+    cpu = {way: statistics.median(seconds) for way, seconds in spent.items()}
+    rows = [
+        (
+            way,
+            f"{found[way]:.2f}",
+            f"{found['borgpull'] / found[way]:.2f}",
+            f"{cpu[way]:.1f}",
+            f"{cpu['borgpull'] / cpu[way]:.2f}",
+        )
+        for way in ways
+    ]
+    table((title, "seconds", "borgpull, relative to it", "CPU, s", "borgpull, relative to it"), rows)
+    return found
+
+
+@contextlib.contextmanager
+def small_world(names: Iterable[str], *, files: int) -> Iterator[World]:
+    server = Spot(name="B", sshd_lines=("MaxStartups 100",))
+    with loopback_world(list(names), server=server, planted=False, check_every="7d") as world:
+        for target in world.targets:
+            plant_small(target.source, files=files)
         yield world
 
 
@@ -211,7 +275,15 @@ def screen() -> None:
     table(("running targets", "share of a core that the live table takes"), [(str(n), f"{s:.3f}") for n, s in shares])
 
 
-PARTS = {"create": create, "fleets": fleets, "link": link, "cache": cache, "footprint": footprint, "screen": screen}
+PARTS = {
+    "night": night,
+    "create": create,
+    "fleets": fleets,
+    "link": link,
+    "cache": cache,
+    "footprint": footprint,
+    "screen": screen,
+}
 
 
 def main(words: list[str]) -> int:
