@@ -15,11 +15,12 @@ from ..borg import WARNED
 from ..config import Target
 from ..errors import BACKUP_SERVER, AtWork, Failure, NoSpace, TamperedError, command_line, plural
 from ..events import Estimated, Outcome, Step
-from ..ledger import Phase
+from ..ledger import Entry, Phase
 from ..repository.connected_target import TargetSession, connected_target
 from ..repository.context import RunContext, TargetContext
 from ..repository.maintenance import Maintenance, retention_of
 from ..repository.space import Allowance
+from ..repository.status import RUN
 from ..repository.step_events import NO_LINKS, NO_LINKS_HINT, StepReport
 from ..repository.verification import Verification
 from ..retention import archive_name
@@ -29,6 +30,7 @@ from .hooks import HookContext, Hooks, failed_with
 from .stall import in_time, moving
 from .streams import Reading, StreamFailure
 
+_SECONDS_TO_REMEMBER = 30.0
 _FELL_BACK = "over stdio: its sshd refuses to forward"
 
 
@@ -101,7 +103,16 @@ class _Job:
                     await self._maintenance.compact()
                 await self._check(overdue=True)
             self._raise_worst()
+            await self._remember()
         return self._events.worst
+
+    async def _remember(self) -> None:
+        """Write the history entry of a run that ends well; when that fails, the outcome is the same."""
+        try:
+            async with asyncio.timeout(_SECONDS_TO_REMEMBER):
+                await self._context.store.remember(Entry(what=RUN, outcome=self._events.worst))
+        except (Failure, TimeoutError) as failure:
+            self._events.said(BACKUP_SERVER, f"the history was not written: {failure}")
 
     async def _connect(self, connection: AsyncExitStack, lock: AsyncExitStack) -> tuple[TargetSession, Preflight]:
         """Connect to the target and ask it for what it has, and lock the repository meanwhile.

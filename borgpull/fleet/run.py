@@ -192,8 +192,10 @@ class _Run:
                     self._report(target.name, failure)
                 outcome = outcome_of(failure)
             try:
-                seconds = _SECONDS_WHEN_STOPPED if stopped else _SECONDS_TO_REMEMBER
-                await self._remember(target, _entry(target, outcome, failure), seconds=seconds)
+                # A job that ends well has done it.
+                if failure or stopped:
+                    seconds = _SECONDS_WHEN_STOPPED if stopped else _SECONDS_TO_REMEMBER
+                    await self._remember(target, _entry(target, outcome, failure), seconds=seconds)
             finally:
                 self.outcomes[target.name] = outcome
                 self.emit(TargetFinished(target=target.name, outcome=outcome))

@@ -104,6 +104,10 @@ class ServerStore(Store):
     def registry(self) -> str:
         return self._session.folder if self._session else ""
 
+    @property
+    def through(self) -> ssh.Ask | None:
+        return self._session.ask if self._session else None
+
     @contextlib.asynccontextmanager
     async def locked(self) -> AsyncIterator[None]:
         """Hold the lock. Raises AtWork, naming the holder, when another run is at work."""

@@ -17,6 +17,7 @@ from typing import ClassVar, Protocol
 from ..config import Config
 from ..guard import File, Records, Unreadable, read_records
 from ..guard.hints import MOST_SEGMENTS
+from ..ssh import Ask
 from .history import Entry
 from .record import Ledger
 
@@ -110,6 +111,11 @@ class Store(Protocol):
     def registry(self) -> str:
         """Return the folder on the backup server that registers each `borg serve` of this run, "" for none."""
         return ""
+
+    @property
+    def through(self) -> Ask | None:
+        """Return what runs a script in the session that holds the lock, None without one."""
+        return None
 
     def locked(self) -> AbstractAsyncContextManager[None]:
         """Keep every other run away for as long as the context lasts. Raises AtWork when one is at work."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from .. import process
@@ -214,6 +214,10 @@ async def _exactly(stream: asyncio.StreamReader, length: int, mark: str) -> byte
         if not more or last.search(data, max(0, len(data) - 100)):
             raise Incomplete("it was cut off")
     return bytes(data)
+
+
+# Runs a framed script, in a session of its own or in one that lasts; as `ask`, without the master.
+Ask = Callable[..., Awaitable[Answer]]
 
 
 class ScriptFailed(Failure):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import re
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -16,7 +17,7 @@ from plumbum.commands.base import BaseCommand
 from ..errors import Failure
 from ..process import Command
 from ..untrusted import clean
-from .framing import ask, cut_off
+from .framing import Ask, ask, cut_off
 from .master import Master
 from .session import script_text
 
@@ -55,13 +56,15 @@ _FOLDER = r"(?:/(?!\.{1,2}/)[A-Za-z0-9._-]+)+/borgpull-"
 
 
 @contextlib.asynccontextmanager
-async def stored(master: Master, script: str, *arguments: str) -> AsyncIterator[Script]:
-    """Store a script on the master's host, while the context goes on.
+async def stored(master: Master, script: str, *arguments: str, through: Ask | None = None) -> AsyncIterator[Script]:
+    """Store a script on the master's host, while the context goes on; `through` a session that lasts there, if any.
 
     Its folder, of mode 0700, goes when it runs, or with the context. What is yielded raises Failure when the script
     cannot be stored.
     """
-    storing = asyncio.create_task(_store(master, script_text(f'rm -rf "${{0%/*}}"\n{script}', *arguments)))
+    through = through or functools.partial(ask, master)
+    text = script_text(f'rm -rf "${{0%/*}}"\n{script}', *arguments)
+    storing = asyncio.create_task(_store(through, master.party, text))
     used = False
 
     async def command() -> BaseCommand:
@@ -77,14 +80,14 @@ async def stored(master: Master, script: str, *arguments: str) -> AsyncIterator[
             await asyncio.wait({storing}, timeout=_REMOVE_SECONDS)
             storing.cancel()
             with contextlib.suppress(Failure, asyncio.CancelledError):
-                await ask(master, 'rm -rf "$1"', await storing, doing="remove a script", seconds=_REMOVE_SECONDS)
+                await through('rm -rf "$1"', await storing, doing="remove a script", seconds=_REMOVE_SECONDS)
 
 
-async def _store(master: Master, text: bytes) -> str:
+async def _store(through: Ask, party: str, text: bytes) -> str:
     """Return the folder in which the script lies."""
     name, doing = secrets.token_hex(8), "store a script"
-    answer = await ask(master, _STORE, name, text.decode("utf-8", "surrogateescape"), doing=doing, seconds=_SECONDS)
+    answer = await through(_STORE, name, text.decode("utf-8", "surrogateescape"), doing=doing, seconds=_SECONDS)
     folder = answer.text("folder")
     if not re.fullmatch(_FOLDER + name, folder):
-        raise cut_off(master.party, doing, "it names a folder that our script does not make", clean(folder))
+        raise cut_off(party, doing, "it names a folder that our script does not make", clean(folder))
     return folder

@@ -119,10 +119,11 @@ class ServeResult:
 class ServeRequest:
     """What a client is connected to: a serve for the repository at `path` on the backup server.
 
-    `on_output` is given what the serve says; `registry` is the folder there in which it registers, if any; `quota`
-    limits the size of the repository, "" does not. With `gated` a gate reads what the client asks for, and stops what
-    is more than an honest `borg create` asks for. `socket` is that of a serve there which systemd starts, "" where we
-    start it; what such a serve may do is the server's decision, and it does not register.
+    `on_output` is given what the serve says; `registry` is the folder there in which it registers, if any, and
+    `through` runs scripts in the session that holds it; `quota` limits the size of the repository, "" does not. With
+    `gated` a gate reads what the client asks for, and stops what is more than an honest `borg create` asks for.
+    `socket` is that of a serve there which systemd starts, "" where we start it; what such a serve may do is the
+    server's decision, and it does not register.
     """
 
     server: BackupServer
@@ -130,6 +131,7 @@ class ServeRequest:
     append_only: bool
     on_output: OnOutput
     registry: str = ""
+    through: ssh.Ask | None = None
     quota: str = ""
     gated: bool = False
     socket: str = ""
@@ -192,7 +194,7 @@ async def _serve(request: ServeRequest, client: Accept | Ends, result: ServeResu
             server, mark = request.server, secrets.token_hex(16)
             words = borg_command.serve(server.borg, request.path, append_only=request.append_only, quota=request.quota)
             # What it reads comes from the client: its script is stored, while the client begins.
-            stored = ssh.stored(server.master, SERVE, mark, request.registry, *words)
+            stored = ssh.stored(server.master, SERVE, mark, request.registry, *words, through=request.through)
             run = functools.partial(_run_serve, request, result, mark, await stack.enter_async_context(stored))
         connection = client if isinstance(client, Ends) else await client()
         if connection is None:
