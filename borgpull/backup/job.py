@@ -165,8 +165,8 @@ class _Job:
     def _warn_of_first(self, report: StepReport) -> None:
         """Warn, once a run, of the first repository below a RootDir: a disk that is not mounted looks so."""
         root = self._context.server.root
-        if self._verification.made and root.is_new:
-            root.is_new = False
+        if self._verification.made_first and not root.has_warned:
+            root.has_warned = True
             self._events.worsen(report, Outcome.WARNING)
             text = "made the first repository below RootDir, where borgpull had nothing yet"
             hint = "if a disk should be mounted there, move this repository away and mount it; else ignore this"

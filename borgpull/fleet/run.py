@@ -148,7 +148,7 @@ class _Run:
                 self.ahead[target.name] = ahead = Ahead(opening)
                 opened.push_async_callback(ahead.close)
             # Before anything else: what fails at the backup server itself is one error, not one for each target.
-            await self._attempts("", self._reach)
+            await self._attempts("", functools.partial(self._reach, alone=len(targets) == 1))
             await self._side_by_side(targets)
 
     async def _side_by_side(self, targets: tuple[Target, ...]) -> None:
@@ -162,11 +162,11 @@ class _Run:
         if self.servers.failure:
             raise self.servers.failure
 
-    async def _reach(self, tries: _Tries) -> None:
-        """Connect to the backup server, and check RootDir."""
+    async def _reach(self, tries: _Tries, *, alone: bool) -> None:
+        """Connect to the backup server, and check RootDir; of one target `alone` the job itself shows what is wrong."""
         async with self.servers.lease() as tries.server:
-            if not self.config.sockets:
-                self.servers.root.is_new = not await check_root(tries.server.lasting, self.config)
+            if not self.config.sockets and (self.config.root_dir_must_be_mount or not alone):
+                await check_root(tries.server.lasting, self.config)
 
     async def _one(self, target: Target, slots: asyncio.Semaphore) -> None:
         async with slots:

@@ -36,7 +36,8 @@ refused() {
 }
 """
 
-# What lies in a repository $1 and beside it, in the folder $2 of its ledger. Of hints only the first $3 bytes are of
+# What lies in a repository $1 and beside it, in the folder $2 of its ledger; without one, whether there ever was any,
+# by the folder of ids $4. Of hints only the first $3 bytes are of
 # use: their shadow index grows with each object ever pruned. The names of the segments come as they are. Of the segment
 # that the last transaction ends with, a few bytes tell whether it is whole: one byte more than a commit alone has.
 LOOK = (
@@ -44,6 +45,7 @@ LOOK = (
     + r"""
 repo=$1 led=$2 most=$3
 text ledger "$led/ledger.json"
+[ "$kind" != nothing ] || { kind "$4" && say ids "$kind"; } || exit 1
 kind "$led/given-up" || exit 1
 say given-up "$kind"
 kind "$repo" || exit 1
@@ -189,6 +191,7 @@ def read_found(answer: ssh.Answer) -> Found:
         | {name: File(plain=True, data=part.data) for name, part in answer.parts.items() if name.startswith("last.")},
         numbers=answer["segments"].data if there == b"folder" else b"",
         given_up=answer.text("given-up") == "file",
+        is_first=answer.text("ids") == "nothing",
     )
 
 

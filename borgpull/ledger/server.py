@@ -141,9 +141,9 @@ class ServerStore(Store):
         """Read, once no `borg serve` of this run is at work there any more."""
         doing, script = "look at the repository", scripts_read.LOOK
         if self._session is not None:
-            script = f'{scripts_lock.AWAIT_SERVE}await_serve "$4" || exit 0\n{script}'
-        place = (self.place.repository, self.place.ledger, str(HEAD), str(SERVE_PATIENCE))
-        answer = await self._ask(script, *place, doing=doing, most=MOST_EVIDENCE)
+            script = f'{scripts_lock.AWAIT_SERVE}await_serve "$5" || exit 0\n{script}'
+        words = (self.place.repository, self.place.ledger, str(HEAD), self.place.ids, str(SERVE_PATIENCE))
+        answer = await self._ask(script, *words, doing=doing, most=MOST_EVIDENCE)
         self._refuse_serving(answer)
         return self._read(read_found, answer, doing)
 

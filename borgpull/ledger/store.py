@@ -31,7 +31,7 @@ class Found:
     the first bytes of the segment that a transaction ends with; empty without one.
 
     `numbers` names the files in its `data`; `unreadable` says why a ledger cannot be read. With `given_up` the operator
-    gave up what was there, and a new repository may be made.
+    gave up what was there, and a new repository may be made. `is_first`: there never was a ledger below RootDir.
     """
 
     repository: bool
@@ -40,6 +40,7 @@ class Found:
     files: Mapping[str, File] = field(default_factory=lambda: MappingProxyType({}))
     numbers: bytes = b""
     given_up: bool = False
+    is_first: bool = field(default=False, compare=False)
 
     @property
     def segments(self) -> frozenset[int]:

@@ -47,7 +47,7 @@ class Verification:
         self._context = context
         self._store = context.store
         self._ledger: Ledger | None = None
-        self.taken_over = self.made = False
+        self.taken_over = self.made_first = False
         self.space: Space | None = None
         # The backup server's clock when the ledger was written, and when the run before began: 0 if unknown.
         self._server_clock = self._last_run = 0.0
@@ -130,7 +130,7 @@ class Verification:
             await self._create(found, listed, seen_there)
             evidence = await self._new_evidence() or await self._evidence()
             self._ledger = Ledger(phase=Phase.CLEAN, evidence=evidence, pruned=time.time())
-            self.made = True
+            self.made_first = found.is_first
             return "made a new repository"
         await self._require_borg()
         evidence = await self._evidence()

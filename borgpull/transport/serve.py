@@ -78,9 +78,9 @@ class Ends:
 
 @dataclass
 class Root:
-    """RootDir: whether borgpull had nothing there when the run began, and no target has warned of that yet."""
+    """RootDir: whether a target has warned in this run that borgpull never had anything there."""
 
-    is_new: bool = False
+    has_warned: bool = False
 
 
 @dataclass(frozen=True)
