@@ -101,12 +101,8 @@ class ServerStore(Store):
         self._session: LastingSession | None = None
 
     @property
-    def registry(self) -> str:
-        return self._session.folder if self._session else ""
-
-    @property
-    def through(self) -> ssh.Ask | None:
-        return self._session.ask if self._session else None
+    def registry(self) -> LastingSession | None:
+        return self._session
 
     @contextlib.asynccontextmanager
     async def locked(self) -> AsyncIterator[None]:

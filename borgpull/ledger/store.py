@@ -17,8 +17,8 @@ from typing import ClassVar, Protocol
 from ..config import Config
 from ..guard import File, Records, Unreadable, read_records
 from ..guard.hints import MOST_SEGMENTS
-from ..ssh import Ask
 from .history import Entry
+from .lasting_session import LastingSession
 from .record import Ledger
 
 # The name of a segment, as `find` prints it.
@@ -109,13 +109,8 @@ class Store(Protocol):
     shows_records: ClassVar[bool] = False
 
     @property
-    def registry(self) -> str:
-        """Return the folder on the backup server that registers each `borg serve` of this run, "" for none."""
-        return ""
-
-    @property
-    def through(self) -> Ask | None:
-        """Return what runs a script in the session that holds the lock, None without one."""
+    def registry(self) -> LastingSession | None:
+        """Return the session on the backup server in which each `borg serve` registers, None without one."""
         return None
 
     def locked(self) -> AbstractAsyncContextManager[None]:

@@ -113,7 +113,6 @@ class TargetContext:
             append_only=append_only,
             on_output=self.events.output_handler(program_party("borg", BACKUP_SERVER), step),
             registry=self.store.registry,
-            through=self.store.through,
             quota=quota,
             gated=gated,
             socket=self.config.socket_of(self.target, append_only=append_only),

@@ -17,7 +17,7 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, Protocol, Self
 
 from .. import process, ssh
 from ..borg import command_lines as borg_command
@@ -76,6 +76,15 @@ class Ends:
         self.stdout.close()
 
 
+class Registry(Protocol):
+    """A session on the backup server, with a folder for the processes that work for it."""
+
+    folder: str
+
+    @property
+    def ask(self) -> ssh.Ask: ...
+
+
 @dataclass
 class Root:
     """RootDir: whether a target has warned in this run that borgpull never had anything there."""
@@ -119,19 +128,17 @@ class ServeResult:
 class ServeRequest:
     """What a client is connected to: a serve for the repository at `path` on the backup server.
 
-    `on_output` is given what the serve says; `registry` is the folder there in which it registers, if any, and
-    `through` runs scripts in the session that holds it; `quota` limits the size of the repository, "" does not. With
-    `gated` a gate reads what the client asks for, and stops what is more than an honest `borg create` asks for.
-    `socket` is that of a serve there which systemd starts, "" where we start it; what such a serve may do is the
-    server's decision, and it does not register.
+    `on_output` is given what the serve says; `registry` is the session there in which it registers, if any; `quota`
+    limits the size of the repository, "" does not. With `gated` a gate reads what the client asks for, and stops what
+    is more than an honest `borg create` asks for. `socket` is that of a serve there which systemd starts, "" where we
+    start it; what such a serve may do is the server's decision, and it does not register.
     """
 
     server: BackupServer
     path: str
     append_only: bool
     on_output: OnOutput
-    registry: str = ""
-    through: ssh.Ask | None = None
+    registry: Registry | None = None
     quota: str = ""
     gated: bool = False
     socket: str = ""
@@ -194,7 +201,8 @@ async def _serve(request: ServeRequest, client: Accept | Ends, result: ServeResu
             server, mark = request.server, secrets.token_hex(16)
             words = borg_command.serve(server.borg, request.path, append_only=request.append_only, quota=request.quota)
             # What it reads comes from the client: its script is stored, while the client begins.
-            stored = ssh.stored(server.master, SERVE, mark, request.registry, *words, through=request.through)
+            folder, through = (request.registry.folder, request.registry.ask) if request.registry else ("", None)
+            stored = ssh.stored(server.master, SERVE, mark, folder, *words, through=through)
             run = functools.partial(_run_serve, request, result, mark, await stack.enter_async_context(stored))
         connection = client if isinstance(client, Ends) else await client()
         if connection is None:
