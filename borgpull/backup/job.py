@@ -129,12 +129,12 @@ class _Job:
 
     async def _reach(self, connection: AsyncExitStack) -> tuple[TargetSession, Preflight]:
         session = await connection.enter_async_context(connected_target(self._context))
-        if not self._target.before:
-            await connection.enter_async_context(session.opening(self._command))
         preflight = await session.preflight(self._command)
         self.connected = True
         if not self._target.before:
             preflight.require_all()
+            # Now, and no earlier: an sshd may allow no more than one session at a time.
+            await connection.enter_async_context(session.opening(self._command))
         return session, preflight
 
     async def _inspect(self, report: StepReport, preflight: Preflight) -> None:
