@@ -111,6 +111,8 @@ part facts preflight "$@"
 # lets it go on meanwhile, which makes `create` a tenth faster. Linux may grant less (wmem_max); FreeBSD and macOS
 # refuse what is too large, and socat ends (1.7.4). The socket takes one connection: a socat without one tries that.
 # One that cannot even be started says why here: of what it says to borg, borg may miss the end (1.2.4, 1.4.5).
+# Borg closes its connection when it has the answer to its commit, and waits for its socat, which need not wait for the
+# end of the serve then: -t.
 # The socat that this user finds is named by its whole path: root may find another one, or none (secure_path).
 # For a stream, its size in bytes and its command with the mark follow the passphrase. A pipe in the folder passes them
 # to borg's standard input, which borg leaves to DUMP: the text may hold a password. When borg or the standard input
@@ -161,7 +163,7 @@ if [ -n "$stream" ]; then
   unset command
   [ "$group" != $$ ] || all=0
 fi
-connect="exec $socat -b 262144 STDIO UNIX-CONNECT:$dir/borg$buffer"
+connect="exec $socat -b 262144 -t 0.01 STDIO UNIX-CONNECT:$dir/borg$buffer"
 export BORG_RSH="sh -c '$connect'"
 [ -z "$sudo" ] || set_rsh
 printf %s "$borgpull_secret" | {
