@@ -5,9 +5,11 @@ pydantic's messages and inputs are never used: they quote values, and a value ma
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -46,6 +48,7 @@ def read(text: str, *, check_key: CheckKey, check_known_host: CheckKnownHost) ->
     tree = _with_defaults(written)
     try:
         checks = {"key": functools.cache(check_key), "known_host": functools.cache(check_known_host)}
+        _check_side_by_side(tree, checks)
         file = File.model_validate(tree, context=checks)
         wrong = []
     except ValidationError as error:
@@ -59,6 +62,19 @@ def read(text: str, *, check_key: CheckKey, check_known_host: CheckKnownHost) ->
         placed = [replace(each, place=_origin(each.place, written)) for each in found]
         raise ConfigError(format_problems(placed, written))
     return Config.model_construct(**dict(file.borg), targets=file.servers, notify=file.notify)
+
+
+def _check_side_by_side(tree: dict[str, Any], checks: Mapping[str, CheckKey]) -> None:
+    """Ask the checks, which remember their answers and start a program each, what a validation is going to ask them."""
+    asked: dict[tuple[Any, ...], None] = {}
+
+    def note(*call: Any) -> None:  # noqa: ANN401
+        asked[call] = None
+
+    with contextlib.suppress(ValidationError):
+        File.model_validate(tree, context={name: functools.partial(note, check) for name, check in checks.items()})
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda call: call[0](*call[1:]), asked))
 
 
 def _with_defaults(tree: dict[str, Any]) -> dict[str, Any]:
