@@ -144,7 +144,7 @@ async def judge_attempt(verification: Verification, attempt: Attempt, report: St
 
 async def _verdict(verification: Verification, ended: BorgResult | Failure) -> Verdict:
     try:
-        return await verification.verify()
+        return await verification.verify(has_ended=isinstance(ended, BorgResult) and ended.served.status == 0)
     except TamperedError:
         raise
     except Failure:

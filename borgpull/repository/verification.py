@@ -231,11 +231,15 @@ class Verification:
         before = seen.size if archive and not further else self.verified.size_before
         self._ledger = replace(opened, has_hard_links=seen.has_hard_links, size_before=before)
 
-    async def verify(self) -> Verdict:
-        """Judge what the session left: return a clean verdict, or close the repository and raise TamperedError."""
+    async def verify(self, *, has_ended: bool = False) -> Verdict:
+        """Judge what the session left: return a clean verdict, or close the repository and raise TamperedError.
+
+        `has_ended` says that its serve was seen to end.
+        """
         opened = self.verified
-        # A serve that still runs holds the lock, for which borg would wait.
-        await self._store.await_serve()
+        # One that still runs holds the lock, for which borg would wait. The evidence waits for it in any case.
+        if not has_ended:
+            await self._store.await_serve()
         now = await self._evidence()
         verdict = guard.judge(opened.evidence, now, _expected(opened))
         await self._require_clean(verdict)

@@ -1,13 +1,14 @@
 """`borgpull config check` judges a config as a run does, and contacts nobody."""
 
 import json
+import shutil
 from pathlib import Path
 
 import jsonschema
 import pytest
 
 from support import loopback_world
-from support.reading import entry, nobody_listens
+from support.reading import entry, nobody_listens, script
 
 DOCS = Path(__file__).parents[2] / "docs"
 SCHEMA = jsonschema.Draft202012Validator(json.loads((DOCS / "check.schema.json").read_text(encoding="utf-8")))
@@ -50,6 +51,27 @@ def test_nobody_is_contacted(world):
         name, _, port = host.rpartition(":")
         connection |= {"Host": host, "KnownHost": f"[{name}]:{port} {world.lab.server.host_key.public}"}
     assert world.run("config", "check", config=config).returncode == 0
+
+
+def test_keys_are_checked_side_by_side_and_plain_host_keys_without_a_program(world, tmp_path):
+    # Each waits, for half a minute at most, until another one is at work.
+    waiting = f"""n=0
+echo >{tmp_path}/at-work.$$
+until [ "$(ls {tmp_path} | grep -c at-work)" -ge 2 ] || [ $n -gt 600 ]; do n=$((n + 1)); sleep 0.05; done
+[ $n -le 600 ] && exec {shutil.which("ssh-keygen")} "$@"
+"""
+    (tmp_path / "first").mkdir()
+    keygen = script(tmp_path / "first" / "ssh-keygen", waiting)
+    config = world.lab.config()
+    config["Servers"] = [
+        entry(config, name)
+        | {"Name": f"{name}{number}", "BorgTarget": {"SubDir": f"{name}{number}", "Passphrase": "x"}}
+        for number in range(20)
+        for name in ("web", "mail")
+    ]
+    done = world.run("config", "check", config=config, borg=keygen)
+    assert done.returncode == 0, done.stderr
+    assert len(list(tmp_path.glob("at-work.*"))) == 3, "one for each private key"
 
 
 def test_a_wrong_one_is_told_in_the_words_of_a_run(world, wrong):
