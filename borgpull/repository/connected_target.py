@@ -17,6 +17,7 @@ from .context import TargetContext
 
 # Half of what a session on a target waits for its passphrase.
 _FRESH_SECONDS = 60.0
+_Opening = AbstractAsyncContextManager[Master]
 
 
 @dataclass(frozen=True)
@@ -62,23 +63,15 @@ class TargetSession:
 
 
 def open_connection(
-    connection: Connection,
-    *,
-    party: str,
-    directory: Path,
-    emit: Emit,
-    jumps: JumpHosts | None = None,
-    target: str = "",
-) -> AbstractAsyncContextManager[Master]:
+    where: Connection, *, party: str, directory: Path, emit: Emit, jumps: JumpHosts | None = None, target: str = ""
+) -> _Opening:
     """Connect to `party` for as long as the context lasts; what its ssh prints becomes events. Raises Failure."""
     program = program_party("ssh", party)
     said = lambda line: emit(Said(target=target, party=program, text=line))  # noqa: E731
-    return open_master(connection, party=party, directory=directory, on_output=said, jumps=jumps)
+    return open_master(where, party=party, directory=directory, on_output=said, jumps=jumps)
 
 
-def open_target(
-    target: Target, *, directory: Path, jumps: JumpHosts, emit: Emit
-) -> AbstractAsyncContextManager[Master]:
+def open_target(target: Target, *, directory: Path, jumps: JumpHosts, emit: Emit) -> _Opening:
     name, party = target.name, target_party(target.name)
     return open_connection(target.connection, party=party, directory=directory, jumps=jumps, emit=emit, target=name)
 
@@ -86,10 +79,9 @@ def open_target(
 @asynccontextmanager
 async def connected_target(context: TargetContext) -> AsyncIterator[TargetSession]:
     """Connect to the target for as long as the context lasts, unless the run did so already. Raises Failure."""
-    opened = context.run.ahead.pop(context.target.name, None)
-    server = context.server
-    opened = opened or Ahead(
-        open_target(context.target, directory=server.directory, jumps=server.jumps, emit=context.emit)
+    target, server = context.target, context.server
+    opened = context.run.ahead.pop(target.name, None) or Ahead(
+        open_target(target, directory=server.directory, jumps=server.jumps, emit=context.emit)
     )
     try:
         yield TargetSession(context, await opened.entered())

@@ -32,6 +32,7 @@ Reader = Callable[[asyncio.StreamReader], Coroutine[None, None, bytes]]
 # Borg ends at the next file or chunk after SIGINT, and frees its lock.
 _STOP_SIGNALS = ((signal.SIGINT, 10.0), (signal.SIGTERM, 5.0))
 _STDOUT, _STDERR = 1, 2
+_Children = AsyncIterator[process.Child]
 
 
 @dataclass
@@ -135,22 +136,17 @@ def _pipes() -> Iterator[tuple[Ends, Ends]]:
     """Make the pipes between a borg and its serve; yields the ends of the one and of the other."""
     (serve_reads, borg_writes), (borg_reads, serve_writes) = os.pipe(), os.pipe()
     with (
-        Ends(os.fdopen(borg_reads, "rb", 0), os.fdopen(borg_writes, "wb", 0)) as theirs,
-        Ends(os.fdopen(serve_reads, "rb", 0), os.fdopen(serve_writes, "wb", 0)) as ends,
+        contextlib.closing(Ends(os.fdopen(borg_reads, "rb", 0), os.fdopen(borg_writes, "wb", 0))) as theirs,
+        contextlib.closing(Ends(os.fdopen(serve_reads, "rb", 0), os.fdopen(serve_writes, "wb", 0))) as ends,
     ):
         yield theirs, ends
 
 
 @contextlib.asynccontextmanager
-async def _client(
-    local: LocalBorg,
-    rsh: str,
-    ends: Ends | None,
-    **streams: Any,  # noqa: ANN401
-) -> AsyncIterator[process.Child]:
+async def _client(local: LocalBorg, rsh: str, ends: Ends | None, **streams: Any) -> _Children:  # noqa: ANN401
     """Start a borg that reaches its repository through `rsh`; it alone has `ends` then."""
     with (
-        ends or contextlib.nullcontext(),
+        contextlib.closing(ends) if ends else contextlib.nullcontext(),
         _pipe_holding(local.passphrase) as secret,
         cache_in_use(local.cache) as in_use,
     ):

@@ -17,7 +17,7 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Protocol, Self
+from typing import IO, Protocol
 
 from .. import process, ssh
 from ..borg import command_lines as borg_command
@@ -64,12 +64,6 @@ class Ends:
 
     stdin: socket.socket | IO[bytes]
     stdout: socket.socket | IO[bytes]
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def close(self) -> None:
         self.stdin.close()
@@ -207,7 +201,7 @@ async def _serve(request: ServeRequest, client: Accept | Ends, result: ServeResu
         connection = client if isinstance(client, Ends) else await client()
         if connection is None:
             return
-        with connection:
+        with contextlib.closing(connection):
             result.came = True
             try:
                 await run(connection)
@@ -240,7 +234,7 @@ async def _run_serve(
                 gate = through_gate(connection, request.path, result.gate)
                 connection = await stack.enter_async_context(gate)
             connection = Ends(connection, connection)
-        with connection as ends:
+        with contextlib.closing(connection) as ends:
             stdin, stdout = ends.stdin.fileno(), ends.stdout.fileno()
             session = ssh.session(request.server.master, command, stdin=stdin, stdout=stdout)
             child = await stack.enter_async_context(session)
