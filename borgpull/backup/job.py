@@ -133,8 +133,6 @@ class _Job:
         self.connected = True
         if not self._target.before:
             preflight.require_all()
-            # Now, and no earlier: an sshd may allow no more than one session at a time.
-            await connection.enter_async_context(session.opening(self._command))
         return session, preflight
 
     async def _inspect(self, report: StepReport, preflight: Preflight) -> None:

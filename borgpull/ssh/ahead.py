@@ -18,12 +18,6 @@ class Ahead(Generic[_T]):
     def __init__(self, context: AbstractAsyncContextManager[_T]) -> None:
         self._stack = AsyncExitStack()
         self._entering = asyncio.create_task(self._stack.enter_async_context(context))
-        self._began = asyncio.get_running_loop().time()
-
-    @property
-    def age(self) -> float:
-        """Return for how many seconds it has been here."""
-        return asyncio.get_running_loop().time() - self._began
 
     async def entered(self) -> _T:
         """Wait for what the context yields. Raises what kept it from being entered."""

@@ -9,6 +9,6 @@ from .local_borg import BorgResult, LocalBorg, Reader, borg_on_controller, borg_
 from .preflight import Facts, Preflight, ask_preflight
 from .serve import BackupServer, OnOutput, Root, ServeRequest
 from .socket_activation import forwarded_socket, no_serve_answers, probe_serve
-from .target_borg import END_SECONDS
+from .target_borg import END_SECONDS, run_on_target
 from .target_commands import CreateArchive, CreateFromCommand, DeleteCache, ExtractArchive, TargetCommand, TryTransport
 from .target_scripts import BORG_HOME

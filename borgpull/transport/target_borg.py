@@ -12,14 +12,13 @@ import re
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from .. import process, ssh
 from ..borg import WARNED, WARNINGS
 from ..borg.failure import not_connected, unread_warning
 from ..errors import Failure, TamperedError
 from ..untrusted import clean, last_lines
-from .forwarding import ForwardedSocket, forward_socket
+from .forwarding import forward_socket
 from .local_borg import BorgResult, follow
 from .serve import Accept, OnOutput, ServeRequest, ServeResult, serve
 from .target_commands import TargetCommand
@@ -92,43 +91,25 @@ class OpenSession:
         return (await process.read_all(self.child.stdout, most=process.MOST_OUTPUT))[0]
 
 
-@dataclass(frozen=True)
-class ReadySession:
-    """A session on the target that waits for its passphrase, its mark, and the socket there."""
-
-    session: OpenSession
-    mark: str
-    forwarded: ForwardedSocket
-
-
-@contextlib.asynccontextmanager
-async def ready_session(master: ssh.Master, command: TargetCommand, *, directory: Path) -> AsyncIterator[ReadySession]:
-    """Open the session of a command, up to where its borg could start; `directory` is the private one of this run.
-
-    Raises Failure when the target cannot make a folder or a socket, or hangs.
-    """
-    mark, target = secrets.token_hex(16), command.context.target
-    async with (
-        open_session(master, command, mark) as session,
-        forward_socket(master, session.folder, target=target, directory=directory) as forwarded,
-    ):
-        yield ReadySession(session, mark, forwarded)
-
-
 async def run_on_target(
-    master: ssh.Master, command: TargetCommand, ready: ReadySession, request: ServeRequest, *, on_output: OnOutput
+    master: ssh.Master, command: TargetCommand, request: ServeRequest, *, on_output: OnOutput
 ) -> BorgResult:
-    """Run a command in its session on the target; `request` is for the serve that gives it the repository.
+    """Run a command on the target; `request` is for the serve that gives it the repository.
 
     Raises Failure when a connection breaks, and TamperedError when the gate stopped the session. When it is cancelled,
     borg first writes its checkpoint.
     """
-    passphrase = command.context.target.borg_target.passphrase.get_secret_value()
-    stdin = passphrase.encode() + b"\n" + command.after_passphrase(ready.mark)
-    result = BorgResult(fell_back=ready.forwarded.fell_back)
+    target, mark, result = command.context.target, secrets.token_hex(16), BorgResult()
+    stdin = target.borg_target.passphrase.get_secret_value().encode() + b"\n" + command.after_passphrase(mark)
+    directory = request.server.directory
     with _raising_what_the_gate_refused(master.party, result):
-        async with serve(request, ready.forwarded.accept) as result.served:
-            await ready.session.run_borg(result, stdin, on_output)
+        async with (
+            open_session(master, command, mark) as session,
+            forward_socket(master, session.folder, target=target, directory=directory) as forwarded,
+            serve(request, forwarded.accept) as result.served,
+        ):
+            result.fell_back = forwarded.fell_back
+            await session.run_borg(result, stdin, on_output)
     if result.status != 0 and not result.is_unknown:
         await _raise_unless_connected(master, result)
     if result.status in WARNINGS:

@@ -82,7 +82,7 @@ class Night:
     def borgpull(self, *arguments: str) -> None:
         """Run borgpull for all targets."""
         config = self.world.lab.config()
-        config["Borg"] |= {"PruneSetting": KEEP.replace("=", " "), "Jobs": self.jobs}
+        config["Borg"] |= {"PruneSetting": KEEP.replace("=", " "), "PruneEvery": "7d", "Jobs": self.jobs}
         for name, port in self.ports.items():
             if name == self.world.lab.server.name:
                 through(self.world, config, port=port)
