@@ -99,6 +99,8 @@ SECOND_LOOKS = (
     # three shells: dash stays
     "ledger/test_lasting_session.py::*[[]bash*",
     "ledger/test_lasting_session.py::*[[]busybox*",
+    "borg/test_locks.py::*[[]bash*",
+    "borg/test_locks.py::*[[]busybox*",
     # daemons: one with another name and a /proc that hides stay
     "commands/test_other_daemons.py::*[[]namespaced*",
     "commands/test_other_daemons.py::*[[]entered*",

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from ..errors import BACKUP_SERVER, CONTROLLER, Failure, NoSpace
 from ..untrusted import last_telling
+from .locks import LOCKED
 from .output import Message, Messages
 
 MISSING_REPOSITORY = "DoesNotExist"
@@ -57,14 +58,14 @@ _SIGNS: Mapping[str, _Sign] = {
     ),
     "LockTimeout": _Sign(
         "the repository is locked by another borg",
-        "wait for it to end; run `borg break-lock` on the backup server only when none runs anywhere",
+        "wait for it to end; only when no borg works on it any more, on no host: `borgpull borg NAME -- break-lock`",
         BACKUP_SERVER,
         transient=True,
     ),
     "CacheLockTimeout": _Sign(
         "borg's cache of this repository is locked by another borg there",
-        "wait for it to end; only when none runs there: remove lock.exclusive and lock.roster from the folder named by "
-        "`borg config REPOSITORY id` below ~/.cache/borg on a target, below --cache-dir on the controller",
+        "wait for it to end; only when none runs there, remove on that host lock.exclusive and lock.roster of this "
+        "repository's id, below ~/.cache/borg on a target, below --cache-dir on the controller",
         transient=True,
     ),
     "DoesNotExist": _damage("there is no repository", "check RootDir and SubDir"),
@@ -233,7 +234,13 @@ def explain(party: str, command: str, status: int, said: Messages, *, server: Me
     if sign.limit:
         return NoSpace(sign.cause, hint=sign.hint, limit=sign.limit)
     hint = sign.hint + (borg_setting(who) if sign is _OLD else "")
-    return Failure(who, sign.cause, hint=hint, transient=sign.transient)
+    return Failure(who, sign.cause + _holder(sign, said, server), hint=hint, transient=sign.transient)
+
+
+def _holder(sign: _Sign, said: Messages, server: Messages | None) -> str:
+    """Return who has a lock, as the host of the lock printed when its borg began, and since when."""
+    told = {id(_SIGNS["LockTimeout"]): server, id(_SIGNS["CacheLockTimeout"]): said}.get(id(sign))
+    return next((f": {message.text}" for message in (told.others if told else ()) if message.kind == LOCKED), "")
 
 
 def speaks_against_repository(status: int, said: Messages, *, server: Messages | None = None) -> bool:

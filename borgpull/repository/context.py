@@ -123,6 +123,7 @@ class TargetContext:
 
     def _local(self, arguments: Sequence[str], request: ServeRequest) -> LocalBorg:
         return LocalBorg(
+            name=self.target.name,
             request=request,
             url=self.repository.url,
             arguments=["--bypass-lock", *arguments] if self.kept else arguments,

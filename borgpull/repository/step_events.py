@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from .. import events
 from ..borg import WARNED
 from ..borg.failure import STOPPED
+from ..borg.locks import FREED
 from ..borg.output import Created, Line, Message, Percent
 from ..errors import AtWork, TamperedError, plural
 from ..events import WORST_FIRST, Emit, Outcome, Said, Step, StepFinished, StepSkipped, StepStarted, Warned
@@ -16,6 +17,8 @@ from ..transport import BorgResult
 
 # More are counted, not shown: a million changed files are one thing to know.
 MOST_WARNINGS = 20
+# What borg says of a lock of its own host whose process is dead (1.2.4, 1.4.5).
+_FREED_BY_BORG = ("Killed stale lock", "Removed stale")
 NO_LINKS = "the backup server's file system has no hard links: no snapshot; a rollback can only remove what was added"
 NO_LINKS_HINT = "put RootDir on a file system with hard links (ext4, xfs, btrfs, zfs)"
 
@@ -69,12 +72,18 @@ class StepEvents:
     def output_handler(self, party: str, step: Step) -> Callable[[Line], None]:
         """Return a function that turns the lines of a borg into events."""
 
+        freed: set[str] = set()
+
         def on_output(line: Line) -> None:
             match line:
                 case Created():
                     self._emit(events.ArchiveProgress(target=self._target, **vars(line)))
                 case Percent():
                     self._emit(events.PercentProgress(target=self._target, step=step, **vars(line)))
+                case Message(_, kind, text) if not freed and (kind == FREED or text.startswith(_FREED_BY_BORG)):
+                    # Once: a target may print as many as it likes.
+                    freed.add(text)
+                    self._emit(Warned(target=self._target, text=f"{party}: {text}"))
                 case Message(_, _, text):
                     self.said(party, text)
                     if step is Step.CREATE and STOPPED in text:

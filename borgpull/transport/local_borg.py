@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shlex
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -39,7 +40,7 @@ _Children = AsyncIterator[process.Child]
 class BorgResult:
     """A borg client that has ended: its exit status, its standard output, its messages, and its serve.
 
-    `fell_back` says that its target refused to forward a socket, and stdio was used.
+    `fell_back` says that its target refused to forward a socket, and stdio was used. `name` is the target's.
     """
 
     status: int = -1
@@ -47,6 +48,7 @@ class BorgResult:
     said: Messages = field(default_factory=Messages)
     served: ServeResult = field(default_factory=ServeResult)
     fell_back: bool = False
+    name: str = "NAME"
 
     def or_raise(self, party: str, command: str, *, warned: bool = False) -> Self:
         """Return itself. Raises Failure unless borg succeeded, or only warned where `warned` allows that."""
@@ -55,7 +57,9 @@ class BorgResult:
         return self
 
     def failure(self, party: str, command: str) -> Failure:
-        return explain(party, command, self.status, self.said, server=self.served.said)
+        failure = explain(party, command, self.status, self.said, server=self.served.said)
+        failure.hint = failure.hint.replace("NAME", shlex.quote(self.name))
+        return failure
 
     @property
     def is_unknown(self) -> bool:
@@ -73,9 +77,10 @@ class LocalBorg:
     """A command line of borg on the controller, and the serve on the backup server that it needs.
 
     `cache` becomes its BORG_BASE_DIR; it waits `lock_wait` seconds for the repository's lock. Without a passphrase borg
-    asks for it.
+    asks for it. `name` is the target's.
     """
 
+    name: str
     request: ServeRequest
     url: str
     arguments: Sequence[str]
@@ -113,7 +118,7 @@ async def borg_passthrough(local: LocalBorg, *, stdin: int) -> BorgResult:
 @contextlib.asynccontextmanager
 async def _running(local: LocalBorg, **streams: Any) -> AsyncIterator[tuple[process.Child, BorgResult]]:  # noqa: ANN401
     """Start borg, with `streams` as arguments of process.started, and a serve for it; both end with the context."""
-    result, server, remote = BorgResult(), local.request.server, local.request.socket
+    result, server, remote = BorgResult(name=local.name), local.request.server, local.request.socket
     if remote:
         # The socket is in a directory of this run alone: no other process needs to be kept out.
         async with (

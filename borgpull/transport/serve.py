@@ -22,6 +22,7 @@ from typing import IO, Protocol
 from .. import process, ssh
 from ..borg import command_lines as borg_command
 from ..borg.failure import missing_borg, not_unpacked
+from ..borg.locks import OWN_LOCKS
 from ..borg.output import Line, Message, Messages, read_line
 from ..errors import Failure
 from ..gate import GateReport, pass_gate, through_gate
@@ -38,6 +39,7 @@ _SHELL_NOT_FOUND = 127
 SERVE = (
     ssh.BEGAN
     + borg_command.DROP_SETTINGS
+    + OWN_LOCKS
     + r"""
 own
 umask 077
@@ -49,6 +51,8 @@ if [ -n "$2" ]; then
   echo "$began" >"$2/serve.$$" || exit 1
 fi
 shift 2
+for path; do :; done
+own_locks "$path"
 exec env TZ=UTC LC_ALL=C.UTF-8 "$@"
 """
 )

@@ -99,7 +99,7 @@ async def run_on_target(
     Raises Failure when a connection breaks, and TamperedError when the gate stopped the session. When it is cancelled,
     borg first writes its checkpoint.
     """
-    target, mark, result = command.context.target, secrets.token_hex(16), BorgResult()
+    target, mark, result = command.context.target, secrets.token_hex(16), BorgResult(name=command.context.target.name)
     stdin = target.borg_target.passphrase.get_secret_value().encode() + b"\n" + command.after_passphrase(mark)
     directory = request.server.directory
     with _raising_what_the_gate_refused(master.party, result):

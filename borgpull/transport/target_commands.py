@@ -45,6 +45,11 @@ class TargetCommand:
         return self.context.repository.url if self.sudo_user else ""
 
     @property
+    def location(self) -> str:
+        """Return where its borg has its repository, "" where what it has cached of that is left to it."""
+        return "" if self.sudo_user else self.context.repository.location
+
+    @property
     def sources(self) -> tuple[str, ...]:
         """Return the source paths of an archive."""
         return ()
@@ -72,7 +77,7 @@ class TargetCommand:
         nice = str(target.nice) if self.is_nice and target.nice is not None else ""
         stream = "stream" if self.after_passphrase(mark) else ""
         first = (mark, secrets.token_hex(5), target.borg_path, sudo.program(self.sudo_user), target.socat_path, nice)
-        return (session_script(self.environment), *first, self.works_in, stream, *self.words(mark))
+        return (session_script(self.environment), *first, self.works_in, stream, self.location, *self.words(mark))
 
 
 @dataclass(frozen=True)
@@ -110,7 +115,7 @@ class CreateFromCommand(TargetCommand):
     def words(self, mark: str) -> list[str]:
         # The command gets the operator's own settings of these, not ours for borg.
         url = self.context.repository.url
-        hidden = [*borg_command.environment(url), "BORG_RSH", "BORG_PASSPHRASE_FD", "BORG_VERSION"]
+        hidden = [*borg_command.environment(url), "BORG_RSH", "BORG_PASSPHRASE_FD", "BORG_HOST_ID", "BORG_VERSION"]
         dump = ["sh", "-c", DUMP, "sh", mark, *hidden]
         return borg_command.create_from_command(
             self.archive, file=self.stream.name, words=dump, options=self.context.target
@@ -147,6 +152,8 @@ class ExtractArchive(TargetCommand):
 @dataclass(frozen=True)
 class TryTransport(TargetCommand):
     """List the archives, with a borg that gets no answer: it does no more than connect."""
+
+    location = ""
 
     def words(self, mark: str) -> list[str]:
         return [*borg_command.list_archives(), *filter(None, [self.url])]

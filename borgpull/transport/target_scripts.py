@@ -9,16 +9,25 @@ from collections.abc import Mapping
 
 from .. import ssh
 from ..borg.command_lines import DROP_SETTINGS
+from ..borg.locks import OWN_LOCKS
 from . import sudo
 
 # Defines `borg_home`, which sets $cache and $security to where borg keeps its cache and its memory of repositories, by
-# its own rules (1.2.4, 1.4.5).
+# its own rules (1.2.4, 1.4.5), and `seen_at LOCATION`, which prints the ids of the repositories that it has seen there.
 BORG_HOME = r"""
 borg_home() {
   home=${BORG_BASE_DIR:-$HOME}
   if [ -n "$BORG_BASE_DIR" ]; then cache=$home/.cache config=$home/.config
   else cache=${XDG_CACHE_HOME:-$home/.cache} config=${XDG_CONFIG_HOME:-$home/.config}; fi
   cache=${BORG_CACHE_DIR:-$cache/borg} security=${BORG_SECURITY_DIR:-${BORG_CONFIG_DIR:-$config/borg}/security}
+}
+seen_at() {
+  borg_home
+  for file in "$security"/*/location; do
+    seen=
+    { IFS= read -r seen <"$file"; } 2>/dev/null || :
+    [ "$seen" != "$1" ] || { file=${file%/*}; echo "${file##*/}"; }
+  done
 }
 """
 
@@ -32,8 +41,7 @@ processor() { echo "processor $(grep -m 1 -E '^(flags|Features)' /proc/cpuinfo 2
 # `facts` has a word and a value in each line. `odd` is the path of a socat that SESSION cannot pass on.
 # `source_path NUMBER PATH` prints what a source path is (folder, file, link, other, or unknown where this user cannot
 # see it), whether anything is in it, whether it is a mount point, and where a link leads; - is not known. A line before
-# it says if the path is missing, hidden from this user, or closed to it. `seen_at LOCATION` prints the id of a
-# repository that borg here has seen there.
+# it says if the path is missing, hidden from this user, or closed to it.
 PREFLIGHT = (
     sudo.CHECKS
     + BORG_HOME
@@ -60,14 +68,6 @@ source_path() {
   set -- "$1" $(stat -c %d -- "$path" "${at:-/}" 2>/dev/null)
   [ "$#" -ne 3 ] || if [ "$2" = "$3" ]; then mount=0; else mount=1; fi
   echo "source $1 $is $holds $mount $(readlink -- "$path")"
-}
-seen_at() {
-  borg_home
-  for file in "$security"/*/location; do
-    seen=
-    { IFS= read -r seen <"$file"; } 2>/dev/null || :
-    [ "$seen" != "$1" ] || { file=${file%/*}; echo "${file##*/}"; break; }
-  done
 }
 preflight() {
   borg=$1 sudo=$2 socat=$3 versions=$4 patterns=$5 location=$6
@@ -101,7 +101,7 @@ part facts preflight "$@"
 
 # Arguments: mark, what the name of its folder ends with, borg, sudo ("" for none), socat, its niceness ("" for none),
 # the folder that it works in (made if need be; "" for the home), whether it reads what a command prints ("" for no),
-# and the arguments of borg.
+# the location of the repository ("" where its cache is left as it is), and the arguments of borg.
 # Standard input has the passphrase, once the folder is named, then beats; without them, or when it ends, borg is
 # interrupted, and killed when it does not end. `read` takes its input byte by byte, and it and `printf` are built in:
 # no secret gets into an argv.
@@ -121,12 +121,14 @@ part facts preflight "$@"
 _SESSION = (
     sudo.SET_RSH
     + ssh.TEMPORARY
+    + BORG_HOME
+    + OWN_LOCKS
     + r"""
 umask 077
 unset borgpull_secret
 grep() { (own; command grep "$@"); }
-mark=$1 token=$2 borg=$3 sudo=$4 socat=$5 nice=$6 folder=$7 stream=$8
-shift 8
+mark=$1 token=$2 borg=$3 sudo=$4 socat=$5 nice=$6 folder=$7 stream=$8 location=$9
+shift 9
 exec 3<&0 </dev/null
 # sudoers knows borg by its whole path.
 [ -z "$sudo" ] || borg=$(command -v "$borg")
@@ -143,6 +145,14 @@ for old in "$base"/borgpull.??????????; do
   kill -0 "$p" 2>/dev/null && [ "$began" = "$was" ] || clear_away "$old"
 done
 new_folder "borgpull.$token" || exit 91
+own_cache() {
+  _seen=$(seen_at "$1")
+  borg_home
+  set --
+  for _id in $_seen; do set -- "$@" "$cache/$_id"; done
+  own_locks "$@"
+}
+[ -z "$location" ] || own_cache "$location"
 began $$
 echo "$$ $began" >"$dir/pid"
 { trap 'kill $s; exit' TERM; sleep 120 & s=$!; wait $s; kill $$; } >/dev/null 2>&1 3<&- &

@@ -29,7 +29,11 @@ exec {borg} "$@"
 TROUBLES = {
     "full": ("create", "B: its disk has no room for a session: ", "free space below RootDir on the backup server"),
     "quota": ("create", "B: the storage quota of this repository is reached", "`borgpull accept`"),
-    "locked": ("inspect", "B: the repository is locked by another borg", "wait for it to end"),
+    "locked": (
+        "inspect",
+        "B: the repository is locked by another borg: other@host, pid 1, since 20",
+        "only when no borg works on it any more, on no host: `borgpull borg locked -- break-lock`",
+    ),
     "old": ("create", "T old: its borg is too old", "install borg 1.2 or 1.4, or set BorgPath of this target"),
 }
 

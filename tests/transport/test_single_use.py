@@ -111,6 +111,7 @@ def test_a_borg_here_that_connects_while_the_loop_is_late_is_not_turned_away(lab
                 server=server, path=str(lab.root / "r"), append_only=True, on_output=lambda line: None
             )
             local = LocalBorg(
+                name="web",
                 request=request,
                 url=f"ssh://b/{request.path}",
                 arguments=["list"],
