@@ -31,6 +31,7 @@ is_gone() {
   unset IFS
   began "$2"
   [ "$began" != "$3" ] || return 1
+  [ "$2" != "$4" ] || return 0
   began "$4"
   [ -z "$began" ] || [ "$group" != "$1" ]
 }

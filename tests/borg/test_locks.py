@@ -97,8 +97,8 @@ def test_a_name_that_is_none_of_ours_is_respected(shell, name, tmp_path):
 
 
 def test_a_pid_that_came_round_again_holds_nothing(shell, tmp_path):
-    with subprocess.Popen(["sleep", "1000"]) as other:
-        name = f"borgpull.1.{other.pid}.1.{other.pid}"
+    with subprocess.Popen(["sleep", "1000"], start_new_session=True) as other:
+        name = f"borgpull.{other.pid}.{other.pid}.1.{other.pid}"
         (tmp_path / "lock.exclusive").mkdir()
         (tmp_path / "lock.exclusive" / f"{name}-0").touch()
         roster = {"exclusive": [["a@b", 1, 0]], "shared": [[name.rpartition(".")[0], other.pid, 0]]}
