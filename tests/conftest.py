@@ -61,6 +61,7 @@ DEAREST = (
     "commands/test_restore.py",
     "commands/test_limits.py",
     "commands/test_hooks.py",
+    "commands/test_server_away.py",
     "commands/test_socket_activation.py",
     "commands/test_warnings.py",
     "commands/test_ancestor.py",

@@ -21,7 +21,7 @@ from ..events import Emit, Noted, Warned
 from ..format import span
 from ..repository import RunContext, open_connection
 from ..results import stamp
-from ..ssh import LOST_SECONDS, SESSIONS, JumpHosts, Master, execute, is_refused
+from ..ssh import LOST_SECONDS, SESSIONS, JumpHosts, Master, StoodStill, execute, is_refused
 from ..transport import BackupServer, Root
 
 # After a failed attempt to connect, the first pause and the longest; between them it is a third of the time spent. A
@@ -91,12 +91,15 @@ class Servers(contextlib.AsyncExitStack):
                     await self._try_to_open()
         return self.failure is None
 
-    async def broke_off(self, server: BackupServer, failure: Failure) -> bool:
+    async def broke_off(self, server: BackupServer | None, failure: Failure) -> bool:
         """Tell whether a job failed because its connection to the backup server is lost.
 
         A link that is cut looks whole for a minute, also where the controller's own network is gone and what fails
         is the connection to a target: so the backup server is asked, except after a failure that does not pass.
         """
+        # A controller that was suspended has broken it off itself.
+        if server is None or not self.patience or isinstance(failure, StoodStill):
+            return False
         masters = {server.lasting, server.master}
         for master in masters if failure.transient else ():
             try:

@@ -279,19 +279,13 @@ class _Tries:
         if isinstance(failure, TamperedError) or failure is self.servers.failure:
             return True
         self.pause, may_pass = _pause(self.number), failure.transient
-        if await self._was_broken_off(failure):
+        if self._broken_off < _MOST_BROKEN_OFF and await self.servers.broke_off(self.server, failure):
             self._broken_off += 1
             may_pass = await self.servers.is_there()
         else:
             self.number += 1
         in_time = asyncio.get_running_loop().time() <= self.deadline - self.pause
         return self.number > self.most or not in_time or not may_pass
-
-    async def _was_broken_off(self, failure: Failure) -> bool:
-        # A controller that was suspended has broken it off itself.
-        if self.server is None or isinstance(failure, StoodStill) or self._broken_off == _MOST_BROKEN_OFF:
-            return False
-        return bool(self.servers.patience) and await self.servers.broke_off(self.server, failure)
 
 
 def _entry(target: Target, outcome: Outcome, failure: Failure | None) -> Entry:

@@ -143,13 +143,15 @@ def test_another_host_key_ends_the_run_at_once(small, tmp_path):
 @pytest.mark.slow
 def test_a_minute_without_the_backup_server_costs_none_of_24_targets(tmp_path):
     names = [f"host{number:02}" for number in range(24)]
-    with loopback_world(names) as world, away(world.lab.server) as server:
+    with loopback_world(names, planted=False) as world, away(world.lab.server) as server:
+        for target in world.targets:
+            (target.source / "file").write_bytes(os.urandom(100_000))
         config = world.lab.config()
         config["Borg"] |= {"Jobs": 6, "Retries": 0}
         run = Run(world, config, tmp_path, "--json")
         run.until(lambda: sum(event["event"] == "target_finished" for event in run.events()) >= 3)
         wait_a_minute(server)
-        done = run.end()
+        done = run.end(seconds=900)
         assert done.returncode == 0, done.stderr
         assert set(outcomes(done).values()) == {"done"}
         assert len(warned(run)) == len(noted(run)) == 1

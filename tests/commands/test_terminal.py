@@ -101,6 +101,8 @@ def test_a_terminal_that_is_closed_stops_a_run_calmly_and_all_is_told(one_target
     with in_terminal(one_target, config, "--metrics", f"{tmp_path}/metrics", controlling=True) as terminal:
         until_it_reads(terminal)
         terminal.close()
+        # The shell sends one too.
+        os.kill(terminal.process.pid, signal.SIGHUP)
         assert terminal.process.wait(60) == 128 + signal.SIGHUP
     assert (tmp_path / "after").read_text() == "interrupted\n"
     assert (tmp_path / "finish").read_text() == "129\n"

@@ -49,11 +49,11 @@ class Run:
         except AssertionError as failed:
             raise AssertionError(f"{failed}; the last events: {self.events()[-3:]}") from None
 
-    def end(self) -> Result:
+    def end(self, *, seconds: float = SECONDS) -> Result:
         """Wait for its end."""
         with self.process:
             try:
-                stdout, stderr = self.process.communicate(timeout=SECONDS)
+                stdout, stderr = self.process.communicate(timeout=seconds)
             finally:
                 self.process.kill()
         return Result(self.process.returncode, stdout, stderr)
