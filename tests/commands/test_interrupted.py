@@ -26,9 +26,9 @@ def busy():
         yield world
 
 
-def start(world: World, told: Path, *names: str, retries: int = 2) -> subprocess.Popen:
+def start(world: World, told: Path, *names: str, retries: int = 2, patience: str = "10m") -> subprocess.Popen:
     said = only(world.lab.config(), *(names or ("web",)))
-    said["Borg"] |= {"Retries": retries, "Defaults": {"UploadRateLimit": RATE}}
+    said["Borg"] |= {"Retries": retries, "ServerPatience": patience, "Defaults": {"UploadRateLimit": RATE}}
     config = world.memory / "config.toml"
     config.write_text(world.lab.config_text(said))
     return world.start("--events", str(told), "--config", str(config))
@@ -161,9 +161,9 @@ def test_a_connection_that_dies_in_the_middle_is_made_again(busy, party, tmp_pat
 
 
 @pytest.mark.parametrize("party", [pytest.param("T web", marks=pytest.mark.slow), "B"])
-def test_without_retries_it_is_named_and_the_next_run_goes_on(busy, party, tmp_path):
+def test_without_retries_and_patience_it_is_named_and_the_next_run_goes_on(busy, party, tmp_path):
     told = tmp_path / "events"
-    with start(busy, told, "web", retries=0) as run:
+    with start(busy, told, "web", retries=0, patience="0") as run:
         until(lambda: reading(told), process=run)
         processes.end(connections(busy.lab.server if party == "B" else busy.target("web").host))
         _, said = run.communicate(timeout=DEADLINE)

@@ -17,6 +17,7 @@ def tell(result) -> str:
 def broken(world: World, trouble: str) -> dict:
     config = only(world.lab.config(), "web")
     config["Borg"]["Retries"] = 0
+    config["Borg"]["ServerPatience"] = "0"
     server = config["Borg"]["Server"]
     stranger = world.target("mail").host
     match trouble:
