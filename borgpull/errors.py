@@ -156,29 +156,18 @@ class TamperedError(Failure):
         self.unverifiable = unverifiable
 
 
-_TOO_LITTLE_ROOM = ("there is no space left", "free some: `df -h` shows which file system is full", False)
-_FORBIDDEN = ("permission denied", "let this user in there, or run it as another user", False)
+_OR_FEWER = "or lower Jobs"
 # What the system refuses: the cause, what to do, and whether another attempt may succeed without that.
 _REFUSED = {
-    errno.ENOSPC: _TOO_LITTLE_ROOM,
-    errno.EDQUOT: _TOO_LITTLE_ROOM,
-    errno.EACCES: _FORBIDDEN,
-    errno.EPERM: _FORBIDDEN,
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), ("there is no space left", "`df -h` shows where; free some", False)),
+    **dict.fromkeys((errno.EACCES, errno.EPERM), ("permission denied", "let this user in there", False)),
     errno.EROFS: ("the file system is read-only", "check the kernel log (dmesg): a damaged disk becomes that", False),
     errno.EIO: ("the disk failed", "check the kernel log (dmesg), and the disk", False),
     errno.ENOENT: ("there is no such file or folder", "find out what removed it", False),
-    errno.EMFILE: (
-        "this run has no file descriptors left",
-        "raise LimitNOFILE of its unit, or `ulimit -n` before it starts; or lower Jobs",
-        True,
-    ),
+    errno.EMFILE: ("this run has no file descriptors left", f"raise LimitNOFILE of its unit, {_OR_FEWER}", True),
     errno.ENFILE: ("this machine has no file descriptors left", "raise `sysctl fs.file-max`", True),
-    errno.EAGAIN: (
-        "it could not start another process",
-        "raise TasksMax of its unit, `ulimit -u` of its user, or the pids limit of its container; or lower Jobs",
-        True,
-    ),
-    errno.ENOMEM: ("there is no memory left", "add memory, or lower Jobs", True),
+    errno.EAGAIN: ("it could not start another process", f"raise TasksMax of its unit, `ulimit -u`, {_OR_FEWER}", True),
+    errno.ENOMEM: ("there is no memory left", f"add memory, {_OR_FEWER}", True),
 }
 
 

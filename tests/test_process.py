@@ -178,3 +178,16 @@ def test_the_last_lines_are_remembered():
     for number in range(10):
         tail.add(str(number))
     assert tail.text == "7\n8\n9"
+
+
+def test_a_limit_on_processes_is_named():
+    if os.getuid() != 0:
+        pytest.skip("needs root, to become a user with a limit of its own")
+    code = (
+        "import asyncio, os, resource; from borgpull import process; from borgpull.errors import failure_of\n"
+        "os.setuid(65534); resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))\n"
+        "try: asyncio.run(process.run(['true'], seconds=10))\n"
+        "except OSError as error: print(failure_of(error))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "controller: it could not start another process\n"

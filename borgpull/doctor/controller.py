@@ -146,13 +146,10 @@ def check_swap(checks: Checks, swaps: str) -> None:
 
 def check_descriptors(checks: Checks, jobs: int) -> None:
     """Check that this process may open as many files as a run of `jobs` targets at a time needs."""
-    most = runtime_dir.most_jobs()
-    if most < jobs:
-        checks.warn(
-            "descriptors", f"enough for {most} targets at a time, not for Jobs = {jobs}", runtime_dir.DESCRIPTORS
-        )
-    else:
+    if (most := runtime_dir.most_jobs()) >= jobs:
         checks.ok("descriptors", f"enough for Jobs = {jobs}")
+    else:
+        checks.warn("descriptors", f"enough for {most} targets, not for Jobs = {jobs}", runtime_dir.DESCRIPTORS)
 
 
 def check_state_dir(checks: Checks, folder: Path) -> None:

@@ -10,7 +10,7 @@ import contextlib
 import functools
 import re
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,7 +62,8 @@ class JumpHosts:
         if not jumps:
             yield None
             return
-        names = tuple(map(_identity, jumps))
+        # What is printed of a jump host is all but its key.
+        names = tuple((repr(jump), jump.private_key.get_secret_value()) for jump in jumps)
         shared = self._shared.get(names)
         if shared is None or shared.failed:
             way = contextlib.AsyncExitStack()
@@ -71,9 +72,10 @@ class JumpHosts:
         shared.users += 1
         try:
             # Who is stopped while it opens does not stop the others.
-            with _named(party):
-                hop = await asyncio.shield(shared.opening)
-            yield hop
+            await asyncio.wait({shared.opening})
+            if isinstance(failure := shared.opening.exception(), Failure):
+                raise failure.of(party)
+            yield shared.opening.result()
         finally:
             shared.users -= 1
             if not shared.users:
@@ -87,21 +89,6 @@ class JumpHosts:
     async def _hop(self, jumps: tuple[Jump, ...], opened: _Opened, *, party: str) -> AsyncIterator[Hop]:
         async with self.last_of(jumps[:-1], opened, party=party) as hop, opened(jumps[-1], hop) as master:
             yield Hop(jumps[-1], master)
-
-
-@contextlib.contextmanager
-def _named(party: str) -> Iterator[None]:
-    try:
-        yield
-    except Failure as failure:
-        raise failure.of(party) from None
-
-
-def _identity(jump: Jump) -> tuple[object, ...]:
-    key, algorithms = jump.private_key.get_secret_value(), tuple(jump.algorithms.items())
-    login = (jump.username, key, jump.private_key_command, jump.certificate)
-    # The prefix is in what is said of it.
-    return (jump.host, jump.known_host, *login, algorithms, jump.prefix)
 
 
 @contextlib.asynccontextmanager

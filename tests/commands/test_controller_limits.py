@@ -9,7 +9,7 @@ from support.reading import report, said_of
 
 JOBS = 2
 # What most_jobs() of runtime_dir takes for so many.
-ENOUGH = 96
+ENOUGH = 104
 
 
 def limited(hard: int, soft: int = 0) -> str:
