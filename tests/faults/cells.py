@@ -9,8 +9,10 @@ STEPS = ("connect", "inspect", "create", "verify", "check", "prune", "compact")
 FAULTED, BYSTANDER = "web", "mail"
 T = f"T {FAULTED}"
 
-KILL, STOP, CUT, HANG_UP, AWAY = "kill -9", "SIGSTOP", "cut", "SIGHUP", "away for a minute"
+KILL, STOP, CUT, HANG_UP, AWAY, GONE = "kill -9", "SIGSTOP", "cut", "SIGHUP", "away for a minute", "gone"
 C, B = "C", "B"
+# What C needs of its own system: the folder in memory, and descriptors.
+C_MEMORY, C_FILES = "private directory of C", "descriptors of C"
 B_MASTER, T_MASTER = "master to B", "master to T"
 CLIENT = "ssh client of create"
 SOCAT, BORG, SERVE = "socat on T", "borg on T", "borg serve on B"
@@ -19,12 +21,15 @@ B_LINK, T_LINK = "link to B", "link to T"
 
 PARTIES = (C, B_MASTER, T_MASTER, CLIENT, SOCAT, BORG, SERVE, B_SSHD, T_SSHD)
 LINKS = (B_LINK, T_LINK)
+NEEDS = (C_MEMORY, C_FILES)
 
 # The connection to T stands from connect to create; it is closed before anything is verified.
 _WITH_T = STEPS[:3]
 _STEPS = {
     C: STEPS,
     B: STEPS,
+    C_MEMORY: STEPS,
+    C_FILES: STEPS,
     B_MASTER: STEPS,
     T_MASTER: _WITH_T,
     CLIENT: _WITH_T,
@@ -74,7 +79,7 @@ class Cell:
     @property
     def shared(self) -> bool:
         """Tell whether it strikes what all targets share, so that the others may fail too."""
-        return self.victim in (B, B_MASTER, B_SSHD, B_LINK)
+        return self.victim in (B, B_MASTER, B_SSHD, B_LINK, *NEEDS)
 
     @property
     def harmless(self) -> bool:
@@ -110,6 +115,8 @@ class Cell:
     @property
     def blamed(self) -> frozenset[str]:
         """Return who may be named as the one who failed."""
+        if self.victim in NEEDS:
+            return frozenset({"C"})
         party = "B" if self.shared or self.victim == SERVE else T
         return frozenset({party, "C"} if self.victim in _ON_C else {party})
 
@@ -122,7 +129,8 @@ def cell(victim: str, fault: str, step: str) -> Cell | None:
 def rows() -> list[tuple[str, str]]:
     """Return all victims with their faults, in the order of the table."""
     struck = [(victim, fault) for victim in PARTIES for fault in (KILL, STOP)]
-    return [*struck[:2], (C, HANG_UP), *struck[2:], (B, AWAY), *((victim, CUT) for victim in LINKS)]
+    cut = [(victim, CUT) for victim in LINKS] + [(victim, GONE) for victim in NEEDS]
+    return [*struck[:2], (C, HANG_UP), *struck[2:], (B, AWAY), *cut]
 
 
 def cells() -> list[Cell]:

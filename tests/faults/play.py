@@ -5,15 +5,18 @@ Whatever happens, the struck process is dead and the cable plugged in at the end
 
 import contextlib
 import itertools
+import resource
+import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from borgpull.errors import Failure
-from faults.cells import AWAY, BYSTANDER, FAULTED, KILL, STOP, C, Cell
+from faults.cells import AWAY, BYSTANDER, C_FILES, C_MEMORY, FAULTED, KILL, STOP, C, Cell
 from faults.stage import Stage
 from faults.victims import Victim, held, pids_of
 from support.following import Run
@@ -107,6 +110,13 @@ def _strike(stage: Stage, cell: Cell, victims: list[Victim]) -> None:
     for victim in victims:
         if cell.fault == KILL:
             victim.kill()
+        elif cell.victim == C_MEMORY:
+            for directory in stage.world.memory.glob("borgpull-*"):
+                shutil.rmtree(directory)
+        elif cell.victim == C_FILES:
+            used = {int(place.name) for place in Path(f"/proc/{victim.pid}/fd").iterdir()}
+            free = min(set(range(len(used) + 1)) - used)
+            resource.prlimit(victim.pid, resource.RLIMIT_NOFILE, (free, free))
         else:
             victim.send(signal.SIGHUP if cell.stopped else signal.SIGSTOP)
 

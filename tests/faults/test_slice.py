@@ -7,7 +7,23 @@ from collections.abc import Iterator
 
 import pytest
 
-from faults.cells import AWAY, B_SSHD, CUT, HANG_UP, KILL, SOCAT, STOP, T_LINK, T_SSHD, B, C, Cell
+from faults.cells import (
+    AWAY,
+    B_SSHD,
+    C_FILES,
+    C_MEMORY,
+    CUT,
+    GONE,
+    HANG_UP,
+    KILL,
+    SOCAT,
+    STOP,
+    T_LINK,
+    T_SSHD,
+    B,
+    C,
+    Cell,
+)
 from faults.judge import problems_of
 from faults.play import play
 from faults.stage import Stage, stage
@@ -22,6 +38,8 @@ CELLS = (
     Cell(SOCAT, KILL, "create"),
     Cell(T_SSHD, KILL, "inspect"),
     Cell(B_SSHD, KILL, "verify"),
+    Cell(C_MEMORY, GONE, "verify"),
+    Cell(C_FILES, GONE, "create"),
 )
 
 

@@ -18,6 +18,7 @@ from faults.cells import (
     BORG,
     CLIENT,
     FAULTED,
+    NEEDS,
     SERVE,
     SOCAT,
     T_MASTER,
@@ -83,7 +84,7 @@ def _serves(world: World) -> list[int]:
 
 
 _FINDERS: dict[str, Callable[[World, int], list[int]]] = {
-    C: lambda world, controller: [controller],
+    **dict.fromkeys((C, *NEEDS), lambda world, controller: [controller]),
     B_MASTER: lambda world, controller: _masters(controller, world.lab.server),
     T_MASTER: lambda world, controller: _masters(controller, world.target(FAULTED).host),
     CLIENT: _clients,
