@@ -139,7 +139,8 @@ class Servers(contextlib.AsyncExitStack):
         if self.away_since is None:
             self.away_since = now
             if may_pass:
-                text = f"{BACKUP_SERVER}: away since {stamp(time.time())}: {failure.cause}; all targets wait for it"
+                away = f"away since {stamp(time.time())}: " if failure.party == BACKUP_SERVER else ""
+                text = f"{failure.party}: {away}{failure.cause}; all targets wait for it"
                 hint = f"{failure.hint}; it is waited for up to {span(self.patience)} (ServerPatience in [Borg])"
                 self._emit(Warned(text=text, hint=hint))
         spent = now - self.away_since

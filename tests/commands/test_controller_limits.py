@@ -18,7 +18,7 @@ def limited(hard: int, soft: int = 0) -> str:
 
 def config_of(world: World, *, jobs: int = 8, retries: int = 0) -> dict:
     config = world.lab.config()
-    config["Borg"] |= {"Jobs": jobs, "Retries": retries}
+    config["Borg"] |= {"Jobs": jobs, "Retries": retries, "ServerPatience": "0"}
     return config
 
 
