@@ -13,7 +13,7 @@ from pathlib import Path
 
 from .. import __version__, runtime_dir
 from ..borg.version import read_version
-from ..errors import CONTROLLER, Failure
+from ..errors import CONTROLLER, Failure, plural
 from ..process import run_now
 from ..results import Finding, Mark
 from ..untrusted import clean
@@ -149,7 +149,9 @@ def check_descriptors(checks: Checks, jobs: int) -> None:
     if (most := runtime_dir.most_jobs()) >= jobs:
         checks.ok("descriptors", f"enough for Jobs = {jobs}")
     else:
-        checks.warn("descriptors", f"enough for {most} targets, not for Jobs = {jobs}", runtime_dir.DESCRIPTORS)
+        checks.warn(
+            "descriptors", f"enough for {plural(most, 'target')}, not for Jobs = {jobs}", runtime_dir.DESCRIPTORS
+        )
 
 
 def check_state_dir(checks: Checks, folder: Path) -> None:

@@ -39,7 +39,7 @@ def test_doctor_says_for_how_many_targets_there_are_descriptors(shared_world):
     with shared_world.start("doctor", "--json", changed=limited(ENOUGH)) as doctor:
         stdout, stderr = doctor.communicate(text, timeout=60)
     found = {each["what"]: each for each in json.loads(stdout)["findings"] if each["party"] == "C"}
-    assert (doctor.returncode, found["descriptors"]["mark"]) == (1, "warning"), stderr
+    assert found["descriptors"]["mark"] == "warning", stderr
     assert "not for Jobs = 8" in found["descriptors"]["detail"]
 
 
