@@ -119,11 +119,21 @@ class Examined(Report):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What a key of the config is for one target."""
+
+    key: Clean
+    value: Annotated[Clean, Field(description="As in TOML; a secret is not shown.")]
+    source: Annotated[Clean, Field(description="The table of the config that sets it, or `default`.")]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Checked(Report):
     """What `borgpull config check --json` prints on stdout."""
 
     server: Annotated[Clean, Field(description="USER@HOST:PORT of the backup server; empty when it is wrong.")] = ""
     targets: Annotated[tuple[Clean, ...], Field(description="Their names, in the order of the config.")] = ()
+    settings: Annotated[tuple[Setting, ...], Field(description="What holds for the target of --show.")] = ()
     problems: Annotated[tuple[Clean, ...], Field(description="All that is wrong, with its place and what to do.")] = ()
 
     @computed_field(description="Whether a run would take this config (exit code 0, otherwise 4).")

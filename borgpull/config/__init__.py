@@ -10,3 +10,4 @@ from .json_schema import example, json_schema
 from .load import read
 from .model import Config, Connection, Jump, Notify, Options, Stream, Target
 from .rules import Transport
+from .shown import settings_of

@@ -18,6 +18,7 @@ from ..errors import UsageError
 from .cross_checks import ValidFields, problems
 from .key_names import spell_keys
 from .key_paths import format_place
+from .merge import merged
 from .toml_text import parse
 
 _SERVERS = "Servers"
@@ -63,7 +64,7 @@ def conflict(text: str, **keys: object) -> str | None:
     tree = spell_keys(parse(text))[0]
     others = tree.get(_SERVERS, [])
     tree[_SERVERS] = [*others, keys]
-    for problem in problems(ValidFields(tree=tree)):
+    for problem in problems(ValidFields(tree=merged(tree))):
         if problem.place[1] == len(others):
             return problem.cause
         other = format_place(problem.place[:2], tree)

@@ -5,6 +5,7 @@ It looks only at fields that are valid by themselves, so that no mistake is repo
 
 from __future__ import annotations
 
+import difflib
 import posixpath
 import unicodedata
 from collections.abc import Iterator
@@ -51,6 +52,8 @@ def problems(fields: ValidFields) -> Iterator[ConfigProblem]:
         yield from _connection_problems(fields, ("Servers", number, "Connection"))
         yield from _name_problems(fields, "stream", "Servers", number, "Streams")
         yield from _lock_wait_problems(fields, number)
+        yield from _group_problems(fields, number)
+    yield from _prune_problems(fields)
     yield from _socket_problems(fields)
     yield from _repository_problems(fields)
 
@@ -62,6 +65,26 @@ def _lock_wait_problems(fields: ValidFields, number: int) -> Iterator[ConfigProb
     limit = units.seconds(stall) if stall else Options().stall_timeout
     if wait and units.seconds(wait) >= limit:
         yield ConfigProblem("is not shorter than StallTimeout: shorten it, or raise StallTimeout", place=place)
+
+
+def _group_problems(fields: ValidFields, number: int) -> Iterator[ConfigProblem]:
+    group, groups = fields.text("Servers", number, "Group"), value_at(fields.tree, ("Borg", "Groups"))
+    known = sorted(groups) if isinstance(groups, dict) else []
+    if group and group not in known:
+        nearest = difflib.get_close_matches(group, known, n=1)
+        remedy = f"did you mean `{nearest[0]}`?" if nearest else f"add a [Borg.Groups.{group}] table"
+        yield ConfigProblem(f"is no group of this config: {remedy}", place=("Servers", number, "Group"))
+
+
+def _prune_problems(fields: ValidFields) -> Iterator[ConfigProblem]:
+    """Yield where it is not said which archives to keep."""
+    places: list[Place] = [("Servers", number, "PruneSetting") for number in fields.numbers("Servers")]
+    missing = [place for place in places if value_at(fields.tree, place) is None]
+    if missing == places:
+        missing = [("Borg", "PruneSetting")]
+    if isinstance(value_at(fields.tree, ("Borg",)), dict):
+        for place in missing:
+            yield ConfigProblem("is missing: add the archives to keep, as options of `borg prune`", place=place)
 
 
 def _connection_problems(fields: ValidFields, place: Place) -> Iterator[ConfigProblem]:

@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 
 from .add_target import multi_line
 from .model import File
-from .model_fields import Table, header, keys_of, table_of
+from .model_fields import Table, header, is_named, keys_of, table_of
 
 _HEAD = """\
 # A config of borgpull to fill in: its names are made up, its private keys are placeholders, its passphrases are empty.
@@ -40,23 +40,25 @@ def example() -> str:
 
 def _tables(table: type[Table], path: tuple[str, ...], *, off: bool = False) -> Iterator[str]:
     """Yield the lines of a table: its keys, the required ones first, and then the tables inside it."""
-    found = sorted(keys_of(table).items(), key=lambda entry: not _is_written(*entry))
+    found = sorted(keys_of(table).items(), key=lambda entry: not _is_written(path, *entry))
     for key, field in found:
         if table_of(field) is None:
             yield from _comment(field)
-            yield from _assignment(key, field, off=off or not _is_written(key, field))
+            yield from _assignment(key, field, off=off or not _is_written(path, key, field))
     for key, field in found:
         if inner := table_of(field):
             within, inner_off = (*path, key), off or not field.is_required()
             yield ""
             yield from _comment(field)
-            yield _mark(header(".".join(within), field), off=inner_off)
-            yield from _tables(inner, within, off=inner_off)
+            yield _mark(header(".".join(within), field).replace("NAME", "laptops"), off=inner_off)
+            if not is_named(field):
+                yield from _tables(inner, within, off=inner_off)
 
 
-def _is_written(key: str, field: FieldInfo) -> bool:
-    # Each connection needs a PrivateKey or a PrivateKeyCommand, which fewer have.
-    return field.is_required() or key == "PrivateKey"
+def _is_written(path: tuple[str, ...], key: str, field: FieldInfo) -> bool:
+    # Each connection needs a PrivateKey or a PrivateKeyCommand, each target a PruneSetting of its own or of [Borg]: of
+    # both the usual form.
+    return field.is_required() or key == "PrivateKey" or (*path, key) == ("Borg", "PruneSetting")
 
 
 def _comment(field: FieldInfo) -> list[str]:

@@ -10,9 +10,10 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from ..errors import ConfigProblem
+from . import rules
 from .key_paths import Place
 from .model import File
-from .model_fields import Table, header, keys_of, table_of
+from .model_fields import Table, header, is_named, keys_of, problem_with, table_of
 
 _SHOWABLE = re.compile(r"[A-Za-z0-9_-]{1,40}")
 
@@ -26,10 +27,13 @@ def spell_keys(tree: dict[str, Any]) -> tuple[dict[str, Any], list[ConfigProblem
 def field_at(place: Place) -> FieldInfo:
     """Return the field at a place of the model, or the field with the list that the place is in."""
     table: type[Table] | None = File
-    for step in place:
+    steps = iter(place)
+    for step in steps:
         if table and isinstance(step, str):
             field = keys_of(table)[step]
             table = table_of(field)
+            if is_named(field):
+                next(steps, None)
     return field
 
 
@@ -52,18 +56,27 @@ def _table(found: dict[str, Any], table: type[Table], place: Place, problems: li
     # A misspelt key counts as the one that was meant, so that this is not reported as missing too.
     given = misspelt | spelled
     return {
-        alias: _value(given[alias], table_of(field), (*place, alias), problems)
+        alias: _value(given[alias], field, (*place, alias), problems)
         for alias, field in fields.items()
         if alias in given
     }
 
 
-def _value(value: object, table: type[Table] | None, place: Place, problems: list[ConfigProblem]) -> object:
-    if table and isinstance(value, dict):
+def _value(value: object, field: FieldInfo, place: Place, problems: list[ConfigProblem]) -> object:
+    table = table_of(field)
+    if table is None or not isinstance(value, dict | list):
+        return value
+    if isinstance(value, dict) and not is_named(field):
         return _table(value, table, place, problems)
-    if table and isinstance(value, list):
-        return [_value(entry, table, (*place, number), problems) for number, entry in enumerate(value)]
-    return value
+    spelled = {
+        step: _table(entry, table, (*place, step), problems) if isinstance(entry, dict) else entry
+        for step, entry in (value.items() if isinstance(value, dict) else enumerate(value))
+    }
+    if isinstance(value, list):
+        return list(spelled.values())
+    wrong = {name: problem for name in spelled if (problem := problem_with(rules.group, str(name)))}
+    problems.extend(ConfigProblem(f"one of its names {problem}", place=place) for problem in wrong.values())
+    return {name: entry for name, entry in spelled.items() if name not in wrong}
 
 
 def _unknown(key: str, meant: str, table: type[Table], place: Place) -> ConfigProblem:

@@ -21,6 +21,7 @@ from ..errors import ConfigError, ConfigProblem
 from .cross_checks import ValidFields, problems
 from .key_names import field_at, spell_keys
 from .key_paths import Place, format_problems, value_at
+from .merge import merged, origin
 from .model import Config, File
 from .model_fields import Invalid, header, table_of
 from .toml_text import parse
@@ -45,7 +46,7 @@ def read(text: str, *, check_key: CheckKey, check_known_host: CheckKnownHost) ->
     is wrong; they get each distinct normalised value once. Raises ConfigError with all problems at once.
     """
     written, found = spell_keys(parse(text))
-    tree = _with_defaults(written)
+    tree = merged(written)
     try:
         checks = {"key": functools.cache(check_key), "known_host": functools.cache(check_known_host)}
         _check_side_by_side(tree, checks)
@@ -59,9 +60,10 @@ def read(text: str, *, check_key: CheckKey, check_known_host: CheckKnownHost) ->
             found.append(ConfigProblem(_words(each), place=each["loc"]))
     found += problems(ValidFields(tree=tree, broken=frozenset(problem.place for problem in found)))
     if found:
-        placed = [replace(each, place=_origin(each.place, written)) for each in found]
+        placed = [replace(each, place=origin(each.place, written)) for each in found]
         raise ConfigError(format_problems(placed, written))
-    return Config.model_construct(**dict(file.borg), targets=file.servers, notify=file.notify)
+    borg = {name: value for name, value in file.borg if name != "groups"}
+    return Config.model_construct(**borg, targets=file.servers, notify=file.notify)
 
 
 def _check_side_by_side(tree: dict[str, Any], checks: Mapping[str, CheckKey]) -> None:
@@ -75,21 +77,6 @@ def _check_side_by_side(tree: dict[str, Any], checks: Mapping[str, CheckKey]) ->
         File.model_validate(tree, context={name: functools.partial(note, check) for name, check in checks.items()})
     with ThreadPoolExecutor() as pool:
         list(pool.map(lambda call: call[0](*call[1:]), asked))
-
-
-def _with_defaults(tree: dict[str, Any]) -> dict[str, Any]:
-    """Return the config with [Borg.Defaults] merged under each target."""
-    defaults, servers = value_at(tree, ("Borg", "Defaults")), tree.get("Servers")
-    if not isinstance(defaults, dict) or not isinstance(servers, list):
-        return tree
-    return tree | {"Servers": [defaults | each if isinstance(each, dict) else each for each in servers]}
-
-
-def _origin(place: Place, tree: dict[str, Any]) -> Place:
-    """Return where the config sets what a target has: in the target's own table, or in [Borg.Defaults]."""
-    home: Place = ("Borg", "Defaults", *place[2:])
-    is_default = len(place) > 2 and value_at(tree, place[:3]) is None and value_at(tree, home[:3]) is not None
-    return home if is_default else place
 
 
 def _words(entry: ErrorDetails) -> str:

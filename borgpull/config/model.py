@@ -69,6 +69,8 @@ Command = Annotated[str, text(rules.command)]
 Commands = Annotated[tuple[Command, ...], Field(max_length=20, repr=False)]
 Duration = Annotated[int, text(units.seconds)]
 Share = Annotated[float, text(units.share)]
+PruneSetting = Annotated[tuple[str, ...], text(retention.options)]
+GroupName = Annotated[str, text(rules.group)]
 
 
 class Jump(Table):
@@ -159,8 +161,15 @@ class Server(Connection):
 
 
 class Options(Table):
-    """The options of a target, and in `[Borg.Defaults]` of all targets."""
+    """The options of a target; in `[Borg.Defaults]` of all targets, and in `[Borg.Groups.NAME]` of a group of them."""
 
+    prune_options: PruneSetting = key(
+        "the archives to keep, as options of `borg prune`",
+        "--keep-daily 7 --keep-monthly 12",
+        default=(),
+        unset="that of [Borg]",
+        alias="PruneSetting",
+    )
     timeout: Duration = key("the time limit for all steps of a target together", default="48h")
     # Longer than borg waits for a lock, and than it takes to write its caches.
     stall_timeout: Duration = key("how long `borg create` may transfer nothing before it counts as hung", default="30m")
@@ -246,6 +255,7 @@ class Target(Options):
     """A host to back up."""
 
     name: Annotated[str, text(rules.name)] = key("the name of the target in messages", "web1")
+    group: GroupName = key("its group, whose options it has: a [Borg.Groups.NAME]", "laptops", default="")
     source_paths: tuple[Annotated[str, text(rules.source_path)], ...] = key(
         "the paths to back up", ["/etc", "/srv"], min_length=1
     )
@@ -284,8 +294,12 @@ class Borg(Table):
     root_dir: Annotated[str, text(rules.root_dir)] = key(
         "the absolute path of the folder on the backup server with all repositories", "/home/backups"
     )
-    prune_options: Annotated[tuple[str, ...], text(retention.options)] = key(
-        "the archives to keep, as options of `borg prune`", "--keep-daily 7 --keep-monthly 12", alias="PruneSetting"
+    prune_options: PruneSetting = key(
+        "the archives to keep, as options of `borg prune`",
+        "--keep-daily 7 --keep-monthly 12",
+        default=(),
+        unset="each target needs its own",
+        alias="PruneSetting",
     )
     prune_also: tuple[Annotated[str, text(retention.prefix)], ...] = key(
         "prefixes of other archives to prune; only a date and time may follow one", ["home-", "mysql-"], default=()
@@ -319,10 +333,19 @@ class Borg(Table):
     server: Server = key("the backup server")
 
 
+class BorgTable(Borg):
+    """[Borg] as a config has it. The options of a group are merged into its targets."""
+
+    groups: dict[str, Options] = key(
+        "options of the targets of a group; they win over `[Borg.Defaults]`, and those of a target over both",
+        default_factory=dict,
+    )
+
+
 class File(Table):
     """A whole config."""
 
-    borg: Borg = key("the repositories and the backup server")
+    borg: BorgTable = key("the repositories and the backup server")
     notify: Notify = key("what to notify of a run", default_factory=Notify)
     servers: tuple[Target, ...] = key("the targets, one [[Servers]] each", min_length=1)
 

@@ -80,6 +80,13 @@ def table_of(field: FieldInfo) -> type[Table] | None:
     return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Table)), None)
 
 
+def is_named(field: FieldInfo) -> bool:
+    """Tell whether a field holds tables with names of the operator's."""
+    return get_origin(field.annotation) is dict
+
+
 def header(table: str, field: FieldInfo) -> str:
     """Return the header of a table as a config has it."""
+    if is_named(field):
+        return f"[{table}.NAME]"
     return f"[[{table}]]" if get_origin(field.annotation) is tuple else f"[{table}]"

@@ -56,6 +56,10 @@ stream_name = _matching(
     r"[A-Za-z0-9][A-Za-z0-9._-]{0,49}",
     "is not a name for a stream: write up to 50 letters, digits, `.`, `_` and `-`, with a letter or digit first",
 )
+group = _matching(
+    r"[A-Za-z0-9][A-Za-z0-9_-]{0,49}",
+    "is not a name for a group: write up to 50 letters, digits, `_` and `-`, with a letter or digit first",
+)
 # Only ssh knows which ones it has.
 algorithms = _matching(
     r"[-+^]?[A-Za-z0-9*?][A-Za-z0-9@.*?-]*(?:,[A-Za-z0-9*?][A-Za-z0-9@.*?-]*)*",

@@ -274,7 +274,7 @@ def retention_of(config: Config, target: Target, known: Ledger, *, now: float) -
         for archive in known.evidence.archives
     ]
     streams = [stream.name for stream in target.streams]
-    rules = Rules.from_options(config.prune_options)
+    rules = Rules.from_options(target.prune_options)
     return decide(archives, rules, now=now, streams=streams, also=config.prune_also)
 
 

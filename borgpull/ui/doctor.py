@@ -94,4 +94,5 @@ def _last_line(findings: Sequence[Finding], by_party: _ByParty) -> Text:
 
 def right_lines(report: Checked) -> list[Text]:
     words = f": {plural(len(report.targets), 'target')}, backed up to {shown(report.server)}"
-    return [Text.assemble(("ok", STYLES["done"]), words), *(Text(f"  {shown(name)}") for name in report.targets)]
+    about = [f"{each.key} = {each.value}  # {each.source}" for each in report.settings] or report.targets
+    return [Text.assemble(("ok", STYLES["done"]), words), *(Text(f"  {shown(line)}") for line in about)]

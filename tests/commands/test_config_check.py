@@ -88,7 +88,14 @@ def test_from_a_file_and_as_json(world, wrong, tmp_path):
     good = world.run("config", "check", "--json", "--config", str(file), config="")
     assert good.returncode == 0
     server = f"{world.lab.server.user}@{world.lab.server.endpoint}"
-    expected = {"schema": 1, "right": True, "server": server, "targets": ["web", "mail"], "problems": []}
+    expected = {
+        "schema": 1,
+        "right": True,
+        "server": server,
+        "targets": ["web", "mail"],
+        "settings": [],
+        "problems": [],
+    }
     assert answer(good) == expected
     bad = world.run("config", "check", "--json", config=wrong)
     assert bad.returncode == 4

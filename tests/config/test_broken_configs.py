@@ -71,7 +71,7 @@ def test_all_problems_are_told_at_once(keys, checks, secrets):
     [
         ("", ["Borg", "Servers"]),
         ("Borg = 1\nServers = 1", ["Borg", "Servers"]),
-        ("[Borg]\n[Servers]", ["Borg.RootDir", "Borg.PruneSetting", "Borg.Server", "Servers"]),
+        ("[Borg]\n[Servers]", ["Borg.RootDir", "Borg.Server", "Borg.PruneSetting", "Servers"]),
         ("Servers = []", ["Borg", "Servers"]),
         ("Servers = [1]", ["Borg", "Servers[0]"]),
         ("Borg = []\nServers = [[]]", ["Borg", "Servers[0]"]),

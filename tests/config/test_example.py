@@ -64,6 +64,9 @@ def expected(table, tables):
     for key, entry in table["properties"].items():
         reference = entry.get("$ref") or entry.get("items", {}).get("$ref")
         found[key] = expected(tables[reference.rpartition("/")[2]], tables) if reference else None
+        if "additionalProperties" in entry:
+            # The keys of a group are those of [Borg.Defaults].
+            found[key] = {"laptops": {}}
     return found
 
 

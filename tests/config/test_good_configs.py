@@ -11,6 +11,9 @@ from sample import GOOD, filled, read_pure
 from borgpull.config import Host, Notify, Options, Stream, Transport, read
 from borgpull.config.model import File
 
+# What a target of GOOD has that sets nothing itself.
+PLAIN = Options(PruneSetting="--keep-daily 7 --keep-weekly 20 --keep-monthly 12")
+
 
 @pytest.fixture
 def config(keys, checks):
@@ -113,7 +116,7 @@ def test_what_may_be_left_out(keys, checks):
     assert config.targets[0].excludes == ()
     options = config.targets[0]
     assert (options.timeout, options.stall_timeout, options.quota, options.transport) == (48 * 3600, 30 * 60, "", None)
-    assert options_of(config.targets[0]) == Options()
+    assert options_of(config.targets[0]) == PLAIN
 
 
 def options_of(target):
@@ -146,7 +149,7 @@ def test_options_of_a_target_come_before_the_defaults_for_all(keys, checks):
     one, two = read(filled(text, keys), **checks).targets
     db1 = "/opt/borg/bin/borg"
     said = {"timeout": 90 * 60, "stall_timeout": 45, "quota": "50G", "transport": Transport.FORWARD}
-    assert options_of(one) == Options().model_copy(update=said)
+    assert options_of(one) == PLAIN.model_copy(update=said)
     said = {
         "timeout": 26 * 3600,
         "stall_timeout": 30 * 60,
@@ -154,7 +157,7 @@ def test_options_of_a_target_come_before_the_defaults_for_all(keys, checks):
         "transport": Transport.STDIO,
         "borg_path": db1,
     }
-    assert options_of(two) == Options().model_copy(update=said)
+    assert options_of(two) == PLAIN.model_copy(update=said)
 
 
 def test_a_list_of_a_target_replaces_that_of_the_defaults_and_no_option_is_lost_on_the_way(keys, checks):
@@ -196,8 +199,8 @@ OnFailure = ["logger it failed"]
         "on_failure": ("logger it failed",),
     }
     own = {"one_file_system": True, "exclude_if_present": (".nobackup", "no backup"), "before": ("mount /snapshot",)}
-    assert options_of(one) == Options().model_copy(update=same | {"nice": 19, "borg_path": "/opt/borg"})
-    assert options_of(two) == Options().model_copy(update=same | own | {"nice": 0, "borg_path": "/opt/borg/bin/borg"})
+    assert options_of(one) == PLAIN.model_copy(update=same | {"nice": 19, "borg_path": "/opt/borg"})
+    assert options_of(two) == PLAIN.model_copy(update=same | own | {"nice": 0, "borg_path": "/opt/borg/bin/borg"})
     assert (one.borg_path, two.borg_path) == ("/opt/borg", "/opt/borg/bin/borg")
     assert "snapshot" not in repr(two), "a command may hold a password"
 
@@ -364,7 +367,7 @@ def test_the_schema_spells_the_keys_as_the_config_does():
     tables = schema["$defs"] | {"File": schema}
     keys = {key for table in tables.values() for key in table["properties"]}
     assert keys == {
-        *("Borg", "Servers", "RootDir", "PruneSetting", "PruneAlso", "Jobs", "Server", "BorgPath"),
+        *("Borg", "Servers", "RootDir", "PruneSetting", "PruneAlso", "Jobs", "Server", "BorgPath", "Groups", "Group"),
         *(
             "RootDirMustBeMount",
             "MinFree",

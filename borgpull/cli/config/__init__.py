@@ -8,11 +8,12 @@ from typing import ClassVar
 from plumbum import cli
 
 from ... import config
-from ...config import Connection
+from ...config import Connection, settings_of
 from ...errors import ConfigError
-from ...results import Checked
+from ...fleet.selection import target_named
+from ...results import Checked, Setting
 from ...ui import console, doctor
-from ..base import ConfiguredCommand, private_directory
+from ..base import ConfiguredCommand, checked, private_directory
 from ..exit_codes import DONE, OF_CHECK, WRONG
 from ..help import Command, Group
 
@@ -47,17 +48,24 @@ class Check(ConfiguredCommand):
 
     EXIT_CODES = OF_CHECK
     json = cli.Flag(["--json"], help="print the answer as JSON")
+    show = cli.SwitchAttr(["--show"], str, argname="NAME", help="print what holds for a target, and where it is set")
 
     def main(self) -> int:
         with private_directory() as directory:
             try:
-                config = self.config(directory)
+                text = self.text()
+                config = checked(text, directory)
             except ConfigError as error:
                 if not self.json:
                     raise
                 console.data(Checked(problems=tuple(problem.cause for problem in error.problems)).text)
                 return WRONG
-        report = Checked(targets=tuple(target.name for target in config.targets), server=_shown(config.server))
+        settings: tuple[Setting, ...] = ()
+        if self.show:
+            found = settings_of(text, config, target_named(config, self.show).name)
+            settings = tuple(Setting(key=key, value=value, source=source) for key, value, source in found)
+        names = tuple(target.name for target in config.targets)
+        report = Checked(targets=names, server=_shown(config.server), settings=settings)
         console.print_result(report, doctor.right_lines(report), as_json=self.json)
         return DONE
 
