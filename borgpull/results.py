@@ -244,7 +244,7 @@ class TargetStatus:
 
 @dataclass(frozen=True, kw_only=True)
 class Trouble(Problem):
-    """Why the backup server could not be reached."""
+    """Why the backup server could not be reached, or a target's archives not be read."""
 
     party: _Party
     cause: Clean
@@ -343,6 +343,29 @@ class FileList(Report):
     closed: Closed | None
     archive: ListedArchive
     files: tuple[Item, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A file in an archive of a target."""
+
+    target: str
+    archive: ListedArchive
+    file: Item
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundFiles(Report):
+    """What `borgpull find --json` prints on stdout, each file as it is found: of a target the newest archive first.
+
+    Sizes are bytes. Names are as they are in the archive, with all that is not ASCII escaped: they are untrusted text.
+    """
+
+    pattern: Annotated[str, Field(description="As borg has it.")]
+    found: tuple[Found, ...] = ()
+    read: Annotated[Count, Field(description="How many archives were read.")] = 0
+    complete: Annotated[bool, Field(description="False when it was interrupted, or a target could not be read.")] = True
+    problems: Annotated[tuple[Trouble, ...], Field(description="What could not be read, and why.")] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,7 @@ _REPORTS = {
         "Sizes are bytes. Names are as they are in the archive, with all that is not ASCII escaped: they are untrusted "
         'text. In the name of a file, Borg has "?" for each byte that is not UTF-8.',
     ),
+    "find": (results.FoundFiles, ""),
     "restore": (results.Restored, ""),
     "drill": (results.Drills, ""),
 }

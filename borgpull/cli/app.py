@@ -32,6 +32,7 @@ class BorgPull(Group):
         "doctor": "Check this machine, the backup server and the targets NAME... (or all) before a backup.",
         "status": "Show the state of the backups of the targets NAME... (or all).",
         "list": "List the archives of the target NAME, or the files of its ARCHIVE that match the PATTERNs.",
+        "find": "Find the archives of the targets NAME... (or all) that hold a path.",
         "restore": "Restore ARCHIVE of the target NAME, or the PATHs in it, to a folder here or onto the target.",
         "borg": "Run a borg COMMAND here against the repository of the target NAME.",
         "drill": "Read back some files of the latest archive of the targets NAME... (or all).",

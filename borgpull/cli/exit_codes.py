@@ -50,6 +50,14 @@ OF_DRILL = {
     **_OF_ALL,
 }
 
+OF_FIND = {
+    "0": "found",
+    "1": "not found in what was read",
+    "2": "a target could not be read",
+    "3": "a repository is closed, because it was tampered with or could not be verified",
+    **_OF_ALL,
+}
+
 OF_BORG = {
     "0": "borg ended with 0",
     "1": "borg warned, or changed the repository without --full-access",

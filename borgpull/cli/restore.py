@@ -35,7 +35,7 @@ class Restore(ReadingCommand):
     dry_run = cli.Flag(["-n", "--dry-run"], help="show what would be restored and what is in the way; write nothing")
     verify = cli.Flag(["--verify"], help="read all of it again, and compare it with the archive")
     json = cli.Flag(["--json"], help="print a report as JSON (docs/restore.schema.json)")
-    _percentage: ui.Percentage | None = None
+    _percentage: ui.Progress | None = None
 
     def main(self, name: str, archive: str = "latest", *paths: str) -> int:
         if self.at and self.onto_target:
@@ -70,7 +70,7 @@ class Restore(ReadingCommand):
     async def _restore(self, context: TargetContext, wanted: Wanted) -> int:
         archives = await repository.archives_of(context)
         self.warn_when_closed(archives)
-        self._percentage = ui.Percentage()
+        self._percentage = ui.Progress()
         try:
             done = await restore.restore(context, archives, wanted)
         finally:

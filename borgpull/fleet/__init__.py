@@ -3,6 +3,7 @@
 from .connection_pool import connected
 from .doctor import examine
 from .drill import drill
+from .find import find
 from .run import Interrupt, outlive_terminal, run
 from .selection import Selection, Shard, read_shard, shard_of, target_named
 from .status import status

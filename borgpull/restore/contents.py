@@ -20,7 +20,7 @@ from ..untrusted import clean
 UNSURE = "?"
 _MOST_NAMED = 3
 # Borg's styles of patterns; a path without one means itself and all below it.
-_STYLES = ("pp:", "pf:", "fm:", "sh:", "re:")
+STYLES = ("pp:", "pf:", "fm:", "sh:", "re:")
 _SECONDS = 300.0
 _NO_FOLDER = ("file", "link", "other")
 # $1 is the folder, empty for /; standard input has the paths that are to be new there, each with a NUL at its end.
@@ -106,7 +106,7 @@ class Contents:
 
 def _plain(pattern: str) -> str | None:
     """Return the path that a pattern without a style means, as borg has it; None for any other pattern."""
-    if pattern.startswith(_STYLES):
+    if pattern.startswith(STYLES):
         return None
     shown = pattern.encode("utf-8", "replace").decode()
     return "/".join(part for part in shown.split("/") if part not in ("", "."))

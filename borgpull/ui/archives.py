@@ -16,7 +16,7 @@ from rich.text import Text
 from ..errors import Problem, plural, target_party, the
 from ..events import Event, PercentProgress, Step
 from ..format import percent, size, span
-from ..results import Closed, Compared, Drilled, Drills, FileList, Item, ListedArchive, Restored, stamp
+from ..results import Closed, Compared, Drilled, Drills, FileList, Found, Item, ListedArchive, Restored, stamp
 from ..untrusted import shown
 from .console import STYLES, labelled, people, problem_lines, repaints, table, terminal_size, warning_lines
 
@@ -71,14 +71,25 @@ FILES_END = "\n  ]\n}\n"
 def file_line(item: Item) -> str:
     """Return a file as a line for people, much as `ls -l` does."""
     user, group = shown(item.user, longest=16), shown(item.group, longest=16)
-    when = shown(item.modified, longest=19)[:16].replace("T", " ")
     link = f" {_LINKS[item.kind]} {shown(item.link)}" if item.kind in _LINKS else ""
     broken = "" if item.healthy else "  (damaged: parts of it are gone)"
-    return f"{item.mode} {user:8} {group:8} {size(item.size):>8} {when:16} {shown(item.path)}{link}{broken}"
+    return f"{item.mode} {user:8} {group:8} {size(item.size):>8} {_modified(item)} {shown(item.path)}{link}{broken}"
 
 
-class Percentage:
-    """The progress of an extraction, of events alone, on stderr. `end` before anything else is printed."""
+def found_line(found: Found) -> str:
+    """Return a file that was found as a line for people."""
+    item, archive = found.file, found.archive
+    doubt = "" if archive.verified is not False and not archive.aside else f"  ({archive.state or 'not verified'})"
+    place = f"{shown(found.target)}  {shown(archive.name)}"
+    return f"{place}  {size(item.size):>8}  {_modified(item)}  /{shown(item.path)}{doubt}"
+
+
+def _modified(item: Item) -> str:
+    return f"{shown(item.modified, longest=19)[:16].replace('T', ' '):16}"
+
+
+class Progress:
+    """A line of progress on stderr, which is repainted on a terminal. `end` before anything else is printed."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._console = people()
@@ -88,11 +99,17 @@ class Percentage:
         self._next = clock() + (0.0 if self._repaints else _LINE_SECONDS)
 
     def handle(self, event: Event) -> None:
-        if not isinstance(event, PercentProgress) or event.step is not Step.EXTRACT or self._clock() < self._next:
+        """Show how far an extraction has come."""
+        if isinstance(event, PercentProgress) and event.step is Step.EXTRACT:
+            done = percent(event.current / event.total, estimated=False)
+            self.show(f"{event.target}: extracting {done}, {size(event.current)} of {size(event.total)}")
+
+    def show(self, words: str) -> None:
+        """Show `words`, unless others have just been."""
+        if self._clock() < self._next:
             return
         self._next = self._clock() + self._pause
-        done = percent(event.current / event.total, estimated=False)
-        text = shown(f"{event.target}: extracting {done}, {size(event.current)} of {size(event.total)}")
+        text = shown(words)
         if self._repaints:
             self._write(_CLEAR + text[: terminal_size(self._console.file)[0] - 1])
         else:
