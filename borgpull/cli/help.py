@@ -10,11 +10,13 @@ from __future__ import annotations
 import difflib
 import inspect
 import re
+import shlex
 import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, SupportsIndex
 
 from plumbum import cli
@@ -140,7 +142,12 @@ class Command(cli.Application):
         except (ShowHelp, ShowVersion):
             raise
         except SwitchError:
-            raise UsageError(self._misfit(swfuncs), hint=self.see) from None
+            raise UsageError(self._misfit(swfuncs), hint=self._fed_with(tailargs) or self.see) from None
+
+    def _fed_with(self, words: Sequence[str]) -> str:
+        """Return how to give a file to this command that was named in its words; "" without one."""
+        file = next((word for word in words if word.endswith(".toml") or Path(word).is_file()), "")
+        return file and f"did you mean `{self.PROGNAME} < {shlex.quote(file)}`?"
 
     def _misfit(self, given: Mapping[Any, Any]) -> str:
         """Say which of the `given` options, by their functions, do not fit together, or that the words do not."""
@@ -171,7 +178,8 @@ class Group(Command):
         if not words:
             raise UsageError(f"`{self.PROGNAME}` needs one of its commands: {', '.join(names)}", hint=self.see)
         nearest = difflib.get_close_matches(words[0], names, n=1)
-        hint = f"did you mean `{self.PROGNAME} {nearest[0]}`?" if nearest else self.see
+        meant = f"did you mean `{self.PROGNAME} {nearest[0]}`?" if nearest else self.see
+        hint = self._fed_with(words) or meant
         raise UsageError(f"there is no command `{self.PROGNAME} {words[0]}`", hint=hint)
 
 

@@ -83,3 +83,12 @@ def test_a_wrong_command_line_is_told_on_stderr_and_exits_with_4(arguments):
     assert done.stdout == ""
     assert done.stderr.startswith("error: ")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [["my config.toml"], ["run", "my config.toml"]])
+def test_a_config_that_is_named_as_a_word_gets_the_line_that_was_meant(words, tmp_path):
+    argv = [sys.executable, "-m", "borgpull", *words]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 4
+    command = " ".join(["borgpull", *words[:-1]])
+    assert f"hint: did you mean `{command} < 'my config.toml'`?" in done.stderr
