@@ -114,6 +114,10 @@ class AtWork(Failure):
         super().__init__(party, cause, hint="nothing was changed; `borgpull status` shows when it has ended")
 
 
+class Absent(Failure):
+    """A target that may be absent could not be reached. Nothing is wrong: its last good archive is young enough."""
+
+
 class NoSpace(Failure):
     """The backup server has no room; `limit` is what is used up: its "disk", a "quota", or the "share" of a session."""
 

@@ -36,9 +36,12 @@ class Step(StrEnum):
 class Outcome(StrEnum):
     """How a step or a target ended.
 
+    NOT_DUE: its last attempt is younger than Every. ABSENT: it could not be reached, and may be absent.
     BUSY: another run is at work on it. HELD: done, but the archive is odd, or one before it: nothing is pruned.
     """
 
+    NOT_DUE = "not-due"
+    ABSENT = "absent"
     DONE = "done"
     WARNING = "warning"
     BUSY = "busy"
@@ -52,7 +55,7 @@ class Outcome(StrEnum):
 # The one order of badness. Nothing hides tampering, not even an interrupt.
 WORST_FIRST = (
     *(Outcome.TAMPERED, Outcome.UNVERIFIABLE, Outcome.INTERRUPTED, Outcome.FAILED),
-    *(Outcome.HELD, Outcome.BUSY, Outcome.WARNING, Outcome.DONE),
+    *(Outcome.HELD, Outcome.BUSY, Outcome.WARNING, Outcome.DONE, Outcome.ABSENT, Outcome.NOT_DUE),
 )
 
 

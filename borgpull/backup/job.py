@@ -13,17 +13,19 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from ..borg import WARNED
 from ..config import Target
-from ..errors import BACKUP_SERVER, AtWork, Failure, NoSpace, TamperedError, command_line, plural
+from ..errors import BACKUP_SERVER, Absent, AtWork, Failure, NoSpace, TamperedError, command_line, plural
 from ..events import Estimated, Outcome, Step
+from ..format import span
 from ..ledger import Entry, Phase
 from ..repository.connected_target import TargetSession, connected_target
 from ..repository.context import RunContext, TargetContext
 from ..repository.maintenance import Maintenance, retention_of
 from ..repository.space import Allowance
-from ..repository.status import RUN
+from ..repository.status import RUN, last_good
 from ..repository.step_events import NO_LINKS, NO_LINKS_HINT, StepReport
 from ..repository.verification import Verification
 from ..retention import archive_name
+from ..ssh import is_unreachable
 from ..transport import BorgResult, CreateArchive, CreateFromCommand, DeleteCache, Preflight, TargetCommand
 from .attempt import Attempt, judge_attempt, judge_left, show_reported
 from .hooks import HookContext, Hooks, failed_with
@@ -51,6 +53,8 @@ async def back_up(
         # A target that may be hostile does not learn what was noticed; and where another run is at work nothing failed.
         raise
     except Failure as failure:
+        if target.may_be_absent and not job.connected and failure.party == context.party and is_unreachable(failure):
+            raise await _absent_or_failed(context, failure) from None
         if target.on_failure and job.connected and await is_last(failure):
             try:
                 # In a connection of its own: the one of the backup may be what failed.
@@ -59,6 +63,20 @@ async def back_up(
             except Failure as unreachable:
                 context.warn(f"OnFailure could not run: {unreachable}", unreachable.hint)
         raise
+
+
+async def _absent_or_failed(context: TargetContext, failure: Failure) -> Failure:
+    """Return that a target that did not answer is absent, or has failed, by the age of its last good archive."""
+    known, most = (await context.store.read_evidence()).ledger, context.target.may_be_absent
+    last = last_good(known, time.time()) if known else None
+    if last is None:
+        failure.cause = f"{failure.cause}; it was never backed up, so it may not be absent yet"
+        return failure
+    cause = f"{failure.cause}; its last good archive is {span(last.age)} old"
+    if last.age <= most:
+        return Absent(failure.party, cause, hint="")
+    hint = f"MayBeAbsent allows {span(most)}: switch it on; {failure.hint}"
+    return Failure(failure.party, cause, hint=hint, detail=failure.detail, transient=True)
 
 
 class _Job:

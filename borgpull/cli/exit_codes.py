@@ -19,7 +19,7 @@ _OF_ALL = {
 }
 
 OF_RUN = {
-    "0": "all done",
+    "0": "all done, or not due, or absent and allowed to be",
     "1": "done, with warnings, or a target is held, or busy with another run",
     "2": "a target failed",
     "3": "a repository was tampered with or could not be verified, also if the run was interrupted",
@@ -79,7 +79,7 @@ OF_ADD = {
 }
 
 _OUTCOMES = {
-    Outcome.DONE: DONE,
+    **dict.fromkeys((Outcome.DONE, Outcome.ABSENT, Outcome.NOT_DUE), DONE),
     **dict.fromkeys((Outcome.WARNING, Outcome.BUSY, Outcome.HELD), WARNINGS),
     Outcome.FAILED: FAILED,
     **dict.fromkeys((Outcome.TAMPERED, Outcome.UNVERIFIABLE), TAMPERED),

@@ -39,6 +39,7 @@ class Run(SelectingCommand):
     check = cli.Flag(["--check"], excludes=["--no-check"], help="check every repository, due or not (CheckEvery)")
     no_check = cli.Flag(["--no-check"], help="check no repository in this run")
     prune = cli.Flag(["--prune"], help="prune and compact every repository, due or not (PruneEvery)")
+    every_target = cli.Flag(["--all"], help="back up what is not due too (Every)")
     json = cli.Flag(["--json"], help="print one JSON report on stdout when all is done")
     events_file = cli.SwitchAttr(["--events"], str, argname="FILE", help="write each event to FILE as a line of JSON")
     metrics_file = cli.SwitchAttr(
@@ -63,7 +64,9 @@ class Run(SelectingCommand):
     def config(self, directory: Path) -> Config:
         config = super().config(directory)
         check = {"check_every": 0.0 if self.check else math.inf} if self.check or self.no_check else {}
-        return config.model_copy(update=check | ({"prune_every": 0.0} if self.prune else {}))
+        prune = {"prune_every": 0.0} if self.prune else {}
+        due = [target.model_copy(update={"every": 0}) for target in config.targets] if self.every_target else []
+        return config.model_copy(update=check | prune | ({"targets": tuple(due)} if due else {}))
 
     def _ping(self, config: Config) -> str:
         if self.no_notify or not config.notify.ping:

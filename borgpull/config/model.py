@@ -173,6 +173,18 @@ class Options(Table):
     timeout: Duration = key("the time limit for all steps of a target together", default="48h")
     # Longer than borg waits for a lock, and than it takes to write its caches.
     stall_timeout: Duration = key("how long `borg create` may transfer nothing before it counts as hung", default="30m")
+    every: Duration = key(
+        "how long after an attempt that came as far as `borg create` the next one is due; a run skips what is not due",
+        "20h",
+        default=0,
+        unset="due in every run",
+    )
+    may_be_absent: Duration = key(
+        "how old the last good archive may get while the target cannot be reached, as a laptop or test machine",
+        "7d",
+        default=0,
+        unset="a target that cannot be reached has failed",
+    )
     quota: Annotated[str, text(units.quota)] = key("the largest size of the repository", "50G", default="")
     gate: StrictBool = flag("whether the controller inspects the target's borg session and stops a dishonest one")
     transport: Annotated[Transport | None, text(rules.transport)] = key(

@@ -11,23 +11,41 @@ import functools
 import math
 import random
 import signal
+import time
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
 from .. import runtime_dir
 from ..backup import back_up
 from ..config import Config, Target
-from ..errors import BACKUP_SERVER, CONTROLLER, AtWork, Failure, NoSpace, TamperedError, target_party
-from ..events import Emit, Failed, Outcome, Retried, RunFinished, RunStarted, Said, TargetFinished, Warned, worst
-from ..ledger import Entry, check_root
+from ..errors import BACKUP_SERVER, CONTROLLER, Absent, AtWork, Failure, NoSpace, TamperedError, target_party
+from ..events import (
+    Emit,
+    Event,
+    Failed,
+    Noted,
+    Outcome,
+    Retried,
+    RunFinished,
+    RunStarted,
+    Said,
+    Step,
+    StepSkipped,
+    StepStarted,
+    TargetFinished,
+    Warned,
+    worst,
+)
+from ..ledger import Entry, check_root, histories_of, local_store
 from ..repository import Claim, Room, RunContext, TargetContext, open_target
 from ..repository.status import RUN
 from ..repository.step_events import outcome_of
 from ..ssh import Ahead, Master, StoodStill
 from ..transport import BackupServer
 from .connection_pool import Servers
+from .due import next_attempt
 
 _Result = TypeVar("_Result")
 _HURRY_SECONDS = 0.1
@@ -137,19 +155,22 @@ class _Run:
     short: list[Target] = field(default_factory=list)
     # Causes on the controller, each with the first target that it hit.
     told: dict[str, str] = field(default_factory=dict)
+    # Targets that came as far as `borg create`.
+    created: set[str] = field(default_factory=set)
     ahead: dict[str, Ahead[Master]] = field(default_factory=dict)
 
     async def back_up(self, targets: tuple[Target, ...]) -> None:
         async with contextlib.AsyncExitStack() as opened:
             # The first ones connect while the backup server does.
-            for target in targets[: self.config.jobs]:
+            for target in [each for each in targets[: self.config.jobs] if not each.every]:
                 servers = self.servers
                 opening = open_target(target, directory=servers.directory, jumps=servers.jumps, emit=self.emit)
                 self.ahead[target.name] = ahead = Ahead(opening)
                 opened.push_async_callback(ahead.close)
             # Before anything else: what fails at the backup server itself is one error, not one for each target.
             await self._attempts("", functools.partial(self._reach, alone=len(targets) == 1))
-            await self._side_by_side(targets)
+            due = await self._attempts("", functools.partial(self._due, targets))
+            await self._side_by_side(due)
 
     async def _side_by_side(self, targets: tuple[Target, ...]) -> None:
         slots = asyncio.Semaphore(self.config.jobs)
@@ -167,6 +188,29 @@ class _Run:
         async with self.servers.lease() as tries.server:
             if not self.config.sockets and (self.config.root_dir_must_be_mount or not alone):
                 await check_root(tries.server.lasting, self.config)
+
+    async def _due(self, targets: tuple[Target, ...], tries: _Tries) -> tuple[Target, ...]:
+        """Return the targets that are due; the others are skipped, before anything connects to them."""
+        if not any(target.every for target in targets):
+            return targets
+        if self.config.sockets:
+            found = [await local_store(self.config, target).read_status() for target in targets]
+            histories = {target.name: seen.history for target, seen in zip(targets, found, strict=True)}
+        else:
+            async with self.servers.lease() as tries.server:
+                histories = await histories_of(tries.server.lasting, self.config, targets)
+        now, chosen = time.time(), []
+        for target in targets:
+            begins = next_attempt(histories[target.name], every=target.every) if target.every else 0.0
+            # A clock that was set back must not put it off any longer.
+            if not now < begins <= now + target.every:
+                chosen.append(target)
+                continue
+            when = time.strftime("not due before %Y-%m-%d %H:%M UTC", time.gmtime(begins))
+            self.emit(StepSkipped(target=target.name, step=Step.CONNECT, reason=when))
+            self.outcomes[target.name] = Outcome.NOT_DUE
+            self.emit(TargetFinished(target=target.name, outcome=Outcome.NOT_DUE))
+        return tuple(chosen)
 
     async def _one(self, target: Target, slots: asyncio.Semaphore) -> None:
         async with slots:
@@ -192,15 +236,21 @@ class _Run:
                     self._report(target.name, failure)
                 outcome = outcome_of(failure)
             try:
-                # A job that ends well has done it.
-                if failure or stopped:
+                # A job that ends well has done it; of one that is away for weeks there would be nothing but that.
+                if (failure or stopped) and outcome is not Outcome.ABSENT:
                     seconds = _SECONDS_WHEN_STOPPED if stopped else _SECONDS_TO_REMEMBER
-                    await self._remember(target, _entry(target, outcome, failure), seconds=seconds)
+                    entry = replace(_entry(target, outcome, failure), created=target.name in self.created)
+                    await self._remember(target, entry, seconds=seconds)
             finally:
                 self.outcomes[target.name] = outcome
                 self.emit(TargetFinished(target=target.name, outcome=outcome))
             if stopped:
                 raise stopped
+
+    def _on_event(self, event: Event) -> None:
+        if isinstance(event, StepStarted) and event.step is Step.CREATE:
+            self.created.add(event.target)
+        self.emit(event)
 
     def _report(self, target: str, failure: Failure) -> None:
         """Emit the failure of a target. What fails on the controller may hit all of them: it is explained once."""
@@ -211,7 +261,7 @@ class _Run:
 
     async def _back_up(self, target: Target, claim: Claim, deadline: float, tries: _Tries) -> Outcome:
         async with self.servers.lease() as tries.server:
-            run_context = RunContext(self.config, tries.server, self.cache, self.emit, claim, self.ahead)
+            run_context = RunContext(self.config, tries.server, self.cache, self._on_event, claim, self.ahead)
             return await back_up(run_context, target, deadline=deadline, is_last=tries.is_last)
 
     async def _attempts(
@@ -313,6 +363,9 @@ def _is_for_share(failure: Failure) -> bool:
 def _emit_failure(emit: Emit, target: str, failure: Failure) -> None:
     for line in failure.detail.splitlines():
         emit(Said(target=target, party=failure.party, text=line))
+    if isinstance(failure, Absent):
+        emit(Noted(target=target, text=f"absent: {failure.cause}"))
+        return
     if isinstance(failure, AtWork):
         emit(Warned(target=target, text=str(failure), hint=failure.hint))
         return

@@ -49,6 +49,7 @@ async def _one(
     except Failure as failure:
         return TargetStatus(target=target.name, state=State.UNKNOWN, cause=str(failure), hint=failure.hint)
     streams, now = tuple(stream.name for stream in target.streams), time.time()
+    max_age = max(max_age, target.may_be_absent)
     found = status_of(target.name, seen, now=now, max_age=max_age, streams=streams, root_is_new=root_is_new)
     if seen.ledger is None or seen.ledger.holds or seen.ledger.phase is Phase.CLOSED:
         return found

@@ -27,13 +27,15 @@ _LONGEST = 64 * 1024
 class Entry:
     """One entry: `what` is "run", or the command by which an operator decided; `at` is in unix seconds.
 
-    `outcome` is a run's, or empty; `cause` says why it failed, or what was decided, `hint` what to do.
+    `outcome` is a run's, or empty; `cause` says why it failed, or what was decided, `hint` what to do. `created` says
+    that the run came as far as `borg create`.
     """
 
     what: Clean
     outcome: Clean = ""
     cause: Clean = ""
     hint: Clean = ""
+    created: bool = False
     controller: Clean = field(default_factory=socket.gethostname)
     at: Seconds = field(default_factory=time.time)
 

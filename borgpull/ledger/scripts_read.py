@@ -134,6 +134,21 @@ cd "$led/history" || exit 1
 """
 )
 
+# The newest $1 entries of the history of each ledger whose folder is on standard input, by its place there.
+HISTORIES = r"""
+newest() {
+  cd "$1/history" || return
+  _names=$(ls | tail -n "$2") || return
+  cat $_names
+}
+n=0
+while IFS= read -r led; do
+  kind "$led/history" || exit 1
+  [ "$kind" != folder ] || part "history.$n" newest "$led" "$1" || exit 1
+  n=$((n + 1))
+done
+"""
+
 # What a rollback could use: the segments in the snapshot, or else those that are still in the repository.
 SEGMENTS = r"""
 repo=$1 led=$2

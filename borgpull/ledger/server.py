@@ -12,7 +12,7 @@ import hashlib
 import io
 import json
 import posixpath
-from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
@@ -24,7 +24,7 @@ from ..errors import BACKUP_SERVER, Failure
 from ..guard import Evidence
 from ..guard.hints import HEAD
 from . import scripts_lock, scripts_read, scripts_write
-from .history import MOST_KEPT, MOST_READ, Entry
+from .history import MOST_KEPT, MOST_READ, Entry, read_history
 from .lasting_session import LastingSession, lasting_session
 from .record import MOST_LEDGER, Ledger
 from .scripts_read import lines_of, names_in_grace, number_of, read_found, read_segments, read_space, read_status
@@ -38,6 +38,8 @@ HOSTS = "hosts"
 # A ledger, the names of the segments, and hints, which are cut off there; of those there are two at most.
 MOST_EVIDENCE = MOST_LEDGER + 4 * HEAD
 _SECONDS = 300.0
+# Of so many targets the histories are asked for at a time.
+_HISTORIES = 500
 # What an earlier rollback left is removed first, which may be terabytes.
 _RESTORE_SECONDS = 3600.0
 _SHORT_SECONDS = 10.0
@@ -82,6 +84,21 @@ async def check_root(master: ssh.Master, config: Config) -> bool:
             hint="mount the disk of the repositories there; nothing was written",
         )
     return answer.text("ledgers") != "nothing"
+
+
+async def histories_of(master: ssh.Master, config: Config, targets: Sequence[Target]) -> dict[str, tuple[Entry, ...]]:
+    """Return the newest entries of the history of each target, by its name. Raises Failure."""
+    ask = functools.partial(ssh.ask, doing="look when they were backed up last", seconds=_SECONDS, most=MOST_EVIDENCE)
+    found: dict[str, tuple[Entry, ...]] = {}
+    for first in range(0, len(targets), _HISTORIES):
+        some = targets[first : first + _HISTORIES]
+        ledgers = "".join(f"{place_of(config, target).ledger}\n" for target in some)
+        with _system_named():
+            text = ledgers.encode("utf-8", "surrogateescape")
+            answer = await ask(master, scripts_read.HISTORIES, str(MOST_READ), stdin=text)
+        parts = {name: read_history(part.data) for name, part in answer.parts.items()}
+        found |= {target.name: parts.get(f"history.{number}", ()) for number, target in enumerate(some)}
+    return found
 
 
 def place_in_grace(place: Place, name: str) -> Place:

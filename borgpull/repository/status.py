@@ -55,14 +55,13 @@ def status_of(
     known = seen.ledger
     if known is None:
         return replace(found, **_without_ledger(found, seen, never=_MOUNT if root_is_new else _BACK_UP))
-    archives = known.evidence.archives
-    whole = [archive for archive in archives if not is_checkpoint(archive.name) and known.is_good(archive.id)]
+    whole = _whole(known)
     good = [archive for archive in whole if is_main(archive.name)]
     read = {stream: _last([each for each in whole if stream_of(each.name) == stream], now) for stream in streams}
     found = replace(
         found,
         ledger=known.phase.value,
-        last=_last(good, now),
+        last=last_good(known, now),
         archives=len(good),
         grace=len(seen.grace) if known.evidence.counted else None,
         grace_size=seen.grace_size,
@@ -73,6 +72,16 @@ def status_of(
     )
     fields = _accused(name, known, seen) or _failing(history) or _held(name, known)
     return replace(found, **(fields or _late(found.last, read, max_age) or _unsettled(name, known, seen)))
+
+
+def last_good(known: Ledger, now: float) -> GoodArchive | None:
+    """Return the newest good archive of the source paths; None without one."""
+    return _last([archive for archive in _whole(known) if is_main(archive.name)], now)
+
+
+def _whole(known: Ledger) -> list[Archive]:
+    archives = known.evidence.archives
+    return [archive for archive in archives if not is_checkpoint(archive.name) and known.is_good(archive.id)]
 
 
 def _last(good: list[Archive], now: float) -> GoodArchive | None:

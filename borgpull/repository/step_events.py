@@ -11,7 +11,7 @@ from ..borg import WARNED
 from ..borg.failure import STOPPED
 from ..borg.locks import FREED
 from ..borg.output import Created, Line, Message, Percent
-from ..errors import AtWork, TamperedError, plural
+from ..errors import Absent, AtWork, TamperedError, plural
 from ..events import WORST_FIRST, Emit, Outcome, Said, Step, StepFinished, StepSkipped, StepStarted, Warned
 from ..transport import BorgResult
 
@@ -122,4 +122,5 @@ def outcome_of(error: BaseException) -> Outcome:
         return Outcome.UNVERIFIABLE if error.unverifiable else Outcome.TAMPERED
     if isinstance(error, (asyncio.CancelledError, KeyboardInterrupt)):
         return Outcome.INTERRUPTED
-    return Outcome.BUSY if isinstance(error, AtWork) else Outcome.FAILED
+    kinds = {AtWork: Outcome.BUSY, Absent: Outcome.ABSENT}
+    return next((outcome for kind, outcome in kinds.items() if isinstance(error, kind)), Outcome.FAILED)

@@ -39,6 +39,7 @@ def _no_common(what: str, key: str) -> _Sign:
 
 _CHECK_CERTIFICATE = "check TrustedUserCAKeys there, and the CA and principals by `ssh-keygen -L -f FILE-cert.pub`"
 _REFUSED = "it refused the key"
+_UNREACHABLE = ("it cannot be reached over the network", "it did not answer in time")
 # The first match wins: a cause comes before its consequences.
 _SIGNS = (
     _Sign(
@@ -114,13 +115,13 @@ _SIGNS = (
     ),
     _Sign(
         r"No route to host|Network is unreachable|Host is down",
-        "it cannot be reached over the network",
+        _UNREACHABLE[0],
         "check the route and the firewall between this machine and it",
         transient=True,
     ),
     _Sign(
         r"Connection timed out|Operation timed out|banner exchange",
-        "it did not answer in time",
+        _UNREACHABLE[1],
         "check that it is up, and the firewall between this machine and it",
         transient=True,
     ),
@@ -180,6 +181,11 @@ def diagnose(
 def is_refused(failure: Failure) -> bool:
     """Tell whether the host refused the key."""
     return _REFUSED in failure.cause
+
+
+def is_unreachable(failure: Failure) -> bool:
+    """Tell whether the host itself, not one on the way, gave no answer at all."""
+    return failure.cause in _UNREACHABLE
 
 
 def certificate_refused(failure: Failure) -> Failure:
