@@ -46,13 +46,18 @@ class Network:
         return subprocess.run([*argv, str(seconds)], capture_output=True, check=False).returncode == 0
 
     @contextlib.contextmanager
-    def cut(self) -> Iterator[None]:
-        """Pull all cables of C for as long as the context lasts."""
-        for state in ("down", "up"):
-            for name in self.addresses:
-                _ip("-n", self.namespaces[CONTROLLER], "link", "set", f"to-{name}"[:15], state)
-            if state == "down":
-                yield
+    def cut(self, *names: str) -> Iterator[None]:
+        """Pull the cables between C and these hosts, all without a name, for as long as the context lasts."""
+        for name in names or self.addresses:
+            self._lay(name, "down")
+        try:
+            yield
+        finally:
+            for name in names or self.addresses:
+                self._lay(name, "up")
+
+    def _lay(self, name: str, state: str) -> None:
+        _ip("-n", self.namespaces[CONTROLLER], "link", "set", f"to-{name}"[:15], state)
 
     def forward(self, name: str, *, allowed: bool) -> None:
         """Let the host `name` pass packets on between its cables, or not."""
