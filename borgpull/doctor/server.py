@@ -106,9 +106,10 @@ async def check_server(checks: Checks, master: ssh.Master, config: Config) -> No
     if master.alive and (greeting := await _greeting(master, process.Command("true")["serve"])):
         checks.fail(
             "shell",
-            f"this key is forced to `borg serve` (borg {greeting.version}), which would IGNORE our --append-only and "
-            "--restrict-to-repository: whatever a target asks for would be done",
-            "remove `command=` from authorized_keys on the backup server for this key, and give the account /bin/sh",
+            f"this key is forced to `borg serve` (borg {greeting.version}): borgpull can neither limit it to one "
+            "repository and to adding, nor keep a ledger and read borg's records there",
+            "remove `command=` from authorized_keys on the backup server for this key, and give the account /bin/sh; a "
+            "hosted service that allows nothing else (Storage Box, BorgBase, rsync.net) cannot be the backup server",
         )
 
 

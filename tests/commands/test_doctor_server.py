@@ -40,7 +40,9 @@ TROUBLES = {
     "other-key": Trouble("connect", ("it refused the key", "authorized_keys"), ("shell", *UNSEEN_WITHOUT_SHELL)),
     "no-shell": Trouble("shell", ("no shell", "/bin/sh"), UNSEEN_WITHOUT_SHELL),
     "forced-serve": Trouble(
-        "shell", ("forced to `borg serve` (borg 1.2.4)", "IGNORE our --append-only", "`command="), UNSEEN_WITHOUT_SHELL
+        "shell",
+        ("forced to `borg serve` (borg 1.2.4)", "neither limit it to one repository", "`command="),
+        UNSEEN_WITHOUT_SHELL,
     ),
     "no-setsid": Trouble("shell", ("it lacks find, setsid", "util-linux")),
     "no-borg": Trouble(
