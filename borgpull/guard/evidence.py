@@ -17,8 +17,8 @@ from pydantic import AfterValidator, BaseModel, Field, InstanceOf, StrictBool
 
 from .records import MOST_CONFIG, File, Records, Unreadable, nonce_fell, read_records
 
-# Some 370 bytes an archive as Borg lists it, 1 kB where the names are as long as they may be.
-MOST_LIST = 128 * 1024 * 1024
+# 280 bytes an archive as Borg lists it: 8 MiB are three years of hourly archives.
+MOST_LIST = 8 * 1024 * 1024
 MOST_ARCHIVES = 100_000
 MOST_NAME = 255
 _MOST_NUMBER = 1 << 64

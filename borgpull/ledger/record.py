@@ -25,8 +25,8 @@ from ..untrusted import clean
 
 _T = TypeVar("_T")
 VERSION = 1
-# One of 300,000 segments and 60,000 archives has 24 MB. What reads JSON may need 30 times its length.
-MOST_LEDGER = 64 * 1024 * 1024
+# One of ten thousand segments and a thousand archives has 300 kB. What reads JSON may need 30 times its length.
+MOST_LEDGER = 16 * 1024 * 1024
 _MOST_RULES = 100
 # So many of the last good archives are looked at: files that shrink night by night are held against the fullest.
 MOST_COMPARED = 14

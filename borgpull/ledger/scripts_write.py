@@ -66,8 +66,7 @@ make_ids() {
 # `save FROM TO` keeps the repository FROM as the snapshot TO.new: segments are written once and removed by unlink, so a
 # hard link keeps them; what borg rewrites in place is copied. $links is empty where no hard links can be made. The
 # $beyond ones above the last transaction $last were not committed: borg removes them, and a link would keep their
-# space. With another state as $from these numbers are not those of this repository. After each folder of segments, a
-# thousand by default, it says that it goes on.
+# space. With another state as $from these numbers are not those of this repository.
 _SAVE = r"""
 save() {
   rm -rf "$2.new"
@@ -83,9 +82,7 @@ save() {
     *) printf '%s\n' "$said" >&2; exit 1 ;;
   esac
   if [ -n "$links" ]; then
-    mkdir "$2.new/data"
-    folders=$(ls data)
-    for f in $folders; do cp -al "data/$f" "$2.new/data/"; on; done
+    cp -al data "$2.new/data"
     [ "$from" != "$repo" ] || [ "$beyond" -eq 0 ] || find "$2.new/data" -type f | while read -r f; do
       [ "${f##*/}" -le "$last" ] || rm -f "$f"
     done 2>/dev/null

@@ -26,8 +26,8 @@ from .serve import Ends, OnOutput, ServeRequest, ServeResult, on_line, serve
 from .socket_activation import forwarded_socket, no_serve_answers, probe_serve
 
 BORG = "borg"
-# What `borg list` may print: 370 bytes per archive, 1 kB with the longest names. One that is cut off proves nothing.
-MOST_LISTED = 128 * 1024 * 1024 + 1
+# What `borg list` may print: about 300 bytes per archive.
+MOST_LISTED = 32 * 1024 * 1024
 # Reads the standard output of a borg; what it returns becomes that of its BorgResult.
 Reader = Callable[[asyncio.StreamReader], Coroutine[None, None, bytes]]
 # Borg ends at the next file or chunk after SIGINT, and frees its lock.
