@@ -4,6 +4,7 @@ Pure: reads bytes, answers with records. It starts nothing, asks nobody, and bel
 """
 
 from .evidence import (
+    MOST_LIST,
     Archive,
     Evidence,
     from_json,
@@ -11,8 +12,9 @@ from .evidence import (
     read_evidence,
     read_listed,
     read_new,
+    refuse_too_many,
     still_holds,
     to_json,
 )
-from .records import File, Records, Unreadable, read_records
+from .records import File, Records, TooMany, Unreadable, read_records
 from .verdict import Expected, State, Verdict, judge, judge_maintenance, judge_unlisted, operator_changes, unverifiable

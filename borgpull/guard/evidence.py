@@ -15,11 +15,14 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, Field, InstanceOf, StrictBool
 
-from .records import MOST_CONFIG, File, Records, Unreadable, nonce_fell, read_records
+from .records import MOST_CONFIG, File, Records, TooMany, Unreadable, nonce_fell, read_records
 
-# 280 bytes an archive as Borg lists it: 8 MiB are three years of hourly archives.
-MOST_LIST = 8 * 1024 * 1024
+# Some 370 bytes an archive as Borg lists it, 1 kB where the names are as long as they may be.
+MOST_LIST = 128 * 1024 * 1024
 MOST_ARCHIVES = 100_000
+# With more no session begins: what an honest one adds always fits. Borg's hints of so many segments do, too.
+_ROOM_ARCHIVES = 90_000
+_ROOM_SEGMENTS = 400_000
 MOST_NAME = 255
 _MOST_NUMBER = 1 << 64
 _EXPORTED = re.compile(rb"BORG_KEY ([0-9a-f]{64})\n([A-Za-z0-9+/=\n]*[A-Za-z0-9+/=])\n*")
@@ -156,11 +159,22 @@ class _Listed(BaseModel):
 
 def _read_list(text: bytes) -> _Listed:
     if len(text) > MOST_LIST:
-        raise Unreadable("the list of archives is too large")
+        raise TooMany(f"its list of archives is longer than {MOST_LIST} bytes")
     try:
-        return _Listed.model_validate(json.loads(text))
-    except (ValueError, OverflowError, RecursionError) as error:
+        read = json.loads(text)
+        if (there := len(read["archives"])) > MOST_ARCHIVES:
+            raise TooMany(f"{there} archives, at most {MOST_ARCHIVES}")
+        return _Listed.model_validate(read)
+    except (ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
         raise Unreadable(f"the list of archives is damaged ({type(error).__name__})") from None
+
+
+def refuse_too_many(evidence: Evidence) -> None:
+    """Raise TooMany where one more session might leave more than can be read."""
+    if (archives := len(evidence.archives)) > _ROOM_ARCHIVES:
+        raise TooMany(f"{archives} archives, at most {_ROOM_ARCHIVES} before a session")
+    if (segments := len(evidence.live)) > _ROOM_SEGMENTS:
+        raise TooMany(f"{segments} segments, at most {_ROOM_SEGMENTS} before a session")
 
 
 def still_holds(evidence: Evidence, records: Records) -> bool:

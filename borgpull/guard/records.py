@@ -11,6 +11,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
+from ..errors import BACKUP_SERVER, Failure
 from .hints import read_hints
 
 MOST_FILES = 16
@@ -24,6 +25,15 @@ _MAY_MOVE = "last_segment_checked"
 
 class Unreadable(Exception):
     """The evidence is not what Borg writes. The message is a part of a sentence, free of untrusted text."""
+
+
+class TooMany(Failure):
+    """A repository has more than borgpull can read of one. Nothing is wrong with it, and nothing is closed for it."""
+
+    def __init__(self, there: str) -> None:
+        cause = f"a repository has reached a limit of borgpull: {there}"
+        hint = "keep less (PruneSetting, PruneAlso) and have borg delete what is too much: `borgpull borg NAME "
+        super().__init__(BACKUP_SERVER, cause, hint=f"{hint}--full-access -- delete -a 'PATTERN'`; nothing was changed")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,15 +18,15 @@ import pydantic
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, InstanceOf, StrictBool
 
 from ..errors import CONTROLLER, Failure
-from ..guard import Evidence, Unreadable, from_json, to_json
+from ..guard import Evidence, TooMany, Unreadable, from_json, to_json
 from ..guard.evidence import Many, ManyOnce, Name, made
 from ..retention import ArchiveState, Facts, Oddity, Source
 from ..untrusted import clean
 
 _T = TypeVar("_T")
 VERSION = 1
-# One of ten thousand segments and a thousand archives has 300 kB. What reads JSON may need 30 times its length.
-MOST_LEDGER = 16 * 1024 * 1024
+# One of 300,000 segments and 60,000 archives has 24 MB. What reads JSON may need 30 times its length.
+MOST_LEDGER = 64 * 1024 * 1024
 _MOST_RULES = 100
 # So many of the last good archives are looked at: files that shrink night by night are held against the fullest.
 MOST_COMPARED = 14
@@ -167,7 +167,10 @@ class Ledger:
             "released": self.released,
             "evidence": to_json(self.evidence),
         }
-        return json.dumps(record, separators=(",", ":"), default=attrgetter("value")).encode() + b"\n"
+        text = json.dumps(record, separators=(",", ":"), default=attrgetter("value")).encode() + b"\n"
+        if len(text) > MOST_LEDGER:
+            raise TooMany(f"its ledger would take {len(text)} bytes, at most {MOST_LEDGER}")
+        return text
 
 
 _LEDGER = pydantic.TypeAdapter(Ledger)

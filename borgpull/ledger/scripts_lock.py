@@ -93,6 +93,7 @@ spend_reserve() {{
 # `run BYTES BYTES` and as many bytes of a script and of that script's input. A script runs beside it, in a process
 # group of its own, so that beats are heard meanwhile. What is registered in its folder ends with it, a serve by itself
 # if it can; once the folder is named $3.gone, nothing is registered any more.
+# take BYTES FILE: exactly so many bytes of the input, in whole blocks where dd can: 24 MB one by one take 12 s of CPU.
 LASTING = (
     'own\nprintf "\\n%s begun\\n" "$1"\n'
     + LIVES
@@ -133,6 +134,15 @@ unreported() {
   first _reported "$session/reported"
   [ -n "$_runner" ] && [ -z "$began" ] && [ "${_runner% *}" != "$_reported" ]
 }
+take() {
+  blocks=0
+  rm -f "$2"
+  if [ "$1" -ge 65536 ] && dd iflag=fullblock count=0 </dev/null; then
+    blocks=$(($1 / 65536))
+    dd bs=65536 count="$blocks" iflag=fullblock of="$2" || return
+  fi
+  dd ibs=1 obs=65536 count="$(($1 - blocks * 65536))" >>"$2"
+} >/dev/null 2>&1
 watch() {
   last= still=0
   while [ -z "$silent" ] && sleep 5 && lives "$session/p.$main" && ! unreported; do
@@ -155,8 +165,7 @@ while read -r word script input; do
   echo "$n" 1<>"$session/beat"
   [ "$word" = run ] || continue
   spend_reserve "$reserve"
-  dd ibs=1 obs=65536 count="$script" of="$session/script" 2>/dev/null &&
-    dd ibs=1 obs=65536 count="$input" of="$session/input" 2>/dev/null &&
+  take "$script" "$session/script" && take "$input" "$session/input" &&
     [ "$(wc -c <"$session/script")" -eq "$script" ] && [ "$(wc -c <"$session/input")" -eq "$input" ] || break
   {
     exec 3>&1

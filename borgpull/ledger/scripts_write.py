@@ -66,14 +66,21 @@ make_ids() {
 # `save FROM TO` keeps the repository FROM as the snapshot TO.new: segments are written once and removed by unlink, so a
 # hard link keeps them; what borg rewrites in place is copied. $links is empty where no hard links can be made. The
 # $beyond ones above the last transaction $last were not committed: borg removes them, and a link would keep their
-# space. With another state as $from these numbers are not those of this repository.
+# space. With another state as $from these numbers are not those of this repository. `discard STATE` removes one. Both
+# say after each folder of segments, a thousand by default, that they go on.
 _SAVE = r"""
+discard() {
+  for _each in "$1"/data/*; do
+    rm -rf "$_each"
+    on
+  done
+  rm -rf "$1"
+}
 save() {
-  rm -rf "$2.new"
+  discard "$2.new"
   mkdir -p "$2.new"
   cd "$1"
   names=$(ls -a)
-  set -f
   links=yes r=0
   said=$(ln config "$2.new/linked" 2>&1) || r=$?
   case $r,$said in
@@ -82,14 +89,20 @@ save() {
     *) printf '%s\n' "$said" >&2; exit 1 ;;
   esac
   if [ -n "$links" ]; then
-    cp -al data "$2.new/data"
+    mkdir "$2.new/data"
+    for d in data/*; do
+      [ ! -e "$d" ] || cp -al "$d" "$2.new/data/"
+      on
+    done
     [ "$from" != "$repo" ] || [ "$beyond" -eq 0 ] || find "$2.new/data" -type f | while read -r f; do
       [ "${f##*/}" -le "$last" ] || rm -f "$f"
     done 2>/dev/null
+    set -f
     for f in $names; do
       case $f in index.* | hints.* | integrity.*) ln "$f" "$2.new/$f" ;; esac
     done
   fi
+  set -f
   for f in $names; do
     case $f in README | config | nonce | transactions) cp -p "$f" "$2.new/$f" ;; esac
   done
@@ -119,7 +132,7 @@ case $snapshot in
     [ "$snapshot" = make ] || from=$led/grace/$snapshot
     save "$from" "$led/snapshot"
     [ -n "$links" ] || say links none
-    rm -rf "$led/snapshot"
+    discard "$led/snapshot"
     mv "$led/snapshot.new" "$led/snapshot"
     part kilobytes du -sk "$from"
     ;;
@@ -139,12 +152,13 @@ sync "$led/ledger.new" 2>/dev/null || :
 mv "$led/ledger.new" "$led/ledger.json"
 rm -f "$led/given-up"
 if [ "$snapshot" = drop ]; then
-  rm -rf "$led/snapshot" "$led/taken"
+  discard "$led/snapshot"
+  rm -f "$led/taken"
   make_reserve "${ids%/*}/reserve"
 fi
 if [ -n "$oldest" ]; then
   for old in "$led"/grace/*; do
-    case $(expr "x${old##*/}" '<' "x$oldest") in 1) rm -rf "$old" ;; esac
+    case $(expr "x${old##*/}" '<' "x$oldest") in 1) discard "$old" ;; esac
   done
 fi
 [ ! -e "$repo" ] || space "$repo"

@@ -26,7 +26,7 @@ from ..guard.hints import HEAD
 from . import scripts_lock, scripts_read, scripts_write
 from .history import MOST_KEPT, MOST_READ, Entry, read_history
 from .lasting_session import LastingSession, lasting_session
-from .record import Ledger
+from .record import MOST_LEDGER, Ledger
 from .scripts_read import lines_of, names_in_grace, number_of, read_found, read_segments, read_space, read_status
 from .store import Found, RepositoryStatus, Store, Written
 
@@ -35,8 +35,8 @@ FOLDER = ".borgpull"
 IDS = f"{FOLDER}/ids"
 GRACE = "grace"
 HOSTS = "hosts"
-# Of ten thousand segments the evidence is about 100 kB. Hints are cut off there, and there are two at most.
-MOST_EVIDENCE = 4 * HEAD
+# A ledger, the names of the segments, and hints, which are cut off there; of those there are two at most.
+MOST_EVIDENCE = MOST_LEDGER + 4 * HEAD
 _SECONDS = 300.0
 # Of so many targets the histories are asked for at a time.
 _HISTORIES = 500

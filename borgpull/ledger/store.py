@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import ClassVar, Protocol
 
 from ..config import Config
-from ..guard import File, Records, Unreadable, read_records
+from ..guard import File, Records, TooMany, read_records
 from ..guard.hints import MOST_SEGMENTS
 from .history import Entry
 from .lasting_session import LastingSession
@@ -44,14 +44,14 @@ class Found:
 
     @property
     def segments(self) -> frozenset[int]:
-        """Return the numbers of the files in its `data`. Raises Unreadable when Borg cannot have made so many."""
-        if self.numbers.count(b"\n") >= MOST_SEGMENTS:
-            raise Unreadable("there are more segment files than Borg makes")
+        """Return the numbers of the files in its `data`. Raises TooMany."""
+        if (there := self.numbers.count(b"\n")) >= MOST_SEGMENTS:
+            raise TooMany(f"{there} segment files, at most {MOST_SEGMENTS}")
         return frozenset(int(number) for number in SEGMENT.findall(self.numbers))
 
     @functools.cached_property
     def records(self) -> Records:
-        """Return Borg's own records of the repository. Raises Unreadable."""
+        """Return Borg's own records of the repository. Raises Unreadable, TooMany."""
         return read_records(self.files, segments=self.segments)
 
 

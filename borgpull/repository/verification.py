@@ -18,7 +18,7 @@ from ..borg.output import Archive
 from ..errors import BACKUP_SERVER, CONTROLLER, Failure, TamperedError, command_line, plural
 from ..events import Step
 from ..guard import Archive as RepositoryArchive
-from ..guard import Evidence, Expected, State, Unreadable, Verdict
+from ..guard import Evidence, Expected, State, TooMany, Unreadable, Verdict
 from ..ledger import Found, Ledger, Note, Phase, Space
 from ..retention import ArchiveState
 from ..transport import BorgResult, known_ids, manifest_time
@@ -219,8 +219,11 @@ class Verification:
     async def open(self, archive: str, started: float, *, further: bool = False) -> None:
         """Make the snapshot, and record that the target may now add `archive`; without one, that it may add nothing.
 
-        `further` says that it is not the first session of its run.
+        `further` says that it is not the first session of its run. Raises TooMany when there may be no room for what
+        the session adds.
         """
+        if archive:
+            guard.refuse_too_many(self.verified.evidence)
         name = self._context.target.name
         opened = replace(
             self.verified, target=name, phase=Phase.OPEN, archive=archive, started=started, rules=(), size_before=0
@@ -332,6 +335,11 @@ class Verification:
             return await evidence_of(self._context, listed, found)
         except Unreadable as error:
             await self._close(UNVERIFIABLE, (str(error),))
+        except TooMany as failure:
+            # Before the session there was room for any honest one.
+            if self._ledger is not None and self._ledger.phase is Phase.OPEN:
+                await self._close(UNVERIFIABLE, (failure.cause,))
+            raise
 
     async def _judge_unlisted(self, found: Found, listed: BorgResult) -> NoReturn:
         failure = listed.failure(CONTROLLER, "list")

@@ -21,13 +21,12 @@ from ..borg import command_lines as borg_command
 from ..borg.failure import explain, is_unknown, missing_borg, speaks_against_repository
 from ..borg.output import Messages
 from ..errors import CONTROLLER, Failure
+from ..guard import MOST_LIST
 from .borg_cache import cache_in_use
 from .serve import Ends, OnOutput, ServeRequest, ServeResult, on_line, serve
 from .socket_activation import forwarded_socket, no_serve_answers, probe_serve
 
 BORG = "borg"
-# What `borg list` may print: about 300 bytes per archive.
-MOST_LISTED = 32 * 1024 * 1024
 # Reads the standard output of a borg; what it returns becomes that of its BorgResult.
 Reader = Callable[[asyncio.StreamReader], Coroutine[None, None, bytes]]
 # Borg ends at the next file or chunk after SIGINT, and frees its lock.
@@ -90,7 +89,7 @@ class LocalBorg:
 
 
 async def _read_listing(stdout: asyncio.StreamReader) -> bytes:
-    return (await process.read_all(stdout, most=MOST_LISTED))[0]
+    return (await process.read_all(stdout, most=MOST_LIST + 1))[0]
 
 
 async def borg_on_controller(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from recorded import FILES, LIST, LIVE, NAMES, evidence
 
-from borgpull.guard import Evidence, Expected, Unreadable, judge, read_evidence
+from borgpull.guard import Evidence, Expected, TooMany, Unreadable, judge, read_evidence
 from borgpull.guard.evidence import MOST_ARCHIVES, MOST_LIST, MOST_NAME
 from borgpull.guard.verdict import judge_maintenance
 
@@ -27,8 +27,8 @@ EXPECTED = Expected(archive_name="snapshot-004", started=1_795_400_000.0, ended=
 def read(archives: bytes) -> Evidence | None:
     try:
         found = read_evidence(files=FILES, archives=archives, segments=set(LIVE))
-    except Unreadable as why:
-        assert is_shown_safely(str(why), longest=100)
+    except (Unreadable, TooMany) as why:
+        assert is_shown_safely(str(why), longest=150)
         return None
     assert len(found.archives) <= MOST_ARCHIVES
     assert all(len(archive.name) <= MOST_NAME for archive in found.archives)
