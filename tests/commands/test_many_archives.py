@@ -38,14 +38,13 @@ def with_archives(world: World, count: int) -> None:
 
 
 @pytest.mark.slow
-def test_sixty_thousand_archives_are_taken_over_and_backed_up():
+def test_a_list_of_nine_megabytes_is_read_to_its_end():
     with loopback_world(("web",)) as world:
-        with_archives(world, 60_000)
-        for _ in range(2):
-            done = world.run("--json", config=config_of(world, "web"), seconds=600)
-            assert done.returncode == 0, done.stderr
+        with_archives(world, 24_000)
+        done = world.run(config=config_of(world, "web"), seconds=600)
+        assert done.returncode == 0, done.stderr
         known = json.loads((world.lab.root / ".borgpull" / "web" / "ledger.json").read_text())
-        assert (known["phase"], len(known["evidence"]["archives"])) == ("clean", 60_003)
+        assert (known["phase"], len(known["evidence"]["archives"])) == ("clean", 24_002)
 
 
 @pytest.mark.slow
