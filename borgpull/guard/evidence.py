@@ -17,8 +17,8 @@ from pydantic import AfterValidator, BaseModel, Field, InstanceOf, StrictBool
 
 from .records import MOST_CONFIG, File, Records, TooMany, Unreadable, nonce_fell, read_records
 
-# Some 370 bytes an archive as Borg lists it, 1 kB where the names are as long as they may be.
-MOST_LIST = 128 * 1024 * 1024
+# Some 370 bytes an archive as Borg lists it, with the names that borgpull gives. A hostile target chooses how long it is.
+MOST_LIST = 48 * 1024 * 1024
 MOST_ARCHIVES = 100_000
 # With more no session begins: what an honest one adds always fits. Borg's hints of so many segments do, too.
 _ROOM_ARCHIVES = 90_000
