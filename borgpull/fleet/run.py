@@ -261,6 +261,7 @@ class _Run:
 
     async def _back_up(self, target: Target, claim: Claim, deadline: float, tries: _Tries) -> Outcome:
         async with self.servers.lease() as tries.server:
+            claim.begin_again()
             run_context = RunContext(self.config, tries.server, self.cache, self._on_event, claim, self.ahead)
             return await back_up(run_context, target, deadline=deadline, is_last=tries.is_last)
 

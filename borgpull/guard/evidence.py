@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BaseModel, Field, InstanceOf, StrictBool
 
 from .records import MOST_CONFIG, File, Records, TooMany, Unreadable, nonce_fell, read_records
 
-# Some 370 bytes an archive as Borg lists it, with the names that borgpull gives. A hostile target chooses how long it is.
+# Some 370 bytes an archive as Borg lists it, with the names that borgpull gives; a hostile target gives others.
 MOST_LIST = 48 * 1024 * 1024
 MOST_ARCHIVES = 100_000
 # With more no session begins: what an honest one adds always fits. Borg's hints of so many segments do, too.

@@ -65,6 +65,11 @@ class Claim:
         self.room.left[space.disk] = left - self.granted
         return share, bool(waiting) or granted
 
+    def begin_again(self) -> None:
+        """Give back what was granted to an attempt that failed, and wait for a share again."""
+        self.give_back(0)
+        self.waits = True
+
     def give_back(self, used: int) -> None:
         self.room.left[self.disk] += max(0, self.granted - used)
         self.granted = 0

@@ -155,7 +155,6 @@ def test_a_minute_without_the_backup_server_costs_none_of_24_targets(tmp_path):
         assert done.returncode == 0, done.stderr
         assert set(outcomes(done).values()) == {"done"}
         assert len(warned(run)) == len(noted(run)) == 1
-    assert world.leftovers() == []
 
 
 def wait_a_minute(server: Away) -> None:

@@ -92,6 +92,17 @@ def test_what_a_session_did_not_use_is_left_to_the_others():
             assert allowed(third, KEPT + 3 * GB).share == GB
 
 
+def test_who_was_broken_off_gets_its_share_again_however_many_were():
+    room = Room()
+    with room.claiming() as first, room.claiming() as second:
+        for claim in (first, second):
+            assert allowed(claim, KEPT + 4 * GB).share == 2 * GB
+        for claim in (first, second):
+            claim.begin_again()
+        for claim in (first, second):
+            assert allowed(claim, KEPT + 4 * GB).share == 2 * GB
+
+
 def grown(*facts: tuple[float, int], used: int = 10 * GB, own: str = "0") -> Ledger:
     """A ledger with facts of archives: when each was started, and what it added."""
     rows = {str(at): Facts(files=1, size=1, new=new, started=at) for at, new in facts}
