@@ -36,7 +36,7 @@ STYLES = {
     **dict.fromkeys(("never", "unknown", "UNKNOWN", "critical"), "bold red"),
     **dict.fromkeys(("warning", "busy", "held", "interrupted", "stale", "failing", "changed"), "yellow"),
     **dict.fromkeys(("done", "ok"), "green"),
-    **dict.fromkeys(("waiting", "not started"), "dim"),
+    **dict.fromkeys(("waiting", "not started", "not-due", "absent"), "dim"),
     **{"hint": "cyan", "running": "bold", "note": ""},
 }
 
