@@ -162,6 +162,13 @@ else
 fi
 """
 
+# What the borg $1 says of its version, or why it cannot.
+VERSION = r"""
+command -v "$1" >/dev/null || { say missing ""; exit 0; }
+version() { "$1" --version 2>&1 | tail -n 1; }
+part version version "$1" </dev/null
+"""
+
 # The folders of all ledgers that there ever were, by the folder of ids $1; one that is being written is not whole.
 PLACES = r"""
 kind "$1" || exit 1

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
 from .. import process, ssh
-from ..borg.failure import system_of_server
+from ..borg.failure import missing_borg, system_of_server
 from ..borg.version import read_version
 from ..config import Config, Target
 from ..errors import BACKUP_SERVER, Failure
@@ -239,7 +239,9 @@ class ServerStore(Store):
         return posixpath.join(posixpath.dirname(self.place.ids), HOSTS)
 
     async def require_borg(self, borg: str) -> None:
-        answer = await self._ask('part version "$1" --version </dev/null\n', borg, doing="ask borg for its version")
+        answer = await self._ask(scripts_read.VERSION, borg, doing="ask borg for its version")
+        if "missing" in answer.parts:
+            raise missing_borg(BACKUP_SERVER, borg)
         read_version(BACKUP_SERVER, answer.text("version"))
 
     async def known_place(self, repository_id: str) -> str:
