@@ -37,7 +37,8 @@ Count = Annotated[int, Field(ge=0)]
 _Link = Annotated[str, PlainSerializer(lambda link: link or None, return_type=str | None)]
 _ROWS: JsonDict = {
     "enum": [
-        *("python", "borgpull", "ssh", "borg", "socat", "keys", "cache", "core dumps", "swap", "connect", "shell"),
+        *("python", "borgpull", "ssh", "borg", "socat", "keys", "cache", "core dumps", "swap", "descriptors"),
+        *("connect", "shell"),
         *("serve", "root", "path", "space", "hard links", "tmp", "transport", "sources", "clock", "ledger"),
     ]
 }

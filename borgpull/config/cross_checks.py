@@ -81,7 +81,7 @@ def _prune_problems(fields: ValidFields) -> Iterator[ConfigProblem]:
     places: list[Place] = [("Servers", number, "PruneSetting") for number in fields.numbers("Servers")]
     missing = [place for place in places if value_at(fields.tree, place) is None]
     if missing == places:
-        missing = [("Borg", "PruneSetting")]
+        missing = [place for place in [("Borg", "PruneSetting")] if value_at(fields.tree, place) is None]
     if isinstance(value_at(fields.tree, ("Borg",)), dict):
         for place in missing:
             yield ConfigProblem("is missing: add the archives to keep, as options of `borg prune`", place=place)

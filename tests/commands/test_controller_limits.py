@@ -1,11 +1,14 @@
 """A controller that has too little of something goes on with less, or says what is missing, once, in its own name."""
 
 import json
+import re
 import shutil
+
+import pytest
 
 from support import World
 from support.following import Run
-from support.reading import report, said_of
+from support.reading import report
 
 JOBS = 2
 # What most_jobs() of runtime_dir takes for so many.
@@ -43,10 +46,11 @@ def test_doctor_says_for_how_many_targets_there_are_descriptors(shared_world):
     assert "not for Jobs = 8" in found["descriptors"]["detail"]
 
 
-def test_a_run_that_is_out_of_descriptors_says_that(shared_world, tmp_path):
-    ended = Run(shared_world, config_of(shared_world), tmp_path, "--json", changed=limited(16)).end()
+@pytest.mark.parametrize("most", [16, 28])
+def test_what_is_out_of_descriptors_says_that(shared_world, tmp_path, most):
+    ended = Run(shared_world, config_of(shared_world), tmp_path, "--json", changed=limited(most)).end()
     assert ended.returncode == 2, ended.stderr
-    assert "C: this run has no file descriptors left" in said_of(report(ended))
+    assert "this run has no file descriptors left" in ended.stderr, ended.stderr
     assert "internal error" not in ended.stderr
 
 
@@ -66,7 +70,11 @@ def test_a_private_directory_that_goes_during_a_run_is_said_once(shared_world, t
         f"the same as with target {named[0]['target']}"
     }
     assert not run.has("retried")
-    assert shared_world.leftovers() == []
+    # What was stored there for a session that never began goes an hour later.
+    stored = [left for left in shared_world.leftovers() if re.search(r"/borgpull-[0-9a-f]{16}$", left)]
+    assert shared_world.leftovers() == stored
+    for left in stored:
+        shutil.rmtree(left.removeprefix("left: "))
 
 
 def test_no_command_ends_with_a_traceback(shared_world):

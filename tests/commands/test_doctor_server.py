@@ -12,6 +12,7 @@ import pytest
 from borgpull import config as configs
 from borgpull import fleet
 from borgpull.doctor.server import PROGRAMS
+from borgpull.errors import BACKUP_SERVER
 from borgpull.results import Finding
 from lab import Spot
 from support import World, borg_14, loopback_world
@@ -140,7 +141,7 @@ async def _one(world: World, name: str, root: Path) -> dict[str, Finding]:
     config = configs.read(text, check_key=lambda key: None, check_known_host=lambda *host: None)
     with tempfile.TemporaryDirectory(prefix="bptest-", dir="/dev/shm") as directory:
         found = await fleet.examine(config, (), directory=Path(directory), emit=lambda event: None)
-    return {finding.what: finding for finding in found}
+    return {finding.what: finding for finding in found if finding.party == BACKUP_SERVER}
 
 
 def _config(world: World, name: str, root: Path) -> dict:
