@@ -54,7 +54,7 @@ device() { stat -L -c %d -- "$place" 2>/dev/null; }
 facts() {
   borg=$1 root=$2
   for program in $programs; do command -v "$program" >/dev/null || echo "lacks $program"; done
-  if command -v "$borg" >/dev/null; then echo "borg $("$borg" --version 2>&1 </dev/null | tail -n 1)"; fi
+  if command -v "$borg" >/dev/null; then echo "borg $("$borg" --version 2>&1 </dev/null | sed -n '$p')"; fi
   kind "$root" || exit 1
   if [ -d "$root" ]; then echo "root directory"; elif [ -e "$root" ] || [ -L "$root" ]; then echo "root other"; fi
   nearest "$root"

@@ -138,8 +138,10 @@ cd "$led/history" || exit 1
 HISTORIES = r"""
 newest() {
   cd "$1/history" || return
-  _names=$(ls | tail -n "$2") || return
-  cat $_names
+  _most=$2 _names=$(ls) || return
+  set -- $_names
+  [ "$#" -le "$_most" ] || shift "$(($# - _most))"
+  [ "$#" -eq 0 ] || cat "$@"
 }
 n=0
 while IFS= read -r led; do
@@ -165,7 +167,7 @@ fi
 # What the borg $1 says of its version, or why it cannot.
 VERSION = r"""
 command -v "$1" >/dev/null || { say missing ""; exit 0; }
-version() { "$1" --version 2>&1 | tail -n 1; }
+version() { "$1" --version 2>&1 | sed -n '$p'; }
 part version version "$1" </dev/null
 """
 

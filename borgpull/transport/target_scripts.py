@@ -75,7 +75,7 @@ preflight() {
   exec </dev/null
   if ! command -v "$borg" >/dev/null; then :
   elif [ -n "$sudo" ]; then if ask_sudo; then echo "borg $said"; else echo "refused $borg $said"; fi
-  elif [ -n "$versions" ]; then echo "borg $("$borg" --version 2>&1 | tail -n 1)"
+  elif [ -n "$versions" ]; then echo "borg $("$borg" --version 2>&1 | sed -n '$p')"
   else echo borg
   fi
   if ! socat=$(command -v "$socat"); then :

@@ -88,7 +88,7 @@ BORGS = {
     "old-borg": "echo borg 1.1.15",
     "new-borg": "echo borg 2.0.0b22",
     "broken-borg": "echo borg 1.4.5",
-    "rude-borg": "printf '\\033[2J[bold]\\177fools%1000s\\nborg 1.2.4\\n' x",
+    "rude-borg": "printf 'borg 1.2.4\\n\\033[2J[bold]\\177fools%1000s\\n' x",
 }
 
 

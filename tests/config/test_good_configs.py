@@ -373,6 +373,8 @@ def test_the_schema_spells_the_keys_as_the_config_does():
             "MinFree",
             "Retries",
             "ServerPatience",
+            "Every",
+            "MayBeAbsent",
             "CheckEvery",
             "PruneEvery",
             "CheckMaxDuration",

@@ -47,8 +47,8 @@ def with_archives(*ages: float, state: ArchiveState = ArchiveState.GOOD, **known
 
 def pruned_from(known: Ledger, every: float) -> tuple[float, int]:
     """Return from when a run prunes under `--keep-last 1`, and how many archives."""
-    target = SimpleNamespace(streams=())
-    config = SimpleNamespace(prune_every=every, prune_options=("--keep-last=1",), prune_also=())
+    target = SimpleNamespace(streams=(), prune_options=("--keep-last=1",))
+    config = SimpleNamespace(prune_every=every, prune_also=())
     return next_prune(config, target, known, now=NOW)
 
 
