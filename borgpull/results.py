@@ -199,7 +199,7 @@ class PastEvent:
     outcome: Annotated[Clean, Field(description="A run's, as in the report; empty of a decision.")]
     cause: Annotated[Clean, Field(description="Why the run failed, or what was decided.")]
     controller: Annotated[Clean, Field(description="The host that borgpull ran on.")]
-    created: Annotated[bool, Field(description="Whether the run came as far as `borg create`.")] = False
+    created: Annotated[bool, Field(exclude=True)] = False
     hint: Annotated[str, Field(exclude=True)] = ""
 
 

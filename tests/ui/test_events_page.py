@@ -56,7 +56,7 @@ def test_an_event_is_told_with_all_its_fields(kind):
 @pytest.mark.parametrize(("kind", "word"), [(events.Step, "step"), (events.Outcome, "outcome")])
 def test_all_steps_and_outcomes_are_told(kind, word):
     (told,) = re.findall(rf"^An? \*\*{word}\*\* is one of (.*?)(?=\n\n)", HEAD, re.MULTILINE | re.DOTALL)
-    assert re.findall(r"`(\w+)`", told) == [each.value for each in kind]
+    assert re.findall(r"`([\w-]+)`", told) == [each.value for each in kind]
 
 
 JSON = {

@@ -62,7 +62,7 @@ def test_outcome_and_verdict_are_state_sets():
             states = {key[2]: value for key, value in found.items() if key[:2] == (f"target_{label}", name)}
             assert states.pop(state) == 1
             assert set(states.values()) == {0}
-            assert len(states) == {"outcome": 8, "verdict": 3}[label]
+            assert len(states) == {"outcome": 10, "verdict": 3}[label]
 
 
 def test_the_last_success_outlives_a_run_that_fails_and_one_that_never_came_to_the_target():
