@@ -132,6 +132,8 @@ def test_docker_stop_ends_it_while_it_waits_for_its_config(container: Container)
     process = container.start()
     until(lambda: waits(container), process=process)
     process.terminate()
+    # Its standard input stays open until then.
+    process.wait(timeout=60)
     assert ended(process).returncode == 143
 
 
