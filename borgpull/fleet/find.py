@@ -33,7 +33,8 @@ async def find(
     A problem of one target hides nothing of another. `directory` is private and on a tmpfs. Raises Failure when the
     backup server cannot be reached.
     """
-    async with Servers(config, directory=directory, emit=emit) as servers, asyncio.TaskGroup() as tasks:
+    async with Servers(config, directory=directory, emit=emit) as servers:
+        # A backup server that cannot be reached is one failure, and not one for each target.
         async with servers.lease():
             slots = asyncio.Semaphore(config.jobs)
 
@@ -47,5 +48,6 @@ async def find(
             except Exception as error:  # whatever it was, the others are searched all the same
                 on_problem(failure_of(error).of(target_party(target.name)).problem)
 
-        for target in targets:
-            tasks.create_task(one(target))
+        async with asyncio.TaskGroup() as tasks:
+            for target in targets:
+                tasks.create_task(one(target))

@@ -37,9 +37,9 @@ refused() {
 """
 
 # What lies in a repository $1 and beside it, in the folder $2 of its ledger; without one, whether there ever was any,
-# by the folder of ids $4. Of hints only the first $3 bytes are of
-# use: their shadow index grows with each object ever pruned. The names of the segments come as they are. Of the segment
-# that the last transaction ends with, a few bytes tell whether it is whole: one byte more than a commit alone has.
+# by the folder of ids $4. Of hints only the first $3 bytes are of use: their shadow index grows with each object ever
+# pruned. The names of the segments come as they are. Of the segment that the last transaction ends with, a few bytes
+# tell whether it is whole: one byte more than a commit alone has.
 LOOK = (
     _REFUSED
     + r"""
